@@ -1,0 +1,108 @@
+/* order.h - every access to shared memory, with its memory order in its name.
+ *
+ * Overview: shared words are plain integers in the segment; nothing else in this project reads or writes them than the
+ * functions below. Built with CVB_EXPLORE each access first calls cvb_explore_step(), so the shipped protocol code runs
+ * one access at a time under a seeded scheduler that kills and stops.
+ *
+ * Usage: cvb_load64_acq(&slot), cvb_store64_rel(&word->lo, v), cvb_cas_pair(&word, expected, desired).
+ *
+ * Why the pair is read as two halves: cvb_load_pair may return halves of two different words. Every decision taken from
+ * it ends in a cvb_cas_pair from exactly those halves, which then fails, or is checked again (PROTOCOL.md, sections 3
+ * and 4).
+ */
+#ifndef CVB_SHM_ORDER_H
+#define CVB_SHM_ORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cvb_pair {
+    uint64_t lo;
+    uint64_t hi;
+} __attribute__((aligned(16)));
+
+#ifdef CVB_EXPLORE
+void cvb_explore_step(void);
+#else
+static inline void cvb_explore_step(void) {}
+#endif
+
+#define CVB_ORDER_LOADS(bits)                                                                                          \
+    static inline uint##bits##_t cvb_load##bits##_rlx(const uint##bits##_t *at)                                        \
+    {                                                                                                                  \
+        cvb_explore_step();                                                                                            \
+        return __atomic_load_n(at, __ATOMIC_RELAXED);                                                                  \
+    }                                                                                                                  \
+    static inline uint##bits##_t cvb_load##bits##_acq(const uint##bits##_t *at)                                        \
+    {                                                                                                                  \
+        cvb_explore_step();                                                                                            \
+        return __atomic_load_n(at, __ATOMIC_ACQUIRE);                                                                  \
+    }                                                                                                                  \
+    static inline uint##bits##_t cvb_load##bits##_seq(const uint##bits##_t *at)                                        \
+    {                                                                                                                  \
+        cvb_explore_step();                                                                                            \
+        return __atomic_load_n(at, __ATOMIC_SEQ_CST);                                                                  \
+    }                                                                                                                  \
+    static inline void cvb_store##bits##_rlx(uint##bits##_t *at, uint##bits##_t value)                                 \
+    {                                                                                                                  \
+        cvb_explore_step();                                                                                            \
+        __atomic_store_n(at, value, __ATOMIC_RELAXED);                                                                 \
+    }                                                                                                                  \
+    static inline void cvb_store##bits##_rel(uint##bits##_t *at, uint##bits##_t value)                                 \
+    {                                                                                                                  \
+        cvb_explore_step();                                                                                            \
+        __atomic_store_n(at, value, __ATOMIC_RELEASE);                                                                 \
+    }                                                                                                                  \
+    static inline void cvb_store##bits##_seq(uint##bits##_t *at, uint##bits##_t value)                                 \
+    {                                                                                                                  \
+        cvb_explore_step();                                                                                            \
+        __atomic_store_n(at, value, __ATOMIC_SEQ_CST);                                                                 \
+    }                                                                                                                  \
+    static inline bool cvb_cas##bits(uint##bits##_t *at, uint##bits##_t expected, uint##bits##_t desired)              \
+    {                                                                                                                  \
+        cvb_explore_step();                                                                                            \
+        return __atomic_compare_exchange_n(at, &expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);         \
+    }
+CVB_ORDER_LOADS(16)
+CVB_ORDER_LOADS(32)
+CVB_ORDER_LOADS(64)
+#undef CVB_ORDER_LOADS
+
+static inline void cvb_or64(uint64_t *at, uint64_t bits)
+{
+    cvb_explore_step();
+    __atomic_fetch_or(at, bits, __ATOMIC_SEQ_CST);
+}
+
+static inline void cvb_and64(uint64_t *at, uint64_t bits)
+{
+    cvb_explore_step();
+    __atomic_fetch_and(at, bits, __ATOMIC_SEQ_CST);
+}
+
+/* Orders earlier relaxed loads before later loads: closes a read between two equal reads of a journal's head. */
+static inline void cvb_fence_acq(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
+/* Orders an earlier store before later relaxed stores: a journal is seen closed before its fields are seen to change.
+ */
+static inline void cvb_fence_rel(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
+
+/* Two halves, lo first, perhaps of two different words: see the head of this file. */
+static inline struct cvb_pair cvb_load_pair(const struct cvb_pair *at)
+{
+    struct cvb_pair p;
+    p.lo = cvb_load64_acq(&at->lo);
+    p.hi = cvb_load64_acq(&at->hi);
+    return p;
+}
+
+static inline bool cvb_pair_equal(struct cvb_pair a, struct cvb_pair b) { return a.lo == b.lo && a.hi == b.hi; }
+
+static inline bool cvb_cas_pair(struct cvb_pair *at, struct cvb_pair expected, struct cvb_pair desired)
+{
+    cvb_explore_step();
+    unsigned __int128 e = (unsigned __int128)expected.hi << 64 | expected.lo;
+    unsigned __int128 d = (unsigned __int128)desired.hi << 64 | desired.lo;
+    return __sync_bool_compare_and_swap((unsigned __int128 *)(void *)at, e, d);
+}
+
+#endif

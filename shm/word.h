@@ -1,0 +1,37 @@
+/* word.h - how a unit's word is packed (lib/PROTOCOL.md, section 1, has the states and arrows). */
+#ifndef CVB_SHM_WORD_H
+#define CVB_SHM_WORD_H
+
+#include "order.h"
+
+enum cvb_state { CVB_FREE, CVB_HELD, CVB_RES, CVB_IDLE, CVB_QUEUED, CVB_LEASED, CVB_STATES };
+
+#define CVB_NUMBER_BITS 59
+#define CVB_NUMBER_MASK ((UINT64_C(1) << CVB_NUMBER_BITS) - 1)
+#define CVB_KIND_GENERATION (UINT64_C(1) << CVB_NUMBER_BITS)
+#define CVB_HI_SPLIT (UINT64_C(1) << 62)
+
+static inline uint64_t cvb_lo_generation(enum cvb_state state, uint64_t generation)
+{
+    return (uint64_t)state << 60 | CVB_KIND_GENERATION | (generation & CVB_NUMBER_MASK);
+}
+
+static inline uint64_t cvb_lo_position(enum cvb_state state, uint64_t position)
+{
+    return (uint64_t)state << 60 | (position & CVB_NUMBER_MASK);
+}
+
+static inline uint64_t cvb_hi(uint32_t mask, unsigned stage, unsigned seat, unsigned retry)
+{
+    return (uint64_t)mask | (uint64_t)stage << 32 | (uint64_t)seat << 44 | (uint64_t)retry << 54;
+}
+
+static inline unsigned cvb_lo_state(uint64_t lo) { return (unsigned)(lo >> 60); }
+static inline uint64_t cvb_lo_number(uint64_t lo) { return lo & CVB_NUMBER_MASK; }
+static inline uint32_t cvb_hi_mask(uint64_t hi) { return (uint32_t)hi; }
+static inline unsigned cvb_hi_stage(uint64_t hi) { return (unsigned)(hi >> 32) & 0xfff; }
+static inline unsigned cvb_hi_seat(uint64_t hi) { return (unsigned)(hi >> 44) & 0x3ff; }
+static inline unsigned cvb_hi_retry(uint64_t hi) { return (unsigned)(hi >> 54) & 0xff; }
+static inline unsigned cvb_mask_count(uint32_t mask) { return (unsigned)__builtin_popcount(mask); }
+
+#endif
