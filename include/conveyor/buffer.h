@@ -1,0 +1,8 @@
+/* buffer.h - the whole of the interface. */
+#ifndef CONVEYOR_BUFFER_H
+#define CONVEYOR_BUFFER_H
+#include <conveyor/crash.h>
+#include <conveyor/flow.h>
+#include <conveyor/segment.h>
+#include <conveyor/types.h>
+#endif

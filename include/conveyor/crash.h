@@ -1,0 +1,32 @@
+/* crash.h - dead peers and the audit. */
+#ifndef CONVEYOR_CRASH_H
+#define CONVEYOR_CRASH_H
+
+#include <conveyor/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a segment holds: free + reserved + queued + leased = capacity. */
+struct cvb_audit {
+    uint32_t capacity; /* records: max_total_records */
+    uint32_t free;
+    uint32_t reserved;
+    uint32_t queued;
+    uint32_t leased;
+    uint32_t problems; /* found while nobody changed anything; 0 if all is well */
+    int exact;         /* 0: others were at work all the time, problems were not looked for */
+    char first_problem[120];
+};
+
+/* Completes what dead peers left; returns how many seats were freed. Any number of processes may do this at once. */
+CVB_API int cvb_recover(struct cvb_handle *handle);
+
+/* Counts every record, cell and credit. Reads only. Errors: EFORKED, ECORRUPT. */
+CVB_API int cvb_audit(struct cvb_handle *handle, struct cvb_audit *audit);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,30 @@
+/* flow.h - putting, taking and settling records. None of these sleeps; all are lock-free. */
+#ifndef CONVEYOR_FLOW_H
+#define CONVEYOR_FLOW_H
+
+#include <conveyor/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Puts one record into a stage. 0, or why not: ESTAGE_FULL, ESOURCE_FULL, ETOTAL_FULL, EMEMORY_FULL, ETOOLONG,
+ * EUNKNOWN, EFORKED, ECORRUPT. A refused record left no trace. */
+CVB_API int cvb_buffer_for_stage(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *record);
+
+/* Puts the longest prefix that fits and returns its length, 0 to count; *why (may be NULL) says what refused the next
+ * one, or 0. Records of different sources may be mixed; each source's order is kept. */
+CVB_API int cvb_buffer_batch_for_stage(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *records,
+                                       size_t count, int *why);
+
+/* Leases up to count records of a stage in order; returns how many, 0 if it is empty. */
+CVB_API int cvb_get_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_lease *leases, size_t count);
+
+/* Settles leases: any subset in any order, of several stages. All or none: a bad one (ESETTLED, EFOREIGN, EINVAL)
+ * leaves all as they are. */
+CVB_API int cvb_ack(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

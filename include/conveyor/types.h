@@ -1,0 +1,108 @@
+/* types.h - settings, records, leases, errors. */
+#ifndef CONVEYOR_TYPES_H
+#define CONVEYOR_TYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CVB_API __attribute__((visibility("default")))
+#define CVB_NAME_MAX 63          /* bytes of a name, without its end */
+#define CVB_CLASSES_MAX 4        /* size classes */
+#define CVB_STAGE_DEAD_LETTER 0u /* the id and ("dead-letter") the stage of records past their retry limit */
+
+/* Functions return 0 or a count on success and one of these, negative, on failure. */
+enum cvb_error {
+    CVB_EINVAL = -1,        /* an argument is out of its range */
+    CVB_ESYSTEM = -2,       /* a system call failed; errno says why */
+    CVB_ENOENT = -3,        /* no segment of that name */
+    CVB_EEXIST = -4,        /* a segment of that name is there already */
+    CVB_ENOSPC = -5,        /* not enough shared memory for the segment */
+    CVB_EPERM = -6,         /* the segment's mode does not let this user in */
+    CVB_ETRUNCATED = -7,    /* the file is shorter than its header says */
+    CVB_EMAGIC = -8,        /* not a segment of this library */
+    CVB_EVERSION = -9,      /* made by another version of the layout */
+    CVB_ELAYOUT = -10,      /* same version, other structs: another build */
+    CVB_ECORRUPT = -11,     /* a number in the segment is out of its bounds */
+    CVB_EHANDLES = -12,     /* every seat is taken: max_handles */
+    CVB_ENAME = -13,        /* empty, too long, not UTF-8, or with a control character */
+    CVB_ENAMES = -14,       /* one name too many: max_stages, max_sources, max_pipelines */
+    CVB_EUNKNOWN = -15,     /* no such stage, source or pipeline */
+    CVB_ESTAGE_FULL = -16,  /* max_per_stage */
+    CVB_ESOURCE_FULL = -17, /* max_per_source */
+    CVB_ETOTAL_FULL = -18,  /* max_total_records */
+    CVB_EMEMORY_FULL = -19, /* no free cell of a class that is large enough */
+    CVB_ETOOLONG = -20,     /* the record is longer than payload_size */
+    CVB_ESETTLED = -21,     /* the lease was settled before */
+    CVB_EFOREIGN = -22,     /* the lease is of another handle */
+    CVB_EFORKED = -23,      /* the handle belongs to the parent process */
+    CVB_ETIMEDOUT = -24     /* the wait's time is over */
+};
+
+/* A sentence for an error; never NULL. Safe from any thread. */
+CVB_API const char *cvb_error_text(int error);
+
+struct cvb_class {
+    uint32_t bytes; /* the longest payload of the class */
+    uint32_t count; /* records it holds */
+};
+
+struct cvb_settings {
+    uint32_t max_total_records;                /* 100000 */
+    uint32_t max_per_stage;                    /* 10000 */
+    uint32_t max_per_source;                   /* 5000 */
+    double backpressure_threshold;             /* 0.8: pause at this part of a limit */
+    double resume_threshold;                   /* 0.5: go on at this part of it */
+    uint32_t payload_size;                     /* 1024: bytes of the longest record, at most 1 MiB */
+    uint32_t max_stages;                       /* 16, the dead-letter stage among them; at most 4095 */
+    uint32_t max_sources;                      /* 1024; at most 65535 */
+    uint32_t max_pipelines;                    /* 64; at most 65535 */
+    uint32_t max_handles;                      /* 64; at most 1023 */
+    uint32_t max_retries;                      /* 3; at most 254 */
+    uint32_t class_count;                      /* 0: the default split */
+    struct cvb_class classes[CVB_CLASSES_MAX]; /* ascending by bytes; the last holds payload_size */
+    uint32_t mode;                             /* 0600: permission bits of the segment */
+};
+
+/* A record to be put. */
+struct cvb_record {
+    const void *payload;
+    uint32_t length;
+    uint32_t source;
+    uint32_t pipeline;
+};
+
+/* A record that was taken: a read-only view into the segment, valid until it is settled or the handle detached. */
+struct cvb_lease {
+    const void *payload;
+    uint64_t buffered_at_ns; /* wall clock when it was put; a few milliseconds coarse */
+    uint32_t length;
+    uint32_t source;
+    uint32_t pipeline;
+    uint32_t stage;
+    uint32_t retry_count;
+    uint32_t unit;   /* private */
+    uint64_t number; /* private */
+    uint32_t member; /* private */
+    uint32_t handle; /* private */
+};
+
+/* Room for a record inside the segment, to be written before cvb_publish. Set length if it is less than asked for. */
+struct cvb_slot {
+    void *payload;
+    uint32_t length;
+    uint32_t unit;   /* private */
+    uint64_t number; /* private */
+    uint32_t member; /* private */
+    uint32_t handle; /* private */
+};
+
+struct cvb_handle;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,121 @@
+/* credit.c - taking and giving back the credits of a unit's records.
+ *
+ * Why it is correct: a counter says who changed it last and at which step; whoever overwrites that first sets the
+ * step's bit in that seat's journal if it is still open. So "the step happened" is always visible, in the counter or in
+ * the head.
+ */
+#include "internal.h"
+
+static uint64_t tag_of(uint32_t seat, uint64_t seq, unsigned step)
+{
+    return (uint64_t)(seat + 1) << 53 | (seq & ((UINT64_C(1) << 50) - 1)) << 3 | step;
+}
+
+static void keep_evidence(struct cvb_handle *h, uint64_t tag)
+{
+    uint32_t seat = (uint32_t)(tag >> 53) - 1;
+    uint64_t seq = tag >> 3 & CVB_SEQ_MASK;
+    unsigned bit = 1u << (tag & 7);
+    if (!tag || seat == h->seat || seat > h->segment.settings.max_handles)
+        return;
+    uint64_t *head = &cvb_seat_at(h, seat)->journal.head;
+    for (;;) {
+        uint64_t now = cvb_load64_acq(head);
+        if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & bit))
+            return;
+        if (cvb_cas64(head, now, now | (uint64_t)bit << 56))
+            return;
+    }
+}
+
+/* Step of operation (actor, seq). 1: it has happened, by this call or before. 0: it has not (a take that is not ours to
+ * do). CVB_E*_FULL: refused. CVB_ESETTLED: the operation is over. */
+int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
+                     const struct cvb_journal *f, bool own)
+{
+    const struct cvb_settings *s = &h->segment.settings;
+    const uint32_t which[] = {cvb_counter_of_source(h, f->source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(f->stage)};
+    const uint32_t limits[] = {s->max_per_source, s->max_total_records, s->max_per_stage};
+    static const int refusals[] = {CVB_ESOURCE_FULL, CVB_ETOTAL_FULL, CVB_ESTAGE_FULL};
+    bool take = step <= CVB_TAKE_STAGE;
+    unsigned x = (unsigned)step % 3;
+    if (x == 2 && f->stage == CVB_STAGE_DEAD_LETTER)
+        return 1;
+    struct cvb_counter *counter = cvb_counter_at(h, which[x]);
+    struct cvb_pair *word = take ? &counter->taken : &counter->returned;
+    uint64_t tag = tag_of(actor, seq, step), *head = &cvb_seat_at(h, actor)->journal.head;
+    for (;;) {
+        struct cvb_pair w = cvb_load_pair(word);
+        if (!own) {
+            uint64_t now = cvb_load64_acq(head);
+            if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
+                return CVB_ESETTLED;
+            if (w.hi == tag || (cvb_head_done(now) >> step & 1))
+                return 1;
+            if (take)
+                return 0;
+        } else if (take) {
+            uint64_t back = cvb_load64_acq(&counter->returned.lo);
+            if ((int64_t)(w.lo + f->count - back) > (int64_t)limits[x])
+                return refusals[x];
+        }
+        keep_evidence(h, w.hi);
+        if (cvb_cas_pair(word, w, (struct cvb_pair){w.lo + f->count, tag}))
+            return 1;
+    }
+}
+
+static void give_back(struct cvb_handle *h, const struct cvb_journal *f, unsigned takes)
+{
+    for (unsigned x = 0; x < 3; x++)
+        if (takes >> x & 1)
+            cvb_counter_step(h, h->seat, h->seq, (enum cvb_step)(CVB_BACK_SOURCE + x), f, true);
+}
+
+/* HELD by this seat -> RES with credits of its source, the total, and stage. A refusal names the limit; the unit stays
+ * HELD. */
+int cvb_refill(struct cvb_handle *h, uint32_t u, uint32_t stage)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    struct cvb_pair w = cvb_load_pair(&unit->word);
+    uint32_t mask = cvb_hi_mask(w.hi);
+    struct cvb_journal f = {.unit = u, .before = w, .count = cvb_mask_count(mask), .stage = (uint16_t)stage};
+    f.source = cvb_load16_rlx(&unit->source);
+    cvb_journal_open(h, CVB_OP_REFILL, &f);
+    for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_TAKE_STAGE; step++) {
+        int done = cvb_counter_step(h, h->seat, h->seq, (enum cvb_step)step, &f, true);
+        if (done == 1)
+            continue;
+        unsigned taken = (1u << step) - 1;
+        cvb_store64_seq(&cvb_seat_at(h, h->seat)->journal.head, cvb_head(h->seq, CVB_OP_REFILL, CVB_ABORT, taken));
+        give_back(h, &f, taken);
+        cvb_journal_close(h);
+        return done;
+    }
+    struct cvb_pair reserved = {cvb_lo_generation(CVB_RES, cvb_lo_number(w.lo)), cvb_hi(mask, stage, h->seat, 0)};
+    if (!cvb_cas_pair(&unit->word, w, reserved))
+        return CVB_ECORRUPT;
+    cvb_journal_close(h);
+    return 0;
+}
+
+/* RES or LEASED of this seat -> FREE, and its credits come back. For a lease, opening the journal settles it. */
+int cvb_give(struct cvb_handle *h, uint32_t u)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    struct cvb_pair w = cvb_load_pair(&unit->word);
+    uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
+    struct cvb_pair freed = {cvb_lo_generation(CVB_FREE, next), cvb_hi(cvb_hi_mask(w.hi), 0, 0, 0)};
+    struct cvb_journal f = {.unit = u, .before = w, .after = freed, .count = cvb_mask_count(cvb_hi_mask(w.hi))};
+    f.stage = (uint16_t)cvb_hi_stage(w.hi);
+    f.source = cvb_load16_rlx(&unit->source);
+    if (f.stage >= h->segment.settings.max_stages || f.source >= h->segment.settings.max_sources)
+        return CVB_ECORRUPT;
+    cvb_journal_open(h, CVB_OP_GIVE, &f);
+    if (!cvb_cas_pair(&unit->word, w, freed))
+        return CVB_ECORRUPT;
+    cvb_set_free_hint(h, u);
+    give_back(h, &f, 7);
+    cvb_journal_close(h);
+    return 0;
+}

@@ -1,0 +1,112 @@
+/* handle.h - what a process keeps for each seat it owns, and where things lie in the segment. */
+#ifndef CVB_LIB_HANDLE_H
+#define CVB_LIB_HANDLE_H
+
+#include <stdbool.h>
+
+#include "segment.h"
+#include "word.h"
+
+#define CVB_NO_UNIT UINT32_MAX
+#define CVB_HINT_PERIOD 16u
+
+/* A handle's own lower bounds of a ring's ends. */
+struct cvb_ends {
+    uint64_t head, tail;
+    uint32_t turns;
+};
+
+struct cvb_handle {
+    struct cvb_segment segment;
+    int lock_fd;
+    uint32_t seat;
+    uint32_t serial;              /* tells the leases of this handle from those of any other of this process */
+    const uint32_t *same_process; /* a page that a fork wipes: 1 in the process that attached */
+    uint64_t seq;                 /* of the journal */
+    uint32_t search;              /* where the next search for a free unit starts */
+    struct cvb_ends *ends;        /* by stage */
+};
+
+static inline struct cvb_unit *cvb_unit_at(struct cvb_handle *h, uint32_t u)
+{
+    return (struct cvb_unit *)(void *)(h->segment.base + h->segment.geometry.units) + u;
+}
+
+static inline struct cvb_member *cvb_member_at(struct cvb_handle *h, uint32_t u, unsigned i)
+{
+    if (i < CVB_INLINE_MEMBERS)
+        return &cvb_unit_at(h, u)->member[i];
+    return &((struct cvb_extension *)(void *)(h->segment.base + h->segment.geometry.extensions) + u)->member[i];
+}
+
+static inline unsigned cvb_unit_room(struct cvb_handle *h, uint32_t u)
+{
+    return u < h->segment.geometry.large_count ? CVB_UNIT_MEMBERS : CVB_INLINE_MEMBERS;
+}
+
+static inline struct cvb_seat *cvb_seat_at(struct cvb_handle *h, uint32_t s)
+{
+    return (struct cvb_seat *)(void *)(h->segment.base + h->segment.geometry.seats) + s;
+}
+
+static inline struct cvb_hint *cvb_hint_at(struct cvb_handle *h, uint32_t stage)
+{
+    return (struct cvb_hint *)(void *)(h->segment.base + h->segment.geometry.hints) + stage;
+}
+
+/* Counters: 0 the total, then the stages, then the sources. */
+static inline struct cvb_counter *cvb_counter_at(struct cvb_handle *h, uint32_t index)
+{
+    return (struct cvb_counter *)(void *)(h->segment.base + h->segment.geometry.counters) + index;
+}
+#define CVB_COUNTER_TOTAL 0u
+static inline uint32_t cvb_counter_of_stage(uint32_t stage) { return 1 + stage; }
+static inline uint32_t cvb_counter_of_source(struct cvb_handle *h, uint32_t source)
+{
+    return 1 + h->segment.settings.max_stages + source;
+}
+
+static inline uint64_t *cvb_ring_at(struct cvb_handle *h, uint32_t stage)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    uint64_t *first = (void *)(h->segment.base + g->rings);
+    return stage ? first + (UINT64_C(1) << g->dead_ring_bits) + ((stage - UINT64_C(1)) << g->ring_bits) : first;
+}
+
+static inline uint32_t cvb_ring_bits(struct cvb_handle *h, uint32_t stage)
+{
+    return stage ? h->segment.geometry.ring_bits : h->segment.geometry.dead_ring_bits;
+}
+
+static inline uint64_t *cvb_bitmap_at(struct cvb_handle *h, uint32_t which)
+{
+    return (uint64_t *)(void *)(h->segment.base + h->segment.geometry.bitmaps) +
+           (uint64_t)which * h->segment.geometry.bitmap_words;
+}
+
+/* The class a cell is of; class_count if there is no such cell. */
+static inline uint32_t cvb_part_of_cell(struct cvb_handle *h, uint32_t cell)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    uint32_t p = 0;
+    while (p < g->parts && cell - g->part[p].first_cell >= g->part[p].cell_count)
+        p++;
+    return p;
+}
+
+/* NULL if there is no such cell, or the length is more than it holds. */
+static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t length)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    uint32_t p = cvb_part_of_cell(h, cell);
+    if (p == g->parts || length > g->part[p].stride)
+        return NULL;
+    return h->segment.base + g->part[p].offset + (uint64_t)(cell - g->part[p].first_cell) * g->part[p].stride;
+}
+
+static inline int cvb_handle_check(const struct cvb_handle *h)
+{
+    return !h ? CVB_EINVAL : *h->same_process ? 0 : CVB_EFORKED;
+}
+
+#endif

@@ -1,0 +1,46 @@
+/* internal.h - the verbs of the protocol that more than one file uses. All return 0 or a negative cvb_error. */
+#ifndef CVB_LIB_INTERNAL_H
+#define CVB_LIB_INTERNAL_H
+
+#include "handle.h"
+
+enum cvb_op { CVB_OP_NONE, CVB_OP_REFILL, CVB_OP_GIVE, CVB_OP_MOVE };
+enum cvb_phase { CVB_CLOSED, CVB_OPEN, CVB_ABORT };
+/* Steps of an operation on counters, bits of the head's done field. */
+enum cvb_step { CVB_TAKE_SOURCE, CVB_TAKE_TOTAL, CVB_TAKE_STAGE, CVB_BACK_SOURCE, CVB_BACK_TOTAL, CVB_BACK_STAGE };
+
+#define CVB_SEQ_MASK ((UINT64_C(1) << 50) - 1)
+static inline uint64_t cvb_head(uint64_t seq, unsigned op, unsigned phase, unsigned done)
+{
+    return (seq & CVB_SEQ_MASK) | (uint64_t)op << 50 | (uint64_t)phase << 54 | (uint64_t)done << 56;
+}
+static inline uint64_t cvb_head_seq(uint64_t head) { return head & CVB_SEQ_MASK; }
+static inline unsigned cvb_head_op(uint64_t head) { return (unsigned)(head >> 50) & 15; }
+static inline unsigned cvb_head_phase(uint64_t head) { return (unsigned)(head >> 54) & 3; }
+static inline unsigned cvb_head_done(uint64_t head) { return (unsigned)(head >> 56); }
+
+/* unit.c */
+int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *unit);
+void cvb_release(struct cvb_handle *h, uint32_t u);
+void cvb_set_free_hint(struct cvb_handle *h, uint32_t u);
+int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit);
+/* journal.c: fields are copied while the head is closed. */
+void cvb_journal_open(struct cvb_handle *h, enum cvb_op op, const struct cvb_journal *fields);
+void cvb_journal_close(struct cvb_handle *h);
+int cvb_journal_recover(struct cvb_handle *h, uint32_t dead);
+/* move.c */
+int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t members);
+int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken);
+void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen);
+bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct cvb_pair word);
+/* credit.c */
+int cvb_refill(struct cvb_handle *h, uint32_t unit, uint32_t stage);
+int cvb_give(struct cvb_handle *h, uint32_t unit);
+int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
+                     const struct cvb_journal *fields, bool own);
+/* ring.c */
+int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);
+int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);
+int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, uint32_t *unit);
+
+#endif

@@ -1,0 +1,156 @@
+/* journal.c - a seat's journal: opened and closed by its owner, completed by anybody once the owner is dead.
+ *
+ * Why it is correct: fields are written only while the head is closed, so fields read between two equal open heads are
+ * one operation's. seq never repeats, so every CAS on the head, and every step that was checked against the head after
+ * its evidence was read, belongs to that operation; a recoverer that comes late fails its CAS. PROTOCOL.md, sections 3
+ * to 5.
+ */
+#include "internal.h"
+
+void cvb_journal_open(struct cvb_handle *h, enum cvb_op op, const struct cvb_journal *f)
+{
+    struct cvb_journal *j = &cvb_seat_at(h, h->seat)->journal;
+    cvb_fence_rel();
+    cvb_store32_rlx(&j->unit, f->unit);
+    cvb_store32_rlx(&j->unit2, f->unit2);
+    cvb_store64_rlx(&j->before.lo, f->before.lo);
+    cvb_store64_rlx(&j->before.hi, f->before.hi);
+    cvb_store64_rlx(&j->after.lo, f->after.lo);
+    cvb_store64_rlx(&j->after.hi, f->after.hi);
+    cvb_store64_rlx(&j->before2.lo, f->before2.lo);
+    cvb_store64_rlx(&j->before2.hi, f->before2.hi);
+    cvb_store64_rlx(&j->after2.lo, f->after2.lo);
+    cvb_store64_rlx(&j->after2.hi, f->after2.hi);
+    cvb_store32_rlx(&j->count, f->count);
+    cvb_store16_rlx(&j->source, f->source);
+    cvb_store16_rlx(&j->stage, f->stage);
+    h->seq++;
+    cvb_store64_rel(&j->head, cvb_head(h->seq, op, CVB_OPEN, 0));
+}
+
+void cvb_journal_close(struct cvb_handle *h)
+{
+    cvb_store64_rel(&cvb_seat_at(h, h->seat)->journal.head, cvb_head(h->seq, CVB_OP_NONE, CVB_CLOSED, 0));
+}
+
+/* The fields that belong to head; false if the head has moved on meanwhile. */
+static bool read_fields(struct cvb_journal *j, uint64_t head, struct cvb_journal *f)
+{
+    f->unit = cvb_load32_rlx(&j->unit);
+    f->unit2 = cvb_load32_rlx(&j->unit2);
+    f->before.lo = cvb_load64_rlx(&j->before.lo);
+    f->before.hi = cvb_load64_rlx(&j->before.hi);
+    f->after.lo = cvb_load64_rlx(&j->after.lo);
+    f->after.hi = cvb_load64_rlx(&j->after.hi);
+    f->before2.lo = cvb_load64_rlx(&j->before2.lo);
+    f->before2.hi = cvb_load64_rlx(&j->before2.hi);
+    f->after2.lo = cvb_load64_rlx(&j->after2.lo);
+    f->after2.hi = cvb_load64_rlx(&j->after2.hi);
+    f->count = cvb_load32_rlx(&j->count);
+    f->source = cvb_load16_rlx(&j->source);
+    f->stage = cvb_load16_rlx(&j->stage);
+    cvb_fence_acq();
+    return cvb_load64_acq(&j->head) == head;
+}
+
+static bool fields_valid(struct cvb_handle *h, uint64_t head, const struct cvb_journal *f)
+{
+    const struct cvb_settings *s = &h->segment.settings;
+    bool move = cvb_head_op(head) == CVB_OP_MOVE;
+    return f->unit < h->segment.geometry.unit_count && (!move || f->unit2 < h->segment.geometry.unit_count) &&
+           f->source < s->max_sources && f->stage < s->max_stages && f->count <= CVB_UNIT_MEMBERS;
+}
+
+/* Before a QUEUED word that was split is overwritten: let the splitter's second step happen first. */
+void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen)
+{
+    uint32_t mover = cvb_hi_seat(seen.hi);
+    if (!(seen.hi & CVB_HI_SPLIT) || mover == h->seat || mover > h->segment.settings.max_handles)
+        return;
+    struct cvb_journal *j = &cvb_seat_at(h, mover)->journal, f = {0};
+    uint64_t head = cvb_load64_acq(&j->head);
+    if (cvb_head_op(head) != CVB_OP_MOVE || cvb_head_phase(head) != CVB_OPEN || !read_fields(j, head, &f))
+        return;
+    if (f.unit == unit && fields_valid(h, head, &f) && cvb_move_happened(&f, mover, seen))
+        cvb_cas_pair(&cvb_unit_at(h, f.unit2)->word, f.before2, f.after2);
+}
+
+static void recover_move(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
+{
+    struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
+    struct cvb_unit *t2 = cvb_unit_at(h, f->unit2);
+    if (cvb_pair_equal(cvb_load_pair(&t2->word), f->before2)) {
+        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, f->unit)->word);
+        if (cvb_move_happened(f, dead, w) && cvb_load64_acq(&j->head) == head)
+            cvb_cas_pair(&t2->word, f->before2, f->after2);
+        else if (!cvb_pair_equal(w, cvb_load_pair(&cvb_unit_at(h, f->unit)->word)))
+            return; /* torn or moving: come again */
+    }
+    cvb_cas64(&j->head, head, cvb_head(cvb_head_seq(head), CVB_OP_NONE, CVB_CLOSED, 0));
+}
+
+/* The steps from first to last that give credits back, each once whoever does it. */
+static void recover_returns(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f,
+                            unsigned which)
+{
+    struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
+    uint64_t seq = cvb_head_seq(head);
+    for (unsigned step = CVB_BACK_SOURCE; step <= CVB_BACK_STAGE; step++)
+        if ((which >> step & 1) && cvb_counter_step(h, dead, seq, (enum cvb_step)step, f, false) < 0)
+            return;
+    for (;;) {
+        uint64_t now = cvb_load64_acq(&j->head);
+        if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED ||
+            cvb_cas64(&j->head, now, cvb_head(seq, CVB_OP_NONE, CVB_CLOSED, 0)))
+            return;
+    }
+}
+
+static void recover_refill(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
+{
+    struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
+    uint64_t seq = cvb_head_seq(head);
+    if (cvb_head_phase(head) == CVB_ABORT) {
+        recover_returns(h, dead, head, f, (cvb_head_done(head) & 7u) << CVB_BACK_SOURCE);
+        return;
+    }
+    if (!cvb_pair_equal(cvb_load_pair(&cvb_unit_at(h, f->unit)->word), f->before)) {
+        cvb_cas64(&j->head, head, cvb_head(seq, CVB_OP_NONE, CVB_CLOSED, 0));
+        return;
+    }
+    unsigned taken = 0;
+    for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_TAKE_STAGE; step++)
+        if (cvb_counter_step(h, dead, seq, (enum cvb_step)step, f, false) == 1)
+            taken |= 1u << step;
+    cvb_cas64(&j->head, head, cvb_head(seq, CVB_OP_REFILL, CVB_ABORT, taken | (cvb_head_done(head) & 7u)));
+}
+
+static void recover_give(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
+{
+    if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))
+        cvb_set_free_hint(h, f->unit);
+    recover_returns(h, dead, head, f, 7u << CVB_BACK_SOURCE);
+}
+
+/* Completes what a dead seat had begun. Any number of processes at once. */
+int cvb_journal_recover(struct cvb_handle *h, uint32_t dead)
+{
+    struct cvb_journal *j = &cvb_seat_at(h, dead)->journal, f = {0};
+    for (;;) {
+        uint64_t head = cvb_load64_acq(&j->head);
+        if (cvb_head_phase(head) == CVB_CLOSED)
+            return 0;
+        if (!read_fields(j, head, &f))
+            continue;
+        if (!fields_valid(h, head, &f))
+            return CVB_ECORRUPT;
+        if (cvb_head_op(head) == CVB_OP_MOVE)
+            recover_move(h, dead, head, &f);
+        else if (cvb_head_op(head) == CVB_OP_REFILL)
+            recover_refill(h, dead, head, &f);
+        else if (cvb_head_op(head) == CVB_OP_GIVE)
+            recover_give(h, dead, head, &f);
+        else
+            return CVB_ECORRUPT;
+    }
+}

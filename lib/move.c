@@ -1,0 +1,92 @@
+/* move.c - taking members out of a unit (PROTOCOL.md, section 3). */
+#include "internal.h"
+
+/* Did the mover's CAS of T happen, as far as T's word shows it? */
+bool cvb_move_happened(const struct cvb_journal *f, uint32_t mover, struct cvb_pair word)
+{
+    return word.lo == f->before.lo && cvb_hi_seat(word.hi) == mover && !(cvb_hi_mask(word.hi) & (uint32_t)f->before.hi);
+}
+
+static uint32_t lowest(uint32_t mask, unsigned n)
+{
+    uint32_t chosen = 0;
+    for (; n && mask; n--, mask &= mask - 1)
+        chosen |= mask & -mask;
+    return chosen;
+}
+
+/* Copies the members and fields of bits from unit t to the empty unit t2, in order. */
+static void fill(struct cvb_handle *h, uint32_t t, uint32_t bits, uint32_t t2)
+{
+    struct cvb_unit *from = cvb_unit_at(h, t), *to = cvb_unit_at(h, t2);
+    unsigned n = 0;
+    for (; bits; bits &= bits - 1, n++) {
+        struct cvb_member *a = cvb_member_at(h, t, (unsigned)__builtin_ctz(bits)), *b = cvb_member_at(h, t2, n);
+        cvb_store32_rlx(&b->cell, cvb_load32_rlx(&a->cell));
+        cvb_store32_rlx(&b->length, cvb_load32_rlx(&a->length));
+    }
+    cvb_store16_rlx(&to->source, cvb_load16_rlx(&from->source));
+    cvb_store16_rlx(&to->pipeline, cvb_load16_rlx(&from->pipeline));
+    cvb_store16_rlx(&to->origin, cvb_load16_rlx(&from->origin));
+    cvb_store64_rlx(&to->buffered_at_ns, cvb_load64_rlx(&from->buffered_at_ns));
+}
+
+/* t (seen) loses bits to t2, which becomes `state`. False: t has changed, nothing happened. */
+static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_t bits, uint32_t t2,
+                 enum cvb_state state)
+{
+    struct cvb_unit *to = cvb_unit_at(h, t2);
+    unsigned n = cvb_mask_count(bits);
+    struct cvb_journal f = {.unit = t, .unit2 = t2, .before = {seen.lo, bits}};
+    f.before2 = cvb_load_pair(&to->word);
+    uint64_t g = cvb_lo_number(f.before2.lo) + 1;
+    f.after2.lo = cvb_lo_generation(state, g);
+    f.after2.hi = cvb_hi((uint32_t)((UINT64_C(1) << n) - 1), cvb_hi_stage(seen.hi), h->seat, cvb_hi_retry(seen.hi));
+    cvb_store64_rlx(&to->generation, g);
+    struct cvb_pair less = seen;
+    less.hi &= ~(uint64_t)bits;
+    if (cvb_lo_state(seen.lo) == CVB_QUEUED)
+        less.hi = (less.hi & ~(UINT64_C(0x3ff) << 44)) | (uint64_t)h->seat << 44 | CVB_HI_SPLIT;
+    cvb_journal_open(h, CVB_OP_MOVE, &f);
+    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)->word, seen, less);
+    if (moved)
+        cvb_cas_pair(&to->word, f.before2, f.after2); /* fails if somebody has helped */
+    cvb_journal_close(h);
+    return moved;
+}
+
+/* Of a unit that this seat owns, make *unit one that has just these members. */
+int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t members)
+{
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
+    if (cvb_hi_mask(w.hi) == members)
+        return 0;
+    uint32_t t2;
+    int error = cvb_hold_empty(h, cvb_mask_count(members), &t2);
+    if (error)
+        return error;
+    fill(h, *unit, members, t2);
+    if (!move(h, *unit, w, members, t2, (enum cvb_state)cvb_lo_state(w.lo)))
+        return CVB_ECORRUPT;
+    *unit = t2;
+    return 0;
+}
+
+/* Leases the first `want` members of a QUEUED unit. CVB_ESETTLED: it has changed, look again. */
+int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken)
+{
+    uint32_t t2;
+    int error = cvb_hold_empty(h, want, &t2);
+    if (error)
+        return error;
+    unsigned room = cvb_unit_room(h, t2);
+    uint32_t bits = lowest(cvb_hi_mask(seen.hi), want < room ? want : room);
+    fill(h, unit, bits, t2);
+    cvb_help_split(h, unit, seen);
+    if (!move(h, unit, seen, bits, t2, CVB_LEASED)) {
+        cvb_release(h, t2);
+        return CVB_ESETTLED;
+    }
+    *taken = t2;
+    return 0;
+}

@@ -1,0 +1,92 @@
+/* name.c - interning: a name's id is decided by one CAS.
+ *
+ * A seat writes a name into a slot of its own and CASes the first empty reference to that slot. Whoever wins reference
+ * i owns slot i from then on, which nobody used before; so slots never run out. A seat that died after its CAS still
+ * shows the slot it has given away: its next owner sees that in the table (own_slot).
+ */
+#include <conveyor/segment.h>
+#include <string.h>
+
+#include "internal.h"
+
+static bool valid_utf8(const unsigned char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned c = s[i], more = c < 0x80                ? 0
+                                  : c >= 0xc2 && c < 0xe0 ? 1
+                                  : (c & 0xf0) == 0xe0    ? 2
+                                  : c >= 0xf0 && c < 0xf5 ? 3
+                                                          : 9;
+        if (c < 32 || c == 127 || more == 9 || i + more >= n)
+            return false;
+        if ((c == 0xe0 && s[i + 1] < 0xa0) || (c == 0xed && s[i + 1] > 0x9f) || (c == 0xf0 && s[i + 1] < 0x90) ||
+            (c == 0xf4 && s[i + 1] > 0x8f) || (c == 0xc2 && s[i + 1] < 0xa0))
+            return false;
+        for (; more; more--)
+            if ((s[++i] & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
+static uint32_t *references(struct cvb_handle *h, int kind)
+{
+    return (uint32_t *)(void *)(h->segment.base + h->segment.geometry.references[kind]);
+}
+
+static struct cvb_name *name_slot(struct cvb_handle *h, int kind, uint32_t slot)
+{
+    return (struct cvb_name *)(void *)(h->segment.base + h->segment.geometry.names[kind]) + slot;
+}
+
+static uint32_t own_slot(struct cvb_handle *h, int kind)
+{
+    uint32_t *staged = &cvb_seat_at(h, h->seat)->staged[kind], limit = h->segment.geometry.name_limit[kind];
+    for (uint32_t i = 0; i < limit; i++) {
+        uint32_t reference = cvb_load32_acq(&references(h, kind)[i]);
+        if (!reference)
+            break;
+        if (reference == cvb_load32_rlx(staged) + 1)
+            cvb_store32_rlx(staged, i);
+    }
+    return cvb_load32_rlx(staged);
+}
+
+static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id)
+{
+    int error = cvb_handle_check(h);
+    if (error)
+        return error;
+    size_t n = text ? strnlen(text, CVB_NAME_MAX + 1) : 0;
+    if (!n || n > CVB_NAME_MAX || !id || !valid_utf8((const unsigned char *)text, n))
+        return CVB_ENAME;
+    uint32_t limit = h->segment.geometry.name_limit[kind], slots = limit + h->segment.settings.max_handles + 1;
+    for (uint32_t i = 0; i < limit; i++) {
+        uint32_t reference = cvb_load32_acq(&references(h, kind)[i]);
+        if (!reference) {
+            uint32_t mine = own_slot(h, kind);
+            if (mine >= slots)
+                return CVB_ECORRUPT;
+            struct cvb_name *name = name_slot(h, kind, mine);
+            name->length = (uint8_t)n;
+            memcpy(name->text, text, n);
+            cvb_cas32(&references(h, kind)[i], 0, mine + 1);
+            reference = cvb_load32_acq(&references(h, kind)[i]);
+        }
+        if (reference > slots)
+            return CVB_ECORRUPT;
+        const struct cvb_name *name = name_slot(h, kind, reference - 1);
+        if (name->length == n && !memcmp(name->text, text, n)) {
+            *id = i;
+            return 0;
+        }
+    }
+    return CVB_ENAMES;
+}
+
+int cvb_stage(struct cvb_handle *h, const char *name, uint32_t *id) { return intern(h, CVB_KIND_STAGE, name, id); }
+int cvb_source(struct cvb_handle *h, const char *name, uint32_t *id) { return intern(h, CVB_KIND_SOURCE, name, id); }
+int cvb_pipeline(struct cvb_handle *h, const char *name, uint32_t *id)
+{
+    return intern(h, CVB_KIND_PIPELINE, name, id);
+}

@@ -1,0 +1,134 @@
+/* put.c - records go in: a run of records of one source and pipeline becomes one unit. */
+#include <conveyor/flow.h>
+#include <string.h>
+#include <time.h>
+
+#include "internal.h"
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME_COARSE, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The smallest class that holds length bytes. */
+static uint32_t class_for(struct cvb_handle *h, uint32_t length)
+{
+    uint32_t p = 0;
+    while (p < h->segment.settings.class_count && h->segment.settings.classes[p].bytes < length)
+        p++;
+    return p;
+}
+
+static int check(struct cvb_handle *h, const struct cvb_record *r)
+{
+    const struct cvb_settings *s = &h->segment.settings;
+    if (r->length > s->payload_size)
+        return CVB_ETOOLONG;
+    if (r->source >= s->max_sources || r->pipeline >= s->max_pipelines)
+        return CVB_EUNKNOWN;
+    return r->length && !r->payload ? CVB_EINVAL : 0;
+}
+
+/* How many of the records may be one unit: same source, pipeline and class. */
+static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, size_t count)
+{
+    unsigned n = 1;
+    uint32_t class = class_for(h, r->length);
+    while (n < count && n < CVB_UNIT_MEMBERS && r[n].source == r->source && r[n].pipeline == r->pipeline &&
+           !check(h, &r[n]) && class_for(h, r[n].length) == class)
+        n++;
+    return n;
+}
+
+/* A HELD unit of at most n cells of the record's class, or of a larger one. */
+static int hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit)
+{
+    int error = CVB_EMEMORY_FULL;
+    for (uint32_t p = class_for(h, length); p < h->segment.geometry.parts && error == CVB_EMEMORY_FULL; p++)
+        error = cvb_hold(h, p, unit);
+    if (error)
+        return error;
+    uint32_t whole = *unit, mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, whole)->word.hi)), part = 0;
+    if (cvb_mask_count(mask) <= n)
+        return 0;
+    for (unsigned i = 0; i < n; i++, mask &= mask - 1)
+        part |= mask & -mask;
+    error = cvb_carve(h, unit, part);
+    cvb_release(h, whole);
+    return error;
+}
+
+static int write_records(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
+{
+    uint32_t mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi));
+    for (; mask; mask &= mask - 1, r++) {
+        struct cvb_member *m = cvb_member_at(h, u, (unsigned)__builtin_ctz(mask));
+        char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), r->length);
+        if (!payload)
+            return CVB_ECORRUPT;
+        cvb_store32_rlx(&m->length, r->length);
+        if (r->length)
+            memcpy(payload, r->payload, r->length);
+    }
+    return 0;
+}
+
+/* Puts up to n records of one kind as one unit; returns how many. */
+static int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
+{
+    uint32_t u;
+    int error = hold_cells(h, r->length, n, &u);
+    if (error)
+        return error;
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&unit->word.hi)));
+    cvb_store16_rlx(&unit->source, (uint16_t)r->source);
+    cvb_store16_rlx(&unit->pipeline, (uint16_t)r->pipeline);
+    cvb_store64_rlx(&unit->buffered_at_ns, now_ns());
+    error = write_records(h, u, r);
+    if (!error)
+        error = cvb_refill(h, u, stage);
+    if (error) {
+        cvb_release(h, u);
+        return error;
+    }
+    error = cvb_enqueue(h, u, cvb_load_pair(&unit->word), stage, 0);
+    return error ? CVB_ECORRUPT : (int)n;
+}
+
+int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records, size_t count,
+                               int *why)
+{
+    int error = cvb_handle_check(h);
+    size_t done = 0;
+    if (!error && (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER))
+        error = CVB_EUNKNOWN;
+    if (error || (count && !records) || count > INT32_MAX)
+        return error ? error : CVB_EINVAL;
+    while (done < count && !error) {
+        error = check(h, &records[done]);
+        unsigned n = error ? 0 : run_length(h, &records[done], count - done);
+        while (n) {
+            int put = put_run(h, stage, &records[done], n);
+            if (put > 0) {
+                done += (unsigned)put;
+                break;
+            }
+            error = put;
+            n = put <= CVB_ESTAGE_FULL && put >= CVB_ETOTAL_FULL ? n / 2 : 0; /* a shorter prefix may fit */
+            if (n)
+                error = 0;
+        }
+    }
+    if (why)
+        *why = error;
+    return error == CVB_ECORRUPT ? error : (int)done;
+}
+
+int cvb_buffer_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *record)
+{
+    int why = 0, done = cvb_buffer_batch_for_stage(h, stage, record, 1, &why);
+    return done < 0 ? done : done ? 0 : why;
+}

@@ -1,0 +1,74 @@
+/* recover.c - completing what the dead left (PROTOCOL.md, section 6). The mirror of put.c, settle.c and move.c.
+ *
+ * Why several may do it at once and each may die or come late: each change is a CAS from the exact word, read before
+ * the seat was seen to be still of the dead generation; no word repeats.
+ */
+#include <conveyor/crash.h>
+
+#include "internal.h"
+
+/* What the dead seat owned becomes nobody's, or this seat's to give back. 1: look at the unit again. */
+static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t dead)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    unsigned state = cvb_lo_state(w.lo), retry = cvb_hi_retry(w.hi);
+    if (state == CVB_QUEUED)
+        return cvb_publish_helped(h, u, w);
+    if (cvb_hi_seat(w.hi) != dead)
+        return 0;
+    if (state == CVB_HELD) {
+        struct cvb_pair freed = {cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1), w.hi};
+        if (!cvb_cas_pair(&unit->word, w, freed))
+            return 1;
+        cvb_set_free_hint(h, u);
+    } else if (state == CVB_RES) {
+        uint64_t next = cvb_lo_number(w.lo) + 1;
+        struct cvb_pair mine = {cvb_lo_generation(CVB_RES, next),
+                                cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, 0)};
+        if (!cvb_cas_pair(&unit->word, w, mine))
+            return 1;
+        cvb_store64_rlx(&unit->generation, next);
+        return cvb_give(h, u);
+    } else if (state == CVB_LEASED) {
+        if (cvb_hi_stage(w.hi) >= h->segment.settings.max_stages)
+            return CVB_ECORRUPT;
+        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), retry < 255 ? retry + 1 : retry);
+        return error == CVB_ESETTLED ? 1 : error;
+    }
+    return 0;
+}
+
+static int recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
+{
+    int error = cvb_journal_recover(h, dead);
+    for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++)
+        do {
+            struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+            if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
+                return 0;
+            if (cvb_lo_state(w.lo) == CVB_QUEUED && cvb_hi_stage(w.hi) >= h->segment.settings.max_stages)
+                return CVB_ECORRUPT;
+            error = recover_word(h, u, w, dead);
+        } while (error == 1);
+    if (error)
+        return error;
+    return cvb_cas64(&cvb_seat_at(h, dead)->state, state, state + 1) ? 1 : 0;
+}
+
+int cvb_recover(struct cvb_handle *h)
+{
+    int error = cvb_handle_check(h), freed = 0;
+    if (error)
+        return error;
+    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
+        uint64_t state = cvb_load64_acq(&cvb_seat_at(h, s)->state);
+        if (s == h->seat || !(state & 1) || cvb_seat_locked(h->lock_fd, s) != 0 ||
+            cvb_load64_acq(&cvb_seat_at(h, s)->state) != state)
+            continue;
+        int done = recover_seat(h, s, state);
+        if (done < 0)
+            return done;
+        freed += done;
+    }
+    return freed;
+}

@@ -1,0 +1,152 @@
+/* ring.c - entering a unit at a position, and leasing the unit at the head (PROTOCOL.md, section 2). */
+#include "internal.h"
+
+#define UNIT_BITS 24
+#define LAP_MASK ((UINT64_C(1) << 40) - 1)
+
+static uint64_t slot_of(uint64_t lap, uint32_t unit) { return (lap & LAP_MASK) << UNIT_BITS | unit; }
+static uint32_t slot_unit(uint64_t slot) { return (uint32_t)slot & ((1u << UNIT_BITS) - 1); }
+
+/* slot's lap less the lap that position p has, as a signed number */
+static int64_t lap_ahead(uint64_t slot, uint64_t p, uint32_t bits)
+{
+    uint64_t lap = (p >> bits) + 1;
+    return (int64_t)(((slot >> UNIT_BITS) - lap) << 24) >> 24;
+}
+
+static void raise_hint(uint64_t *hint, uint64_t position, bool now)
+{
+    uint64_t seen = cvb_load64_rlx(hint);
+    if (seen < position && (now || position - seen >= CVB_HINT_PERIOD))
+        cvb_cas64(hint, seen, position);
+}
+
+/* A position whose slot shows the former lap, at or after the handle's own tail. CVB_ESETTLED: the ring is full of
+ * QUEUED units, which for a unit that holds its credit means that somebody else has entered it meanwhile (A4). */
+static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position)
+{
+    uint32_t bits = cvb_ring_bits(h, stage);
+    uint64_t size = UINT64_C(1) << bits, *ring = cvb_ring_at(h, stage), *tail = &h->ends[stage].tail;
+    struct cvb_hint *hint = cvb_hint_at(h, stage);
+    uint64_t seen = cvb_load64_acq(&hint->tail);
+    if (seen > *tail)
+        *tail = seen;
+    for (;;) {
+        uint64_t slot = cvb_load64_acq(&ring[*tail & (size - 1)]);
+        int64_t ahead = lap_ahead(slot, *tail, bits);
+        if (ahead >= 0) {
+            *tail += ((uint64_t)ahead << bits) + 1;
+            continue;
+        }
+        if (ahead < -1)
+            return CVB_ECORRUPT;
+        if (*tail >= size) {
+            uint32_t u = slot_unit(slot);
+            if (u >= h->segment.geometry.unit_count)
+                return CVB_ECORRUPT;
+            struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+            if (w.lo == cvb_lo_position(CVB_QUEUED, *tail - size) && cvb_hi_stage(w.hi) == stage)
+                return CVB_ESETTLED;
+        }
+        *position = *tail;
+        return 0;
+    }
+}
+
+/* A QUEUED unit (seen) gets into its slot, or into a later one; whoever calls. */
+int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
+{
+    uint32_t stage = cvb_hi_stage(seen.hi), bits = cvb_ring_bits(h, stage);
+    uint64_t *ring = cvb_ring_at(h, stage), index = (UINT64_C(1) << bits) - 1;
+    for (;;) {
+        uint64_t p = cvb_lo_number(seen.lo), slot = cvb_load64_acq(&ring[p & index]);
+        uint64_t mine = slot_of((p >> bits) + 1, u);
+        int64_t ahead = lap_ahead(slot, p, bits);
+        if (slot == mine || (ahead == -1 && cvb_cas64(&ring[p & index], slot, mine))) {
+            if (h->ends[stage].tail <= p)
+                h->ends[stage].tail = p + 1;
+            raise_hint(&cvb_hint_at(h, stage)->tail, p + 1, false);
+            return 0;
+        }
+        if (ahead < -1)
+            return CVB_ECORRUPT;
+        if (ahead == -1)
+            continue;
+        struct cvb_pair now = cvb_load_pair(&cvb_unit_at(h, u)->word);
+        if (now.lo != seen.lo || cvb_hi_stage(now.hi) != stage)
+            return 0; /* somebody entered it elsewhere, or it was in and is taken */
+        uint64_t next;
+        int error = choose(h, stage, &next);
+        if (error)
+            return error == CVB_ESETTLED ? 0 : error;
+        struct cvb_pair bumped = {cvb_lo_position(CVB_QUEUED, next), now.hi};
+        if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, now, bumped))
+            return 0;
+        seen = bumped;
+    }
+}
+
+/* Unit u, whose word is from (RES or LEASED), becomes QUEUED in stage and is published. CVB_ESETTLED: its word was not
+ * from. */
+int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, unsigned retry)
+{
+    uint64_t position;
+    int error = choose(h, stage, &position);
+    if (error)
+        return error;
+    struct cvb_pair queued = {cvb_lo_position(CVB_QUEUED, position),
+                              cvb_hi(cvb_hi_mask(from.hi), stage, cvb_hi_seat(from.hi), retry)};
+    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, from, queued))
+        return CVB_ESETTLED;
+    return cvb_publish_helped(h, u, queued);
+}
+
+static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit)
+{
+    if (cvb_mask_count(cvb_hi_mask(w.hi)) > want)
+        return cvb_split_queued(h, u, w, want, unit);
+    cvb_help_split(h, u, w);
+    struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w.lo)),
+                              cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, cvb_hi_retry(w.hi))};
+    *unit = u;
+    return cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased) ? 0 : CVB_ESETTLED;
+}
+
+/* Leases the unit at the head, or its first `want` records. 1: done, 0: the stage is empty. */
+int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, uint32_t *unit)
+{
+    uint32_t bits = cvb_ring_bits(h, stage);
+    uint64_t size = UINT64_C(1) << bits, *ring = cvb_ring_at(h, stage), *head = &h->ends[stage].head;
+    struct cvb_hint *hint = cvb_hint_at(h, stage);
+    if (!(h->ends[stage].turns++ % CVB_HINT_PERIOD)) {
+        uint64_t seen = cvb_load64_acq(&hint->head);
+        if (seen > *head)
+            *head = seen;
+    }
+    for (;;) {
+        uint64_t slot = cvb_load64_acq(&ring[*head & (size - 1)]);
+        int64_t ahead = lap_ahead(slot, *head, bits);
+        if (ahead < 0) {
+            raise_hint(&hint->head, *head, true);
+            return 0;
+        }
+        if (ahead > 0) {
+            *head += ((uint64_t)(ahead - 1) << bits) + 1;
+            continue;
+        }
+        uint32_t u = slot_unit(slot);
+        if (u >= h->segment.geometry.unit_count)
+            return CVB_ECORRUPT;
+        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+        if (w.lo == cvb_lo_position(CVB_QUEUED, *head) && cvb_hi_stage(w.hi) == stage && cvb_hi_mask(w.hi)) {
+            int error = lease(h, u, w, want, unit);
+            if (!error)
+                return 1;
+            if (error != CVB_ESETTLED)
+                return error;
+            continue;
+        }
+        ++*head;
+        raise_hint(&hint->head, *head, false);
+    }
+}

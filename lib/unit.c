@@ -1,0 +1,86 @@
+/* unit.c - finding free units.
+ *
+ * The bitmaps are hints: a set bit whose unit is not free is cleared and the unit looked at again (B1); a unit that
+ * became free has its bit set before and looked at after. What a stopped process can hide that way is bounded by one
+ * unit, and the segment has spare cells and units for each handle.
+ */
+#include "internal.h"
+
+static bool try_hold(struct cvb_handle *h, uint32_t u, bool empty)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    struct cvb_pair w = cvb_load_pair(&unit->word);
+    if (cvb_lo_state(w.lo) != CVB_FREE || !cvb_hi_mask(w.hi) != empty)
+        return false;
+    uint64_t g = cvb_lo_number(w.lo);
+    struct cvb_pair held = {cvb_lo_generation(CVB_HELD, g), cvb_hi(cvb_hi_mask(w.hi), 0, h->seat, 0)};
+    if (!cvb_cas_pair(&unit->word, w, held))
+        return false;
+    cvb_store64_rlx(&unit->generation, g);
+    return true;
+}
+
+static bool looks_free(struct cvb_handle *h, uint32_t u, bool empty)
+{
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    return cvb_lo_state(w.lo) == CVB_FREE && !cvb_hi_mask(w.hi) == empty;
+}
+
+/* Takes a free unit that one of the bitmaps names: CVB_EMEMORY_FULL if there is none. */
+int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    uint64_t *bits = cvb_bitmap_at(h, bitmap);
+    bool empty = bitmap >= g->parts;
+    uint32_t start = h->search < g->bitmap_words ? h->search : 0;
+    for (uint32_t i = 0; i < g->bitmap_words; i++) {
+        uint32_t word = start + i < g->bitmap_words ? start + i : start + i - g->bitmap_words;
+        uint64_t seen = cvb_load64_acq(&bits[word]);
+        for (; seen; seen &= seen - 1) {
+            uint32_t u = word * 64 + (uint32_t)__builtin_ctzll(seen);
+            uint64_t bit = seen & -seen;
+            if (u >= g->unit_count)
+                return CVB_ECORRUPT;
+            if (try_hold(h, u, empty)) {
+                h->search = word;
+                *found = u;
+                return 0;
+            }
+            cvb_and64(&bits[word], ~bit);
+            if (looks_free(h, u, empty))
+                cvb_or64(&bits[word], bit);
+        }
+    }
+    return CVB_EMEMORY_FULL;
+}
+
+int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    if (members <= CVB_INLINE_MEMBERS && !cvb_hold(h, CVB_BITMAP_SMALL(g), unit))
+        return 0;
+    return cvb_hold(h, CVB_BITMAP_LARGE(g), unit);
+}
+
+void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    uint32_t mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi));
+    uint32_t which = u < g->large_count ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g);
+    if (mask)
+        which = cvb_part_of_cell(h, cvb_load32_rlx(&cvb_member_at(h, u, (unsigned)__builtin_ctz(mask))->cell));
+    if (which >= g->bitmap_count)
+        return; /* corrupt; whoever uses the unit says so */
+    uint64_t *word = &cvb_bitmap_at(h, which)[u / 64], bit = UINT64_C(1) << u % 64;
+    if (!(cvb_load64_acq(word) & bit))
+        cvb_or64(word, bit);
+}
+
+/* HELD by this seat -> FREE under the next generation. */
+void cvb_release(struct cvb_handle *h, uint32_t u)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo)) + 1;
+    cvb_store64_seq(&unit->word.lo, cvb_lo_generation(CVB_FREE, next));
+    cvb_set_free_hint(h, u);
+}

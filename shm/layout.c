@@ -1,0 +1,152 @@
+/* layout.c - from settings to sizes and offsets. */
+#include "layout.h"
+
+#include <conveyor/segment.h>
+#include <string.h>
+
+#define RESERVE_BYTES (64u << 10)
+#define TRAIN_BYTES (64u << 10)
+
+void cvb_settings_init(struct cvb_settings *s)
+{
+    *s = (struct cvb_settings){.max_total_records = 100000,
+                               .max_per_stage = 10000,
+                               .max_per_source = 5000,
+                               .backpressure_threshold = 0.8,
+                               .resume_threshold = 0.5,
+                               .payload_size = 1024,
+                               .max_stages = 16,
+                               .max_sources = 1024,
+                               .max_pipelines = 64,
+                               .max_handles = 64,
+                               .max_retries = 3,
+                               .mode = 0600};
+}
+
+/* Small cells for all records; above 1 KiB a quarter of that memory again for each of two larger classes. */
+static void default_classes(struct cvb_settings *s)
+{
+    uint32_t n = s->max_total_records, small = s->payload_size < 1024 ? s->payload_size : 1024;
+    s->class_count = 1;
+    s->classes[0] = (struct cvb_class){small, n};
+    if (s->payload_size <= 1024)
+        return;
+    uint32_t middle = small;
+    while ((uint64_t)middle * middle < (uint64_t)small * s->payload_size)
+        middle += 64;
+    uint64_t budget = (uint64_t)n * small / 4;
+    uint32_t last = s->class_count;
+    if (middle < s->payload_size)
+        s->classes[last++] = (struct cvb_class){middle, (uint32_t)(budget / middle) + 4};
+    s->classes[last++] = (struct cvb_class){s->payload_size, (uint32_t)(budget / s->payload_size) + 4};
+    s->class_count = last;
+}
+
+int cvb_settings_check(struct cvb_settings *s)
+{
+    if (!s->max_total_records || s->max_total_records > 12000000u || !s->max_per_stage || !s->max_per_source)
+        return CVB_EINVAL;
+    if (s->max_per_stage > 12000000u || s->max_per_source > 12000000u || s->payload_size > (1u << 20))
+        return CVB_EINVAL;
+    if (s->max_stages < 2 || s->max_stages > 4095 || !s->max_sources || s->max_sources > 65535)
+        return CVB_EINVAL;
+    if (!s->max_pipelines || s->max_pipelines > 65535 || !s->max_handles || s->max_handles > 1023)
+        return CVB_EINVAL;
+    if (s->max_retries > 254 || (s->mode & ~0777u) || s->class_count > CVB_CLASSES_MAX)
+        return CVB_EINVAL;
+    if (!(s->backpressure_threshold > 0 && s->backpressure_threshold <= 1) ||
+        !(s->resume_threshold >= 0 && s->resume_threshold < s->backpressure_threshold))
+        return CVB_EINVAL;
+    if (!s->class_count)
+        default_classes(s);
+    uint64_t cells = 0;
+    for (uint32_t i = 0; i < s->class_count; i++) {
+        if (!s->classes[i].count || (i && s->classes[i].bytes <= s->classes[i - 1].bytes))
+            return CVB_EINVAL;
+        cells += s->classes[i].count;
+    }
+    if (s->classes[s->class_count - 1].bytes < s->payload_size || cells > 14000000u)
+        return CVB_EINVAL;
+    return 0;
+}
+
+static uint32_t ring_bits_for(uint32_t records)
+{
+    uint32_t bits = 6;
+    while ((1u << bits) < records)
+        bits++;
+    return bits;
+}
+
+static uint64_t place(uint64_t *end, uint64_t bytes)
+{
+    uint64_t at = *end;
+    *end = (at + bytes + CVB_PAGE - 1) / CVB_PAGE * CVB_PAGE;
+    return at;
+}
+
+static void place_cells(const struct cvb_settings *s, struct cvb_geometry *g)
+{
+    g->parts = s->class_count;
+    for (uint32_t i = 0; i < g->parts; i++) {
+        uint32_t stride = (s->classes[i].bytes + 63) / 64 * 64;
+        stride = stride ? stride : 64;
+        uint32_t reserve = RESERVE_BYTES / stride;
+        reserve = reserve > 64 ? 64 : reserve ? reserve : 1;
+        uint32_t train = TRAIN_BYTES / stride;
+        g->part[i].train = train > CVB_UNIT_MEMBERS ? CVB_UNIT_MEMBERS : train ? train : 1;
+        g->part[i].stride = stride;
+        g->part[i].first_cell = g->cell_count;
+        g->part[i].cell_count = s->classes[i].count + reserve * s->max_handles;
+        g->cell_count += g->part[i].cell_count;
+    }
+}
+
+void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
+{
+    memset(g, 0, sizeof *g);
+    place_cells(s, g);
+    g->unit_count = g->cell_count + 4 * s->max_handles;
+    g->large_count = g->cell_count / 8 + 2 * s->max_handles;
+    g->bitmap_words = (g->unit_count + 63) / 64;
+    g->bitmap_count = g->parts + 2;
+    uint32_t per_stage = s->max_per_stage < s->max_total_records ? s->max_per_stage : s->max_total_records;
+    g->ring_bits = ring_bits_for(per_stage);
+    g->dead_ring_bits = ring_bits_for(s->max_total_records);
+    const uint32_t limits[CVB_KINDS] = {s->max_stages, s->max_sources, s->max_pipelines};
+    uint64_t end = CVB_PAGE;
+    g->counters = place(&end, sizeof(struct cvb_counter) * (1ull + s->max_stages + s->max_sources));
+    g->hints = place(&end, sizeof(struct cvb_hint) * s->max_stages);
+    g->seats = place(&end, sizeof(struct cvb_seat) * (s->max_handles + 1ull));
+    for (int k = 0; k < CVB_KINDS; k++) {
+        g->name_limit[k] = limits[k];
+        g->references[k] = place(&end, 4ull * limits[k]);
+        g->names[k] = place(&end, sizeof(struct cvb_name) * ((uint64_t)limits[k] + s->max_handles + 1));
+    }
+    g->units = place(&end, sizeof(struct cvb_unit) * (uint64_t)g->unit_count);
+    g->extensions = place(&end, sizeof(struct cvb_extension) * (uint64_t)g->large_count);
+    g->bitmaps = place(&end, 8ull * g->bitmap_words * g->bitmap_count);
+    g->rings = place(&end, 8ull * ((1ull << g->dead_ring_bits) + ((s->max_stages - 1ull) << g->ring_bits)));
+    g->cells = end;
+    for (uint32_t i = 0; i < g->parts; i++)
+        g->part[i].offset = place(&end, (uint64_t)g->part[i].stride * g->part[i].cell_count);
+    g->size = end;
+}
+
+uint64_t cvb_hash(const void *data, size_t size)
+{
+    const unsigned char *p = data;
+    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+uint64_t cvb_fingerprint(void)
+{
+    const uint32_t sizes[] = {sizeof(struct cvb_header), sizeof(struct cvb_counter), sizeof(struct cvb_hint),
+                              sizeof(struct cvb_seat),   sizeof(struct cvb_unit),    sizeof(struct cvb_extension),
+                              sizeof(struct cvb_name),   sizeof(struct cvb_journal), sizeof(struct cvb_settings),
+                              CVB_INLINE_MEMBERS,        CVB_UNIT_MEMBERS,           CVB_RING_MIN};
+    return cvb_hash(sizes, sizeof sizes);
+}

@@ -1,0 +1,126 @@
+/* layout.h - the structs of the segment and where they lie (LAYOUT.md says it in words). */
+#ifndef CVB_SHM_LAYOUT_H
+#define CVB_SHM_LAYOUT_H
+
+#include <assert.h>
+#include <conveyor/types.h>
+
+#include "order.h"
+
+#define CVB_MAGIC UINT64_C(0x315652594556434e) /* "NCVEYRV1" */
+#define CVB_VERSION 1u
+#define CVB_PAGE 4096u
+#define CVB_INLINE_MEMBERS 3u
+#define CVB_UNIT_MEMBERS 32u
+#define CVB_RING_MIN 64u
+#define CVB_KINDS 3 /* of names: stage, source, pipeline */
+
+enum cvb_kind { CVB_KIND_STAGE, CVB_KIND_SOURCE, CVB_KIND_PIPELINE };
+
+/* A counter of a limit: who changed it last stands beside it. Changed by a 16-byte CAS only. */
+struct cvb_counter {
+    struct cvb_pair taken;
+    uint8_t pad_taken[112];
+    struct cvb_pair returned;
+    uint8_t pad_returned[112];
+};
+static_assert(sizeof(struct cvb_counter) == 256, "layout");
+
+struct cvb_hint {
+    uint64_t head;
+    uint8_t pad_head[56];
+    uint64_t tail;
+    uint8_t pad_tail[56];
+};
+static_assert(sizeof(struct cvb_hint) == 128, "layout");
+
+struct cvb_member {
+    uint32_t cell;
+    uint32_t length;
+};
+
+/* A unit: see PROTOCOL.md, section 1. All but the word is written only while it is HELD or reserved. */
+struct cvb_unit {
+    struct cvb_pair word;
+    uint64_t generation;
+    uint16_t source;
+    uint16_t pipeline;
+    uint16_t origin; /* the stage a dead letter came from */
+    uint16_t pad;
+    uint64_t buffered_at_ns;
+    struct cvb_member member[CVB_INLINE_MEMBERS];
+};
+static_assert(sizeof(struct cvb_unit) == 64, "layout");
+struct cvb_extension {
+    struct cvb_member member[CVB_UNIT_MEMBERS]; /* those from CVB_INLINE_MEMBERS on are used */
+};
+static_assert(sizeof(struct cvb_extension) == 256, "layout");
+
+/* The journal of a seat: PROTOCOL.md, section 5. Fields are written by the owner while the head is closed. */
+struct cvb_journal {
+    uint64_t head;          /* seq:50 | op:4 | phase:2 | done:8 */
+    uint32_t unit;          /* u, a, or T */
+    uint32_t unit2;         /* b, or T2 */
+    struct cvb_pair before; /* word of u or a; MOVE: lo of T and B */
+    struct cvb_pair after;
+    struct cvb_pair before2; /* word of b or T2 */
+    struct cvb_pair after2;
+    uint32_t count;
+    uint16_t source;
+    uint16_t stage;  /* A */
+    uint16_t stage2; /* B */
+    uint8_t pad[38];
+};
+static_assert(sizeof(struct cvb_journal) == 128, "layout");
+
+/* A handle's place. state: generation << 1 | active. */
+struct cvb_seat {
+    uint64_t state;
+    uint32_t pid;
+    uint32_t staged[CVB_KINDS]; /* the name slot this seat writes into */
+    uint8_t pad_state[40];
+    struct cvb_journal journal;
+    uint8_t pad[320];
+};
+static_assert(sizeof(struct cvb_seat) == 512, "layout");
+
+struct cvb_name {
+    uint8_t length;
+    char text[CVB_NAME_MAX];
+};
+static_assert(sizeof(struct cvb_name) == 64, "layout");
+
+/* Everything about a segment's shape; computed from the settings alone, so attach computes it anew and compares. */
+struct cvb_geometry {
+    uint64_t size;
+    uint64_t counters, hints, seats, references[CVB_KINDS], names[CVB_KINDS], units, extensions, bitmaps, rings, cells;
+    uint32_t unit_count, large_count, cell_count, bitmap_words, bitmap_count;
+    uint32_t ring_bits, dead_ring_bits, name_limit[CVB_KINDS];
+    struct {
+        uint64_t offset;
+        uint32_t first_cell, cell_count, stride, train;
+    } part[CVB_CLASSES_MAX];
+    uint32_t parts;
+};
+
+struct cvb_header {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t header_bytes;
+    uint64_t fingerprint;
+    uint64_t size;
+    struct cvb_settings settings;
+    uint64_t checksum; /* of all before it */
+};
+static_assert(sizeof(struct cvb_header) <= CVB_PAGE, "layout");
+
+/* The bitmaps: one for each class, then empty large units, then empty small ones. */
+#define CVB_BITMAP_LARGE(g) ((g)->parts)
+#define CVB_BITMAP_SMALL(g) ((g)->parts + 1)
+
+int cvb_settings_check(struct cvb_settings *settings);
+void cvb_geometry_of(const struct cvb_settings *settings, struct cvb_geometry *geometry);
+uint64_t cvb_fingerprint(void);
+uint64_t cvb_hash(const void *data, size_t size);
+
+#endif
