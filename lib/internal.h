@@ -29,7 +29,7 @@ void cvb_journal_open(struct cvb_handle *h, enum cvb_op op, const struct cvb_jou
 void cvb_journal_close(struct cvb_handle *h);
 int cvb_journal_recover(struct cvb_handle *h, uint32_t dead);
 /* move.c */
-int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t members);
+int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members);
 int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken);
 void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen);
 bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct cvb_pair word);

@@ -55,18 +55,20 @@ static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_
     return moved;
 }
 
-/* Of a unit that this seat owns, make *unit one that has just these members. */
-int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t members)
+/* Of a unit that this seat owns, make *unit one that has just these members, or the first of them if only a small empty
+ * unit is left: *members says which. */
+int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members)
 {
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
-    if (cvb_hi_mask(w.hi) == members)
+    if (cvb_hi_mask(w.hi) == *members)
         return 0;
     uint32_t t2;
-    int error = cvb_hold_empty(h, cvb_mask_count(members), &t2);
+    int error = cvb_hold_empty(h, cvb_mask_count(*members), &t2);
     if (error)
         return error;
-    fill(h, *unit, members, t2);
-    if (!move(h, *unit, w, members, t2, (enum cvb_state)cvb_lo_state(w.lo)))
+    *members = lowest(*members, cvb_unit_room(h, t2));
+    fill(h, *unit, *members, t2);
+    if (!move(h, *unit, w, *members, t2, (enum cvb_state)cvb_lo_state(w.lo)))
         return CVB_ECORRUPT;
     *unit = t2;
     return 0;

@@ -55,7 +55,7 @@ static int hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_
         return 0;
     for (unsigned i = 0; i < n; i++, mask &= mask - 1)
         part |= mask & -mask;
-    error = cvb_carve(h, unit, part);
+    error = cvb_carve(h, unit, &part);
     cvb_release(h, whole);
     return error;
 }

@@ -86,12 +86,15 @@ int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
     for (size_t i = 0; !error && i < count; i++)
         error = check_lease(h, &leases[i]);
     for (size_t i = 0, n; !error && i < count; i += n) {
-        uint32_t unit = leases[i].unit, members = gather(&leases[i], count - i, &n);
+        uint32_t left = gather(&leases[i], count - i, &n);
         error = check_lease(h, &leases[i]);
-        if (!error)
-            error = cvb_carve(h, &unit, members);
-        if (!error)
-            error = cvb_give(h, unit);
+        while (!error && left) {
+            uint32_t unit = leases[i].unit, members = left;
+            error = cvb_carve(h, &unit, &members);
+            if (!error)
+                error = cvb_give(h, unit);
+            left &= ~members;
+        }
     }
     return error;
 }

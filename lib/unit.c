@@ -54,12 +54,13 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
     return CVB_EMEMORY_FULL;
 }
 
+/* An empty unit, of the size that suits so many members if there is one: there is always one of either size. */
 int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
-    if (members <= CVB_INLINE_MEMBERS && !cvb_hold(h, CVB_BITMAP_SMALL(g), unit))
-        return 0;
-    return cvb_hold(h, CVB_BITMAP_LARGE(g), unit);
+    bool small = members <= CVB_INLINE_MEMBERS;
+    int error = cvb_hold(h, small ? CVB_BITMAP_SMALL(g) : CVB_BITMAP_LARGE(g), unit);
+    return error == CVB_EMEMORY_FULL ? cvb_hold(h, small ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g), unit) : error;
 }
 
 void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
