@@ -34,13 +34,14 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
                      const struct cvb_journal *f, bool own)
 {
     const struct cvb_settings *s = &h->segment.settings;
-    const uint32_t which[] = {cvb_counter_of_source(h, f->source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(f->stage)};
-    const uint32_t limits[] = {s->max_per_source, s->max_total_records, s->max_per_stage};
     static const int refusals[] = {CVB_ESOURCE_FULL, CVB_ETOTAL_FULL, CVB_ESTAGE_FULL};
     bool take = step <= CVB_TAKE_STAGE;
-    unsigned x = (unsigned)step % 3;
-    if (x == 2 && f->stage == CVB_STAGE_DEAD_LETTER)
+    unsigned x = step == CVB_BACK_STAGE2 ? 2 : (unsigned)step % 3;
+    uint32_t stage = step == CVB_TAKE_STAGE || step == CVB_BACK_STAGE2 ? f->stage2 : f->stage;
+    if (x == 2 && stage == CVB_STAGE_DEAD_LETTER)
         return 1;
+    const uint32_t which[] = {cvb_counter_of_source(h, f->source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
+    const uint32_t limits[] = {s->max_per_source, s->max_total_records, s->max_per_stage};
     struct cvb_counter *counter = cvb_counter_at(h, which[x]);
     struct cvb_pair *word = take ? &counter->taken : &counter->returned;
     uint64_t tag = tag_of(actor, seq, step), *head = &cvb_seat_at(h, actor)->journal.head;
@@ -80,6 +81,7 @@ int cvb_refill(struct cvb_handle *h, uint32_t u, uint32_t stage)
     struct cvb_pair w = cvb_load_pair(&unit->word);
     uint32_t mask = cvb_hi_mask(w.hi);
     struct cvb_journal f = {.unit = u, .before = w, .count = cvb_mask_count(mask), .stage = (uint16_t)stage};
+    f.stage2 = f.stage;
     f.source = cvb_load16_rlx(&unit->source);
     cvb_journal_open(h, CVB_OP_REFILL, &f);
     for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_TAKE_STAGE; step++) {

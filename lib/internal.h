@@ -4,10 +4,18 @@
 
 #include "handle.h"
 
-enum cvb_op { CVB_OP_NONE, CVB_OP_REFILL, CVB_OP_GIVE, CVB_OP_MOVE };
+enum cvb_op { CVB_OP_NONE, CVB_OP_REFILL, CVB_OP_GIVE, CVB_OP_MOVE, CVB_OP_RESTAGE };
 enum cvb_phase { CVB_CLOSED, CVB_OPEN, CVB_ABORT };
 /* Steps of an operation on counters, bits of the head's done field. */
-enum cvb_step { CVB_TAKE_SOURCE, CVB_TAKE_TOTAL, CVB_TAKE_STAGE, CVB_BACK_SOURCE, CVB_BACK_TOTAL, CVB_BACK_STAGE };
+enum cvb_step {
+    CVB_TAKE_SOURCE,
+    CVB_TAKE_TOTAL,
+    CVB_TAKE_STAGE,
+    CVB_BACK_SOURCE,
+    CVB_BACK_TOTAL,
+    CVB_BACK_STAGE,
+    CVB_BACK_STAGE2
+};
 
 #define CVB_SEQ_MASK ((UINT64_C(1) << 50) - 1)
 static inline uint64_t cvb_head(uint64_t seq, unsigned op, unsigned phase, unsigned done)
@@ -38,6 +46,8 @@ int cvb_refill(struct cvb_handle *h, uint32_t unit, uint32_t stage);
 int cvb_give(struct cvb_handle *h, uint32_t unit);
 int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
                      const struct cvb_journal *fields, bool own);
+/* restage.c */
+int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
 /* ring.c */
 int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);
 int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);

@@ -24,6 +24,7 @@ void cvb_journal_open(struct cvb_handle *h, enum cvb_op op, const struct cvb_jou
     cvb_store32_rlx(&j->count, f->count);
     cvb_store16_rlx(&j->source, f->source);
     cvb_store16_rlx(&j->stage, f->stage);
+    cvb_store16_rlx(&j->stage2, f->stage2);
     h->seq++;
     cvb_store64_rel(&j->head, cvb_head(h->seq, op, CVB_OPEN, 0));
 }
@@ -49,6 +50,7 @@ static bool read_fields(struct cvb_journal *j, uint64_t head, struct cvb_journal
     f->count = cvb_load32_rlx(&j->count);
     f->source = cvb_load16_rlx(&j->source);
     f->stage = cvb_load16_rlx(&j->stage);
+    f->stage2 = cvb_load16_rlx(&j->stage2);
     cvb_fence_acq();
     return cvb_load64_acq(&j->head) == head;
 }
@@ -58,7 +60,8 @@ static bool fields_valid(struct cvb_handle *h, uint64_t head, const struct cvb_j
     const struct cvb_settings *s = &h->segment.settings;
     bool move = cvb_head_op(head) == CVB_OP_MOVE;
     return f->unit < h->segment.geometry.unit_count && (!move || f->unit2 < h->segment.geometry.unit_count) &&
-           f->source < s->max_sources && f->stage < s->max_stages && f->count <= CVB_UNIT_MEMBERS;
+           f->source < s->max_sources && f->stage < s->max_stages && f->stage2 < s->max_stages &&
+           f->count <= CVB_UNIT_MEMBERS;
 }
 
 /* Before a QUEUED word that was split is overwritten: let the splitter's second step happen first. */
@@ -95,7 +98,7 @@ static void recover_returns(struct cvb_handle *h, uint32_t dead, uint64_t head, 
 {
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
     uint64_t seq = cvb_head_seq(head);
-    for (unsigned step = CVB_BACK_SOURCE; step <= CVB_BACK_STAGE; step++)
+    for (unsigned step = CVB_BACK_SOURCE; step <= CVB_BACK_STAGE2; step++)
         if ((which >> step & 1) && cvb_counter_step(h, dead, seq, (enum cvb_step)step, f, false) < 0)
             return;
     for (;;) {
@@ -132,6 +135,22 @@ static void recover_give(struct cvb_handle *h, uint32_t dead, uint64_t head, con
     recover_returns(h, dead, head, f, 7u << CVB_BACK_SOURCE);
 }
 
+/* Not moved yet: give back the new stage's credit, if it was taken. Moved: give back the old stage's. */
+static void recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
+{
+    struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
+    uint64_t seq = cvb_head_seq(head);
+    if (cvb_head_phase(head) == CVB_ABORT) {
+        bool taken = cvb_head_done(head) >> CVB_TAKE_STAGE & 1;
+        recover_returns(h, dead, head, f, taken ? 1u << CVB_BACK_STAGE2 : 0);
+    } else if (!cvb_pair_equal(cvb_load_pair(&cvb_unit_at(h, f->unit)->word), f->before)) {
+        recover_returns(h, dead, head, f, 1u << CVB_BACK_STAGE);
+    } else {
+        unsigned taken = cvb_counter_step(h, dead, seq, CVB_TAKE_STAGE, f, false) == 1 ? 1u << CVB_TAKE_STAGE : 0;
+        cvb_cas64(&j->head, head, cvb_head(seq, CVB_OP_RESTAGE, CVB_ABORT, taken | cvb_head_done(head)));
+    }
+}
+
 /* Completes what a dead seat had begun. Any number of processes at once. */
 int cvb_journal_recover(struct cvb_handle *h, uint32_t dead)
 {
@@ -150,6 +169,8 @@ int cvb_journal_recover(struct cvb_handle *h, uint32_t dead)
             recover_refill(h, dead, head, &f);
         else if (cvb_head_op(head) == CVB_OP_GIVE)
             recover_give(h, dead, head, &f);
+        else if (cvb_head_op(head) == CVB_OP_RESTAGE)
+            recover_restage(h, dead, head, &f);
         else
             return CVB_ECORRUPT;
     }

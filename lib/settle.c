@@ -78,10 +78,28 @@ static uint32_t gather(const struct cvb_lease *leases, size_t count, size_t *n)
     return members;
 }
 
-int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
+static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+{
+    (void)unused;
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    unsigned stage = cvb_hi_stage(w.hi), retry = cvb_hi_retry(w.hi);
+    if (retry >= h->segment.settings.max_retries && stage != CVB_STAGE_DEAD_LETTER)
+        return cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
+    return cvb_enqueue(h, u, w, stage, retry < 255 ? retry + 1 : retry);
+}
+
+static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+{
+    (void)unused;
+    return cvb_give(h, u);
+}
+
+/* Settles leases, unit by unit; *done counts those that went through before an error. */
+static int settle(struct cvb_handle *h, const struct cvb_lease *leases, size_t count,
+                  int (*how)(struct cvb_handle *, uint32_t, uint32_t), uint32_t stage, size_t *done)
 {
     int error = cvb_handle_check(h);
-    if (!error && count && !leases)
+    if (!error && ((count && !leases) || count > INT32_MAX))
         error = CVB_EINVAL;
     for (size_t i = 0; !error && i < count; i++)
         error = check_lease(h, &leases[i]);
@@ -92,9 +110,22 @@ int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
             uint32_t unit = leases[i].unit, members = left;
             error = cvb_carve(h, &unit, &members);
             if (!error)
-                error = cvb_give(h, unit);
+                error = how(h, unit, stage);
             left &= ~members;
+            *done += error ? 0 : cvb_mask_count(members);
         }
     }
     return error;
+}
+
+int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
+{
+    size_t done = 0;
+    return settle(h, leases, count, ack_unit, 0, &done);
+}
+
+int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
+{
+    size_t done = 0;
+    return settle(h, leases, count, return_unit, 0, &done);
 }

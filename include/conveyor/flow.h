@@ -24,6 +24,10 @@ CVB_API int cvb_get_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_
  * leaves all as they are. */
 CVB_API int cvb_ack(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
 
+/* Back into their stage, at its end, with retry_count + 1; never refused. Past max_retries they go to the dead-letter
+ * stage. Errors as cvb_ack. */
+CVB_API int cvb_return_to_buffer(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
+
 #ifdef __cplusplus
 }
 #endif

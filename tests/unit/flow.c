@@ -115,6 +115,29 @@ Test(flow, each_limit_refuses_exactly)
     }
 }
 
+Test(flow, returned_records_come_again_then_are_dead_letters)
+{
+    make(40, 40, 40);
+    struct cvb_lease l[40];
+    cr_assert_eq(put_numbers(h, 0, 40, NULL), 40);
+    for (unsigned retry = 0; retry <= 3; retry++) {
+        cr_assert_eq(cvb_get_batch(h, stage, l, 40), 40);
+        for (unsigned i = 0; i < 40; i++)
+            cr_assert_eq(l[i].retry_count, retry);
+        for (unsigned i = 0; i < 40; i += 5)
+            cr_assert_eq(cvb_return_to_buffer(h, &l[i], 5), 0);
+        cr_assert_eq(cvb_return_to_buffer(h, l, 1), CVB_ESETTLED);
+        expect_audit(40, 0);
+    }
+    cr_assert_eq(cvb_get_batch(h, stage, l, 40), 0);
+    cr_assert_eq(put_numbers(h, 0, 1, NULL), 0, "dead letters keep the source's and the total's credit");
+    cr_assert_eq(cvb_get_batch(h, CVB_STAGE_DEAD_LETTER, l, 40), 40);
+    cr_assert_eq(cvb_ack(h, l, 40), 0);
+    cr_assert_eq(put_numbers(h, 0, 40, NULL), 40);
+    expect_audit(40, 0);
+    done();
+}
+
 Test(flow, killed_consumers_and_producers_lose_nothing, .timeout = 120)
 {
     enum { WORKERS = 4, ROUNDS = 150 };

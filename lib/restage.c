@@ -1,0 +1,31 @@
+/* restage.c - a leased unit goes to another stage in one step, with its payload: forward, and the dead-letter stage.
+ *
+ * The new stage's credit is taken before, the old one's given back after; source and total stay with the records.
+ * Whether it happened is said by the unit's word alone: killed before its CAS the records are redelivered in the old
+ * stage, after it they are in the new one (PROTOCOL.md, section 5).
+ */
+#include "internal.h"
+
+int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    struct cvb_pair w = cvb_load_pair(&unit->word);
+    struct cvb_journal f = {.unit = u, .before = w, .count = cvb_mask_count(cvb_hi_mask(w.hi)), .stage2 = (uint16_t)to};
+    f.stage = (uint16_t)cvb_hi_stage(w.hi);
+    f.source = cvb_load16_rlx(&unit->source);
+    if (f.stage >= h->segment.settings.max_stages || f.source >= h->segment.settings.max_sources)
+        return CVB_ECORRUPT;
+    cvb_store16_rlx(&unit->origin, f.stage);
+    cvb_journal_open(h, CVB_OP_RESTAGE, &f);
+    int error = cvb_counter_step(h, h->seat, h->seq, CVB_TAKE_STAGE, &f, true);
+    if (error < 0) {
+        cvb_journal_close(h);
+        return error;
+    }
+    error = cvb_enqueue(h, u, w, to, 0);
+    if (error)
+        return CVB_ECORRUPT; /* the journal stays open: recovery tells what happened */
+    cvb_counter_step(h, h->seat, h->seq, CVB_BACK_STAGE, &f, true);
+    cvb_journal_close(h);
+    return 0;
+}
