@@ -129,3 +129,16 @@ int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, s
     size_t done = 0;
     return settle(h, leases, count, return_unit, 0, &done);
 }
+
+int cvb_forward(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *leases, size_t count, int *why)
+{
+    size_t done = 0;
+    int error = cvb_handle_check(h);
+    if (!error && (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER))
+        error = CVB_EUNKNOWN;
+    if (!error)
+        error = settle(h, leases, count, cvb_restage, stage, &done);
+    if (why)
+        *why = error;
+    return error && error != CVB_ESTAGE_FULL ? error : (int)done;
+}

@@ -28,6 +28,12 @@ CVB_API int cvb_ack(struct cvb_handle *handle, const struct cvb_lease *leases, s
  * stage. Errors as cvb_ack. */
 CVB_API int cvb_return_to_buffer(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
 
+/* Sends leased records on to another stage with their payload: each is in the new stage and settled in the old one, or
+ * neither, also across a crash. Forwards the longest prefix that fits and returns its length; *why (may be NULL) says
+ * what refused the rest (ESTAGE_FULL). Errors as cvb_ack, and EUNKNOWN. */
+CVB_API int cvb_forward(struct cvb_handle *handle, uint32_t stage, const struct cvb_lease *leases, size_t count,
+                        int *why);
+
 #ifdef __cplusplus
 }
 #endif

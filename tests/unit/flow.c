@@ -138,6 +138,31 @@ Test(flow, returned_records_come_again_then_are_dead_letters)
     done();
 }
 
+Test(flow, forwarded_records_are_in_the_next_stage_only)
+{
+    make(60, 30, 60);
+    uint32_t next;
+    int why = 0;
+    struct cvb_lease l[40];
+    cr_assert_eq(cvb_stage(h, "enrich", &next), 0);
+    cr_assert_eq(put_numbers(h, 0, 30, NULL), 30);
+    cr_assert_eq(cvb_get_batch(h, stage, l, 30), 30);
+    cr_assert_eq(cvb_forward(h, next, l, 30, &why), 30);
+    cr_assert_eq(why, 0);
+    expect_audit(30, 0);
+    cr_assert_eq(put_numbers(h, 30, 5, NULL), 5, "the first stage's credits are back");
+    cr_assert_eq(cvb_get_batch(h, stage, l, 40), 5);
+    cr_assert_eq(cvb_forward(h, next, l, 5, &why), 0);
+    cr_assert_eq(why, CVB_ESTAGE_FULL);
+    cr_assert_eq(cvb_ack(h, l, 5), 0, "what was refused is still leased");
+    cr_assert_eq(cvb_get_batch(h, next, l, 40), 30);
+    for (unsigned i = 0; i < 30; i++)
+        cr_assert(number(&l[i]) == i && l[i].stage == next && l[i].retry_count == 0);
+    cr_assert_eq(cvb_ack(h, l, 30), 0);
+    expect_audit(0, 0);
+    done();
+}
+
 Test(flow, killed_consumers_and_producers_lose_nothing, .timeout = 120)
 {
     enum { WORKERS = 4, ROUNDS = 150 };
