@@ -4,5 +4,7 @@
 #include <conveyor/crash.h>
 #include <conveyor/flow.h>
 #include <conveyor/segment.h>
+#include <conveyor/state.h>
 #include <conveyor/types.h>
+#include <conveyor/wait.h>
 #endif

@@ -17,6 +17,16 @@ CVB_API int cvb_buffer_for_stage(struct cvb_handle *handle, uint32_t stage, cons
 CVB_API int cvb_buffer_batch_for_stage(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *records,
                                        size_t count, int *why);
 
+/* Puts without a copy. Reserves room for up to count records of `shape`'s source and pipeline and of at most its length
+ * (its payload is not read); returns how many slots were made, and *why as above. Any number may be open. */
+CVB_API int cvb_reserve(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *shape,
+                        struct cvb_slot *slots, size_t count, int *why);
+
+/* Publishes reserved slots with what was written into them, each with its length; or gives them up. Any subset in any
+ * order; all or none: a bad one (ESETTLED, EFOREIGN, EINVAL, ETOOLONG) leaves all as they are. */
+CVB_API int cvb_publish(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
+CVB_API int cvb_cancel(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
+
 /* Leases up to count records of a stage in order; returns how many, 0 if it is empty. */
 CVB_API int cvb_get_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_lease *leases, size_t count);
 
@@ -33,6 +43,16 @@ CVB_API int cvb_return_to_buffer(struct cvb_handle *handle, const struct cvb_lea
  * what refused the rest (ESTAGE_FULL). Errors as cvb_ack, and EUNKNOWN. */
 CVB_API int cvb_forward(struct cvb_handle *handle, uint32_t stage, const struct cvb_lease *leases, size_t count,
                         int *why);
+
+/* As cvb_forward, with new payloads: results[i] takes the place of leases[i]. Source and pipeline stay those of the
+ * lease. *why may also be EMEMORY_FULL or ETOOLONG. */
+CVB_API int cvb_forward_records(struct cvb_handle *handle, uint32_t stage, const struct cvb_lease *leases,
+                                const struct cvb_record *results, size_t count, int *why);
+
+/* Takes and settles at once: copies up to count records into buffer, one after the other, and acks them. Takes no more
+ * than size / payload_size records, so that all fit; taken[i].payload points into buffer. Returns how many. */
+CVB_API int cvb_take_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_record *taken, size_t count,
+                           void *buffer, size_t size);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,75 @@
+/* state.h - reading what a segment holds. None of these changes anything; all are lock-free; each number is true of
+ * some moment during the call, and exact when nobody else is at work. */
+#ifndef CONVEYOR_STATE_H
+#define CONVEYOR_STATE_H
+
+#include <conveyor/types.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Records in a stage (queued, leased and reserved), and in all; or an error. */
+CVB_API int64_t cvb_stage_size(struct cvb_handle *handle, uint32_t stage);
+CVB_API int64_t cvb_total_buffered(struct cvb_handle *handle);
+
+/* The same as a part of the limit, 0 to 1; an error as a negative number. */
+CVB_API double cvb_stage_utilization(struct cvb_handle *handle, uint32_t stage);
+CVB_API double cvb_global_utilization(struct cvb_handle *handle);
+
+/* The ids of up to count stages that hold records; returns how many there are. */
+CVB_API int cvb_stages_with_data(struct cvb_handle *handle, uint32_t *stages, size_t count);
+
+/* Monotonic counts since the segment was made, summed over all handles that ever were. A process that is killed may
+ * leave its last operation uncounted; the records themselves are another thing (cvb_audit). */
+struct cvb_counts {
+    uint64_t accepted;  /* records put */
+    uint64_t delivered; /* leased */
+    uint64_t acked;
+    uint64_t returned;      /* by cvb_return_to_buffer and cvb_detach */
+    uint64_t redelivered;   /* leases of the dead that were queued again */
+    uint64_t forwarded;     /* left for another stage (of a stage), or went on (of a source) */
+    uint64_t dead_lettered; /* past max_retries */
+    uint64_t refused_stage; /* puts that a limit cut short, by cause */
+    uint64_t refused_source;
+    uint64_t refused_total;
+    uint64_t refused_memory;
+    uint64_t stalled_ns; /* slept in cvb_wait_credits */
+};
+
+/* EUNKNOWN if nobody has that name yet. */
+CVB_API int cvb_stage_counts(struct cvb_handle *handle, uint32_t stage, struct cvb_counts *counts);
+CVB_API int cvb_source_counts(struct cvb_handle *handle, uint32_t source, struct cvb_counts *counts);
+
+/* Records by state. One pass over the segment: a matter of milliseconds. stages and sources may be NULL; otherwise they
+ * have max_stages and max_sources places, and handles has max_handles. */
+struct cvb_census {
+    uint32_t queued, leased, reserved;
+};
+CVB_API int cvb_census(struct cvb_handle *handle, struct cvb_census *total, struct cvb_census *stages,
+                       struct cvb_census *sources, struct cvb_census *handles);
+
+/* The name behind an id, for ids from 0 on until EUNKNOWN. */
+CVB_API int cvb_stage_name(struct cvb_handle *handle, uint32_t id, char name[CVB_NAME_MAX + 1]);
+CVB_API int cvb_source_name(struct cvb_handle *handle, uint32_t id, char name[CVB_NAME_MAX + 1]);
+CVB_API int cvb_pipeline_name(struct cvb_handle *handle, uint32_t id, char name[CVB_NAME_MAX + 1]);
+
+enum cvb_peer_state { CVB_PEER_NONE, CVB_PEER_ALIVE, CVB_PEER_STOPPED, CVB_PEER_DEAD };
+struct cvb_peer {
+    pid_t pid; /* as its own pid namespace has it */
+    enum cvb_peer_state state;
+};
+
+/* Who has seat number `seat`, 0 to max_handles - 1. STOPPED is told from /proc and only within this pid namespace. */
+CVB_API int cvb_peer(struct cvb_handle *handle, uint32_t seat, struct cvb_peer *peer);
+
+/* Calls visit for each segment of this machine that this user may open, with its settings and its size in bytes; ends
+ * early when visit returns other than 0, and returns that. */
+CVB_API int cvb_list(int (*visit)(const char *name, const struct cvb_settings *settings, uint64_t bytes, void *data),
+                     void *data);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

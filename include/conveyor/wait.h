@@ -1,0 +1,50 @@
+/* wait.h - backpressure, and waiting for room or for records.
+ *
+ * Each source, each stage's room, each stage's data, the total and the memory has a flag word in the segment. Whoever
+ * changes what it stands for corrects it; whoever waits sleeps on it by futex. No wait relies on a wake-up alone: it
+ * looks again at least every 50 ms, and looks for dead peers then.
+ */
+#ifndef CONVEYOR_WAIT_H
+#define CONVEYOR_WAIT_H
+
+#include <conveyor/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CVB_NO_STAGE                                                                                                   \
+    UINT32_MAX /* for the stage of cvb_backpressure and cvb_wait_credits: look at source and total only */
+
+enum cvb_signal { CVB_SIGNAL_NONE, CVB_SIGNAL_SLOW_DOWN, CVB_SIGNAL_PAUSE };
+
+struct cvb_backpressure {
+    enum cvb_signal signal;
+    uint32_t delay_ms; /* SLOW_DOWN: wait so long before the next put: 10 at resume_threshold, 100 at
+                          backpressure_threshold */
+};
+
+/* What a source should do now: the strongest signal of its own limit, the total's and the stage's. PAUSE begins at
+ * backpressure_threshold and lasts until resume_threshold. Lock-free. Errors: EINVAL, EUNKNOWN, EFORKED. */
+CVB_API int cvb_backpressure(struct cvb_handle *handle, uint32_t stage, uint32_t source,
+                             struct cvb_backpressure *backpressure);
+
+/* 1 if the source should pause, 0 if not, or an error. */
+CVB_API int cvb_should_backpressure(struct cvb_handle *handle, uint32_t source);
+
+/* How many records the source could put before its own limit or the total refuses; never more than is true when
+ * nobody else puts. Lock-free. */
+CVB_API int64_t cvb_available_credits(struct cvb_handle *handle, uint32_t source);
+
+/* Sleeps until the source is not paused and a record of it has room in the stage and in memory, or for timeout_ns
+ * nanoseconds (negative: for ever). 0, ETIMEDOUT, or an error. Sees a record's largest length. */
+CVB_API int cvb_wait_credits(struct cvb_handle *handle, uint32_t stage, uint32_t source, int64_t timeout_ns);
+
+/* Sleeps until one of the stages (at most 64) has a record to lease; returns its index in the array, ETIMEDOUT, or an
+ * error. timeout_ns as above. */
+CVB_API int cvb_wait_records(struct cvb_handle *handle, const uint32_t *stages, size_t count, int64_t timeout_ns);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
