@@ -40,8 +40,8 @@ int cvb_census(struct cvb_handle *h, struct cvb_census *t, struct cvb_census *s,
 {
     return CVB_EINVAL;
 }
-int cvb_stage_name(struct cvb_handle *h, uint32_t id, char *n) { return CVB_EUNKNOWN; }
-int cvb_source_name(struct cvb_handle *h, uint32_t id, char *n) { return CVB_EUNKNOWN; }
-int cvb_pipeline_name(struct cvb_handle *h, uint32_t id, char *n) { return CVB_EUNKNOWN; }
+int cvb_stage_name(struct cvb_handle *h, uint32_t id, char n[CVB_NAME_MAX + 1]) { return CVB_EUNKNOWN; }
+int cvb_source_name(struct cvb_handle *h, uint32_t id, char n[CVB_NAME_MAX + 1]) { return CVB_EUNKNOWN; }
+int cvb_pipeline_name(struct cvb_handle *h, uint32_t id, char n[CVB_NAME_MAX + 1]) { return CVB_EUNKNOWN; }
 int cvb_peer(struct cvb_handle *h, uint32_t seat, struct cvb_peer *p) { return CVB_EINVAL; }
 int cvb_list(int (*visit)(const char *, const struct cvb_settings *, uint64_t, void *), void *data) { return 0; }
