@@ -8,7 +8,9 @@
 #include "word.h"
 
 #define CVB_NO_UNIT UINT32_MAX
+#ifndef CVB_HINT_PERIOD
 #define CVB_HINT_PERIOD 16u
+#endif
 
 /* A handle's own lower bounds of a ring's ends. */
 struct cvb_ends {
@@ -36,6 +38,8 @@ static inline struct cvb_member *cvb_member_at(struct cvb_handle *h, uint32_t u,
 {
     if (i < CVB_INLINE_MEMBERS)
         return &cvb_unit_at(h, u)->member[i];
+    if (u >= h->segment.geometry.large_count)
+        return &cvb_unit_at(h, u)->member[0]; /* a corrupt mask; not outside the segment at least */
     return &((struct cvb_extension *)(void *)(h->segment.base + h->segment.geometry.extensions) + u)->member[i];
 }
 
@@ -64,6 +68,39 @@ static inline uint32_t cvb_counter_of_stage(uint32_t stage) { return 1 + stage; 
 static inline uint32_t cvb_counter_of_source(struct cvb_handle *h, uint32_t source)
 {
     return 1 + h->segment.settings.max_stages + source;
+}
+
+/* Flags: LAYOUT.md has the order. */
+#define CVB_FLAG_TOTAL 0u
+#define CVB_FLAG_MEMORY 1u
+#define CVB_FLAG_ANY 2u
+static inline uint32_t cvb_flag_of_data(uint32_t stage) { return 3 + stage; }
+static inline uint32_t cvb_flag_of_room(struct cvb_handle *h, uint32_t stage)
+{
+    return 3 + h->segment.settings.max_stages + stage;
+}
+static inline uint32_t cvb_flag_of_source(struct cvb_handle *h, uint32_t source)
+{
+    return 3 + 2 * h->segment.settings.max_stages + source;
+}
+static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag)
+{
+    return &((struct cvb_flag *)(void *)(h->segment.base + h->segment.geometry.flags))[flag].word;
+}
+
+/* A seat's tally of a stage; that of a source is max_stages + source. */
+static inline struct cvb_tally *cvb_tally_at(struct cvb_handle *h, uint32_t seat, uint32_t index)
+{
+    const struct cvb_settings *s = &h->segment.settings;
+    return (struct cvb_tally *)(void *)(h->segment.base + h->segment.geometry.tallies) +
+           (uint64_t)seat * (s->max_stages + s->max_sources) + index;
+}
+
+/* Stage and source are valid: whoever calls has checked them. */
+static inline void cvb_tally(struct cvb_handle *h, uint32_t stage, uint32_t source, enum cvb_count what, uint64_t n)
+{
+    cvb_own_add64(&cvb_tally_at(h, h->seat, stage)->n[what], n);
+    cvb_own_add64(&cvb_tally_at(h, h->seat, h->segment.settings.max_stages + source)->n[what], n);
 }
 
 static inline uint64_t *cvb_ring_at(struct cvb_handle *h, uint32_t stage)

@@ -4,7 +4,7 @@
 
 #include "handle.h"
 
-enum cvb_op { CVB_OP_NONE, CVB_OP_REFILL, CVB_OP_GIVE, CVB_OP_MOVE, CVB_OP_RESTAGE };
+enum cvb_op { CVB_OP_NONE, CVB_OP_REFILL, CVB_OP_GIVE, CVB_OP_MOVE, CVB_OP_RESTAGE, CVB_OP_REPLACE };
 enum cvb_phase { CVB_CLOSED, CVB_OPEN, CVB_ABORT };
 /* Steps of an operation on counters, bits of the head's done field. */
 enum cvb_step {
@@ -38,6 +38,8 @@ void cvb_journal_close(struct cvb_handle *h);
 int cvb_journal_recover(struct cvb_handle *h, uint32_t dead);
 /* move.c */
 int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members);
+uint32_t cvb_lowest(uint32_t mask, unsigned n);
+int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n);
 int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken);
 void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen);
 bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct cvb_pair word);
@@ -48,6 +50,25 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, en
                      const struct cvb_journal *fields, bool own);
 /* restage.c */
 int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
+int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to);
+/* put.c */
+int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
+uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);
+int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit);
+int cvb_write_records(struct cvb_handle *h, uint32_t unit, const struct cvb_record *r);
+void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error);
+uint64_t cvb_now_ns(void);
+/* settle.c: leases or reservations as the caller gave them */
+struct cvb_places {
+    const struct cvb_place *first;
+    size_t stride, count;
+    enum cvb_state state;
+};
+typedef int (*cvb_settle_fn)(struct cvb_handle *h, uint32_t unit, uint32_t stage);
+int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state);
+int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p);
+uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n);
+int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, uint32_t stage, size_t *done);
 /* ring.c */
 int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);
 int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);

@@ -58,8 +58,8 @@ static bool read_fields(struct cvb_journal *j, uint64_t head, struct cvb_journal
 static bool fields_valid(struct cvb_handle *h, uint64_t head, const struct cvb_journal *f)
 {
     const struct cvb_settings *s = &h->segment.settings;
-    bool move = cvb_head_op(head) == CVB_OP_MOVE;
-    return f->unit < h->segment.geometry.unit_count && (!move || f->unit2 < h->segment.geometry.unit_count) &&
+    bool two = cvb_head_op(head) == CVB_OP_MOVE || cvb_head_op(head) == CVB_OP_REPLACE;
+    return f->unit < h->segment.geometry.unit_count && (!two || f->unit2 < h->segment.geometry.unit_count) &&
            f->source < s->max_sources && f->stage < s->max_stages && f->stage2 < s->max_stages &&
            f->count <= CVB_UNIT_MEMBERS;
 }
@@ -135,19 +135,24 @@ static void recover_give(struct cvb_handle *h, uint32_t dead, uint64_t head, con
     recover_returns(h, dead, head, f, 7u << CVB_BACK_SOURCE);
 }
 
-/* Not moved yet: give back the new stage's credit, if it was taken. Moved: give back the old stage's. */
+/* RESTAGE and REPLACE. What was to enter the new stage is as before: give back that stage's credit, if it was taken.
+ * Otherwise: what was to leave is gone, or goes now; give back the old stage's. */
 static void recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
 {
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
     uint64_t seq = cvb_head_seq(head);
+    bool replace = cvb_head_op(head) == CVB_OP_REPLACE;
+    uint64_t entering = replace ? f->before2.lo : f->before.lo;
     if (cvb_head_phase(head) == CVB_ABORT) {
         bool taken = cvb_head_done(head) >> CVB_TAKE_STAGE & 1;
         recover_returns(h, dead, head, f, taken ? 1u << CVB_BACK_STAGE2 : 0);
-    } else if (!cvb_pair_equal(cvb_load_pair(&cvb_unit_at(h, f->unit)->word), f->before)) {
+    } else if (cvb_load64_acq(&cvb_unit_at(h, replace ? f->unit2 : f->unit)->word.lo) != entering) {
+        if (replace && cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))
+            cvb_set_free_hint(h, f->unit);
         recover_returns(h, dead, head, f, 1u << CVB_BACK_STAGE);
     } else {
         unsigned taken = cvb_counter_step(h, dead, seq, CVB_TAKE_STAGE, f, false) == 1 ? 1u << CVB_TAKE_STAGE : 0;
-        cvb_cas64(&j->head, head, cvb_head(seq, CVB_OP_RESTAGE, CVB_ABORT, taken | cvb_head_done(head)));
+        cvb_cas64(&j->head, head, cvb_head(seq, cvb_head_op(head), CVB_ABORT, taken | cvb_head_done(head)));
     }
 }
 
@@ -169,7 +174,7 @@ int cvb_journal_recover(struct cvb_handle *h, uint32_t dead)
             recover_refill(h, dead, head, &f);
         else if (cvb_head_op(head) == CVB_OP_GIVE)
             recover_give(h, dead, head, &f);
-        else if (cvb_head_op(head) == CVB_OP_RESTAGE)
+        else if (cvb_head_op(head) == CVB_OP_RESTAGE || cvb_head_op(head) == CVB_OP_REPLACE)
             recover_restage(h, dead, head, &f);
         else
             return CVB_ECORRUPT;

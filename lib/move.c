@@ -7,7 +7,7 @@ bool cvb_move_happened(const struct cvb_journal *f, uint32_t mover, struct cvb_p
     return word.lo == f->before.lo && cvb_hi_seat(word.hi) == mover && !(cvb_hi_mask(word.hi) & (uint32_t)f->before.hi);
 }
 
-static uint32_t lowest(uint32_t mask, unsigned n)
+uint32_t cvb_lowest(uint32_t mask, unsigned n)
 {
     uint32_t chosen = 0;
     for (; n && mask; n--, mask &= mask - 1)
@@ -66,12 +66,21 @@ int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members)
     int error = cvb_hold_empty(h, cvb_mask_count(*members), &t2);
     if (error)
         return error;
-    *members = lowest(*members, cvb_unit_room(h, t2));
+    *members = cvb_lowest(*members, cvb_unit_room(h, t2));
     fill(h, *unit, *members, t2);
     if (!move(h, *unit, w, *members, t2, (enum cvb_state)cvb_lo_state(w.lo)))
         return CVB_ECORRUPT;
     *unit = t2;
     return 0;
+}
+
+/* Of a HELD unit with more members keep the first n; the rest is free again. */
+int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n)
+{
+    uint32_t whole = *unit, part = cvb_lowest(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, whole)->word.hi)), n);
+    int error = cvb_carve(h, unit, &part);
+    cvb_release(h, whole);
+    return error;
 }
 
 /* Leases the first `want` members of a QUEUED unit. CVB_ESETTLED: it has changed, look again. */
@@ -82,7 +91,7 @@ int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, 
     if (error)
         return error;
     unsigned room = cvb_unit_room(h, t2);
-    uint32_t bits = lowest(cvb_hi_mask(seen.hi), want < room ? want : room);
+    uint32_t bits = cvb_lowest(cvb_hi_mask(seen.hi), want < room ? want : room);
     fill(h, unit, bits, t2);
     cvb_help_split(h, unit, seen);
     if (!move(h, unit, seen, bits, t2, CVB_LEASED)) {

@@ -5,6 +5,7 @@
  * shows the slot it has given away: its next owner sees that in the table (own_slot).
  */
 #include <conveyor/segment.h>
+#include <conveyor/state.h>
 #include <string.h>
 
 #include "internal.h"
@@ -82,6 +83,38 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
         }
     }
     return CVB_ENAMES;
+}
+
+static int name_of(struct cvb_handle *h, int kind, uint32_t id, char *text)
+{
+    int error = cvb_handle_check(h);
+    if (error || !text)
+        return error ? error : CVB_EINVAL;
+    uint32_t limit = h->segment.geometry.name_limit[kind];
+    uint32_t reference = id < limit ? cvb_load32_acq(&references(h, kind)[id]) : 0;
+    if (!reference)
+        return CVB_EUNKNOWN;
+    if (reference > limit + h->segment.settings.max_handles + 1)
+        return CVB_ECORRUPT;
+    const struct cvb_name *name = name_slot(h, kind, reference - 1);
+    if (name->length > CVB_NAME_MAX)
+        return CVB_ECORRUPT;
+    memcpy(text, name->text, name->length);
+    text[name->length] = 0;
+    return 0;
+}
+
+int cvb_stage_name(struct cvb_handle *h, uint32_t id, char text[CVB_NAME_MAX + 1])
+{
+    return name_of(h, CVB_KIND_STAGE, id, text);
+}
+int cvb_source_name(struct cvb_handle *h, uint32_t id, char text[CVB_NAME_MAX + 1])
+{
+    return name_of(h, CVB_KIND_SOURCE, id, text);
+}
+int cvb_pipeline_name(struct cvb_handle *h, uint32_t id, char text[CVB_NAME_MAX + 1])
+{
+    return name_of(h, CVB_KIND_PIPELINE, id, text);
 }
 
 int cvb_stage(struct cvb_handle *h, const char *name, uint32_t *id) { return intern(h, CVB_KIND_STAGE, name, id); }

@@ -5,7 +5,7 @@
 
 #include "internal.h"
 
-static uint64_t now_ns(void)
+uint64_t cvb_now_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME_COARSE, &t);
@@ -13,7 +13,7 @@ static uint64_t now_ns(void)
 }
 
 /* The smallest class that holds length bytes. */
-static uint32_t class_for(struct cvb_handle *h, uint32_t length)
+uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length)
 {
     uint32_t p = 0;
     while (p < h->segment.settings.class_count && h->segment.settings.classes[p].bytes < length)
@@ -21,7 +21,7 @@ static uint32_t class_for(struct cvb_handle *h, uint32_t length)
     return p;
 }
 
-static int check(struct cvb_handle *h, const struct cvb_record *r)
+int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
 {
     const struct cvb_settings *s = &h->segment.settings;
     if (r->length > s->payload_size)
@@ -35,32 +35,26 @@ static int check(struct cvb_handle *h, const struct cvb_record *r)
 static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, size_t count)
 {
     unsigned n = 1;
-    uint32_t class = class_for(h, r->length);
+    uint32_t class = cvb_class_for(h, r->length);
     while (n < count && n < CVB_UNIT_MEMBERS && r[n].source == r->source && r[n].pipeline == r->pipeline &&
-           !check(h, &r[n]) && class_for(h, r[n].length) == class)
+           !cvb_record_check(h, &r[n]) && cvb_class_for(h, r[n].length) == class)
         n++;
     return n;
 }
 
 /* A HELD unit of at most n cells of the record's class, or of a larger one. */
-static int hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit)
+int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit)
 {
     int error = CVB_EMEMORY_FULL;
-    for (uint32_t p = class_for(h, length); p < h->segment.geometry.parts && error == CVB_EMEMORY_FULL; p++)
+    for (uint32_t p = cvb_class_for(h, length); p < h->segment.geometry.parts && error == CVB_EMEMORY_FULL; p++)
         error = cvb_hold(h, p, unit);
     if (error)
         return error;
-    uint32_t whole = *unit, mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, whole)->word.hi)), part = 0;
-    if (cvb_mask_count(mask) <= n)
-        return 0;
-    for (unsigned i = 0; i < n; i++, mask &= mask - 1)
-        part |= mask & -mask;
-    error = cvb_carve(h, unit, &part);
-    cvb_release(h, whole);
-    return error;
+    uint32_t mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, *unit)->word.hi));
+    return cvb_mask_count(mask) <= n ? 0 : cvb_shrink(h, unit, n);
 }
 
-static int write_records(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
+int cvb_write_records(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
 {
     uint32_t mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi));
     for (; mask; mask &= mask - 1, r++) {
@@ -75,19 +69,31 @@ static int write_records(struct cvb_handle *h, uint32_t u, const struct cvb_reco
     return 0;
 }
 
+void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error)
+{
+    if (error == CVB_ESTAGE_FULL)
+        cvb_tally(h, stage, source, CVB_N_REFUSED_STAGE, 1);
+    else if (error == CVB_ESOURCE_FULL)
+        cvb_tally(h, stage, source, CVB_N_REFUSED_SOURCE, 1);
+    else if (error == CVB_ETOTAL_FULL)
+        cvb_tally(h, stage, source, CVB_N_REFUSED_TOTAL, 1);
+    else if (error == CVB_EMEMORY_FULL)
+        cvb_tally(h, stage, source, CVB_N_REFUSED_MEMORY, 1);
+}
+
 /* Puts up to n records of one kind as one unit; returns how many. */
 static int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
 {
     uint32_t u;
-    int error = hold_cells(h, r->length, n, &u);
+    int error = cvb_hold_cells(h, r->length, n, &u);
     if (error)
         return error;
     struct cvb_unit *unit = cvb_unit_at(h, u);
     n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&unit->word.hi)));
     cvb_store16_rlx(&unit->source, (uint16_t)r->source);
     cvb_store16_rlx(&unit->pipeline, (uint16_t)r->pipeline);
-    cvb_store64_rlx(&unit->buffered_at_ns, now_ns());
-    error = write_records(h, u, r);
+    cvb_store64_rlx(&unit->buffered_at_ns, cvb_now_ns());
+    error = cvb_write_records(h, u, r);
     if (!error)
         error = cvb_refill(h, u, stage);
     if (error) {
@@ -95,7 +101,10 @@ static int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record
         return error;
     }
     error = cvb_enqueue(h, u, cvb_load_pair(&unit->word), stage, 0);
-    return error ? CVB_ECORRUPT : (int)n;
+    if (error)
+        return CVB_ECORRUPT;
+    cvb_tally(h, stage, r->source, CVB_N_ACCEPTED, n);
+    return (int)n;
 }
 
 int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records, size_t count,
@@ -108,7 +117,7 @@ int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struc
     if (error || (count && !records) || count > INT32_MAX)
         return error ? error : CVB_EINVAL;
     while (done < count && !error) {
-        error = check(h, &records[done]);
+        error = cvb_record_check(h, &records[done]);
         unsigned n = error ? 0 : run_length(h, &records[done], count - done);
         while (n) {
             int put = put_run(h, stage, &records[done], n);
@@ -122,6 +131,8 @@ int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struc
                 error = 0;
         }
     }
+    if (error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL)
+        cvb_tally_refusal(h, stage, records[done].source, error);
     if (why)
         *why = error;
     return error == CVB_ECORRUPT ? error : (int)done;

@@ -32,7 +32,10 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
     } else if (state == CVB_LEASED) {
         if (cvb_hi_stage(w.hi) >= h->segment.settings.max_stages)
             return CVB_ECORRUPT;
+        uint32_t source = cvb_load16_rlx(&unit->source);
         int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), retry < 255 ? retry + 1 : retry);
+        if (!error && source < h->segment.settings.max_sources)
+            cvb_tally(h, cvb_hi_stage(w.hi), source, CVB_N_REDELIVERED, cvb_mask_count(cvb_hi_mask(w.hi)));
         return error == CVB_ESETTLED ? 1 : error;
     }
     return 0;

@@ -52,19 +52,41 @@ static int validate(int fd, struct cvb_segment *segment)
     return bytes < 0 ? CVB_ESYSTEM : check_header(&header, bytes, st.st_size, segment);
 }
 
-int cvb_segment_open(const char *name, struct cvb_segment *segment, int *lock_fd)
+static int open_file(const char *name, int flags)
 {
-    char path[256], self[64];
+    char path[256];
     int error = cvb_segment_path(name, path, sizeof path);
     if (error)
         return error;
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd >= 0)
+        return fd;
+    return errno == ENOENT                                       ? CVB_ENOENT
+           : errno == EACCES || errno == EPERM                   ? CVB_EPERM
+           : errno == EISDIR || errno == ENXIO || errno == ELOOP ? CVB_EMAGIC
+                                                                 : CVB_ESYSTEM;
+}
+
+int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *bytes)
+{
+    struct cvb_segment segment;
+    int fd = open_file(name, O_RDONLY), error = fd < 0 ? fd : validate(fd, &segment);
+    if (fd >= 0)
+        close(fd);
+    if (error)
+        return error;
+    *settings = segment.settings;
+    *bytes = segment.geometry.size;
+    return 0;
+}
+
+int cvb_segment_open(const char *name, struct cvb_segment *segment, int *lock_fd)
+{
+    char self[64];
+    int fd = open_file(name, O_RDWR);
     if (fd < 0)
-        return errno == ENOENT                                       ? CVB_ENOENT
-               : errno == EACCES || errno == EPERM                   ? CVB_EPERM
-               : errno == EISDIR || errno == ENXIO || errno == ELOOP ? CVB_EMAGIC
-                                                                     : CVB_ESYSTEM;
-    error = validate(fd, segment);
+        return fd;
+    int error = validate(fd, segment);
     if (!error) {
         segment->base = mmap(NULL, segment->geometry.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (segment->base == MAP_FAILED)

@@ -15,8 +15,6 @@
 #include "segment.h"
 #include "word.h"
 
-#define SHM_DIRECTORY "/dev/shm"
-
 int cvb_segment_path(const char *name, char *path, size_t size)
 {
     if (!name)
@@ -28,7 +26,7 @@ int cvb_segment_path(const char *name, char *path, size_t size)
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)name[i] < 32 || name[i] == 127)
             return CVB_ENAME;
-    int length = snprintf(path, size, "%s/%s", SHM_DIRECTORY, name);
+    int length = snprintf(path, size, "%s/%s", CVB_SHM_DIRECTORY, name);
     return length > 0 && (size_t)length < size ? 0 : CVB_ENAME;
 }
 
@@ -128,7 +126,7 @@ int cvb_create(const char *name, const struct cvb_settings *given)
         return error;
     if (!access(path, F_OK))
         return CVB_EEXIST;
-    int fd = open(SHM_DIRECTORY, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = open(CVB_SHM_DIRECTORY, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
         return system_error();
     error = fill(fd, &settings);

@@ -4,8 +4,16 @@
 #include <conveyor/segment.h>
 #include <string.h>
 
-#define RESERVE_BYTES (64u << 10)
-#define TRAIN_BYTES (64u << 10)
+/* Tests that explore tiny segments set these. */
+#ifndef CVB_RESERVE_BYTES
+#define CVB_RESERVE_BYTES (64u << 10)
+#endif
+#ifndef CVB_TRAIN_BYTES
+#define CVB_TRAIN_BYTES (64u << 10)
+#endif
+#ifndef CVB_RING_BITS_MIN
+#define CVB_RING_BITS_MIN 6u
+#endif
 
 void cvb_settings_init(struct cvb_settings *s)
 {
@@ -61,7 +69,8 @@ int cvb_settings_check(struct cvb_settings *s)
         default_classes(s);
     uint64_t cells = 0;
     for (uint32_t i = 0; i < s->class_count; i++) {
-        if (!s->classes[i].count || (i && s->classes[i].bytes <= s->classes[i - 1].bytes))
+        if (!s->classes[i].count || s->classes[i].bytes > (1u << 20) ||
+            (i && s->classes[i].bytes <= s->classes[i - 1].bytes))
             return CVB_EINVAL;
         cells += s->classes[i].count;
     }
@@ -72,7 +81,7 @@ int cvb_settings_check(struct cvb_settings *s)
 
 static uint32_t ring_bits_for(uint32_t records)
 {
-    uint32_t bits = 6;
+    uint32_t bits = CVB_RING_BITS_MIN;
     while ((1u << bits) < records)
         bits++;
     return bits;
@@ -91,9 +100,9 @@ static void place_cells(const struct cvb_settings *s, struct cvb_geometry *g)
     for (uint32_t i = 0; i < g->parts; i++) {
         uint32_t stride = (s->classes[i].bytes + 63) / 64 * 64;
         stride = stride ? stride : 64;
-        uint32_t reserve = RESERVE_BYTES / stride;
+        uint32_t reserve = CVB_RESERVE_BYTES / stride;
         reserve = reserve > 64 ? 64 : reserve ? reserve : 1;
-        uint32_t train = TRAIN_BYTES / stride;
+        uint32_t train = CVB_TRAIN_BYTES / stride;
         g->part[i].train = train > CVB_UNIT_MEMBERS ? CVB_UNIT_MEMBERS : train ? train : 1;
         g->part[i].stride = stride;
         g->part[i].first_cell = g->cell_count;
@@ -116,8 +125,11 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     const uint32_t limits[CVB_KINDS] = {s->max_stages, s->max_sources, s->max_pipelines};
     uint64_t end = CVB_PAGE;
     g->counters = place(&end, sizeof(struct cvb_counter) * (1ull + s->max_stages + s->max_sources));
+    g->flags = place(&end, sizeof(struct cvb_flag) * (3ull + 2ull * s->max_stages + s->max_sources));
     g->hints = place(&end, sizeof(struct cvb_hint) * s->max_stages);
     g->seats = place(&end, sizeof(struct cvb_seat) * (s->max_handles + 1ull));
+    g->tallies =
+        place(&end, sizeof(struct cvb_tally) * (s->max_handles + 1ull) * ((uint64_t)s->max_stages + s->max_sources));
     for (int k = 0; k < CVB_KINDS; k++) {
         g->name_limit[k] = limits[k];
         g->references[k] = place(&end, 4ull * limits[k]);
@@ -144,9 +156,19 @@ uint64_t cvb_hash(const void *data, size_t size)
 
 uint64_t cvb_fingerprint(void)
 {
-    const uint32_t sizes[] = {sizeof(struct cvb_header), sizeof(struct cvb_counter), sizeof(struct cvb_hint),
-                              sizeof(struct cvb_seat),   sizeof(struct cvb_unit),    sizeof(struct cvb_extension),
-                              sizeof(struct cvb_name),   sizeof(struct cvb_journal), sizeof(struct cvb_settings),
-                              CVB_INLINE_MEMBERS,        CVB_UNIT_MEMBERS,           CVB_RING_MIN};
+    const uint32_t sizes[] = {sizeof(struct cvb_header),
+                              sizeof(struct cvb_counter),
+                              sizeof(struct cvb_hint),
+                              sizeof(struct cvb_seat),
+                              sizeof(struct cvb_unit),
+                              sizeof(struct cvb_extension),
+                              sizeof(struct cvb_name),
+                              sizeof(struct cvb_journal),
+                              sizeof(struct cvb_flag),
+                              sizeof(struct cvb_tally),
+                              sizeof(struct cvb_settings),
+                              CVB_INLINE_MEMBERS,
+                              CVB_UNIT_MEMBERS,
+                              CVB_RING_BITS_MIN};
     return cvb_hash(sizes, sizeof sizes);
 }

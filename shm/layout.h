@@ -12,7 +12,6 @@
 #define CVB_PAGE 4096u
 #define CVB_INLINE_MEMBERS 3u
 #define CVB_UNIT_MEMBERS 32u
-#define CVB_RING_MIN 64u
 #define CVB_KINDS 3 /* of names: stage, source, pipeline */
 
 enum cvb_kind { CVB_KIND_STAGE, CVB_KIND_SOURCE, CVB_KIND_PIPELINE };
@@ -84,6 +83,34 @@ struct cvb_seat {
 };
 static_assert(sizeof(struct cvb_seat) == 512, "layout");
 
+/* A flag word: PROTOCOL.md, section 8. One line each, because the hot path reads it and hardly anybody writes it. */
+struct cvb_flag {
+    uint32_t word; /* paused:1 | waiters:1 | waiters on any:1 | count:29 */
+    uint8_t pad[60];
+};
+static_assert(sizeof(struct cvb_flag) == 64, "layout");
+
+/* What the owners of a seat did in a stage, or with a source. Written by the seat's owner alone, summed by readers. */
+enum cvb_count {
+    CVB_N_ACCEPTED,
+    CVB_N_DELIVERED,
+    CVB_N_ACKED,
+    CVB_N_RETURNED,
+    CVB_N_REDELIVERED,
+    CVB_N_FORWARDED,
+    CVB_N_DEAD_LETTERED,
+    CVB_N_REFUSED_STAGE,
+    CVB_N_REFUSED_SOURCE,
+    CVB_N_REFUSED_TOTAL,
+    CVB_N_REFUSED_MEMORY,
+    CVB_N_STALLED_NS,
+    CVB_N_COUNTS
+};
+struct cvb_tally {
+    uint64_t n[CVB_N_COUNTS];
+};
+static_assert(sizeof(struct cvb_tally) == 96, "layout");
+
 struct cvb_name {
     uint8_t length;
     char text[CVB_NAME_MAX];
@@ -93,7 +120,8 @@ static_assert(sizeof(struct cvb_name) == 64, "layout");
 /* Everything about a segment's shape; computed from the settings alone, so attach computes it anew and compares. */
 struct cvb_geometry {
     uint64_t size;
-    uint64_t counters, hints, seats, references[CVB_KINDS], names[CVB_KINDS], units, extensions, bitmaps, rings, cells;
+    uint64_t counters, flags, hints, seats, tallies, references[CVB_KINDS], names[CVB_KINDS], units, extensions,
+        bitmaps, rings, cells;
     uint32_t unit_count, large_count, cell_count, bitmap_words, bitmap_count;
     uint32_t ring_bits, dead_ring_bits, name_limit[CVB_KINDS];
     struct {

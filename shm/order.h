@@ -80,6 +80,12 @@ static inline void cvb_and64(uint64_t *at, uint64_t bits)
     __atomic_fetch_and(at, bits, __ATOMIC_SEQ_CST);
 }
 
+/* A count that only its owner writes and nothing is decided by: no step of the protocol. */
+static inline void cvb_own_add64(uint64_t *at, uint64_t n)
+{
+    __atomic_store_n(at, __atomic_load_n(at, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
 /* Orders earlier relaxed loads before later loads: closes a read between two equal reads of a journal's head. */
 static inline void cvb_fence_acq(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 /* Orders an earlier store before later relaxed stores: a journal is seen closed before its fields are seen to change.

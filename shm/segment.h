@@ -4,6 +4,8 @@
 
 #include "layout.h"
 
+#define CVB_SHM_DIRECTORY "/dev/shm"
+
 struct cvb_segment {
     char *base;
     struct cvb_settings settings; /* validated copies: never read from the segment again */
@@ -14,6 +16,8 @@ struct cvb_segment {
 int cvb_segment_path(const char *name, char *path, size_t size);
 /* Opens, validates and maps; lock_fd gets an open file description of its own that is never mapped. */
 int cvb_segment_open(const char *name, struct cvb_segment *segment, int *lock_fd);
+/* Validates only. */
+int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *bytes);
 void cvb_segment_close(struct cvb_segment *segment);
 /* Fills a new mapping: everything but the header, then the header. */
 void cvb_segment_format(char *base, const struct cvb_settings *settings);

@@ -31,7 +31,7 @@ CVB_API int cvb_cancel(struct cvb_handle *handle, const struct cvb_slot *slots, 
 CVB_API int cvb_get_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_lease *leases, size_t count);
 
 /* Settles leases: any subset in any order, of several stages. All or none: a bad one (ESETTLED, EFOREIGN, EINVAL)
- * leaves all as they are. */
+ * leaves all as they are. Only one that is twice in the array is found out late: it is settled once, then ESETTLED. */
 CVB_API int cvb_ack(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
 
 /* Back into their stage, at its end, with retry_count + 1; never refused. Past max_retries they go to the dead-letter

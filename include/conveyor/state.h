@@ -24,7 +24,7 @@ CVB_API int cvb_stages_with_data(struct cvb_handle *handle, uint32_t *stages, si
 /* Monotonic counts since the segment was made, summed over all handles that ever were. A process that is killed may
  * leave its last operation uncounted; the records themselves are another thing (cvb_audit). */
 struct cvb_counts {
-    uint64_t accepted;  /* records put */
+    uint64_t accepted;  /* records put; into a stage: also those forwarded or dead-lettered to it */
     uint64_t delivered; /* leased */
     uint64_t acked;
     uint64_t returned;      /* by cvb_return_to_buffer and cvb_detach */

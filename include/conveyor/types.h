@@ -75,6 +75,12 @@ struct cvb_record {
     uint32_t pipeline;
 };
 
+/* Private: which record of which unit, and whose. */
+struct cvb_place {
+    uint64_t number;
+    uint32_t unit, member, handle;
+};
+
 /* A record that was taken: a read-only view into the segment, valid until it is settled or the handle detached. */
 struct cvb_lease {
     const void *payload;
@@ -84,20 +90,15 @@ struct cvb_lease {
     uint32_t pipeline;
     uint32_t stage;
     uint32_t retry_count;
-    uint32_t unit;   /* private */
-    uint64_t number; /* private */
-    uint32_t member; /* private */
-    uint32_t handle; /* private */
+    uint32_t origin; /* of a dead letter: the stage it came from */
+    struct cvb_place place;
 };
 
 /* Room for a record inside the segment, to be written before cvb_publish. Set length if it is less than asked for. */
 struct cvb_slot {
     void *payload;
     uint32_t length;
-    uint32_t unit;   /* private */
-    uint64_t number; /* private */
-    uint32_t member; /* private */
-    uint32_t handle; /* private */
+    struct cvb_place place;
 };
 
 struct cvb_handle;

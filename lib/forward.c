@@ -1,0 +1,74 @@
+/* forward.c - leased records are replaced by their results in the next stage, in one step each time. */
+#include <conveyor/flow.h>
+
+#include "internal.h"
+
+/* How many of the results may be one unit: same class. */
+static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, unsigned count)
+{
+    unsigned n = 1;
+    while (n < count && cvb_class_for(h, r[n].length) == cvb_class_for(h, r->length))
+        n++;
+    return n;
+}
+
+/* The members of unit a, or the first of them, become results in stage `to`; *members says which. */
+static int replace_members(struct cvb_handle *h, uint32_t a, uint32_t *members, const struct cvb_record *r, uint32_t to)
+{
+    uint32_t b;
+    unsigned n = run_length(h, r, cvb_mask_count(*members));
+    int error = cvb_hold_cells(h, r->length, n, &b);
+    if (error)
+        return error;
+    n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, b)->word.hi)));
+    error = cvb_write_records(h, b, r);
+    uint32_t part = cvb_lowest(*members, n);
+    if (!error)
+        error = cvb_carve(h, &a, &part);
+    if (!error && cvb_mask_count(part) < n)
+        error = cvb_shrink(h, &b, cvb_mask_count(part));
+    if (!error) {
+        struct cvb_unit *from = cvb_unit_at(h, a), *to_unit = cvb_unit_at(h, b);
+        cvb_store16_rlx(&to_unit->source, cvb_load16_rlx(&from->source));
+        cvb_store16_rlx(&to_unit->pipeline, cvb_load16_rlx(&from->pipeline));
+        cvb_store64_rlx(&to_unit->buffered_at_ns, cvb_load64_rlx(&from->buffered_at_ns));
+        error = cvb_replace(h, a, b, to);
+    }
+    if (error && error != CVB_ECORRUPT)
+        cvb_release(h, b);
+    *members = part;
+    return error;
+}
+
+static int check(struct cvb_handle *h, uint32_t stage, const struct cvb_places *p, const struct cvb_record *results)
+{
+    int error = cvb_places_check(h, p);
+    if (!error && (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER))
+        error = CVB_EUNKNOWN;
+    for (size_t i = 0; !error && i < p->count; i++)
+        if (!results || (results[i].length && !results[i].payload))
+            error = CVB_EINVAL;
+        else if (results[i].length > h->segment.settings.payload_size)
+            error = CVB_ETOOLONG;
+    return error;
+}
+
+int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *leases,
+                        const struct cvb_record *results, size_t count, int *why)
+{
+    struct cvb_places p = {leases ? &leases->place : NULL, sizeof *leases, count, CVB_LEASED};
+    int error = check(h, stage, &p, results);
+    size_t done = 0;
+    for (size_t n; !error && done < count; done += n) {
+        uint32_t members = cvb_places_gather(&p, done, &n);
+        n = 0;
+        if (!(error = cvb_place_check(h, &leases[done].place, CVB_LEASED)))
+            error = replace_members(h, leases[done].place.unit, &members, &results[done], stage);
+        if (!error)
+            n = cvb_mask_count(members);
+    }
+    if (why)
+        *why = error;
+    bool full = error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL;
+    return error && !full ? error : (int)done;
+}

@@ -1,0 +1,114 @@
+/* reserve.c - room in the segment that the caller writes into itself: reserved with its credits, then published or
+ * given up. A reservation is a RES unit; it needs no journal, and any number may be open. */
+#include <conveyor/flow.h>
+
+#include "internal.h"
+
+static int hand_out(struct cvb_handle *h, uint32_t u, uint32_t length, struct cvb_slot *out)
+{
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    int n = 0;
+    for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1, n++) {
+        unsigned i = (unsigned)__builtin_ctz(mask);
+        uint32_t cell = cvb_load32_rlx(&cvb_member_at(h, u, i)->cell);
+        out[n] = (struct cvb_slot){cvb_payload(h, cell, length), length, {w.lo, u, i, h->serial}};
+        if (!out[n].payload)
+            return CVB_ECORRUPT;
+    }
+    return n;
+}
+
+/* Reserves up to n records as one unit; returns how many. */
+static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *shape, unsigned n,
+                       struct cvb_slot *slots)
+{
+    uint32_t u;
+    int error = cvb_hold_cells(h, shape->length, n, &u);
+    if (error)
+        return error;
+    cvb_store16_rlx(&cvb_unit_at(h, u)->source, (uint16_t)shape->source);
+    cvb_store16_rlx(&cvb_unit_at(h, u)->pipeline, (uint16_t)shape->pipeline);
+    error = cvb_refill(h, u, stage);
+    if (error) {
+        cvb_release(h, u);
+        return error;
+    }
+    return hand_out(h, u, shape->length, slots);
+}
+
+int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *shape, struct cvb_slot *slots,
+                size_t count, int *why)
+{
+    int error = cvb_handle_check(h);
+    size_t done = 0;
+    if (error || !shape || (count && !slots) || count > INT32_MAX)
+        return error ? error : CVB_EINVAL;
+    struct cvb_record r = {"", shape->length, shape->source, shape->pipeline};
+    error = cvb_record_check(h, &r);
+    if (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER)
+        error = CVB_EUNKNOWN;
+    size_t most = CVB_UNIT_MEMBERS;
+    while (!error && done < count) {
+        size_t n = count - done < most ? count - done : most;
+        int got = reserve_run(h, stage, &r, (unsigned)n, &slots[done]);
+        if (got > 0)
+            done += (unsigned)got;
+        else if (got <= CVB_ESTAGE_FULL && got >= CVB_ETOTAL_FULL && n > 1)
+            most = n / 2; /* a shorter prefix may fit */
+        else
+            error = got;
+    }
+    if (error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL)
+        cvb_tally_refusal(h, stage, r.source, error);
+    if (why)
+        *why = error;
+    return error == CVB_ECORRUPT || error == CVB_EUNKNOWN || error == CVB_ETOOLONG ? error : (int)done;
+}
+
+static struct cvb_places places_of(const struct cvb_slot *slots, size_t count)
+{
+    return (struct cvb_places){slots ? &slots->place : NULL, sizeof *slots, count, CVB_RES};
+}
+
+static int publish_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+{
+    (void)unused;
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    struct cvb_pair w = cvb_load_pair(&unit->word);
+    uint32_t source = cvb_load16_rlx(&unit->source);
+    if (source >= h->segment.settings.max_sources || cvb_hi_stage(w.hi) >= h->segment.settings.max_stages)
+        return CVB_ECORRUPT;
+    cvb_store64_rlx(&unit->buffered_at_ns, cvb_now_ns());
+    int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), 0);
+    if (!error)
+        cvb_tally(h, cvb_hi_stage(w.hi), source, CVB_N_ACCEPTED, cvb_mask_count(cvb_hi_mask(w.hi)));
+    return error ? CVB_ECORRUPT : 0;
+}
+
+static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+{
+    (void)unused;
+    return cvb_give(h, u);
+}
+
+int cvb_publish(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
+{
+    size_t done = 0;
+    struct cvb_places p = places_of(slots, count);
+    int error = cvb_places_check(h, &p);
+    for (size_t i = 0; !error && i < count; i++)
+        if (slots[i].length > h->segment.settings.payload_size ||
+            !cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, slots[i].place.unit, slots[i].place.member)->cell),
+                         slots[i].length))
+            error = CVB_ETOOLONG;
+    for (size_t i = 0; !error && i < count; i++)
+        cvb_store32_rlx(&cvb_member_at(h, slots[i].place.unit, slots[i].place.member)->length, slots[i].length);
+    return error ? error : cvb_settle(h, &p, publish_unit, 0, &done);
+}
+
+int cvb_cancel(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
+{
+    size_t done = 0;
+    struct cvb_places p = places_of(slots, count);
+    return cvb_settle(h, &p, cancel_unit, 0, &done);
+}
