@@ -44,6 +44,7 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
     const uint32_t limits[] = {s->max_per_source, s->max_total_records, s->max_per_stage};
     struct cvb_counter *counter = cvb_counter_at(h, which[x]);
     struct cvb_pair *word = take ? &counter->taken : &counter->returned;
+    int64_t used = 0;
     uint64_t tag = tag_of(actor, seq, step), *head = &cvb_seat_at(h, actor)->journal.head;
     for (;;) {
         struct cvb_pair w = cvb_load_pair(word);
@@ -51,18 +52,23 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
             uint64_t now = cvb_load64_acq(head);
             if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
                 return CVB_ESETTLED;
-            if (w.hi == tag || (cvb_head_done(now) >> step & 1))
+            if (w.hi == tag || (cvb_head_done(now) >> step & 1)) {
+                cvb_flag_after(h, which[x], 0); /* whose step it was may have died before this */
                 return 1;
+            }
             if (take)
                 return 0;
         } else if (take) {
             uint64_t back = cvb_load64_acq(&counter->returned.lo);
-            if ((int64_t)(w.lo + f->count - back) > (int64_t)limits[x])
+            used = (int64_t)(w.lo + f->count - back);
+            if (used > (int64_t)limits[x])
                 return refusals[x];
         }
         keep_evidence(h, w.hi);
-        if (cvb_cas_pair(word, w, (struct cvb_pair){w.lo + f->count, tag}))
+        if (cvb_cas_pair(word, w, (struct cvb_pair){w.lo + f->count, tag})) {
+            cvb_flag_after(h, which[x], used);
             return 1;
+        }
     }
 }
 

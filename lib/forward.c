@@ -70,5 +70,6 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
     if (why)
         *why = error;
     bool full = error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL;
+    h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, results[done].length) : CVB_NO_CLASS;
     return error && !full ? error : (int)done;
 }

@@ -74,6 +74,16 @@ int cvb_attach(const char *name, struct cvb_handle **out)
         free_memory(h);
         return error;
     }
+    h->refused_class = CVB_NO_CLASS;
+    for (uint32_t i = 0; i < 3; i++) {
+        struct cvb_marks m;
+        cvb_marks_of(h,
+                     i == 0   ? cvb_counter_of_source(h, 0)
+                     : i == 1 ? CVB_COUNTER_TOTAL
+                              : cvb_counter_of_stage(1),
+                     &m);
+        h->high[i] = m.high;
+    }
     h->serial = atomic_fetch_add(&serials, 1) + 1;
     h->same_process = make_fork_page();
     h->ends = calloc(h->segment.settings.max_stages, sizeof *h->ends);

@@ -8,6 +8,8 @@
 #include "word.h"
 
 #define CVB_NO_UNIT UINT32_MAX
+#define CVB_NO_CLASS UINT32_MAX
+#define CVB_WAIT_MAX 64u
 #ifndef CVB_HINT_PERIOD
 #define CVB_HINT_PERIOD 16u
 #endif
@@ -27,6 +29,9 @@ struct cvb_handle {
     uint64_t seq;                 /* of the journal */
     uint32_t search;              /* where the next search for a free unit starts */
     struct cvb_ends *ends;        /* by stage */
+    uint32_t refused_class;       /* of the last put, if memory refused it */
+    uint32_t spin;                /* turns before a wait sleeps */
+    int64_t high[3];              /* high watermarks of a source, the total, a stage */
 };
 
 static inline struct cvb_unit *cvb_unit_at(struct cvb_handle *h, uint32_t u)
@@ -87,6 +92,11 @@ static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag)
 {
     return &((struct cvb_flag *)(void *)(h->segment.base + h->segment.geometry.flags))[flag].word;
 }
+
+#define CVB_FLAG_PAUSED 1u
+#define CVB_FLAG_WAITERS 2u     /* somebody sleeps on this word */
+#define CVB_FLAG_WAITERS_ANY 4u /* somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv   \
+                                 */
 
 /* A seat's tally of a stage; that of a source is max_stages + source. */
 static inline struct cvb_tally *cvb_tally_at(struct cvb_handle *h, uint32_t seat, uint32_t index)

@@ -32,6 +32,7 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *unit);
 void cvb_release(struct cvb_handle *h, uint32_t u);
 void cvb_set_free_hint(struct cvb_handle *h, uint32_t u);
 int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit);
+int cvb_memory_left(struct cvb_handle *h, uint32_t class);
 /* journal.c: fields are copied while the head is closed. */
 void cvb_journal_open(struct cvb_handle *h, enum cvb_op op, const struct cvb_journal *fields);
 void cvb_journal_close(struct cvb_handle *h);
@@ -51,6 +52,23 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, en
 /* restage.c */
 int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
 int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to);
+/* futex.c: until_ns is of the monotonic clock; all may return early */
+void cvb_futex_wake(uint32_t *word);
+void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns);
+bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns);
+bool cvb_futex_has_waitv(void);
+void cvb_futex_forget_waitv(void); /* for tests */
+uint64_t cvb_monotonic_ns(void);
+/* flag.c */
+struct cvb_marks {
+    uint32_t limit, high, low;
+};
+void cvb_flag_wake(struct cvb_handle *h, uint32_t flag);
+void cvb_flag_wake_any(struct cvb_handle *h);
+void cvb_marks_of(struct cvb_handle *h, uint32_t counter, struct cvb_marks *m);
+int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter);
+bool cvb_flag_correct(struct cvb_handle *h, uint32_t counter);
+void cvb_flag_after(struct cvb_handle *h, uint32_t counter, int64_t used);
 /* put.c */
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);
@@ -72,6 +90,7 @@ int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn h
 /* ring.c */
 int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);
 int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);
+int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage);
 int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, uint32_t *unit);
 
 #endif

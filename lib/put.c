@@ -135,6 +135,7 @@ int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struc
         cvb_tally_refusal(h, stage, records[done].source, error);
     if (why)
         *why = error;
+    h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, records[done].length) : CVB_NO_CLASS;
     return error == CVB_ECORRUPT ? error : (int)done;
 }
 

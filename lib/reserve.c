@@ -62,6 +62,7 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
         cvb_tally_refusal(h, stage, r.source, error);
     if (why)
         *why = error;
+    h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, r.length) : CVB_NO_CLASS;
     return error == CVB_ECORRUPT || error == CVB_EUNKNOWN || error == CVB_ETOOLONG ? error : (int)done;
 }
 

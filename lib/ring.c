@@ -66,6 +66,7 @@ int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
             if (h->ends[stage].tail <= p)
                 h->ends[stage].tail = p + 1;
             raise_hint(&cvb_hint_at(h, stage)->tail, p + 1, false);
+            cvb_flag_wake(h, cvb_flag_of_data(stage));
             return 0;
         }
         if (ahead < -1)
@@ -112,41 +113,58 @@ static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned w
     return cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased) ? 0 : CVB_ESETTLED;
 }
 
-/* Leases the unit at the head, or its first `want` records. 1: done, 0: the stage is empty. */
-int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, uint32_t *unit)
+/* The first unit that is QUEUED at its place, head on. 1: found, 0: the stage is empty. */
+static int find_head(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struct cvb_pair *word)
 {
     uint32_t bits = cvb_ring_bits(h, stage);
     uint64_t size = UINT64_C(1) << bits, *ring = cvb_ring_at(h, stage), *head = &h->ends[stage].head;
-    struct cvb_hint *hint = cvb_hint_at(h, stage);
-    if (!(h->ends[stage].turns++ % CVB_HINT_PERIOD)) {
-        uint64_t seen = cvb_load64_acq(&hint->head);
-        if (seen > *head)
-            *head = seen;
-    }
+    uint64_t *hint = &cvb_hint_at(h, stage)->head;
     for (;;) {
         uint64_t slot = cvb_load64_acq(&ring[*head & (size - 1)]);
         int64_t ahead = lap_ahead(slot, *head, bits);
         if (ahead < 0) {
-            raise_hint(&hint->head, *head, true);
+            raise_hint(hint, *head, true);
             return 0;
         }
         if (ahead > 0) {
             *head += ((uint64_t)(ahead - 1) << bits) + 1;
             continue;
         }
-        uint32_t u = slot_unit(slot);
-        if (u >= h->segment.geometry.unit_count)
+        *unit = slot_unit(slot);
+        if (*unit >= h->segment.geometry.unit_count)
             return CVB_ECORRUPT;
-        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-        if (w.lo == cvb_lo_position(CVB_QUEUED, *head) && cvb_hi_stage(w.hi) == stage && cvb_hi_mask(w.hi)) {
-            int error = lease(h, u, w, want, unit);
-            if (!error)
-                return 1;
-            if (error != CVB_ESETTLED)
-                return error;
-            continue;
-        }
+        *word = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
+        if (word->lo == cvb_lo_position(CVB_QUEUED, *head) && cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))
+            return 1;
         ++*head;
-        raise_hint(&hint->head, *head, false);
+        raise_hint(hint, *head, false);
+    }
+}
+
+int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
+{
+    uint32_t unit;
+    struct cvb_pair word;
+    return find_head(h, stage, &unit, &word);
+}
+
+/* Leases the unit at the head, or its first `want` records. 1: done, 0: the stage is empty. */
+int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, uint32_t *unit)
+{
+    uint64_t *head = &h->ends[stage].head;
+    if (!(h->ends[stage].turns++ % CVB_HINT_PERIOD)) {
+        uint64_t seen = cvb_load64_acq(&cvb_hint_at(h, stage)->head);
+        if (seen > *head)
+            *head = seen;
+    }
+    for (;;) {
+        uint32_t u;
+        struct cvb_pair w;
+        int found = find_head(h, stage, &u, &w);
+        if (found <= 0)
+            return found;
+        int error = lease(h, u, w, want, unit);
+        if (error != CVB_ESETTLED)
+            return error ? error : 1;
     }
 }

@@ -63,6 +63,20 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit)
     return error == CVB_EMEMORY_FULL ? cvb_hold(h, small ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g), unit) : error;
 }
 
+/* 1 if a free unit of this class or a larger one is there. */
+int cvb_memory_left(struct cvb_handle *h, uint32_t class)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    for (uint32_t p = class; p < g->parts; p++)
+        for (uint32_t i = 0; i < g->bitmap_words; i++)
+            for (uint64_t seen = cvb_load64_acq(&cvb_bitmap_at(h, p)[i]); seen; seen &= seen - 1) {
+                uint32_t u = i * 64 + (uint32_t)__builtin_ctzll(seen);
+                if (u < g->unit_count && looks_free(h, u, false))
+                    return 1;
+            }
+    return 0;
+}
+
 void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
@@ -75,6 +89,8 @@ void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
     uint64_t *word = &cvb_bitmap_at(h, which)[u / 64], bit = UINT64_C(1) << u % 64;
     if (!(cvb_load64_acq(word) & bit))
         cvb_or64(word, bit);
+    if (mask)
+        cvb_flag_wake(h, CVB_FLAG_MEMORY);
 }
 
 /* HELD by this seat -> FREE under the next generation. */

@@ -92,6 +92,26 @@ static inline void cvb_fence_acq(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE)
  */
 static inline void cvb_fence_rel(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
 
+/* Orders an earlier compare-and-swap before later loads: making a condition true, and reading who waits for it. */
+static inline void cvb_fence_after_cas(void)
+{
+#if defined(__x86_64__)
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* a locked instruction is a full barrier */
+#else
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+static inline void cvb_pause(void)
+{
+    cvb_explore_step();
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
+}
+
 /* Two halves, lo first, perhaps of two different words: see the head of this file. */
 static inline struct cvb_pair cvb_load_pair(const struct cvb_pair *at)
 {

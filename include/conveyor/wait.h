@@ -36,8 +36,9 @@ CVB_API int cvb_should_backpressure(struct cvb_handle *handle, uint32_t source);
  * nobody else puts. Lock-free. */
 CVB_API int64_t cvb_available_credits(struct cvb_handle *handle, uint32_t source);
 
-/* Sleeps until the source is not paused and a record of it has room in the stage and in memory, or for timeout_ns
- * nanoseconds (negative: for ever). 0, ETIMEDOUT, or an error. Sees a record's largest length. */
+/* Sleeps until neither source, total nor stage says pause, or for timeout_ns nanoseconds (negative: for ever). After a
+ * put of this handle that memory refused it also waits for a free cell of that size. 0, ETIMEDOUT, or an error. May
+ * recover dead peers. */
 CVB_API int cvb_wait_credits(struct cvb_handle *handle, uint32_t stage, uint32_t source, int64_t timeout_ns);
 
 /* Sleeps until one of the stages (at most 64) has a record to lease; returns its index in the array, ETIMEDOUT, or an

@@ -1,0 +1,106 @@
+/* flag.c - the futex words: their levels and their waiters (PROTOCOL.md, section 8).
+ *
+ * Overview: a flag stands for a counter (a source, the total, a stage's room) and says whether its users should pause;
+ * or for a stage's data or the memory, and then has waiters only.
+ *
+ * Why no wake-up is lost: a sleeper sets the waiters bit, looks at the condition again, and then sleeps on that very
+ * value. A waker makes the condition true by a locked instruction and then reads the flag: it sees the bit, or the
+ * sleeper sees the condition. A waker that dies between the two is not waited for: every sleep is short.
+ *
+ * Why the level is right: whoever changes a counter reads the flag after it, and corrects it if it is wrong; whoever
+ * changes the flag looks at the counter again (F1). One that dies before that leaves a wrong level, which everybody who
+ * acts on it corrects first.
+ */
+#include "internal.h"
+
+static uint32_t bumped(uint32_t word, uint32_t keep) { return (word & keep) + (word & ~7u) + 8u; }
+
+/* Wakes whoever sleeps on the flag. After a locked instruction of the caller's. */
+void cvb_flag_wake(struct cvb_handle *h, uint32_t flag)
+{
+    uint32_t *word = cvb_flag_at(h, flag);
+    cvb_fence_after_cas();
+    uint32_t now = cvb_load32_acq(word);
+    while (now & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)) {
+        if (!cvb_cas32(word, now, bumped(now, CVB_FLAG_PAUSED))) {
+            now = cvb_load32_acq(word);
+            continue;
+        }
+        cvb_futex_wake(word);
+        if (now & CVB_FLAG_WAITERS_ANY)
+            cvb_flag_wake_any(h);
+        return;
+    }
+}
+
+void cvb_flag_wake_any(struct cvb_handle *h)
+{
+    uint32_t *any = cvb_flag_at(h, CVB_FLAG_ANY), now = cvb_load32_acq(any);
+    cvb_cas32(any, now, now + 8); /* somebody else's change serves as well */
+    cvb_futex_wake(any);
+}
+
+static uint32_t limit_of(struct cvb_handle *h, uint32_t counter)
+{
+    const struct cvb_settings *s = &h->segment.settings;
+    return counter == CVB_COUNTER_TOTAL ? s->max_total_records
+           : counter <= s->max_stages   ? s->max_per_stage
+                                        : s->max_per_source;
+}
+
+static uint32_t flag_of(struct cvb_handle *h, uint32_t counter)
+{
+    uint32_t stages = h->segment.settings.max_stages;
+    return counter == CVB_COUNTER_TOTAL ? CVB_FLAG_TOTAL
+           : counter <= stages          ? cvb_flag_of_room(h, counter - 1)
+                                        : cvb_flag_of_source(h, counter - 1 - stages);
+}
+
+void cvb_marks_of(struct cvb_handle *h, uint32_t counter, struct cvb_marks *m)
+{
+    uint32_t limit = limit_of(h, counter);
+    double high = limit * h->segment.settings.backpressure_threshold;
+    m->limit = limit;
+    m->high = (uint32_t)high < high ? (uint32_t)high + 1 : (uint32_t)high;
+    m->low = (uint32_t)(limit * h->segment.settings.resume_threshold);
+    if (m->low >= m->high)
+        m->low = m->high - 1;
+}
+
+int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter)
+{
+    uint64_t taken = cvb_load64_acq(&cvb_counter_at(h, counter)->taken.lo);
+    int64_t used = (int64_t)(taken - cvb_load64_acq(&cvb_counter_at(h, counter)->returned.lo));
+    return used < 0 ? 0 : used;
+}
+
+/* Makes the flag of a counter say what the counter says; true if it says pause. */
+bool cvb_flag_correct(struct cvb_handle *h, uint32_t counter)
+{
+    struct cvb_marks m;
+    cvb_marks_of(h, counter, &m);
+    uint32_t *word = cvb_flag_at(h, flag_of(h, counter));
+    for (;;) {
+        uint32_t now = cvb_load32_acq(word);
+        int64_t used = cvb_counter_used(h, counter);
+        bool paused = now & CVB_FLAG_PAUSED, should = used >= m.high || (paused && used > m.low);
+        if (paused == should)
+            return paused;
+        if (should)
+            cvb_cas32(word, now, (now | CVB_FLAG_PAUSED) + 8);
+        else if (cvb_cas32(word, now, bumped(now, 0)) && (now & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY))) {
+            cvb_futex_wake(word);
+            if (now & CVB_FLAG_WAITERS_ANY)
+                cvb_flag_wake_any(h);
+        }
+    }
+}
+
+/* After credits were taken (used: how many are out now) or given back (used 0). */
+void cvb_flag_after(struct cvb_handle *h, uint32_t counter, int64_t used)
+{
+    cvb_fence_after_cas();
+    bool paused = cvb_load32_acq(cvb_flag_at(h, flag_of(h, counter))) & CVB_FLAG_PAUSED;
+    if (paused || used >= h->high[counter == CVB_COUNTER_TOTAL ? 1 : counter <= h->segment.settings.max_stages ? 2 : 0])
+        cvb_flag_correct(h, counter);
+}

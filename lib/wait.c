@@ -1,0 +1,227 @@
+/* wait.c - signals to the sources, and sleeping until there is room or data. */
+#include <conveyor/crash.h>
+#include <conveyor/wait.h>
+
+#include "internal.h"
+
+#define SLICE_NS UINT64_C(50000000) /* the longest sleep without a look of one's own */
+#define SPIN_MAX 1024u
+#define SPIN_MIN 16u
+#define DELAY_LEAST_MS 10
+#define DELAY_MOST_MS 100
+
+/* What refuses: source, total, and the stage unless there is none or it has no limit. */
+static unsigned counters_of(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t counter[3])
+{
+    counter[0] = cvb_counter_of_source(h, source);
+    counter[1] = CVB_COUNTER_TOTAL;
+    counter[2] = cvb_counter_of_stage(stage);
+    return stage == CVB_NO_STAGE || stage == CVB_STAGE_DEAD_LETTER ? 2 : 3;
+}
+
+static int check(struct cvb_handle *h, uint32_t stage, uint32_t source)
+{
+    int error = cvb_handle_check(h);
+    if (error)
+        return error;
+    bool known = source < h->segment.settings.max_sources;
+    return known && (stage == CVB_NO_STAGE || stage < h->segment.settings.max_stages) ? 0 : CVB_EUNKNOWN;
+}
+
+static struct cvb_backpressure signal_of(struct cvb_handle *h, uint32_t counter)
+{
+    struct cvb_marks m;
+    cvb_marks_of(h, counter, &m);
+    if (cvb_flag_correct(h, counter))
+        return (struct cvb_backpressure){CVB_SIGNAL_PAUSE, 0};
+    int64_t used = cvb_counter_used(h, counter);
+    if (used <= m.low)
+        return (struct cvb_backpressure){CVB_SIGNAL_NONE, 0};
+    int64_t above = (used < m.high ? used : m.high) - m.low, range = m.high - m.low;
+    int64_t delay = DELAY_LEAST_MS + above * (DELAY_MOST_MS - DELAY_LEAST_MS) / range;
+    return (struct cvb_backpressure){CVB_SIGNAL_SLOW_DOWN, (uint32_t)delay};
+}
+
+int cvb_backpressure(struct cvb_handle *h, uint32_t stage, uint32_t source, struct cvb_backpressure *b)
+{
+    int error = b ? check(h, stage, source) : CVB_EINVAL;
+    if (error)
+        return error;
+    uint32_t counter[3];
+    unsigned n = counters_of(h, stage, source, counter);
+    *b = (struct cvb_backpressure){CVB_SIGNAL_NONE, 0};
+    for (unsigned i = 0; i < n; i++) {
+        struct cvb_backpressure one = signal_of(h, counter[i]);
+        if (one.signal > b->signal || (one.signal == b->signal && one.delay_ms > b->delay_ms))
+            *b = one;
+    }
+    return 0;
+}
+
+int cvb_should_backpressure(struct cvb_handle *h, uint32_t source)
+{
+    struct cvb_backpressure b;
+    int error = cvb_backpressure(h, CVB_NO_STAGE, source, &b);
+    return error ? error : b.signal == CVB_SIGNAL_PAUSE;
+}
+
+int64_t cvb_available_credits(struct cvb_handle *h, uint32_t source)
+{
+    int error = check(h, CVB_NO_STAGE, source);
+    if (error)
+        return error;
+    int64_t own = h->segment.settings.max_per_source - cvb_counter_used(h, cvb_counter_of_source(h, source));
+    int64_t all = h->segment.settings.max_total_records - cvb_counter_used(h, CVB_COUNTER_TOTAL);
+    int64_t least = own < all ? own : all;
+    return least < 0 ? 0 : least;
+}
+
+/* What somebody waits for: any of some flags, and how to look whether it is there (1), not (0), or never (an error). */
+struct wait {
+    uint32_t flag[CVB_WAIT_MAX];
+    size_t count;
+    int (*look)(struct cvb_handle *h, void *what);
+    void *what;
+};
+
+/* Sets the waiters bits; value[i] is what each flag then shows. */
+static void announce(struct cvb_handle *h, const struct wait *w, uint32_t bit, uint32_t **word, uint32_t *value)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        word[i] = cvb_flag_at(h, w->flag[i]);
+        do
+            value[i] = cvb_load32_acq(word[i]);
+        while (!cvb_cas32(word[i], value[i], value[i] | bit));
+        value[i] |= bit;
+    }
+}
+
+/* One sleep, until a flag changes or the time comes. The condition's answer if it need not sleep. */
+static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until)
+{
+    uint32_t *word[CVB_WAIT_MAX], value[CVB_WAIT_MAX];
+    bool waitv = cvb_futex_has_waitv() && w->count > 1, one = w->count == 1;
+    uint32_t *any = cvb_flag_at(h, CVB_FLAG_ANY), any_value = cvb_load32_acq(any);
+    announce(h, w, waitv || one ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY, word, value);
+    cvb_fence_after_cas();
+    int there = w->look(h, w->what);
+    if (there)
+        return there;
+    if (one)
+        cvb_futex_wait(word[0], value[0], until);
+    else if (waitv)
+        cvb_futex_wait_any(word, value, w->count, until);
+    else
+        cvb_futex_wait(any, any_value, until);
+    return w->look(h, w->what);
+}
+
+/* Spins for about as long as spinning has helped lately. */
+static int spin(struct cvb_handle *h, const struct wait *w)
+{
+    uint32_t turns = h->spin < SPIN_MIN ? SPIN_MIN : h->spin;
+    for (uint32_t i = 0; i < turns; i++) {
+        int there = w->look(h, w->what);
+        if (there) {
+            h->spin = turns < SPIN_MAX ? turns * 2 : SPIN_MAX;
+            return there;
+        }
+        cvb_pause();
+    }
+    h->spin = turns / 2;
+    return 0;
+}
+
+static int wait_for(struct cvb_handle *h, const struct wait *w, int64_t timeout_ns, uint64_t *slept_ns)
+{
+    int there = w->look(h, w->what);
+    if (there)
+        return there;
+    if (!timeout_ns)
+        return CVB_ETIMEDOUT;
+    if ((there = spin(h, w)))
+        return there;
+    uint64_t start = cvb_monotonic_ns(), now = start;
+    uint64_t end =
+        timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX / 2 - start ? UINT64_MAX : start + (uint64_t)timeout_ns;
+    while (!there && now < end) {
+        uint64_t slice = now + SLICE_NS;
+        there = sleep_once(h, w, slice < end ? slice : end);
+        now = cvb_monotonic_ns();
+        if (!there && now >= slice) {
+            there = cvb_recover(h);
+            there = there < 0 ? there : w->look(h, w->what);
+        }
+    }
+    *slept_ns = now - start;
+    return there ? there : CVB_ETIMEDOUT;
+}
+
+struct credits {
+    uint32_t counter[3], count, class;
+};
+
+static int look_for_credits(struct cvb_handle *h, void *what)
+{
+    const struct credits *c = what;
+    for (uint32_t i = 0; i < c->count; i++)
+        if (cvb_flag_correct(h, c->counter[i]))
+            return 0;
+    return c->class == CVB_NO_CLASS || cvb_memory_left(h, c->class);
+}
+
+int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int64_t timeout_ns)
+{
+    int error = check(h, stage, source);
+    if (error)
+        return error;
+    struct credits c = {.class = h->refused_class};
+    struct wait w = {.look = look_for_credits, .what = &c};
+    c.count = counters_of(h, stage, source, c.counter);
+    w.flag[w.count++] = cvb_flag_of_source(h, source);
+    w.flag[w.count++] = CVB_FLAG_TOTAL;
+    if (c.count == 3)
+        w.flag[w.count++] = cvb_flag_of_room(h, stage);
+    if (c.class != CVB_NO_CLASS)
+        w.flag[w.count++] = CVB_FLAG_MEMORY;
+    uint64_t slept = 0;
+    int there = wait_for(h, &w, timeout_ns, &slept);
+    cvb_own_add64(&cvb_tally_at(h, h->seat, h->segment.settings.max_stages + source)->n[CVB_N_STALLED_NS], slept);
+    if (stage != CVB_NO_STAGE)
+        cvb_own_add64(&cvb_tally_at(h, h->seat, stage)->n[CVB_N_STALLED_NS], slept);
+    return there < 0 ? there : 0;
+}
+
+struct data {
+    const uint32_t *stages;
+    size_t count;
+};
+
+/* 1 + the index of a stage that has data. */
+static int look_for_data(struct cvb_handle *h, void *what)
+{
+    const struct data *d = what;
+    for (size_t i = 0; i < d->count; i++) {
+        int has = cvb_ring_has_data(h, d->stages[i]);
+        if (has)
+            return has < 0 ? has : (int)i + 1;
+    }
+    return 0;
+}
+
+int cvb_wait_records(struct cvb_handle *h, const uint32_t *stages, size_t count, int64_t timeout_ns)
+{
+    int error = cvb_handle_check(h);
+    if (error || !stages || !count || count > CVB_WAIT_MAX)
+        return error ? error : CVB_EINVAL;
+    struct data d = {stages, count};
+    struct wait w = {.count = count, .look = look_for_data, .what = &d};
+    for (size_t i = 0; i < count; i++) {
+        if (stages[i] >= h->segment.settings.max_stages)
+            return CVB_EUNKNOWN;
+        w.flag[i] = cvb_flag_of_data(stages[i]);
+    }
+    uint64_t slept = 0;
+    int there = wait_for(h, &w, timeout_ns, &slept);
+    return there > 0 ? there - 1 : there;
+}
