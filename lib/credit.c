@@ -53,7 +53,7 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
             if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
                 return CVB_ESETTLED;
             if (w.hi == tag || (cvb_head_done(now) >> step & 1)) {
-                cvb_flag_after(h, which[x], 0); /* whose step it was may have died before this */
+                cvb_flag_after(h, which[x]); /* whose step it was may have died before this */
                 return 1;
             }
             if (take)
@@ -66,7 +66,10 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
         }
         keep_evidence(h, w.hi);
         if (cvb_cas_pair(word, w, (struct cvb_pair){w.lo + f->count, tag})) {
-            cvb_flag_after(h, which[x], used);
+            if (!take)
+                cvb_flag_after(h, which[x]);
+            else if (used >= h->high[x])
+                h->near |= 1u << x;
             return 1;
         }
     }

@@ -96,11 +96,32 @@ bool cvb_flag_correct(struct cvb_handle *h, uint32_t counter)
     }
 }
 
-/* After credits were taken (used: how many are out now) or given back (used 0). */
-void cvb_flag_after(struct cvb_handle *h, uint32_t counter, int64_t used)
+/* After credits were given back. */
+void cvb_flag_after(struct cvb_handle *h, uint32_t counter)
 {
     cvb_fence_after_cas();
-    bool paused = cvb_load32_acq(cvb_flag_at(h, flag_of(h, counter))) & CVB_FLAG_PAUSED;
-    if (paused || used >= h->high[counter == CVB_COUNTER_TOTAL ? 1 : counter <= h->segment.settings.max_stages ? 2 : 0])
+    if (cvb_load32_acq(cvb_flag_at(h, flag_of(h, counter))) & CVB_FLAG_PAUSED)
         cvb_flag_correct(h, counter);
+}
+
+/* As cvb_flag_correct, but first all that is idle is given back if it may make the difference. With the journal closed.
+ */
+bool cvb_flag_settle(struct cvb_handle *h, uint32_t counter)
+{
+    struct cvb_marks m;
+    cvb_marks_of(h, counter, &m);
+    bool paused = cvb_load32_acq(cvb_flag_at(h, flag_of(h, counter))) & CVB_FLAG_PAUSED;
+    if (cvb_counter_used(h, counter) >= (paused ? m.low + INT64_C(1) : m.high))
+        cvb_reclaim_all(h, counter);
+    return cvb_flag_correct(h, counter);
+}
+
+/* After a put: the counters that it has seen near their limits get their flags, unless they have them. */
+void cvb_flag_raise(struct cvb_handle *h, uint32_t stage, uint32_t source)
+{
+    const uint32_t counter[] = {cvb_counter_of_source(h, source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
+    for (unsigned x = 0; x < 3; x++)
+        if ((h->near >> x & 1) && !(cvb_load32_acq(cvb_flag_at(h, flag_of(h, counter[x]))) & CVB_FLAG_PAUSED))
+            cvb_flag_settle(h, counter[x]);
+    h->near = 0;
 }

@@ -32,7 +32,10 @@ static int replace_members(struct cvb_handle *h, uint32_t a, uint32_t *members, 
         cvb_store16_rlx(&to_unit->source, cvb_load16_rlx(&from->source));
         cvb_store16_rlx(&to_unit->pipeline, cvb_load16_rlx(&from->pipeline));
         cvb_store64_rlx(&to_unit->buffered_at_ns, cvb_load64_rlx(&from->buffered_at_ns));
-        error = cvb_replace(h, a, b, to);
+        struct cvb_refusal seen = {0};
+        do
+            error = cvb_replace(h, a, b, to);
+        while (cvb_restage_again(h, error, b, to, &seen));
     }
     if (error && error != CVB_ECORRUPT)
         cvb_release(h, b);
@@ -69,7 +72,7 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
     }
     if (why)
         *why = error;
-    bool full = error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL;
+    bool full = cvb_is_refusal(error);
     h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, results[done].length) : CVB_NO_CLASS;
     return error && !full ? error : (int)done;
 }

@@ -59,6 +59,7 @@ static void free_memory(struct cvb_handle *h)
     if (h->same_process)
         munmap((void *)(uintptr_t)h->same_process, CVB_PAGE);
     free(h->ends);
+    free(h->idle_seen);
     free(h);
 }
 
@@ -87,7 +88,8 @@ int cvb_attach(const char *name, struct cvb_handle **out)
     h->serial = atomic_fetch_add(&serials, 1) + 1;
     h->same_process = make_fork_page();
     h->ends = calloc(h->segment.settings.max_stages, sizeof *h->ends);
-    error = h->same_process && h->ends ? find_seat(h) : CVB_ESYSTEM;
+    h->idle_seen = calloc(h->segment.settings.max_handles, sizeof *h->idle_seen);
+    error = h->same_process && h->ends && h->idle_seen ? find_seat(h) : CVB_ESYSTEM;
     if (!error)
         error = cvb_recover(h);
     if (error < 0) {

@@ -31,6 +31,11 @@ struct cvb_handle {
     struct cvb_ends *ends;        /* by stage */
     uint32_t refused_class;       /* of the last put, if memory refused it */
     uint32_t spin;                /* turns before a wait sleeps */
+    unsigned near; /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
+    uint32_t idle_put, idle_take; /* places in the own idle line where the next look begins */
+    uint32_t idle_donor;          /* the seat whose idle units served last */
+    uint32_t idle_turn;           /* the next seat to look at */
+    uint32_t *idle_seen;          /* by seat: the version that had nothing for us */
     int64_t high[3];              /* high watermarks of a source, the total, a stage */
 };
 
@@ -94,9 +99,10 @@ static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag)
 }
 
 #define CVB_FLAG_PAUSED 1u
-#define CVB_FLAG_WAITERS 2u     /* somebody sleeps on this word */
-#define CVB_FLAG_WAITERS_ANY 4u /* somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv   \
-                                 */
+#define CVB_FLAG_WAITERS 2u /* somebody sleeps on this word */
+#define CVB_FLAG_WAITERS_ANY                                                                                           \
+    4u /* somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv                            \
+        */
 
 /* A seat's tally of a stage; that of a source is max_stages + source. */
 static inline struct cvb_tally *cvb_tally_at(struct cvb_handle *h, uint32_t seat, uint32_t index)

@@ -49,7 +49,22 @@ int cvb_refill(struct cvb_handle *h, uint32_t unit, uint32_t stage);
 int cvb_give(struct cvb_handle *h, uint32_t unit);
 int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
                      const struct cvb_journal *fields, bool own);
+/* idle.c */
+struct cvb_want {
+    uint32_t source, stage, count, class;
+};
+struct cvb_refusal {
+    int refusal;
+    uint64_t versions, returned;
+};
+int cvb_park(struct cvb_handle *h, uint32_t u);
+bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, uint32_t *unit);
+bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, struct cvb_refusal *seen);
+void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter);
+int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);
+static inline bool cvb_is_refusal(int error) { return error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL; }
 /* restage.c */
+bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to, struct cvb_refusal *seen);
 int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
 int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to);
 /* futex.c: until_ns is of the monotonic clock; all may return early */
@@ -67,11 +82,14 @@ void cvb_flag_wake(struct cvb_handle *h, uint32_t flag);
 void cvb_flag_wake_any(struct cvb_handle *h);
 void cvb_marks_of(struct cvb_handle *h, uint32_t counter, struct cvb_marks *m);
 int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter);
+bool cvb_flag_settle(struct cvb_handle *h, uint32_t counter);
+void cvb_flag_raise(struct cvb_handle *h, uint32_t stage, uint32_t source);
 bool cvb_flag_correct(struct cvb_handle *h, uint32_t counter);
-void cvb_flag_after(struct cvb_handle *h, uint32_t counter, int64_t used);
+void cvb_flag_after(struct cvb_handle *h, uint32_t counter);
 /* put.c */
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);
+int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned *n, uint32_t *u);
 int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit);
 int cvb_write_records(struct cvb_handle *h, uint32_t unit, const struct cvb_record *r);
 void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error);

@@ -81,26 +81,46 @@ void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, in
         cvb_tally(h, stage, source, CVB_N_REFUSED_MEMORY, 1);
 }
 
+/* A unit for up to n records of r's kind that holds their credits: RES. Idle ones serve first; *n is what it holds. */
+int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned *n, uint32_t *u)
+{
+    struct cvb_want want = {r->source, stage, *n, cvb_class_for(h, r->length)};
+    struct cvb_refusal seen = {0};
+    if (cvb_claim_idle(h, &want, u)) {
+        cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
+        return 0;
+    }
+    int error;
+    do {
+        error = cvb_hold_cells(h, r->length, *n, u);
+        if (error)
+            continue;
+        struct cvb_unit *unit = cvb_unit_at(h, *u);
+        want.count = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&unit->word.hi)));
+        cvb_store16_rlx(&unit->source, (uint16_t)r->source);
+        cvb_store16_rlx(&unit->pipeline, (uint16_t)r->pipeline);
+        error = cvb_refill(h, *u, stage);
+        if (error)
+            cvb_release(h, *u);
+    } while (cvb_is_refusal(error) && cvb_try_again(h, error, &want, &seen));
+    if (h->near)
+        cvb_flag_raise(h, stage, r->source);
+    *n = want.count;
+    return error;
+}
+
 /* Puts up to n records of one kind as one unit; returns how many. */
 static int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
 {
     uint32_t u;
-    int error = cvb_hold_cells(h, r->length, n, &u);
+    int error = cvb_obtain(h, stage, r, &n, &u);
     if (error)
         return error;
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&unit->word.hi)));
-    cvb_store16_rlx(&unit->source, (uint16_t)r->source);
-    cvb_store16_rlx(&unit->pipeline, (uint16_t)r->pipeline);
     cvb_store64_rlx(&unit->buffered_at_ns, cvb_now_ns());
     error = cvb_write_records(h, u, r);
     if (!error)
-        error = cvb_refill(h, u, stage);
-    if (error) {
-        cvb_release(h, u);
-        return error;
-    }
-    error = cvb_enqueue(h, u, cvb_load_pair(&unit->word), stage, 0);
+        error = cvb_enqueue(h, u, cvb_load_pair(&unit->word), stage, 0);
     if (error)
         return CVB_ECORRUPT;
     cvb_tally(h, stage, r->source, CVB_N_ACCEPTED, n);
@@ -131,7 +151,7 @@ int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struc
                 error = 0;
         }
     }
-    if (error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL)
+    if (cvb_is_refusal(error))
         cvb_tally_refusal(h, stage, records[done].source, error);
     if (why)
         *why = error;

@@ -23,16 +23,9 @@ static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_re
                        struct cvb_slot *slots)
 {
     uint32_t u;
-    int error = cvb_hold_cells(h, shape->length, n, &u);
+    int error = cvb_obtain(h, stage, shape, &n, &u);
     if (error)
         return error;
-    cvb_store16_rlx(&cvb_unit_at(h, u)->source, (uint16_t)shape->source);
-    cvb_store16_rlx(&cvb_unit_at(h, u)->pipeline, (uint16_t)shape->pipeline);
-    error = cvb_refill(h, u, stage);
-    if (error) {
-        cvb_release(h, u);
-        return error;
-    }
     return hand_out(h, u, shape->length, slots);
 }
 
@@ -58,7 +51,7 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
         else
             error = got;
     }
-    if (error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL)
+    if (cvb_is_refusal(error))
         cvb_tally_refusal(h, stage, r.source, error);
     if (why)
         *why = error;

@@ -33,6 +33,16 @@ int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
     return 0;
 }
 
+/* After a move to `to`, or its refusal: the flags; and is it worth trying again? */
+bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to, struct cvb_refusal *seen)
+{
+    struct cvb_want want = {.stage = to, .count = CVB_UNIT_MEMBERS};
+    uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
+    if (h->near && source < h->segment.settings.max_sources)
+        cvb_flag_raise(h, to, source);
+    return error == CVB_ESTAGE_FULL && cvb_try_again(h, error, &want, seen);
+}
+
 /* HELD unit b enters stage `to` in exchange for the leased unit a, which has as many records and becomes free: source
  * and total pass from a to b. A refusal leaves both as they are. */
 int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to)

@@ -40,7 +40,12 @@ static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position)
         }
         if (ahead < -1)
             return CVB_ECORRUPT;
-        if (*tail >= size) {
+        if (*tail >= size && *tail - size >= h->ends[stage].head) {
+            uint64_t passed = cvb_load64_acq(&hint->head);
+            if (passed > h->ends[stage].head)
+                h->ends[stage].head = passed;
+        }
+        if (*tail >= size && *tail - size >= h->ends[stage].head) {
             uint32_t u = slot_unit(slot);
             if (u >= h->segment.geometry.unit_count)
                 return CVB_ECORRUPT;
@@ -97,7 +102,10 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
         return error;
     struct cvb_pair queued = {cvb_lo_position(CVB_QUEUED, position),
                               cvb_hi(cvb_hi_mask(from.hi), stage, cvb_hi_seat(from.hi), retry)};
-    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, from, queued))
+    bool mine = cvb_lo_state(from.lo) == CVB_RES && cvb_hi_seat(from.hi) == h->seat;
+    if (mine && queued.hi == from.hi)
+        cvb_store64_rel(&cvb_unit_at(h, u)->word.lo, queued.lo); /* nobody else may change it */
+    else if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, from, queued))
         return CVB_ESETTLED;
     return cvb_publish_helped(h, u, queued);
 }

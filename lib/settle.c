@@ -90,7 +90,17 @@ static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     (void)unused;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
     tally_unit(h, u, w, CVB_N_ACKED);
-    return cvb_give(h, u);
+    return cvb_park(h, u);
+}
+
+static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
+{
+    struct cvb_refusal seen = {0};
+    int error;
+    do
+        error = cvb_restage(h, u, to);
+    while (cvb_restage_again(h, error, u, to, &seen));
+    return error;
 }
 
 int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
@@ -115,7 +125,7 @@ int cvb_forward(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *le
     if (!error && (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER))
         error = CVB_EUNKNOWN;
     if (!error)
-        error = cvb_settle(h, &p, cvb_restage, stage, &done);
+        error = cvb_settle(h, &p, forward_unit, stage, &done);
     if (why)
         *why = error;
     return error && error != CVB_ESTAGE_FULL ? error : (int)done;

@@ -7,13 +7,11 @@
 
 #include "internal.h"
 
-/* Records that a counter has given credits to, less those that are only waiting for reuse. `taken` is read first, so
- * the difference is never too large. */
+/* Records that hold credits of a counter, without those that only wait for reuse. */
 static int64_t size_of(struct cvb_handle *h, uint32_t counter)
 {
-    uint64_t taken = cvb_load64_acq(&cvb_counter_at(h, counter)->taken.lo);
-    int64_t used = (int64_t)(taken - cvb_load64_acq(&cvb_counter_at(h, counter)->returned.lo));
-    return used < 0 ? 0 : used;
+    int64_t size = cvb_counter_used(h, counter) - cvb_idle_count(h, counter);
+    return size < 0 ? 0 : size;
 }
 
 static int check_stage(struct cvb_handle *h, uint32_t stage)

@@ -28,13 +28,22 @@ static int check(struct cvb_handle *h, uint32_t stage, uint32_t source)
     return known && (stage == CVB_NO_STAGE || stage < h->segment.settings.max_stages) ? 0 : CVB_EUNKNOWN;
 }
 
+/* What records hold, without what only waits for reuse. */
+static int64_t size_of(struct cvb_handle *h, uint32_t counter)
+{
+    int64_t size = cvb_counter_used(h, counter) - cvb_idle_count(h, counter);
+    return size < 0 ? 0 : size;
+}
+
 static struct cvb_backpressure signal_of(struct cvb_handle *h, uint32_t counter)
 {
     struct cvb_marks m;
     cvb_marks_of(h, counter, &m);
-    if (cvb_flag_correct(h, counter))
+    if (cvb_flag_settle(h, counter))
         return (struct cvb_backpressure){CVB_SIGNAL_PAUSE, 0};
     int64_t used = cvb_counter_used(h, counter);
+    if (used > m.low)
+        used = size_of(h, counter);
     if (used <= m.low)
         return (struct cvb_backpressure){CVB_SIGNAL_NONE, 0};
     int64_t above = (used < m.high ? used : m.high) - m.low, range = m.high - m.low;
@@ -70,8 +79,8 @@ int64_t cvb_available_credits(struct cvb_handle *h, uint32_t source)
     int error = check(h, CVB_NO_STAGE, source);
     if (error)
         return error;
-    int64_t own = h->segment.settings.max_per_source - cvb_counter_used(h, cvb_counter_of_source(h, source));
-    int64_t all = h->segment.settings.max_total_records - cvb_counter_used(h, CVB_COUNTER_TOTAL);
+    int64_t own = h->segment.settings.max_per_source - size_of(h, cvb_counter_of_source(h, source));
+    int64_t all = h->segment.settings.max_total_records - size_of(h, CVB_COUNTER_TOTAL);
     int64_t least = own < all ? own : all;
     return least < 0 ? 0 : least;
 }
@@ -165,9 +174,14 @@ static int look_for_credits(struct cvb_handle *h, void *what)
 {
     const struct credits *c = what;
     for (uint32_t i = 0; i < c->count; i++)
-        if (cvb_flag_correct(h, c->counter[i]))
+        if (cvb_flag_settle(h, c->counter[i]))
             return 0;
-    return c->class == CVB_NO_CLASS || cvb_memory_left(h, c->class);
+    if (c->class == CVB_NO_CLASS || cvb_memory_left(h, c->class))
+        return 1;
+    struct cvb_want want = {.count = 1, .class = c->class};
+    struct cvb_refusal seen = {0};
+    cvb_try_again(h, CVB_EMEMORY_FULL, &want, &seen);
+    return cvb_memory_left(h, c->class);
 }
 
 int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int64_t timeout_ns)

@@ -128,6 +128,7 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     g->flags = place(&end, sizeof(struct cvb_flag) * (3ull + 2ull * s->max_stages + s->max_sources));
     g->hints = place(&end, sizeof(struct cvb_hint) * s->max_stages);
     g->seats = place(&end, sizeof(struct cvb_seat) * (s->max_handles + 1ull));
+    g->idle = place(&end, sizeof(struct cvb_idle) * (s->max_handles + 1ull));
     g->tallies =
         place(&end, sizeof(struct cvb_tally) * (s->max_handles + 1ull) * ((uint64_t)s->max_stages + s->max_sources));
     for (int k = 0; k < CVB_KINDS; k++) {
@@ -156,19 +157,10 @@ uint64_t cvb_hash(const void *data, size_t size)
 
 uint64_t cvb_fingerprint(void)
 {
-    const uint32_t sizes[] = {sizeof(struct cvb_header),
-                              sizeof(struct cvb_counter),
-                              sizeof(struct cvb_hint),
-                              sizeof(struct cvb_seat),
-                              sizeof(struct cvb_unit),
-                              sizeof(struct cvb_extension),
-                              sizeof(struct cvb_name),
-                              sizeof(struct cvb_journal),
-                              sizeof(struct cvb_flag),
-                              sizeof(struct cvb_tally),
-                              sizeof(struct cvb_settings),
-                              CVB_INLINE_MEMBERS,
-                              CVB_UNIT_MEMBERS,
-                              CVB_RING_BITS_MIN};
+    const uint32_t sizes[] = {sizeof(struct cvb_header), sizeof(struct cvb_counter), sizeof(struct cvb_hint),
+                              sizeof(struct cvb_seat),   sizeof(struct cvb_unit),    sizeof(struct cvb_extension),
+                              sizeof(struct cvb_name),   sizeof(struct cvb_journal), sizeof(struct cvb_flag),
+                              sizeof(struct cvb_idle),   sizeof(struct cvb_tally),   sizeof(struct cvb_settings),
+                              CVB_INLINE_MEMBERS,        CVB_UNIT_MEMBERS,           CVB_RING_BITS_MIN};
     return cvb_hash(sizes, sizeof sizes);
 }

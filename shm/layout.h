@@ -83,6 +83,15 @@ struct cvb_seat {
 };
 static_assert(sizeof(struct cvb_seat) == 512, "layout");
 
+/* What waits for reuse, as its seat's owner has listed it: lib/idle.c. An entry: unit 24 | key 12 | version 28. */
+#ifndef CVB_IDLE_ENTRIES
+#define CVB_IDLE_ENTRIES 31u
+#endif
+struct cvb_idle {
+    uint64_t version;
+    uint64_t entry[CVB_IDLE_ENTRIES];
+} __attribute__((aligned(64)));
+
 /* A flag word: PROTOCOL.md, section 8. One line each, because the hot path reads it and hardly anybody writes it. */
 struct cvb_flag {
     uint32_t word; /* paused:1 | waiters:1 | waiters on any:1 | count:29 */
@@ -120,7 +129,7 @@ static_assert(sizeof(struct cvb_name) == 64, "layout");
 /* Everything about a segment's shape; computed from the settings alone, so attach computes it anew and compares. */
 struct cvb_geometry {
     uint64_t size;
-    uint64_t counters, flags, hints, seats, tallies, references[CVB_KINDS], names[CVB_KINDS], units, extensions,
+    uint64_t counters, flags, hints, seats, idle, tallies, references[CVB_KINDS], names[CVB_KINDS], units, extensions,
         bitmaps, rings, cells;
     uint32_t unit_count, large_count, cell_count, bitmap_words, bitmap_count;
     uint32_t ring_bits, dead_ring_bits, name_limit[CVB_KINDS];

@@ -102,6 +102,16 @@ static inline void cvb_fence_after_cas(void)
 #endif
 }
 
+/* The line at p will be written by this core. */
+static inline void cvb_prefetch_write(const void *p)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" ::"m"(*(const char *)p));
+#else
+    __builtin_prefetch(p, 1);
+#endif
+}
+
 static inline void cvb_pause(void)
 {
     cvb_explore_step();

@@ -1,0 +1,301 @@
+/* idle.c - acked units keep their credits and wait for the next put of their source and stage (PROTOCOL.md, section 4).
+ *
+ * Overview: each seat has a line of entries that name IDLE units, and a version. An ack lists the unit in its own
+ * seat's line and then makes it IDLE: no counter, no journal, no bitmap. A put claims one that fits: IDLE -> RES. So in
+ * the steady state the counters do not move, and no two cores share anything but the units themselves and these lines.
+ *
+ * Who writes: the seat's owner puts entries into empty places and raises the version first; anybody empties an entry by
+ * a CAS, but only of a unit that he claimed, or that he has listed in his own line. An entry carries the version it was
+ * listed at, so a late CAS never empties a younger entry of the same place. Entries are hints: the unit's word decides.
+ *
+ * Why refusals are exact: whoever makes a unit IDLE has listed it and raised the version before. A put that a limit
+ * refuses gives back every IDLE unit that holds a credit of that limit and tries again; it is refused for good only if
+ * no version and no `returned` changed between two refusals with such a search between them. A process that is stopped
+ * can hide nothing: its unit is still leased, or it is listed.
+ */
+#include "internal.h"
+
+#define UNIT_BITS 24
+#define UNIT_MASK ((UINT64_C(1) << UNIT_BITS) - 1)
+#define KEY_SHIFT 24
+#define VERSION_SHIFT 36
+#define TRANSFER_MOST 12u
+
+static struct cvb_idle *line_of(struct cvb_handle *h, uint32_t seat)
+{
+    return (struct cvb_idle *)(void *)(h->segment.base + h->segment.geometry.idle) + seat;
+}
+
+/* 12 bits, never 0, of what must be equal for a unit to serve a put. */
+static uint64_t key_of(const struct cvb_want *w)
+{
+    uint32_t x = ((w->source * 0x9e3779b1u + w->stage) * 0x85ebca6bu + w->count) * 0xc2b2ae35u + w->class;
+    return (x * 0x9e3779b1u >> 21) | 0x800u;
+}
+
+static void list(struct cvb_handle *h, unsigned place, uint32_t u, uint64_t key)
+{
+    struct cvb_idle *line = line_of(h, h->seat);
+    uint64_t version = cvb_load64_rlx(&line->version) + 1;
+    cvb_store64_rel(&line->version, version);
+    cvb_store64_rel(&line->entry[place], u | key << KEY_SHIFT | version << VERSION_SHIFT);
+}
+
+/* An empty place of this seat's line; CVB_IDLE_ENTRIES if there is none. */
+static unsigned empty_place(struct cvb_handle *h)
+{
+    struct cvb_idle *line = line_of(h, h->seat);
+    for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
+        unsigned place = (h->idle_put + i) % CVB_IDLE_ENTRIES;
+        if (!cvb_load64_rlx(&line->entry[place])) {
+            h->idle_put = place + 1;
+            return place;
+        }
+    }
+    return CVB_IDLE_ENTRIES;
+}
+
+static void want_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_want *out)
+{
+    uint32_t mask = cvb_hi_mask(w.hi);
+    out->source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
+    out->stage = cvb_hi_stage(w.hi);
+    out->count = cvb_mask_count(mask);
+    out->class = CVB_NO_CLASS;
+    if (mask)
+        out->class = cvb_part_of_cell(h, cvb_load32_rlx(&cvb_member_at(h, u, (unsigned)__builtin_ctz(mask))->cell));
+}
+
+/* IDLE -> RES of this seat, from exactly w. */
+static bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+{
+    struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w.lo)),
+                            cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, 0)};
+    return cvb_cas_pair(&cvb_unit_at(h, u)->word, w, mine);
+}
+
+/* Is u IDLE, and what would be wanted? */
+static bool fits(struct cvb_handle *h, uint32_t u, const struct cvb_want *want, struct cvb_pair *w)
+{
+    struct cvb_want has;
+    *w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    if (cvb_lo_state(w->lo) != CVB_IDLE)
+        return false;
+    want_of(h, u, *w, &has);
+    return has.source == want->source && has.stage == want->stage && has.count == want->count &&
+           has.class == want->class;
+}
+
+static bool quiet(struct cvb_handle *h, uint32_t source, uint32_t stage)
+{
+    uint32_t all = cvb_load32_acq(cvb_flag_at(h, cvb_flag_of_source(h, source))) |
+                   cvb_load32_acq(cvb_flag_at(h, cvb_flag_of_room(h, stage))) |
+                   cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_MEMORY));
+    return !(all & (CVB_FLAG_PAUSED | CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY));
+}
+
+/* Ends the lease of a whole unit: IDLE if nobody is short of what it holds and there is a place to list it; else FREE.
+ */
+int cvb_park(struct cvb_handle *h, uint32_t u)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    struct cvb_pair w = cvb_load_pair(&unit->word);
+    struct cvb_want has;
+    want_of(h, u, w, &has);
+    if (has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages)
+        return CVB_ECORRUPT;
+    unsigned place = CVB_IDLE_ENTRIES;
+    if (has.stage != CVB_STAGE_DEAD_LETTER && quiet(h, has.source, has.stage))
+        place = empty_place(h);
+    if (place == CVB_IDLE_ENTRIES)
+        return cvb_give(h, u);
+    uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
+    list(h, place, u, key_of(&has));
+    cvb_store64_rlx(&unit->generation, next);
+    struct cvb_pair idle = {cvb_lo_generation(CVB_IDLE, next), w.hi};
+    cvb_store64_seq(&unit->word.lo, idle.lo);
+    if (!quiet(h, has.source, has.stage) && claim(h, u, idle)) /* somebody began to wait meanwhile */
+        return cvb_give(h, u);
+    return 0;
+}
+
+static bool take_own(struct cvb_handle *h, const struct cvb_want *want, uint64_t key, uint32_t *unit)
+{
+    struct cvb_idle *line = line_of(h, h->seat);
+    for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
+        unsigned place = (h->idle_take + i) % CVB_IDLE_ENTRIES;
+        uint64_t entry = cvb_load64_rlx(&line->entry[place]);
+        uint32_t u = (uint32_t)(entry & UNIT_MASK);
+        struct cvb_pair w;
+        if (!entry || (entry >> KEY_SHIFT & 0xfff) != key || u >= h->segment.geometry.unit_count)
+            continue;
+        bool mine = fits(h, u, want, &w) && claim(h, u, w);
+        if (mine || cvb_lo_state(w.lo) != CVB_IDLE)
+            cvb_store64_rlx(&line->entry[place], 0); /* claimed by somebody: an entry of one's own line was IDLE once */
+        if (!mine)
+            continue;
+        h->idle_take = place + 1;
+        *unit = u;
+        uint64_t next = cvb_load64_rlx(&line->entry[(place + 1) % CVB_IDLE_ENTRIES]);
+        cvb_prefetch_write(cvb_unit_at(h, (uint32_t)(next & UNIT_MASK) % h->segment.geometry.unit_count));
+        return true;
+    }
+    return false;
+}
+
+/* Claims one of another seat's and lists a few more in the own line, for the next puts. */
+static bool take_from(struct cvb_handle *h, uint32_t seat, const struct cvb_want *want, uint64_t key, uint32_t *unit)
+{
+    struct cvb_idle *line = line_of(h, seat);
+    bool found = false;
+    for (unsigned i = 0, moved = 0; i < CVB_IDLE_ENTRIES && moved < TRANSFER_MOST; i++) {
+        uint64_t entry = cvb_load64_acq(&line->entry[i]);
+        uint32_t u = (uint32_t)(entry & UNIT_MASK);
+        struct cvb_pair w;
+        if (!entry || (entry >> KEY_SHIFT & 0xfff) != key || u >= h->segment.geometry.unit_count ||
+            !fits(h, u, want, &w))
+            continue;
+        if (!found) {
+            if (!claim(h, u, w))
+                continue;
+            found = true;
+            *unit = u;
+        } else {
+            unsigned place = empty_place(h);
+            if (place == CVB_IDLE_ENTRIES)
+                break;
+            list(h, place, u, key);
+            moved++;
+        }
+        cvb_cas64(&line->entry[i], entry, 0);
+    }
+    return found;
+}
+
+/* An IDLE unit that fits becomes RES of this seat. False: none was found near by. */
+bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, uint32_t *unit)
+{
+    uint64_t key = key_of(want);
+    uint32_t seats = h->segment.settings.max_handles;
+    if (take_own(h, want, key, unit))
+        return true;
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t seat = i ? h->idle_turn++ % seats : h->idle_donor;
+        uint64_t version = cvb_load64_acq(&line_of(h, seat)->version);
+        if (seat == h->seat || (uint32_t)version == h->idle_seen[seat])
+            continue;
+        if (take_from(h, seat, want, key, unit)) {
+            h->idle_donor = seat;
+            return true;
+        }
+        h->idle_seen[seat] = (uint32_t)version; /* nothing for us until it changes */
+    }
+    return false;
+}
+
+static bool holds(struct cvb_handle *h, const struct cvb_want *has, int refusal, const struct cvb_want *want)
+{
+    switch (refusal) {
+    case CVB_ESOURCE_FULL:
+        return has->source == want->source;
+    case CVB_ESTAGE_FULL:
+        return has->stage == want->stage;
+    case CVB_EMEMORY_FULL:
+        return has->class >= want->class && has->class < h->segment.geometry.parts;
+    default:
+        return true;
+    }
+}
+
+/* Gives back IDLE units that hold what refused, at least so many records if there are; returns how many. */
+static uint64_t reclaim(struct cvb_handle *h, int refusal, const struct cvb_want *want)
+{
+    uint64_t given = 0;
+    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
+        struct cvb_idle *line = line_of(h, (h->seat + s) % h->segment.settings.max_handles);
+        if (!cvb_load64_acq(&line->version))
+            continue;
+        for (unsigned i = 0; i < CVB_IDLE_ENTRIES && given < want->count; i++) {
+            uint64_t entry = cvb_load64_acq(&line->entry[i]);
+            uint32_t u = (uint32_t)(entry & UNIT_MASK);
+            struct cvb_want has;
+            if (!entry || u >= h->segment.geometry.unit_count)
+                continue;
+            struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+            want_of(h, u, w, &has);
+            if (cvb_lo_state(w.lo) != CVB_IDLE || !holds(h, &has, refusal, want) || !claim(h, u, w))
+                continue;
+            cvb_cas64(&line->entry[i], entry, 0);
+            if (cvb_give(h, u))
+                return given;
+            given += has.count;
+        }
+    }
+    return given;
+}
+
+static uint64_t versions(struct cvb_handle *h)
+{
+    uint64_t sum = 0;
+    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++)
+        sum += cvb_load64_acq(&line_of(h, s)->version);
+    return sum;
+}
+
+static uint32_t counter_of(struct cvb_handle *h, int refusal, const struct cvb_want *want)
+{
+    return refusal == CVB_ESOURCE_FULL  ? cvb_counter_of_source(h, want->source)
+           : refusal == CVB_ESTAGE_FULL ? cvb_counter_of_stage(want->stage)
+                                        : CVB_COUNTER_TOTAL;
+}
+
+/* After a refusal, with the journal closed: true if it is worth trying again. `seen` starts as {0}. */
+bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, struct cvb_refusal *seen)
+{
+    uint64_t now = versions(h);
+    uint64_t returned = cvb_load64_acq(&cvb_counter_at(h, counter_of(h, refusal, want))->returned.lo);
+    if (seen->refusal == refusal && seen->versions == now && seen->returned == returned)
+        return false;
+    *seen = (struct cvb_refusal){refusal, now, returned};
+    reclaim(h, refusal, want);
+    return true;
+}
+
+/* All IDLE units that hold a credit of the counter give it back. */
+void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter)
+{
+    uint32_t stages = h->segment.settings.max_stages;
+    struct cvb_want all = {.count = UINT32_MAX};
+    int refusal = CVB_ETOTAL_FULL;
+    if (counter > stages) {
+        refusal = CVB_ESOURCE_FULL;
+        all.source = counter - 1 - stages;
+    } else if (counter) {
+        refusal = CVB_ESTAGE_FULL;
+        all.stage = counter - 1;
+    }
+    reclaim(h, refusal, &all);
+}
+
+/* Records whose credits of the counter only wait for reuse. Reads only. */
+int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
+{
+    uint32_t stages = h->segment.settings.max_stages;
+    int64_t sum = 0;
+    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
+        struct cvb_idle *line = line_of(h, s);
+        for (unsigned i = 0; cvb_load64_acq(&line->version) && i < CVB_IDLE_ENTRIES; i++) {
+            uint64_t entry = cvb_load64_acq(&line->entry[i]);
+            uint32_t u = (uint32_t)(entry & UNIT_MASK);
+            struct cvb_want has;
+            if (!entry || u >= h->segment.geometry.unit_count)
+                continue;
+            struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+            want_of(h, u, w, &has);
+            bool counts = counter == CVB_COUNTER_TOTAL || counter == cvb_counter_of_stage(has.stage) ||
+                          (counter > stages && counter == cvb_counter_of_source(h, has.source));
+            sum += cvb_lo_state(w.lo) == CVB_IDLE && counts ? has.count : 0;
+        }
+    }
+    return sum;
+}
