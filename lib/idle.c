@@ -86,12 +86,13 @@ static bool fits(struct cvb_handle *h, uint32_t u, const struct cvb_want *want, 
            has.class == want->class;
 }
 
+/* Nobody sleeps until some of this is given back. */
 static bool quiet(struct cvb_handle *h, uint32_t source, uint32_t stage)
 {
     uint32_t all = cvb_load32_acq(cvb_flag_at(h, cvb_flag_of_source(h, source))) |
                    cvb_load32_acq(cvb_flag_at(h, cvb_flag_of_room(h, stage))) |
                    cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_MEMORY));
-    return !(all & (CVB_FLAG_PAUSED | CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY));
+    return !(all & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY));
 }
 
 /* Ends the lease of a whole unit: IDLE if nobody is short of what it holds and there is a place to list it; else FREE.

@@ -40,6 +40,7 @@ int cvb_journal_recover(struct cvb_handle *h, uint32_t dead);
 /* move.c */
 int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members);
 uint32_t cvb_lowest(uint32_t mask, unsigned n);
+int cvb_gather(struct cvb_handle *h, uint32_t *unit, uint32_t class, unsigned n);
 int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n);
 int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken);
 void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen);
@@ -47,6 +48,7 @@ bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct 
 /* credit.c */
 int cvb_refill(struct cvb_handle *h, uint32_t unit, uint32_t stage);
 int cvb_give(struct cvb_handle *h, uint32_t unit);
+uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, int *refusal);
 int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
                      const struct cvb_journal *fields, bool own);
 /* idle.c */
@@ -89,7 +91,7 @@ void cvb_flag_after(struct cvb_handle *h, uint32_t counter);
 /* put.c */
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);
-int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned *n, uint32_t *u);
+int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u);
 int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit);
 int cvb_write_records(struct cvb_handle *h, uint32_t unit, const struct cvb_record *r);
 void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error);
@@ -109,6 +111,6 @@ int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn h
 int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);
 int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);
 int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage);
-int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, uint32_t *unit);
+int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, bool split, uint32_t *unit);
 
 #endif

@@ -15,16 +15,24 @@ uint32_t cvb_lowest(uint32_t mask, unsigned n)
     return chosen;
 }
 
-/* Copies the members and fields of bits from unit t to the empty unit t2, in order. */
-static void fill(struct cvb_handle *h, uint32_t t, uint32_t bits, uint32_t t2)
+/* Copies the members of bits from unit t to places of unit t2 that it does not use, in order; returns those places. */
+static uint32_t fill(struct cvb_handle *h, uint32_t t, uint32_t bits, uint32_t t2)
 {
-    struct cvb_unit *from = cvb_unit_at(h, t), *to = cvb_unit_at(h, t2);
-    unsigned n = 0;
-    for (; bits; bits &= bits - 1, n++) {
-        struct cvb_member *a = cvb_member_at(h, t, (unsigned)__builtin_ctz(bits)), *b = cvb_member_at(h, t2, n);
+    uint32_t used = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, t2)->word.hi)), places = 0;
+    for (; bits; bits &= bits - 1) {
+        uint32_t place = ~(used | places) & -~(used | places);
+        struct cvb_member *a = cvb_member_at(h, t, (unsigned)__builtin_ctz(bits));
+        struct cvb_member *b = cvb_member_at(h, t2, (unsigned)__builtin_ctz(place));
         cvb_store32_rlx(&b->cell, cvb_load32_rlx(&a->cell));
         cvb_store32_rlx(&b->length, cvb_load32_rlx(&a->length));
+        places |= place;
     }
+    return places;
+}
+
+static void copy_fields(struct cvb_handle *h, uint32_t t, uint32_t t2)
+{
+    struct cvb_unit *from = cvb_unit_at(h, t), *to = cvb_unit_at(h, t2);
     cvb_store16_rlx(&to->source, cvb_load16_rlx(&from->source));
     cvb_store16_rlx(&to->pipeline, cvb_load16_rlx(&from->pipeline));
     cvb_store16_rlx(&to->origin, cvb_load16_rlx(&from->origin));
@@ -36,12 +44,12 @@ static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_
                  enum cvb_state state)
 {
     struct cvb_unit *to = cvb_unit_at(h, t2);
-    unsigned n = cvb_mask_count(bits);
     struct cvb_journal f = {.unit = t, .unit2 = t2, .before = {seen.lo, bits}};
     f.before2 = cvb_load_pair(&to->word);
     uint64_t g = cvb_lo_number(f.before2.lo) + 1;
+    uint32_t places = fill(h, t, bits, t2);
     f.after2.lo = cvb_lo_generation(state, g);
-    f.after2.hi = cvb_hi((uint32_t)((UINT64_C(1) << n) - 1), cvb_hi_stage(seen.hi), h->seat, cvb_hi_retry(seen.hi));
+    f.after2.hi = cvb_hi(cvb_hi_mask(f.before2.hi) | places, cvb_hi_stage(seen.hi), h->seat, cvb_hi_retry(seen.hi));
     cvb_store64_rlx(&to->generation, g);
     struct cvb_pair less = seen;
     less.hi &= ~(uint64_t)bits;
@@ -67,7 +75,7 @@ int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members)
     if (error)
         return error;
     *members = cvb_lowest(*members, cvb_unit_room(h, t2));
-    fill(h, *unit, *members, t2);
+    copy_fields(h, *unit, t2);
     if (!move(h, *unit, w, *members, t2, (enum cvb_state)cvb_lo_state(w.lo)))
         return CVB_ECORRUPT;
     *unit = t2;
@@ -83,6 +91,46 @@ int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n)
     return error;
 }
 
+/* The HELD unit gets the members of free units of the same class until it has n; it may stay short of that. */
+static int gather_into(struct cvb_handle *h, uint32_t unit, uint32_t bitmap, unsigned n)
+{
+    unsigned has = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, unit)->word.hi)));
+    while (has < n) {
+        uint32_t more;
+        int error = cvb_hold(h, bitmap, &more);
+        if (error)
+            return error == CVB_EMEMORY_FULL ? 0 : error;
+        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, more)->word);
+        uint32_t bits = cvb_lowest(cvb_hi_mask(w.hi), n - has);
+        has += cvb_mask_count(bits);
+        bool moved = move(h, more, w, bits, unit, CVB_HELD);
+        cvb_release(h, more);
+        if (!moved)
+            return CVB_ECORRUPT;
+    }
+    return 0;
+}
+
+/* A HELD unit of at most n members becomes one of n, as far as free units of its class go. */
+int cvb_gather(struct cvb_handle *h, uint32_t *unit, uint32_t class, unsigned n)
+{
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
+    if (cvb_mask_count(cvb_hi_mask(w.hi)) >= n)
+        return 0;
+    if (cvb_unit_room(h, *unit) < n) {
+        uint32_t large, small = *unit;
+        int error = cvb_hold(h, CVB_BITMAP_LARGE(&h->segment.geometry), &large);
+        if (error)
+            return error == CVB_EMEMORY_FULL ? 0 : error;
+        if (!move(h, small, w, cvb_hi_mask(w.hi), large, CVB_HELD))
+            return CVB_ECORRUPT;
+        cvb_release(h, small);
+        *unit = large;
+    }
+    int error = gather_into(h, *unit, CVB_BITMAP_TRAINS(&h->segment.geometry, class), n);
+    return error ? error : gather_into(h, *unit, CVB_BITMAP_SINGLES(&h->segment.geometry, class), n);
+}
+
 /* Leases the first `want` members of a QUEUED unit. CVB_ESETTLED: it has changed, look again. */
 int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken)
 {
@@ -92,7 +140,7 @@ int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, 
         return error;
     unsigned room = cvb_unit_room(h, t2);
     uint32_t bits = cvb_lowest(cvb_hi_mask(seen.hi), want < room ? want : room);
-    fill(h, unit, bits, t2);
+    copy_fields(h, unit, t2);
     cvb_help_split(h, unit, seen);
     if (!move(h, unit, seen, bits, t2, CVB_LEASED)) {
         cvb_release(h, t2);

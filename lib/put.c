@@ -45,13 +45,21 @@ static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, siz
 /* A HELD unit of at most n cells of the record's class, or of a larger one. */
 int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit)
 {
+    const struct cvb_geometry *g = &h->segment.geometry;
+    uint32_t part = cvb_class_for(h, length);
     int error = CVB_EMEMORY_FULL;
-    for (uint32_t p = cvb_class_for(h, length); p < h->segment.geometry.parts && error == CVB_EMEMORY_FULL; p++)
-        error = cvb_hold(h, p, unit);
+    for (; part < g->parts; part++) {
+        uint32_t trains = CVB_BITMAP_TRAINS(g, part), singles = CVB_BITMAP_SINGLES(g, part);
+        error = cvb_hold(h, n > 1 ? trains : singles, unit);
+        if (error == CVB_EMEMORY_FULL)
+            error = cvb_hold(h, n > 1 ? singles : trains, unit);
+        if (error != CVB_EMEMORY_FULL)
+            break;
+    }
     if (error)
         return error;
-    uint32_t mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, *unit)->word.hi));
-    return cvb_mask_count(mask) <= n ? 0 : cvb_shrink(h, unit, n);
+    unsigned has = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, *unit)->word.hi)));
+    return has > n ? cvb_shrink(h, unit, n) : has < n ? cvb_gather(h, unit, part, n) : 0;
 }
 
 int cvb_write_records(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
@@ -81,31 +89,42 @@ void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, in
         cvb_tally(h, stage, source, CVB_N_REFUSED_MEMORY, 1);
 }
 
-/* A unit for up to n records of r's kind that holds their credits: RES. Idle ones serve first; *n is what it holds. */
-int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned *n, uint32_t *u)
+/* A HELD unit of at most n cells gets credits for them. */
+static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u)
 {
-    struct cvb_want want = {r->source, stage, *n, cvb_class_for(h, r->length)};
+    int error = cvb_hold_cells(h, r->length, n, u);
+    if (error)
+        return error;
+    cvb_store16_rlx(&cvb_unit_at(h, *u)->source, (uint16_t)r->source);
+    cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
+    error = cvb_refill(h, *u, stage);
+    if (error)
+        cvb_release(h, *u);
+    return error;
+}
+
+/* A unit for up to n records of r's kind that holds their credits: RES. Idle ones serve first. */
+int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u)
+{
+    struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
     struct cvb_refusal seen = {0};
     if (cvb_claim_idle(h, &want, u)) {
         cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
         return 0;
     }
     int error;
-    do {
-        error = cvb_hold_cells(h, r->length, *n, u);
-        if (error)
+    for (;;) {
+        uint32_t room = cvb_room(h, r->source, stage, &error);
+        if (room < n && cvb_try_again(h, error, &want, &seen))
             continue;
-        struct cvb_unit *unit = cvb_unit_at(h, *u);
-        want.count = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&unit->word.hi)));
-        cvb_store16_rlx(&unit->source, (uint16_t)r->source);
-        cvb_store16_rlx(&unit->pipeline, (uint16_t)r->pipeline);
-        error = cvb_refill(h, *u, stage);
-        if (error)
-            cvb_release(h, *u);
-    } while (cvb_is_refusal(error) && cvb_try_again(h, error, &want, &seen));
+        if (!room)
+            break;
+        error = refill(h, stage, r, room < n ? room : n, u);
+        if (!cvb_is_refusal(error) || !cvb_try_again(h, error, &want, &seen))
+            break;
+    }
     if (h->near)
         cvb_flag_raise(h, stage, r->source);
-    *n = want.count;
     return error;
 }
 
@@ -113,10 +132,11 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
 static int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
 {
     uint32_t u;
-    int error = cvb_obtain(h, stage, r, &n, &u);
+    int error = cvb_obtain(h, stage, r, n, &u);
     if (error)
         return error;
     struct cvb_unit *unit = cvb_unit_at(h, u);
+    n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&unit->word.hi)));
     cvb_store64_rlx(&unit->buffered_at_ns, cvb_now_ns());
     error = cvb_write_records(h, u, r);
     if (!error)
@@ -139,17 +159,9 @@ int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struc
     while (done < count && !error) {
         error = cvb_record_check(h, &records[done]);
         unsigned n = error ? 0 : run_length(h, &records[done], count - done);
-        while (n) {
-            int put = put_run(h, stage, &records[done], n);
-            if (put > 0) {
-                done += (unsigned)put;
-                break;
-            }
-            error = put;
-            n = put <= CVB_ESTAGE_FULL && put >= CVB_ETOTAL_FULL ? n / 2 : 0; /* a shorter prefix may fit */
-            if (n)
-                error = 0;
-        }
+        int put = error ? error : put_run(h, stage, &records[done], n);
+        error = put < 0 ? put : 0;
+        done += put < 0 ? 0 : (unsigned)put;
     }
     if (cvb_is_refusal(error))
         cvb_tally_refusal(h, stage, records[done].source, error);

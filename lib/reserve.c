@@ -23,7 +23,7 @@ static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_re
                        struct cvb_slot *slots)
 {
     uint32_t u;
-    int error = cvb_obtain(h, stage, shape, &n, &u);
+    int error = cvb_obtain(h, stage, shape, n, &u);
     if (error)
         return error;
     return hand_out(h, u, shape->length, slots);
@@ -40,16 +40,11 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
     error = cvb_record_check(h, &r);
     if (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER)
         error = CVB_EUNKNOWN;
-    size_t most = CVB_UNIT_MEMBERS;
     while (!error && done < count) {
-        size_t n = count - done < most ? count - done : most;
+        size_t n = count - done < CVB_UNIT_MEMBERS ? count - done : CVB_UNIT_MEMBERS;
         int got = reserve_run(h, stage, &r, (unsigned)n, &slots[done]);
-        if (got > 0)
-            done += (unsigned)got;
-        else if (got <= CVB_ESTAGE_FULL && got >= CVB_ETOTAL_FULL && n > 1)
-            most = n / 2; /* a shorter prefix may fit */
-        else
-            error = got;
+        error = got < 0 ? got : 0;
+        done += got < 0 ? 0 : (unsigned)got;
     }
     if (cvb_is_refusal(error))
         cvb_tally_refusal(h, stage, r.source, error);

@@ -110,10 +110,10 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
     return cvb_publish_helped(h, u, queued);
 }
 
-static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit)
+static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, bool split, uint32_t *unit)
 {
     if (cvb_mask_count(cvb_hi_mask(w.hi)) > want)
-        return cvb_split_queued(h, u, w, want, unit);
+        return split ? cvb_split_queued(h, u, w, want, unit) : CVB_ETOOLONG;
     cvb_help_split(h, u, w);
     struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w.lo)),
                               cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, cvb_hi_retry(w.hi))};
@@ -156,8 +156,8 @@ int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
     return find_head(h, stage, &unit, &word);
 }
 
-/* Leases the unit at the head, or its first `want` records. 1: done, 0: the stage is empty. */
-int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, uint32_t *unit)
+/* Leases the unit at the head, or its first `want` records if it may be split. 1: done, 0: nothing to lease. */
+int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, bool split, uint32_t *unit)
 {
     uint64_t *head = &h->ends[stage].head;
     if (!(h->ends[stage].turns++ % CVB_HINT_PERIOD)) {
@@ -171,7 +171,9 @@ int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, uint32_t
         int found = find_head(h, stage, &u, &w);
         if (found <= 0)
             return found;
-        int error = lease(h, u, w, want, unit);
+        int error = lease(h, u, w, want, split, unit);
+        if (error == CVB_ETOOLONG)
+            return 0;
         if (error != CVB_ESETTLED)
             return error ? error : 1;
     }

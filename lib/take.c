@@ -33,10 +33,10 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_lease *out)
 
 /* Leases the next unit that may be delivered: one past its retry limit goes to the dead-letter stage instead, which
  * only the seat that leased it in order may do. */
-static int lease_deliverable(struct cvb_handle *h, uint32_t stage, size_t want, uint32_t *u)
+static int lease_deliverable(struct cvb_handle *h, uint32_t stage, size_t want, bool split, uint32_t *u)
 {
     for (;;) {
-        int got = cvb_lease_next(h, stage, (unsigned)(want < 64 ? want : 64), u);
+        int got = cvb_lease_next(h, stage, (unsigned)(want < 64 ? want : 64), split, u);
         if (got <= 0)
             return got;
         unsigned retry = cvb_hi_retry(cvb_load64_acq(&cvb_unit_at(h, *u)->word.hi));
@@ -58,7 +58,7 @@ int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases
     size_t done = 0;
     while (done < count) {
         uint32_t u;
-        int got = lease_deliverable(h, stage, count - done, &u);
+        int got = lease_deliverable(h, stage, count - done, !done, &u);
         if (got > 0)
             got = hand_out(h, u, &leases[done]);
         if (got < 0 && !done)

@@ -31,7 +31,7 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
     uint64_t *bits = cvb_bitmap_at(h, bitmap);
-    bool empty = bitmap >= g->parts;
+    bool empty = bitmap >= CVB_BITMAP_LARGE(g);
     uint32_t start = h->search < g->bitmap_words ? h->search : 0;
     for (uint32_t i = 0; i < g->bitmap_words; i++) {
         uint32_t word = start + i < g->bitmap_words ? start + i : start + i - g->bitmap_words;
@@ -67,7 +67,7 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit)
 int cvb_memory_left(struct cvb_handle *h, uint32_t class)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
-    for (uint32_t p = class; p < g->parts; p++)
+    for (uint32_t p = CVB_BITMAP_TRAINS(g, class); p < CVB_BITMAP_LARGE(g); p++)
         for (uint32_t i = 0; i < g->bitmap_words; i++)
             for (uint64_t seen = cvb_load64_acq(&cvb_bitmap_at(h, p)[i]); seen; seen &= seen - 1) {
                 uint32_t u = i * 64 + (uint32_t)__builtin_ctzll(seen);
@@ -82,8 +82,12 @@ void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
     const struct cvb_geometry *g = &h->segment.geometry;
     uint32_t mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi));
     uint32_t which = u < g->large_count ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g);
-    if (mask)
-        which = cvb_part_of_cell(h, cvb_load32_rlx(&cvb_member_at(h, u, (unsigned)__builtin_ctz(mask))->cell));
+    if (mask) {
+        uint32_t part = cvb_part_of_cell(h, cvb_load32_rlx(&cvb_member_at(h, u, (unsigned)__builtin_ctz(mask))->cell));
+        which = mask & (mask - 1) ? CVB_BITMAP_TRAINS(g, part) : CVB_BITMAP_SINGLES(g, part);
+        if (part == g->parts)
+            return;
+    }
     if (which >= g->bitmap_count)
         return; /* corrupt; whoever uses the unit says so */
     uint64_t *word = &cvb_bitmap_at(h, which)[u / 64], bit = UINT64_C(1) << u % 64;

@@ -46,7 +46,8 @@ static void format_units(char *base, const struct cvb_geometry *g)
                 m->cell = g->part[p].first_cell + c++;
             }
             unit[u].word.hi = cvb_hi((uint32_t)((UINT64_C(1) << n) - 1), 0, 0, 0);
-            bitmap[(uint64_t)p * g->bitmap_words + u / 64] |= UINT64_C(1) << u % 64;
+            uint32_t which = n > 1 ? CVB_BITMAP_TRAINS(g, p) : CVB_BITMAP_SINGLES(g, p);
+            bitmap[(uint64_t)which * g->bitmap_words + u / 64] |= UINT64_C(1) << u % 64;
         }
     for (; u < g->unit_count; u++) {
         uint32_t which = u < g->large_count ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g);

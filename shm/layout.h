@@ -151,9 +151,11 @@ struct cvb_header {
 };
 static_assert(sizeof(struct cvb_header) <= CVB_PAGE, "layout");
 
-/* The bitmaps: one for each class, then empty large units, then empty small ones. */
-#define CVB_BITMAP_LARGE(g) ((g)->parts)
-#define CVB_BITMAP_SMALL(g) ((g)->parts + 1)
+/* The bitmaps: for each class free units of several cells, and of one; then empty large units, and empty small ones. */
+#define CVB_BITMAP_TRAINS(g, part) (2u * (part))
+#define CVB_BITMAP_SINGLES(g, part) (2u * (part) + 1)
+#define CVB_BITMAP_LARGE(g) (2u * (g)->parts)
+#define CVB_BITMAP_SMALL(g) (2u * (g)->parts + 1)
 
 int cvb_settings_check(struct cvb_settings *settings);
 void cvb_geometry_of(const struct cvb_settings *settings, struct cvb_geometry *geometry);

@@ -27,7 +27,8 @@ CVB_API int cvb_reserve(struct cvb_handle *handle, uint32_t stage, const struct 
 CVB_API int cvb_publish(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 CVB_API int cvb_cancel(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 
-/* Leases up to count records of a stage in order; returns how many, 0 if it is empty. */
+/* Leases up to count records of a stage in order; returns how many, 0 if it is empty. It may be fewer than there are:
+ * what was put as one batch is taken apart only if it would not fit alone. */
 CVB_API int cvb_get_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_lease *leases, size_t count);
 
 /* Settles leases: any subset in any order, of several stages. All or none: a bad one (ESETTLED, EFOREIGN, EINVAL)
