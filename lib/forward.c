@@ -15,14 +15,17 @@ static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, uns
 /* The members of unit a, or the first of them, become results in stage `to`; *members says which. */
 static int replace_members(struct cvb_handle *h, uint32_t a, uint32_t *members, const struct cvb_record *r, uint32_t to)
 {
-    uint32_t b;
+    uint32_t b, lease = a;
     unsigned n = run_length(h, r, cvb_mask_count(*members));
-    int error = cvb_hold_cells(h, r->length, n, &b);
+    uint32_t part = cvb_lowest(*members, n);
+    int error = cvb_admit(h, to, &part);
+    if (!error)
+        error = cvb_hold_cells(h, r->length, cvb_mask_count(part), &b);
     if (error)
         return error;
     n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, b)->word.hi)));
     error = cvb_write_records(h, b, r);
-    uint32_t part = cvb_lowest(*members, n);
+    part = cvb_lowest(part, n);
     if (!error)
         error = cvb_carve(h, &a, &part);
     if (!error && cvb_mask_count(part) < n)
@@ -36,6 +39,10 @@ static int replace_members(struct cvb_handle *h, uint32_t a, uint32_t *members, 
         do
             error = cvb_replace(h, a, b, to);
         while (cvb_restage_again(h, error, b, to, &seen));
+    }
+    if (error && error != CVB_ECORRUPT && a != lease) {
+        int undone = cvb_uncarve(h, lease, part, a);
+        error = undone ? undone : error;
     }
     if (error && error != CVB_ECORRUPT)
         cvb_release(h, b);
@@ -73,6 +80,7 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
     if (why)
         *why = error;
     bool full = cvb_is_refusal(error);
-    h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, results[done].length) : CVB_NO_CLASS;
+    if (h)
+        h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, results[done].length) : CVB_NO_CLASS;
     return error && !full ? error : (int)done;
 }

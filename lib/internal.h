@@ -32,16 +32,18 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *unit);
 void cvb_release(struct cvb_handle *h, uint32_t u);
 void cvb_set_free_hint(struct cvb_handle *h, uint32_t u);
 int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit);
+bool cvb_free_empty(struct cvb_handle *h, uint32_t u, struct cvb_pair w);
 int cvb_memory_left(struct cvb_handle *h, uint32_t class);
 /* journal.c: fields are copied while the head is closed. */
 void cvb_journal_open(struct cvb_handle *h, enum cvb_op op, const struct cvb_journal *fields);
 void cvb_journal_close(struct cvb_handle *h);
-int cvb_journal_recover(struct cvb_handle *h, uint32_t dead);
+int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state);
 /* move.c */
 int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members);
 uint32_t cvb_lowest(uint32_t mask, unsigned n);
 int cvb_gather(struct cvb_handle *h, uint32_t *unit, uint32_t class, unsigned n);
 int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n);
+int cvb_uncarve(struct cvb_handle *h, uint32_t t, uint32_t members, uint32_t t2);
 int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken);
 void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen);
 bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct cvb_pair word);
@@ -66,6 +68,7 @@ void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);
 static inline bool cvb_is_refusal(int error) { return error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL; }
 /* restage.c */
+int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members);
 bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to, struct cvb_refusal *seen);
 int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
 int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to);
@@ -106,7 +109,7 @@ typedef int (*cvb_settle_fn)(struct cvb_handle *h, uint32_t unit, uint32_t stage
 int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state);
 int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p);
 uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n);
-int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, uint32_t stage, size_t *done);
+int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done);
 /* ring.c */
 int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);
 int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);

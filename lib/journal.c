@@ -142,11 +142,12 @@ static void recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, 
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
     uint64_t seq = cvb_head_seq(head);
     bool replace = cvb_head_op(head) == CVB_OP_REPLACE;
-    uint64_t entering = replace ? f->before2.lo : f->before.lo;
+    struct cvb_pair entering = replace ? f->before2 : f->before;
+    struct cvb_pair now = cvb_load_pair(&cvb_unit_at(h, replace ? f->unit2 : f->unit)->word);
     if (cvb_head_phase(head) == CVB_ABORT) {
         bool taken = cvb_head_done(head) >> CVB_TAKE_STAGE & 1;
         recover_returns(h, dead, head, f, taken ? 1u << CVB_BACK_STAGE2 : 0);
-    } else if (cvb_load64_acq(&cvb_unit_at(h, replace ? f->unit2 : f->unit)->word.lo) != entering) {
+    } else if (!cvb_pair_equal(now, entering)) { /* the whole word: positions are per stage, so lo may come again */
         if (replace && cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))
             cvb_set_free_hint(h, f->unit);
         recover_returns(h, dead, head, f, 1u << CVB_BACK_STAGE);
@@ -156,8 +157,10 @@ static void recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, 
     }
 }
 
-/* Completes what a dead seat had begun. Any number of processes at once. */
-int cvb_journal_recover(struct cvb_handle *h, uint32_t dead)
+/* Completes what a seat had begun that was dead in `state`. Any number of processes at once. The seat is looked at
+ * after the fields were read: the head before them is then the dead owner's, and all that follows is tied to its seq
+ * (A6). */
+int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state)
 {
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal, f = {0};
     for (;;) {
@@ -166,6 +169,8 @@ int cvb_journal_recover(struct cvb_handle *h, uint32_t dead)
             return 0;
         if (!read_fields(j, head, &f))
             continue;
+        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
+            return 0;
         if (!fields_valid(h, head, &f))
             return CVB_ECORRUPT;
         if (cvb_head_op(head) == CVB_OP_MOVE)

@@ -82,6 +82,20 @@ int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members)
     return 0;
 }
 
+/* Undoes cvb_carve: the members come back to their places in the leased unit t, and t2 becomes free. */
+int cvb_uncarve(struct cvb_handle *h, uint32_t t, uint32_t members, uint32_t t2)
+{
+    struct cvb_unit *to = cvb_unit_at(h, t), *from = cvb_unit_at(h, t2);
+    struct cvb_pair w = cvb_load_pair(&from->word), empty = {w.lo, w.hi & ~UINT64_C(0xffffffff)};
+    struct cvb_journal f = {.unit = t2, .unit2 = t, .before = {w.lo, cvb_hi_mask(w.hi)}};
+    f.before2 = cvb_load_pair(&to->word);
+    f.after2 = (struct cvb_pair){f.before2.lo, f.before2.hi | members};
+    cvb_journal_open(h, CVB_OP_MOVE, &f);
+    bool moved = cvb_cas_pair(&from->word, w, empty) && cvb_cas_pair(&to->word, f.before2, f.after2);
+    cvb_journal_close(h);
+    return moved && cvb_free_empty(h, t2, empty) ? 0 : CVB_ECORRUPT;
+}
+
 /* Of a HELD unit with more members keep the first n; the rest is free again. */
 int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n)
 {

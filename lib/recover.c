@@ -32,6 +32,8 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
     } else if (state == CVB_LEASED) {
         if (cvb_hi_stage(w.hi) >= h->segment.settings.max_stages)
             return CVB_ECORRUPT;
+        if (!cvb_hi_mask(w.hi)) /* died between giving its records back to the lease and freeing it: cvb_uncarve */
+            return cvb_free_empty(h, u, w) ? 0 : 1;
         uint32_t source = cvb_load16_rlx(&unit->source);
         int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), retry < 255 ? retry + 1 : retry);
         if (!error && source < h->segment.settings.max_sources)
@@ -43,7 +45,7 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
 
 static int recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
 {
-    int error = cvb_journal_recover(h, dead);
+    int error = cvb_journal_recover(h, dead, state);
     for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++)
         do {
             struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);

@@ -11,7 +11,8 @@ static int hand_out(struct cvb_handle *h, uint32_t u, uint32_t length, struct cv
     for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1, n++) {
         unsigned i = (unsigned)__builtin_ctz(mask);
         uint32_t cell = cvb_load32_rlx(&cvb_member_at(h, u, i)->cell);
-        out[n] = (struct cvb_slot){cvb_payload(h, cell, length), length, {w.lo, u, i, h->serial}};
+        out[n] = (struct cvb_slot){
+            cvb_payload(h, cell, length), length, {w.lo, u, h->serial, (uint16_t)i, (uint16_t)cvb_hi_stage(w.hi)}};
         if (!out[n].payload)
             return CVB_ECORRUPT;
     }
@@ -92,12 +93,12 @@ int cvb_publish(struct cvb_handle *h, const struct cvb_slot *slots, size_t count
             error = CVB_ETOOLONG;
     for (size_t i = 0; !error && i < count; i++)
         cvb_store32_rlx(&cvb_member_at(h, slots[i].place.unit, slots[i].place.member)->length, slots[i].length);
-    return error ? error : cvb_settle(h, &p, publish_unit, 0, &done);
+    return error ? error : cvb_settle(h, &p, publish_unit, NULL, &done);
 }
 
 int cvb_cancel(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
     size_t done = 0;
     struct cvb_places p = places_of(slots, count);
-    return cvb_settle(h, &p, cancel_unit, 0, &done);
+    return cvb_settle(h, &p, cancel_unit, NULL, &done);
 }

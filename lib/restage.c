@@ -16,7 +16,8 @@ int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
     f.source = cvb_load16_rlx(&unit->source);
     if (f.stage >= h->segment.settings.max_stages || f.source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
-    cvb_store16_rlx(&unit->origin, f.stage);
+    if (to == CVB_STAGE_DEAD_LETTER)
+        cvb_store16_rlx(&unit->origin, f.stage);
     cvb_journal_open(h, CVB_OP_RESTAGE, &f);
     int error = cvb_counter_step(h, h->seat, h->seq, CVB_TAKE_STAGE, &f, true);
     if (error < 0) {
@@ -30,6 +31,22 @@ int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
     cvb_journal_close(h);
     cvb_tally(h, f.stage, f.source, to == CVB_STAGE_DEAD_LETTER ? CVB_N_DEAD_LETTERED : CVB_N_FORWARDED, f.count);
     cvb_own_add64(&cvb_tally_at(h, h->seat, to)->n[CVB_N_ACCEPTED], f.count);
+    return 0;
+}
+
+/* Cuts members down to as many as stage `to` has room for now; ESTAGE_FULL if there is none. */
+int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
+{
+    struct cvb_want want = {.stage = to, .count = cvb_mask_count(*members)};
+    struct cvb_refusal seen = {0};
+    int64_t room;
+    do
+        room = h->segment.settings.max_per_stage - cvb_counter_used(h, cvb_counter_of_stage(to));
+    while (room < want.count && cvb_try_again(h, CVB_ESTAGE_FULL, &want, &seen));
+    if (room <= 0)
+        return CVB_ESTAGE_FULL;
+    if (room < want.count)
+        *members = cvb_lowest(*members, (unsigned)room);
     return 0;
 }
 

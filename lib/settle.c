@@ -15,7 +15,8 @@ int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_st
     if (p->unit >= h->segment.geometry.unit_count || p->member >= cvb_unit_room(h, p->unit))
         return CVB_EINVAL;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, p->unit)->word);
-    bool held = w.lo == p->number && cvb_lo_state(w.lo) == state && cvb_hi_seat(w.hi) == h->seat;
+    bool held = w.lo == p->number && cvb_lo_state(w.lo) == state && cvb_hi_seat(w.hi) == h->seat &&
+                cvb_hi_stage(w.hi) == p->stage;
     return held && (cvb_hi_mask(w.hi) >> p->member & 1) ? 0 : CVB_ESETTLED;
 }
 
@@ -44,8 +45,9 @@ uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n)
     return members;
 }
 
-/* Settles leases or reservations, unit by unit; *done counts those that went through before an error. */
-int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, uint32_t stage, size_t *done)
+/* Settles leases or reservations, unit by unit, as many as stage *to has room for, if it is not NULL; *done counts
+ * those that went through before an error. */
+int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done)
 {
     int error = cvb_places_check(h, p);
     for (size_t i = 0, n; !error && i < p->count; i += n) {
@@ -53,9 +55,14 @@ int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn h
         error = cvb_place_check(h, place_at(p, i), p->state);
         while (!error && left) {
             uint32_t unit = place_at(p, i)->unit, members = left;
-            error = cvb_carve(h, &unit, &members);
+            error = to ? cvb_admit(h, *to, &members) : 0;
             if (!error)
-                error = how(h, unit, stage);
+                error = cvb_carve(h, &unit, &members);
+            if (!error && (error = how(h, unit, to ? *to : 0)) && unit != place_at(p, i)->unit &&
+                error != CVB_ECORRUPT) {
+                int undone = cvb_uncarve(h, place_at(p, i)->unit, members, unit);
+                error = undone ? undone : error;
+            }
             left &= ~members;
             *done += error ? 0 : cvb_mask_count(members);
         }
@@ -107,14 +114,14 @@ int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);
-    return cvb_settle(h, &p, ack_unit, 0, &done);
+    return cvb_settle(h, &p, ack_unit, NULL, &done);
 }
 
 int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);
-    return cvb_settle(h, &p, return_unit, 0, &done);
+    return cvb_settle(h, &p, return_unit, NULL, &done);
 }
 
 int cvb_forward(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *leases, size_t count, int *why)
@@ -125,7 +132,7 @@ int cvb_forward(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *le
     if (!error && (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER))
         error = CVB_EUNKNOWN;
     if (!error)
-        error = cvb_settle(h, &p, forward_unit, stage, &done);
+        error = cvb_settle(h, &p, forward_unit, &stage, &done);
     if (why)
         *why = error;
     return error && error != CVB_ESTAGE_FULL ? error : (int)done;

@@ -105,3 +105,14 @@ void cvb_release(struct cvb_handle *h, uint32_t u)
     cvb_store64_seq(&unit->word.lo, cvb_lo_generation(CVB_FREE, next));
     cvb_set_free_hint(h, u);
 }
+
+/* A unit without members, from exactly w, becomes free; false if it is not w any more. */
+bool cvb_free_empty(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    struct cvb_pair freed = {cvb_lo_generation(CVB_FREE, cvb_load64_rlx(&unit->generation) + 1), 0};
+    if (!cvb_cas_pair(&unit->word, w, freed))
+        return false;
+    cvb_set_free_hint(h, u);
+    return true;
+}

@@ -78,7 +78,8 @@ struct cvb_record {
 /* Private: which record of which unit, and whose. */
 struct cvb_place {
     uint64_t number;
-    uint32_t unit, member, handle;
+    uint32_t unit, handle;
+    uint16_t member, stage;
 };
 
 /* A record that was taken: a read-only view into the segment, valid until it is settled or the handle detached. */
