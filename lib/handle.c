@@ -26,32 +26,53 @@ static const uint32_t *make_fork_page(void)
     return page;
 }
 
-static int take_seat(struct cvb_handle *h)
+/* Seat s is this handle's from now on; its word was `now` and its lock is held. */
+static bool enter_seat(struct cvb_handle *h, uint32_t s, uint64_t now)
+{
+    uint64_t active = now + (now & 1 ? 2 : 1);
+    if (!cvb_cas64(&cvb_seat_at(h, s)->state, now, active))
+        return false;
+    h->seat = s;
+    h->seq = cvb_head_seq(cvb_load64_acq(&cvb_seat_at(h, s)->journal.head));
+    cvb_store32_rlx(&cvb_seat_at(h, s)->pid, (uint32_t)getpid());
+    return true;
+}
+
+/* A free seat; with `dead`, one whose owner died: all that it left is completed first, but for its reservations, which
+ * are given back when the seat is ours. */
+static int take_seat(struct cvb_handle *h, bool dead)
 {
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
-        uint64_t *state = &cvb_seat_at(h, s)->state, now = cvb_load64_acq(state);
-        if ((now & 1) || cvb_lock_seat(h->lock_fd, s))
+        uint64_t now = cvb_load64_acq(&cvb_seat_at(h, s)->state);
+        if ((now & 1) != dead || cvb_lock_seat(h->lock_fd, s))
             continue;
-        if (cvb_cas64(state, now, now + 1)) {
-            h->seat = s;
-            h->seq = cvb_head_seq(cvb_load64_acq(&cvb_seat_at(h, s)->journal.head));
-            cvb_store32_rlx(&cvb_seat_at(h, s)->pid, (uint32_t)getpid());
-            return 0;
-        }
+        h->seat = h->segment.settings.max_handles;
+        int error = dead ? cvb_recover_seat(h, s, now) : 0;
+        if (error < 0)
+            return error;
+        if (enter_seat(h, s, now))
+            return dead ? cvb_recover_reserved(h) : 0;
         cvb_unlock_seat(h->lock_fd, s);
     }
     return CVB_EHANDLES;
 }
 
-/* A seat that a dead peer left counts as free once it was recovered; a scratch seat number serves until we have our
- * own. */
 static int find_seat(struct cvb_handle *h)
 {
-    int error = take_seat(h);
-    if (!error)
-        return 0;
-    h->seat = h->segment.settings.max_handles;
-    return error;
+    int error = take_seat(h, false);
+    if (error == CVB_EHANDLES)
+        error = take_seat(h, true);
+    return error == CVB_EHANDLES ? take_seat(h, false) : error; /* others may have recovered one meanwhile */
+}
+
+static void set_marks(struct cvb_handle *h)
+{
+    const uint32_t counter[] = {cvb_counter_of_source(h, 0), CVB_COUNTER_TOTAL, cvb_counter_of_stage(1)};
+    for (unsigned x = 0; x < 3; x++) {
+        struct cvb_marks m;
+        cvb_marks_of(h, counter[x], &m);
+        h->high[x] = m.high;
+    }
 }
 
 static void free_memory(struct cvb_handle *h)
@@ -70,21 +91,13 @@ int cvb_attach(const char *name, struct cvb_handle **out)
     struct cvb_handle *h = calloc(1, sizeof *h);
     if (!h)
         return CVB_ESYSTEM;
-    int error = cvb_segment_open(name, &h->segment, &h->lock_fd);
+    int error = cvb_join_mapping(h, name);
     if (error) {
         free_memory(h);
         return error;
     }
     h->refused_class = CVB_NO_CLASS;
-    for (uint32_t i = 0; i < 3; i++) {
-        struct cvb_marks m;
-        cvb_marks_of(h,
-                     i == 0   ? cvb_counter_of_source(h, 0)
-                     : i == 1 ? CVB_COUNTER_TOTAL
-                              : cvb_counter_of_stage(1),
-                     &m);
-        h->high[i] = m.high;
-    }
+    set_marks(h);
     h->serial = atomic_fetch_add(&serials, 1) + 1;
     h->same_process = make_fork_page();
     h->ends = calloc(h->segment.settings.max_stages, sizeof *h->ends);
@@ -93,8 +106,7 @@ int cvb_attach(const char *name, struct cvb_handle **out)
     if (!error)
         error = cvb_recover(h);
     if (error < 0) {
-        close(h->lock_fd);
-        cvb_segment_close(&h->segment);
+        cvb_leave_mapping(h);
         free_memory(h);
         return error;
     }
@@ -107,9 +119,10 @@ int cvb_detach(struct cvb_handle *h)
     if (!h)
         return CVB_EINVAL;
     bool mine = !cvb_handle_check(h);
-    close(h->lock_fd); /* frees the seat's lock: whatever this handle still owns is a dead seat's, and recovered as such
-                        */
-    cvb_segment_close(&h->segment);
+    if (mine && !cvb_leave(h))
+        cvb_cas64(&cvb_seat_at(h, h->seat)->state, cvb_load64_acq(&cvb_seat_at(h, h->seat)->state),
+                  cvb_load64_acq(&cvb_seat_at(h, h->seat)->state) + 1);
+    cvb_leave_mapping(h); /* what a corrupt segment did not let us settle is a dead seat's */
     free_memory(h);
     return mine ? 0 : CVB_EFORKED;
 }

@@ -20,7 +20,10 @@ struct cvb_ends {
     uint32_t turns;
 };
 
+struct cvb_mapping;
 struct cvb_handle {
+    struct cvb_handle *next;     /* of this process */
+    struct cvb_mapping *mapping; /* shared by the handles of this process */
     struct cvb_segment segment;
     int lock_fd;
     uint32_t seat;
@@ -30,6 +33,7 @@ struct cvb_handle {
     uint32_t search;              /* where the next search for a free unit starts */
     struct cvb_ends *ends;        /* by stage */
     uint32_t refused_class;       /* of the last put, if memory refused it */
+    uint64_t recover_ns;          /* when this handle looked for dead peers last */
     uint32_t spin;                /* turns before a wait sleeps */
     unsigned near; /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     uint32_t idle_put, idle_take; /* places in the own idle line where the next look begins */

@@ -27,6 +27,11 @@ static inline unsigned cvb_head_op(uint64_t head) { return (unsigned)(head >> 50
 static inline unsigned cvb_head_phase(uint64_t head) { return (unsigned)(head >> 54) & 3; }
 static inline unsigned cvb_head_done(uint64_t head) { return (unsigned)(head >> 56); }
 
+/* process.c */
+int cvb_join_mapping(struct cvb_handle *h, const char *name);
+void cvb_leave_mapping(struct cvb_handle *h);
+bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, uint32_t *id);
+void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, uint32_t id);
 /* unit.c */
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *unit);
 void cvb_release(struct cvb_handle *h, uint32_t u);
@@ -91,6 +96,12 @@ bool cvb_flag_settle(struct cvb_handle *h, uint32_t counter);
 void cvb_flag_raise(struct cvb_handle *h, uint32_t stage, uint32_t source);
 bool cvb_flag_correct(struct cvb_handle *h, uint32_t counter);
 void cvb_flag_after(struct cvb_handle *h, uint32_t counter);
+/* recover.c */
+int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state);
+int cvb_recover_reserved(struct cvb_handle *h);
+int cvb_leave(struct cvb_handle *h);
+bool cvb_recover_at_times(struct cvb_handle *h);
+int cvb_return_unit(struct cvb_handle *h, uint32_t unit, uint32_t unused);
 /* put.c */
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);

@@ -61,6 +61,8 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
     size_t n = text ? strnlen(text, CVB_NAME_MAX + 1) : 0;
     if (!n || n > CVB_NAME_MAX || !id || !valid_utf8((const unsigned char *)text, n))
         return CVB_ENAME;
+    if (cvb_name_known(h, kind, text, id))
+        return 0;
     uint32_t limit = h->segment.geometry.name_limit[kind], slots = limit + h->segment.settings.max_handles + 1;
     for (uint32_t i = 0; i < limit; i++) {
         uint32_t reference = cvb_load32_acq(&references(h, kind)[i]);
@@ -79,6 +81,7 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
         const struct cvb_name *name = name_slot(h, kind, reference - 1);
         if (name->length == n && !memcmp(name->text, text, n)) {
             *id = i;
+            cvb_name_remember(h, kind, text, i);
             return 0;
         }
     }

@@ -161,6 +161,8 @@ int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struc
         unsigned n = error ? 0 : run_length(h, &records[done], count - done);
         int put = error ? error : put_run(h, stage, &records[done], n);
         error = put < 0 ? put : 0;
+        if (cvb_is_refusal(error) && cvb_recover_at_times(h))
+            error = 0; /* what the dead had reserved is free now */
         done += put < 0 ? 0 : (unsigned)put;
     }
     if (cvb_is_refusal(error))

@@ -21,7 +21,7 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
         if (!cvb_cas_pair(&unit->word, w, freed))
             return 1;
         cvb_set_free_hint(h, u);
-    } else if (state == CVB_RES) {
+    } else if (state == CVB_RES && h->seat < h->segment.settings.max_handles) {
         uint64_t next = cvb_lo_number(w.lo) + 1;
         struct cvb_pair mine = {cvb_lo_generation(CVB_RES, next),
                                 cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, 0)};
@@ -43,7 +43,8 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
     return 0;
 }
 
-static int recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
+/* All that seat `dead` left when it died in `state`; reservations only by a handle that has a seat itself. */
+int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
 {
     int error = cvb_journal_recover(h, dead, state);
     for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++)
@@ -55,9 +56,35 @@ static int recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
                 return CVB_ECORRUPT;
             error = recover_word(h, u, w, dead);
         } while (error == 1);
-    if (error)
-        return error;
-    return cvb_cas64(&cvb_seat_at(h, dead)->state, state, state + 1) ? 1 : 0;
+    return error;
+}
+
+/* What the former owner of this handle's seat had reserved. */
+int cvb_recover_reserved(struct cvb_handle *h)
+{
+    int error = 0;
+    for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++) {
+        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+        if (cvb_lo_state(w.lo) == CVB_RES && cvb_hi_seat(w.hi) == h->seat)
+            error = recover_word(h, u, w, h->seat);
+    }
+    return error < 0 ? error : 0;
+}
+
+/* Before a handle leaves: reservations are given up, leases returned. */
+int cvb_leave(struct cvb_handle *h)
+{
+    int error = 0;
+    for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++) {
+        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+        if (cvb_hi_seat(w.hi) != h->seat)
+            continue;
+        if (cvb_lo_state(w.lo) == CVB_RES)
+            error = cvb_give(h, u);
+        else if (cvb_lo_state(w.lo) == CVB_LEASED)
+            error = cvb_return_unit(h, u, 0);
+    }
+    return error;
 }
 
 int cvb_recover(struct cvb_handle *h)
@@ -70,10 +97,20 @@ int cvb_recover(struct cvb_handle *h)
         if (s == h->seat || !(state & 1) || cvb_seat_locked(h->lock_fd, s) != 0 ||
             cvb_load64_acq(&cvb_seat_at(h, s)->state) != state)
             continue;
-        int done = recover_seat(h, s, state);
-        if (done < 0)
-            return done;
-        freed += done;
+        error = cvb_recover_seat(h, s, state);
+        if (error < 0)
+            return error;
+        freed += cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);
     }
     return freed;
+}
+
+/* When room runs out: looks for dead peers, but not more often than every few milliseconds. True if one was found. */
+bool cvb_recover_at_times(struct cvb_handle *h)
+{
+    uint64_t now = cvb_monotonic_ns();
+    if (now - h->recover_ns < 5000000)
+        return false;
+    h->recover_ns = now;
+    return cvb_recover(h) > 0;
 }

@@ -81,7 +81,7 @@ static void tally_unit(struct cvb_handle *h, uint32_t u, struct cvb_pair w, enum
               cvb_mask_count(cvb_hi_mask(w.hi)));
 }
 
-static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+int cvb_return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
     (void)unused;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
@@ -121,7 +121,7 @@ int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, s
 {
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);
-    return cvb_settle(h, &p, return_unit, NULL, &done);
+    return cvb_settle(h, &p, cvb_return_unit, NULL, &done);
 }
 
 int cvb_forward(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *leases, size_t count, int *why)

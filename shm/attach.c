@@ -88,18 +88,11 @@ int cvb_segment_open(const char *name, struct cvb_segment *segment, int *lock_fd
         return fd;
     int error = validate(fd, segment);
     if (!error) {
-        segment->base = mmap(NULL, segment->geometry.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        if (segment->base == MAP_FAILED)
-            error = CVB_ESYSTEM;
-    }
-    if (!error) {
-        madvise(segment->base, segment->geometry.size, MADV_HUGEPAGE);
         snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
         *lock_fd = open(self, O_RDWR | O_CLOEXEC);
-        if (*lock_fd < 0) {
-            cvb_segment_close(segment);
-            error = CVB_ESYSTEM;
-        }
+        if (*lock_fd >= 0)
+            return fd;
+        error = CVB_ESYSTEM;
     }
     int kept = errno;
     close(fd);
@@ -107,7 +100,16 @@ int cvb_segment_open(const char *name, struct cvb_segment *segment, int *lock_fd
     return error;
 }
 
-void cvb_segment_close(struct cvb_segment *segment)
+int cvb_segment_map(struct cvb_segment *segment, int fd)
+{
+    segment->base = mmap(NULL, segment->geometry.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (segment->base == MAP_FAILED)
+        return CVB_ESYSTEM;
+    madvise(segment->base, segment->geometry.size, MADV_HUGEPAGE);
+    return 0;
+}
+
+void cvb_segment_unmap(struct cvb_segment *segment)
 {
     munmap(segment->base, segment->geometry.size);
     segment->base = NULL;

@@ -14,11 +14,13 @@ struct cvb_segment {
 
 /* The path of a segment's file. CVB_ENAME if the name is no good. */
 int cvb_segment_path(const char *name, char *path, size_t size);
-/* Opens, validates and maps; lock_fd gets an open file description of its own that is never mapped. */
+/* Opens and validates; returns the descriptor to be mapped. lock_fd gets an open file description of its own that never
+ * is. */
 int cvb_segment_open(const char *name, struct cvb_segment *segment, int *lock_fd);
 /* Validates only. */
 int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *bytes);
-void cvb_segment_close(struct cvb_segment *segment);
+int cvb_segment_map(struct cvb_segment *segment, int fd);
+void cvb_segment_unmap(struct cvb_segment *segment);
 /* Fills a new mapping: everything but the header, then the header. */
 void cvb_segment_format(char *base, const struct cvb_settings *settings);
 /* Seats: the OFD lock on byte `seat`. */
