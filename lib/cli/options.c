@@ -1,0 +1,141 @@
+/* options.c - options of a subcommand as a table: parsing, checking and --help come from it. */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+
+enum { HELP = 1000, MOST_OPTIONS = 24 };
+
+static int help(const struct cli_command *c, const struct cli_option *o, size_t count)
+{
+    printf("usage: conveyor %s %s\n\n%s.\n", c->name, c->arguments, c->summary);
+    if (c->details)
+        printf("\n%s\n", c->details);
+    puts("\noptions:");
+    for (size_t i = 0; i < count; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", o[i].name, o[i].argument ? " " : "",
+                 o[i].argument ? o[i].argument : "");
+        printf("  %-30s  %s\n", left, o[i].help);
+    }
+    printf("  %-30s  %s\n", "--help", "this text");
+    return cli_close_output();
+}
+
+static bool parse_digits(const char *text, int base, uint64_t min, uint64_t max, uint64_t *value)
+{
+    char *end;
+    if (!isdigit((unsigned char)*text))
+        return false;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, base);
+    *value = n;
+    return !errno && !*end && n >= min && n <= max;
+}
+
+bool cli_whole(const char *text, uint64_t min, uint64_t max, uint64_t *value)
+{
+    return parse_digits(text, 10, min, max, value);
+}
+
+static bool parse_real(const char *text, double min, double max, double *value)
+{
+    char *end;
+    if (!*text || text[strspn(text, "0123456789.")])
+        return false;
+    *value = strtod(text, &end);
+    return !*end && isfinite(*value) && *value >= min && *value <= max;
+}
+
+static int set(const struct cli_option *o, const char *text)
+{
+    uint64_t number = 0;
+    bool good = true;
+    switch (o->kind) {
+    case CLI_FLAG:
+        *(bool *)o->to = true;
+        break;
+    case CLI_TEXT:
+    case CLI_NEED:
+        *(const char **)o->to = text;
+        break;
+    case CLI_REAL:
+        if (parse_real(text, o->min, o->max, o->to))
+            break;
+        cli_complain("--%s: '%s' is not a number from %g to %.12g", o->name, text, o->min, o->max);
+        return CLI_USAGE;
+    case CLI_WHOLE:
+    case CLI_OCTAL:
+        good = parse_digits(text, o->kind == CLI_OCTAL ? 8 : 10, (uint64_t)o->min, (uint64_t)o->max, &number);
+        *(uint32_t *)o->to = (uint32_t)number;
+        break;
+    }
+    if (!good && o->kind == CLI_OCTAL)
+        cli_complain("--%s: '%s' is not an octal number from %o to %o", o->name, text, (unsigned)o->min,
+                     (unsigned)o->max);
+    else if (!good)
+        cli_complain("--%s: '%s' is not a whole number from %.0f to %.0f", o->name, text, o->min, o->max);
+    return good ? CLI_GO : CLI_USAGE;
+}
+
+static int wrong_option(const struct cli_command *c, int found, char **argv)
+{
+    const char *given = argv[optind - 1];
+    if (found == ':')
+        cli_complain("%s needs a value; see 'conveyor %s --help'", given, c->name);
+    else if (optopt && optopt < HELP && given[1] != '-')
+        cli_complain("there is no option '-%c'; see 'conveyor %s --help'", optopt, c->name);
+    else if (optopt)
+        cli_complain("%s takes no value; see 'conveyor %s --help'", given, c->name);
+    else
+        cli_complain("there is no option '%s', or it could be several; see 'conveyor %s --help'", given, c->name);
+    return CLI_USAGE;
+}
+
+static int check_operands(const struct cli_command *c, int argc, char **argv, const struct cli_option *o, size_t count,
+                          const char **operand, int operands)
+{
+    if (argc - optind < operands)
+        cli_complain("%s is missing; usage: conveyor %s %s", argc == optind ? "the segment's name" : "an argument",
+                     c->name, c->arguments);
+    else if (argc - optind > operands)
+        cli_complain("'%s' is one argument too many; usage: conveyor %s %s", argv[optind + operands], c->name,
+                     c->arguments);
+    if (argc - optind != operands)
+        return CLI_USAGE;
+    for (int i = 0; i < operands; i++)
+        operand[i] = argv[optind + i];
+    for (size_t i = 0; i < count; i++)
+        if (o[i].kind == CLI_NEED && !*(const char **)o[i].to) {
+            cli_complain("--%s %s is missing; see 'conveyor %s --help'", o[i].name, o[i].argument, c->name);
+            return CLI_USAGE;
+        }
+    return CLI_GO;
+}
+
+int cli_parse(const struct cli_command *c, int argc, char **argv, const struct cli_option *o, size_t count,
+              const char **operand, int operands)
+{
+    struct option table[MOST_OPTIONS + 2] = {{"help", no_argument, NULL, HELP}};
+    for (size_t i = 0; i < count && i < MOST_OPTIONS; i++)
+        table[i + 1] =
+            (struct option){o[i].name, o[i].argument ? required_argument : no_argument, NULL, HELP + 1 + (int)i};
+    opterr = 0;
+    for (int found; (found = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
+        if (found == HELP || found == 'h')
+            return help(c, o, count);
+        if (found < HELP)
+            return wrong_option(c, found, argv);
+        int status = set(&o[found - HELP - 1], optarg);
+        if (status != CLI_GO)
+            return status;
+    }
+    return check_operands(c, argc, argv, o, count, operand, operands);
+}

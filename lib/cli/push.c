@@ -1,0 +1,241 @@
+/* push.c - every line of standard input becomes a record.
+ *
+ * The records of a batch point into the input buffer, so a line is copied once, into the segment. A batch is what is
+ * there, up to --batch: a typist's line goes in alone and at once, a file in full batches. What is refused is tried
+ * again after a bounded wait, so that a signal is seen and no wake-up is relied on.
+ */
+#include <conveyor/flow.h>
+#include <conveyor/segment.h>
+#include <conveyor/wait.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lines.h"
+#include "options.h"
+#include "progress.h"
+#include "signals.h"
+#include "text.h"
+
+#define MILLISECOND INT64_C(1000000)
+#define WAIT_SLICE (100 * MILLISECOND)
+#define DELAY_SLICE (2 * MILLISECOND)
+#define MEASURE_MOST (UINT64_C(1) << 30)
+
+struct push {
+    const char *segment, *stage_name, *source_name, *pipeline_name;
+    uint32_t stage, source, pipeline, batch;
+    struct cvb_handle *handle;
+    struct cvb_record *records;
+    struct cli_lines lines;
+    struct cli_progress progress;
+};
+
+static int failed(struct push *p, int error)
+{
+    cli_progress_break(&p->progress);
+    if (error == CVB_EUNKNOWN) {
+        cli_complain("stage '%s' of segment '%s' takes no records from outside: choose another --stage", p->stage_name,
+                     p->segment);
+        return CLI_FAILED;
+    }
+    return cli_segment_failed(p->segment, error);
+}
+
+static bool is_refusal(int error)
+{
+    return error == CVB_ESTAGE_FULL || error == CVB_ESOURCE_FULL || error == CVB_ETOTAL_FULL ||
+           error == CVB_EMEMORY_FULL;
+}
+
+/* Waits for room, a slice of time at most. */
+static int wait_for_room(struct push *p)
+{
+    int64_t start = cli_now_ns();
+    int error = cvb_wait_credits(p->handle, p->stage, p->source, WAIT_SLICE);
+    p->progress.stalled_ns += cli_now_ns() - start;
+    cli_progress_tick(&p->progress);
+    return error == CVB_ETIMEDOUT ? 0 : error;
+}
+
+/* Does as the signal says: PAUSE waits until it is over; SLOW_DOWN sleeps, looking whether the delay shrinks. */
+static int throttle(struct push *p)
+{
+    struct cvb_backpressure now;
+    int64_t start = cli_now_ns(), slept = 0;
+    while (!cli_signals()) {
+        int error = cvb_backpressure(p->handle, p->stage, p->source, &now);
+        if (!error && now.signal == CVB_SIGNAL_PAUSE)
+            error = wait_for_room(p);
+        if (error)
+            return error;
+        if (now.signal == CVB_SIGNAL_PAUSE) {
+            start = cli_now_ns();
+            continue;
+        }
+        slept = cli_now_ns() - start;
+        int64_t left = now.signal == CVB_SIGNAL_SLOW_DOWN ? now.delay_ms * MILLISECOND - slept : 0;
+        if (left <= 0)
+            break;
+        cli_sleep(left < DELAY_SLICE ? left : DELAY_SLICE);
+        cli_progress_tick(&p->progress);
+    }
+    p->progress.stalled_ns += slept;
+    return 0;
+}
+
+/* All of count records, or fewer if a signal came: 0 or an error. */
+static int put(struct push *p, size_t count)
+{
+    size_t done = 0;
+    while (done < count) {
+        int why = 0, error = throttle(p);
+        if (error || cli_signals())
+            return error;
+        int n = cvb_buffer_batch_for_stage(p->handle, p->stage, p->records + done, count - done, &why);
+        if (n < 0)
+            return n;
+        done += (size_t)n;
+        p->progress.records += (uint64_t)n;
+        if (done == count)
+            break;
+        if (why && !is_refusal(why))
+            return why;
+        error = wait_for_room(p);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+/* Gathers the lines that are there into the batch; *count of them. */
+static enum cli_line gather(struct push *p, size_t *count)
+{
+    enum cli_line found = CLI_LINE;
+    for (*count = 0; *count < p->batch; ++*count) {
+        const char *line;
+        size_t length;
+        found = cli_lines_next(&p->lines, &line, &length);
+        if (found != CLI_LINE)
+            break;
+        p->records[*count] = (struct cvb_record){line, (uint32_t)length, p->source, p->pipeline};
+    }
+    return found;
+}
+
+static int line_too_long(struct push *p)
+{
+    uint64_t length = cli_lines_measure(&p->lines, MEASURE_MOST);
+    cli_progress_break(&p->progress);
+    cli_complain("line %llu has %s%llu bytes, and a record of segment '%s' at most %zu: split it, or make the segment "
+                 "anew with a larger --payload-size; the %llu lines before it are in",
+                 (unsigned long long)p->lines.number + 1, length < MEASURE_MOST ? "" : "at least ",
+                 (unsigned long long)length, p->segment, p->lines.longest, (unsigned long long)p->progress.records);
+    return CLI_FAILED;
+}
+
+static int interrupted(struct push *p)
+{
+    char text[200];
+    cli_progress_break(&p->progress);
+    cli_complain("stopped by a signal before the end of the input: %s",
+                 cli_progress_text(&p->progress, text, sizeof text));
+    return CLI_FAILED;
+}
+
+static int push_all(struct push *p)
+{
+    for (;;) {
+        size_t count;
+        enum cli_line found = gather(p, &count);
+        int error = put(p, count);
+        if (error)
+            return failed(p, error);
+        cli_progress_tick(&p->progress);
+        if (cli_signals())
+            return interrupted(p);
+        if (found == CLI_LINE)
+            continue;
+        if (found == CLI_LINE_LONG)
+            return line_too_long(p);
+        if (found == CLI_LINE_END)
+            break;
+        int reason = cli_lines_fill(&p->lines, cli_progress_slice(&p->progress));
+        if (reason) {
+            cli_progress_break(&p->progress);
+            cli_complain("cannot read standard input: %s; %llu records are in", strerror(reason),
+                         (unsigned long long)p->progress.records);
+            return CLI_FAILED;
+        }
+    }
+    cli_progress_end(&p->progress);
+    return CLI_DONE;
+}
+
+static int find_names(struct push *p)
+{
+    int error = cvb_stage(p->handle, p->stage_name, &p->stage);
+    if (error)
+        return cli_name_failed(p->segment, "stage", p->stage_name, error);
+    if (p->stage == CVB_STAGE_DEAD_LETTER)
+        return failed(p, CVB_EUNKNOWN);
+    error = cvb_source(p->handle, p->source_name, &p->source);
+    if (error)
+        return cli_name_failed(p->segment, "source", p->source_name, error);
+    error = cvb_pipeline(p->handle, p->pipeline_name, &p->pipeline);
+    return error ? cli_name_failed(p->segment, "pipeline", p->pipeline_name, error) : 0;
+}
+
+static int push_attached(struct push *p)
+{
+    struct cvb_settings settings;
+    int status = find_names(p), error = status ? 0 : cvb_settings_of(p->handle, &settings);
+    if (error)
+        return failed(p, error);
+    if (status)
+        return status;
+    p->records = calloc(p->batch, sizeof *p->records);
+    if (!p->records || cli_lines_init(&p->lines, STDIN_FILENO, settings.payload_size)) {
+        free(p->records);
+        errno = ENOMEM;
+        return failed(p, CVB_ESYSTEM);
+    }
+    status = push_all(p);
+    cli_lines_free(&p->lines);
+    free(p->records);
+    return status;
+}
+
+static int run(const struct cli_command *self, int argc, char **argv)
+{
+    struct push p = {.pipeline_name = "default", .batch = 64};
+    bool progress = false;
+    const struct cli_option options[] = {
+        {"stage", CLI_NEED, "NAME", "the stage to put the records into", &p.stage_name, 0, 0},
+        {"source", CLI_NEED, "NAME", "the source that they count for", &p.source_name, 0, 0},
+        {"pipeline", CLI_TEXT, "NAME", "the pipeline they belong to (default)", &p.pipeline_name, 0, 0},
+        {"batch", CLI_WHOLE, "N", "put at most so many at once (64)", &p.batch, 1, 100000},
+        {"progress", CLI_FLAG, NULL, "report on standard error once a second", &progress, 0, 0}};
+    int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &p.segment, 1);
+    if (status != CLI_GO)
+        return status;
+    status = cli_attach(p.segment, &p.handle);
+    if (status)
+        return status;
+    cli_note_signals();
+    cli_progress_begin(&p.progress, "pushed", progress);
+    status = push_attached(&p);
+    cvb_detach(p.handle);
+    return status;
+}
+
+const struct cli_command cli_push = {
+    "push", "SEG --stage NAME --source NAME [--pipeline NAME] [--batch N] [--progress]",
+    "make every line of standard input a record",
+    "A record is a line without its newline; empty lines count, and so does a last line that has no newline. It waits\n"
+    "while the buffer is full or asks to slow down, and exits 0 once all are accepted. A line that is longer than the\n"
+    "segment's payload size ends it with exit status 1, after all earlier lines are in. SIGINT and SIGTERM end it with\n"
+    "exit status 1; what is in then is a prefix of the input.",
+    run};

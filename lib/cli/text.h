@@ -1,0 +1,31 @@
+/* text.h - messages: one clear line for each failure, with what to do about it. */
+#ifndef CONVEYOR_CLI_TEXT_H
+#define CONVEYOR_CLI_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct cvb_handle;
+
+/* The subcommand whose name opens each message. */
+void cli_begin(const char *command);
+
+/* Writes "conveyor COMMAND: ..." as one line to standard error; control characters become '?'. */
+void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says why something about a segment failed and what to do; returns the exit status. */
+int cli_segment_failed(const char *segment, int error);
+
+/* The same about a stage, source or pipeline (what) called name. */
+int cli_name_failed(const char *segment, const char *what, const char *name, int error);
+
+/* Attaches, or complains: 0 or the exit status. */
+int cli_attach(const char *segment, struct cvb_handle **handle);
+
+/* Flushes standard output: 0, or 1 after a complaint if not all of it could be written. */
+int cli_close_output(void);
+
+/* 1536 -> "1.5 KiB" */
+const char *cli_bytes(uint64_t bytes, char *text, size_t size);
+
+#endif
