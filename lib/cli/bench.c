@@ -24,8 +24,8 @@ static int run(const struct cli_command *self, int argc, char **argv)
     (void)argc;
     char folder[PATH_MAX], path[PATH_MAX + 64];
     own_folder(folder, sizeof folder);
-    const char *const places[] = {folder, "/conveyor-bench", folder, "/bench/conveyor-bench", CONVEYOR_LIBEXECDIR,
-                                  "/conveyor-bench"};
+    const char *const places[] = {
+        folder, "/conveyor-bench", folder, "/bench/conveyor-bench", CONVEYOR_LIBEXECDIR, "/conveyor-bench"};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i += 2) {
         snprintf(path, sizeof path, "%s%s", places[i], places[i + 1]);
         if (access(path, X_OK))
@@ -35,8 +35,8 @@ static int run(const struct cli_command *self, int argc, char **argv)
         cli_complain("cannot start %s: %s", path, strerror(errno));
         return CLI_FAILED;
     }
-    cli_complain("conveyor-bench is neither in %s, nor in %s/bench, nor in %s: build or install the bench suite", folder,
-                 folder, CONVEYOR_LIBEXECDIR);
+    cli_complain("conveyor-bench is neither in %s, nor in %s/bench, nor in %s: build or install the bench suite",
+                 folder, folder, CONVEYOR_LIBEXECDIR);
     return CLI_FAILED;
 }
 

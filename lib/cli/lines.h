@@ -8,10 +8,10 @@
 
 struct cli_lines {
     int fd;
-    size_t longest;             /* bytes of the longest line that is allowed */
-    char *buffer;               /* [begin, end) is read and not given out; [begin, scanned) has no newline */
+    size_t longest; /* bytes of the longest line that is allowed */
+    char *buffer;   /* [begin, end) is read and not given out; [begin, scanned) has no newline */
     size_t size, begin, scanned, end;
-    uint64_t number;            /* lines given out so far */
+    uint64_t number; /* lines given out so far */
     bool ended;
 };
 

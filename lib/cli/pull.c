@@ -156,12 +156,12 @@ static int find_names(struct pull *p)
 {
     int error = cvb_stage(p->handle, p->stage_name, &p->stage);
     if (error)
-        return cli_name_failed(p->segment, "stage", p->stage_name, error);
+        return cli_name_failed(p->segment, "stage", "stage", p->stage_name, error);
     if (!p->to_name)
         return 0;
     error = cvb_stage(p->handle, p->to_name, &p->to);
     if (error)
-        return cli_name_failed(p->segment, "to", p->to_name, error);
+        return cli_name_failed(p->segment, "to", "stage", p->to_name, error);
     if (p->to == p->stage || p->to == CVB_STAGE_DEAD_LETTER) {
         cli_complain("--to '%s': records cannot be forwarded to %s", p->to_name,
                      p->to == p->stage ? "the stage they come from" : "the dead-letter stage");
@@ -216,8 +216,10 @@ static int run(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_pull = {
     "pull", "SEG --stage NAME [--batch N] [--count N] [--follow] [--exit-when-idle SECONDS] [--to STAGE] [--progress]",
     "write each record as a line to standard output",
-    "A record is acked (or forwarded) only after it was written. When it cannot be written, its batch goes back to the\n"
-    "stage and the exit status is 1; after a kill others get it: a record may be seen twice, never not at all. Without\n"
+    "A record is acked (or forwarded) only after it was written. When it cannot be written, its batch goes back to "
+    "the\n"
+    "stage and the exit status is 1; after a kill others get it: a record may be seen twice, never not at all. "
+    "Without\n"
     "--follow it ends when the stage is empty. SIGINT and SIGTERM end it with exit status 0 after the batch in hand.\n"
     "If standard output is a file whose last line was cut off, a new line is begun.",
     run};

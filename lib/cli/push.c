@@ -178,14 +178,14 @@ static int find_names(struct push *p)
 {
     int error = cvb_stage(p->handle, p->stage_name, &p->stage);
     if (error)
-        return cli_name_failed(p->segment, "stage", p->stage_name, error);
+        return cli_name_failed(p->segment, "stage", "stage", p->stage_name, error);
     if (p->stage == CVB_STAGE_DEAD_LETTER)
         return failed(p, CVB_EUNKNOWN);
     error = cvb_source(p->handle, p->source_name, &p->source);
     if (error)
-        return cli_name_failed(p->segment, "source", p->source_name, error);
+        return cli_name_failed(p->segment, "source", "source", p->source_name, error);
     error = cvb_pipeline(p->handle, p->pipeline_name, &p->pipeline);
-    return error ? cli_name_failed(p->segment, "pipeline", p->pipeline_name, error) : 0;
+    return error ? cli_name_failed(p->segment, "pipeline", "pipeline", p->pipeline_name, error) : 0;
 }
 
 static int push_attached(struct push *p)
@@ -236,6 +236,7 @@ const struct cli_command cli_push = {
     "make every line of standard input a record",
     "A record is a line without its newline; empty lines count, and so does a last line that has no newline. It waits\n"
     "while the buffer is full or asks to slow down, and exits 0 once all are accepted. A line that is longer than the\n"
-    "segment's payload size ends it with exit status 1, after all earlier lines are in. SIGINT and SIGTERM end it with\n"
+    "segment's payload size ends it with exit status 1, after all earlier lines are in. SIGINT and SIGTERM end it "
+    "with\n"
     "exit status 1; what is in then is a prefix of the input.",
     run};

@@ -70,16 +70,16 @@ int cli_segment_failed(const char *segment, int error)
     return error == CVB_ENAME ? CLI_USAGE : CLI_FAILED;
 }
 
-int cli_name_failed(const char *segment, const char *what, const char *name, int error)
+int cli_name_failed(const char *segment, const char *option, const char *kind, const char *name, int error)
 {
     if (error == CVB_ENAME) {
-        cli_complain("--%s '%s' is %s", what, name, cvb_error_text(error));
+        cli_complain("--%s '%s' is %s", option, name, cvb_error_text(error));
         return CLI_USAGE;
     }
     if (error == CVB_ENAMES) {
         cli_complain("--%s '%s': segment '%s' has no room for another %s's name: use one that is there, or make it "
                      "anew with a larger --max-%ss",
-                     what, name, segment, what, what);
+                     option, name, segment, kind, kind);
         return CLI_FAILED;
     }
     return cli_segment_failed(segment, error);

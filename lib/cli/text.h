@@ -16,8 +16,8 @@ void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Says why something about a segment failed and what to do; returns the exit status. */
 int cli_segment_failed(const char *segment, int error);
 
-/* The same about a stage, source or pipeline (what) called name. */
-int cli_name_failed(const char *segment, const char *what, const char *name, int error);
+/* The same about the name of a stage, source or pipeline (kind) that an option gave. */
+int cli_name_failed(const char *segment, const char *option, const char *kind, const char *name, int error);
 
 /* Attaches, or complains: 0 or the exit status. */
 int cli_attach(const char *segment, struct cvb_handle **handle);

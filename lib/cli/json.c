@@ -1,0 +1,82 @@
+/* json.c - objects for --json, and how they are written. */
+#include "json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+#include "text.h"
+
+json_t *cli_json_text(const char *text)
+{
+    json_t *string = json_string(text);
+    if (string)
+        return string;
+    char plain[256];
+    snprintf(plain, sizeof plain, "%s", text);
+    for (char *c = plain; *c; c++)
+        if ((unsigned char)*c >= 128)
+            *c = '?';
+    return json_string(plain);
+}
+
+int cli_json_print(json_t *object)
+{
+    int wrong = !object || json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) || putchar('\n') == EOF;
+    json_decref(object);
+    if (!object) {
+        cli_complain("out of memory");
+        return CLI_FAILED;
+    }
+    int status = cli_close_output();
+    return wrong ? CLI_FAILED : status;
+}
+
+static json_t *stage(const struct cli_stage *s)
+{
+    const struct cvb_counts *c = &s->counts;
+    return json_pack("{s:o,s:I,s:I,s:I,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:{s:I,s:I,s:I,s:I},s:s}", "name",
+                     cli_json_text(s->name), "queued", (json_int_t)s->holds.queued, "leased",
+                     (json_int_t)s->holds.leased, "reserved", (json_int_t)s->holds.reserved, "utilization",
+                     s->utilization, "accepted", (json_int_t)c->accepted, "delivered", (json_int_t)c->delivered,
+                     "acked", (json_int_t)c->acked, "returned", (json_int_t)c->returned, "redelivered",
+                     (json_int_t)c->redelivered, "forwarded", (json_int_t)c->forwarded, "dead_lettered",
+                     (json_int_t)c->dead_lettered, "refused", "stage", (json_int_t)c->refused_stage, "source",
+                     (json_int_t)c->refused_source, "total", (json_int_t)c->refused_total, "memory",
+                     (json_int_t)c->refused_memory, "backpressure", cli_signal_name(s->signal));
+}
+
+static json_t *source(const struct cli_source *s)
+{
+    return json_pack("{s:o,s:I,s:I,s:s,s:I,s:I,s:I,s:I}", "name", cli_json_text(s->name), "buffered",
+                     (json_int_t)s->buffered, "credits", (json_int_t)(s->credits < 0 ? 0 : s->credits), "backpressure",
+                     cli_signal_name(s->backpressure.signal), "delay_ms",
+                     (json_int_t)(s->backpressure.signal == CVB_SIGNAL_SLOW_DOWN ? s->backpressure.delay_ms : 0),
+                     "stalled_ns", (json_int_t)s->counts.stalled_ns, "accepted", (json_int_t)s->counts.accepted,
+                     "acked", (json_int_t)s->counts.acked);
+}
+
+static json_t *peer(const struct cli_peer *p)
+{
+    return json_pack("{s:I,s:s,s:I,s:I,s:I}", "pid", (json_int_t)p->peer.pid, "state", cli_state_name(p->peer.state),
+                     "leased", (json_int_t)p->holds.leased, "reserved", (json_int_t)p->holds.reserved, "seat",
+                     (json_int_t)p->seat);
+}
+
+json_t *cli_json_stat(const char *segment, const struct cli_snapshot *s)
+{
+    json_t *stages = json_array(), *sources = json_array(), *peers = json_array();
+    for (size_t i = 0; i < s->stage_count; i++)
+        json_array_append_new(stages, stage(&s->stages[i]));
+    for (size_t i = 0; i < s->source_count; i++)
+        json_array_append_new(sources, source(&s->sources[i]));
+    for (size_t i = 0; i < s->peer_count; i++)
+        json_array_append_new(peers, peer(&s->peers[i]));
+    return json_pack("{s:i,s:o,s:{s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:f},s:o,s:o,s:o}", "version", 1, "segment",
+                     cli_json_text(segment), "capacity", "max_total_records", (json_int_t)s->settings.max_total_records,
+                     "max_per_stage", (json_int_t)s->settings.max_per_stage, "max_per_source",
+                     (json_int_t)s->settings.max_per_source, "total", "buffered", (json_int_t)s->buffered, "queued",
+                     (json_int_t)s->total.queued, "leased", (json_int_t)s->total.leased, "reserved",
+                     (json_int_t)s->total.reserved, "utilization", s->utilization, "stages", stages, "sources", sources,
+                     "handles", peers);
+}

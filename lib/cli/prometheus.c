@@ -1,0 +1,152 @@
+/* prometheus.c - a snapshot in the text exposition format (version 0.0.4): base units, counters end in _total, label
+ * values with backslash, quote and newline escaped. */
+#include "prometheus.h"
+
+#include <stdio.h>
+
+enum { COUNTERS = 11 };
+
+static void family(const char *name, const char *type, const char *help)
+{
+    printf("# HELP conveyor_%s %s\n# TYPE conveyor_%s %s\n", name, help, name, type);
+}
+
+static void label(const char *name, const char *value, const char *before)
+{
+    printf("%s%s=\"", before, name);
+    for (; *value; value++) {
+        if (*value == '\\' || *value == '"')
+            putchar('\\');
+        if (*value == '\n')
+            fputs("\\n", stdout);
+        else
+            putchar(*value);
+    }
+    putchar('"');
+}
+
+/* One sample with up to two labels beside the segment's. */
+static void sample(const char *name, const char *segment, const char *const labels[4], double value)
+{
+    printf("conveyor_%s", name);
+    label("segment", segment, "{");
+    for (int i = 0; i < 4 && labels && labels[i]; i += 2)
+        label(labels[i], labels[i + 1], ",");
+    printf("} %.17g\n", value);
+}
+
+static void totals(const char *segment, const struct cli_snapshot *s)
+{
+    const struct {
+        const char *name, *help;
+        double value;
+    } gauge[] = {{"limit_records", "The limit of all records.", s->settings.max_total_records},
+                 {"limit_stage_records", "The limit of each stage.", s->settings.max_per_stage},
+                 {"limit_source_records", "The limit of each source.", s->settings.max_per_source},
+                 {"buffered_records", "Records that are queued, leased or reserved.", s->buffered},
+                 {"queued_records", "Records that wait to be taken.", s->total.queued},
+                 {"leased_records", "Records that were taken and not settled yet.", s->total.leased},
+                 {"reserved_records", "Records that are being written.", s->total.reserved},
+                 {"utilization_ratio", "Buffered records as a part of the limit.", s->utilization}};
+    for (size_t i = 0; i < sizeof gauge / sizeof gauge[0]; i++) {
+        family(gauge[i].name, "gauge", gauge[i].help);
+        sample(gauge[i].name, segment, NULL, gauge[i].value);
+    }
+}
+
+static double stage_gauge(const struct cli_stage *s, int which)
+{
+    const double value[] = {s->holds.queued, s->holds.leased, s->utilization, (double)s->signal};
+    return value[which];
+}
+
+static void stage_gauges(const char *segment, const struct cli_snapshot *s)
+{
+    static const char *const name[][2] = {
+        {"stage_queued_records", "Records that wait in the stage."},
+        {"stage_leased_records", "Records of the stage that were taken and not settled yet."},
+        {"stage_utilization_ratio", "The stage's records as a part of its limit."},
+        {"stage_backpressure", "The stage's signal: 0 none, 1 slow down, 2 pause."}};
+    for (int g = 0; g < 4; g++) {
+        family(name[g][0], "gauge", name[g][1]);
+        for (size_t i = 0; i < s->stage_count; i++)
+            sample(name[g][0], segment, (const char *[4]){"stage", s->stages[i].name}, stage_gauge(&s->stages[i], g));
+    }
+}
+
+static uint64_t counter(const struct cvb_counts *c, int which)
+{
+    const uint64_t value[COUNTERS] = {c->accepted,       c->delivered,     c->acked,         c->returned,
+                                      c->redelivered,    c->forwarded,     c->dead_lettered, c->refused_stage,
+                                      c->refused_source, c->refused_total, c->refused_memory};
+    return value[which];
+}
+
+static void stage_counters(const char *segment, const struct cli_snapshot *s)
+{
+    static const char *const name[][2] = {
+        {"stage_accepted_records_total", "Records put into the stage."},
+        {"stage_delivered_records_total", "Records leased from the stage."},
+        {"stage_acked_records_total", "Records settled."},
+        {"stage_returned_records_total", "Records returned by their consumers."},
+        {"stage_redelivered_records_total", "Leases of dead consumers that were queued again."},
+        {"stage_forwarded_records_total", "Records that left for another stage."},
+        {"stage_dead_lettered_records_total", "Records past the retry limit."}};
+    static const char *const cause[] = {"stage", "source", "total", "memory"};
+    for (int c = 0; c < COUNTERS - 4; c++) {
+        family(name[c][0], "counter", name[c][1]);
+        for (size_t i = 0; i < s->stage_count; i++)
+            sample(name[c][0], segment, (const char *[4]){"stage", s->stages[i].name},
+                   (double)counter(&s->stages[i].counts, c));
+    }
+    family("stage_refusals_total", "counter", "Puts that a limit cut short, by cause.");
+    for (size_t i = 0; i < s->stage_count; i++)
+        for (int c = 0; c < 4; c++)
+            sample("stage_refusals_total", segment, (const char *[4]){"stage", s->stages[i].name, "cause", cause[c]},
+                   (double)counter(&s->stages[i].counts, COUNTERS - 4 + c));
+}
+
+static double source_value(const struct cli_source *s, int which)
+{
+    const double value[] = {s->buffered, (double)(s->credits < 0 ? 0 : s->credits), (double)s->backpressure.signal,
+                            (double)s->counts.stalled_ns / 1e9, (double)s->counts.accepted};
+    return value[which];
+}
+
+static void sources(const char *segment, const struct cli_snapshot *s)
+{
+    static const char *const name[][3] = {
+        {"source_buffered_records", "gauge", "Records of the source in the buffer."},
+        {"source_credit_records", "gauge", "Records that the source could put before a limit refuses."},
+        {"source_backpressure", "gauge", "The source's signal: 0 none, 1 slow down, 2 pause."},
+        {"source_stalled_seconds_total", "counter", "Time that the source waited for room."},
+        {"source_accepted_records_total", "counter", "Records that the source has put."}};
+    for (int f = 0; f < 5; f++) {
+        family(name[f][0], name[f][1], name[f][2]);
+        for (size_t i = 0; i < s->source_count; i++)
+            sample(name[f][0], segment, (const char *[4]){"source", s->sources[i].name},
+                   source_value(&s->sources[i], f));
+    }
+}
+
+static void handles(const char *segment, const struct cli_snapshot *s)
+{
+    family("handles", "gauge", "Processes that use the segment, by state.");
+    for (enum cvb_peer_state state = CVB_PEER_ALIVE; state <= CVB_PEER_DEAD; state++) {
+        unsigned n = 0;
+        for (size_t i = 0; i < s->peer_count; i++)
+            n += s->peers[i].peer.state == state;
+        sample("handles", segment, (const char *[4]){"state", cli_state_name(state)}, n);
+    }
+    family("limit_handles", "gauge", "The limit of processes at a time.");
+    sample("limit_handles", segment, NULL, s->settings.max_handles);
+}
+
+void cli_prometheus_print(const char *segment, const struct cli_snapshot *s)
+{
+    totals(segment, s);
+    stage_gauges(segment, s);
+    stage_counters(segment, s);
+    sources(segment, s);
+    handles(segment, s);
+}

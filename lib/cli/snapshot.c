@@ -1,0 +1,140 @@
+/* snapshot.c - what a segment holds, read once, for all commands that show it. */
+#include "snapshot.h"
+
+#include <conveyor/segment.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+uint32_t cli_holds(const struct cvb_census *c) { return c->queued + c->leased + c->reserved; }
+
+const char *cli_signal_name(enum cvb_signal signal)
+{
+    static const char *const name[] = {"none", "slow_down", "pause"};
+    return name[signal <= CVB_SIGNAL_PAUSE ? signal : CVB_SIGNAL_NONE];
+}
+
+const char *cli_state_name(enum cvb_peer_state state)
+{
+    static const char *const name[] = {"none", "alive", "stopped", "dead"};
+    return name[state <= CVB_PEER_DEAD ? state : CVB_PEER_NONE];
+}
+
+static int read_sources(struct cvb_handle *h, struct cli_snapshot *s, const struct cvb_census *holds)
+{
+    for (uint32_t id = 0; id < s->settings.max_sources; id++) {
+        struct cli_source *o = &s->sources[s->source_count];
+        int error = cvb_source_name(h, id, o->name);
+        if (error == CVB_EUNKNOWN)
+            break;
+        if (!error)
+            error = cvb_source_counts(h, id, &o->counts);
+        if (!error)
+            error = cvb_backpressure(h, CVB_NO_STAGE, id, &o->backpressure);
+        if (error)
+            return error;
+        o->id = id;
+        o->buffered = cli_holds(&holds[id]);
+        o->credits = cvb_available_credits(h, id);
+        s->source_count++;
+    }
+    return 0;
+}
+
+/* A stage's own signal: what it adds to that of the source that hears the least. Where every source pauses for reasons
+ * of its own it cannot be told apart, and follows from the thresholds. */
+static enum cvb_signal stage_signal(struct cvb_handle *h, const struct cli_snapshot *s, const struct cli_stage *stage)
+{
+    const struct cli_source *calm = NULL;
+    for (size_t i = 0; i < s->source_count; i++)
+        if (!calm || s->sources[i].backpressure.signal < calm->backpressure.signal)
+            calm = &s->sources[i];
+    struct cvb_backpressure both;
+    if (!calm || !stage->id)
+        return CVB_SIGNAL_NONE;
+    if (!cvb_backpressure(h, stage->id, calm->id, &both) &&
+        (both.signal > calm->backpressure.signal || !calm->backpressure.signal))
+        return both.signal;
+    return stage->utilization >= s->settings.backpressure_threshold ? CVB_SIGNAL_PAUSE
+           : stage->utilization > s->settings.resume_threshold      ? CVB_SIGNAL_SLOW_DOWN
+                                                                    : CVB_SIGNAL_NONE;
+}
+
+static int read_stages(struct cvb_handle *h, struct cli_snapshot *s, const struct cvb_census *holds)
+{
+    for (uint32_t id = 0; id < s->settings.max_stages; id++) {
+        struct cli_stage *o = &s->stages[s->stage_count];
+        int error = cvb_stage_name(h, id, o->name);
+        if (error == CVB_EUNKNOWN)
+            break;
+        if (!error)
+            error = cvb_stage_counts(h, id, &o->counts);
+        if (error)
+            return error;
+        o->id = id;
+        o->holds = holds[id];
+        o->limit = id == CVB_STAGE_DEAD_LETTER ? s->settings.max_total_records : s->settings.max_per_stage;
+        o->utilization = (double)cli_holds(&holds[id]) / o->limit;
+        o->signal = stage_signal(h, s, o);
+        s->stage_count++;
+    }
+    return 0;
+}
+
+static int read_peers(struct cvb_handle *h, struct cli_snapshot *s, const struct cvb_census *holds)
+{
+    for (uint32_t seat = 0; seat < s->settings.max_handles; seat++) {
+        struct cli_peer *o = &s->peers[s->peer_count];
+        int error = cvb_peer(h, seat, &o->peer);
+        if (error)
+            return error;
+        if (o->peer.state == CVB_PEER_NONE || o->peer.pid == getpid())
+            continue;
+        o->seat = seat;
+        o->holds = holds[seat];
+        s->peer_count++;
+    }
+    return 0;
+}
+
+static int read_all(struct cvb_handle *h, struct cli_snapshot *s, struct cvb_census *stages, struct cvb_census *sources,
+                    struct cvb_census *peers)
+{
+    int error = cvb_census(h, &s->total, stages, sources, peers);
+    if (error)
+        return error;
+    s->buffered = cli_holds(&s->total);
+    s->utilization = (double)s->buffered / s->settings.max_total_records;
+    error = read_sources(h, s, sources);
+    if (!error)
+        error = read_stages(h, s, stages);
+    return error ? error : read_peers(h, s, peers);
+}
+
+int cli_snapshot_take(struct cvb_handle *h, struct cli_snapshot *s)
+{
+    memset(s, 0, sizeof *s);
+    int error = cvb_settings_of(h, &s->settings);
+    if (error)
+        return error;
+    uint32_t stages = s->settings.max_stages, sources = s->settings.max_sources, peers = s->settings.max_handles;
+    struct cvb_census *census = calloc((size_t)stages + sources + peers, sizeof *census);
+    s->stages = calloc(stages, sizeof *s->stages);
+    s->sources = calloc(sources, sizeof *s->sources);
+    s->peers = calloc(peers, sizeof *s->peers);
+    error = CVB_ESYSTEM;
+    if (census && s->stages && s->sources && s->peers)
+        error = read_all(h, s, census, census + stages, census + stages + sources);
+    free(census);
+    if (error)
+        cli_snapshot_free(s);
+    return error;
+}
+
+void cli_snapshot_free(struct cli_snapshot *s)
+{
+    free(s->stages);
+    free(s->sources);
+    free(s->peers);
+    *s = (struct cli_snapshot){0};
+}

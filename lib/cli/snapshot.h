@@ -1,0 +1,55 @@
+/* snapshot.h - what a segment holds, read once, for all commands that show it. */
+#ifndef CONVEYOR_CLI_SNAPSHOT_H
+#define CONVEYOR_CLI_SNAPSHOT_H
+
+#include <conveyor/state.h>
+#include <conveyor/wait.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct cli_stage {
+    char name[CVB_NAME_MAX + 1];
+    uint32_t id, limit;
+    struct cvb_census holds;
+    struct cvb_counts counts;
+    double utilization;
+    enum cvb_signal signal;
+};
+
+struct cli_source {
+    char name[CVB_NAME_MAX + 1];
+    uint32_t id, buffered;
+    int64_t credits;
+    struct cvb_counts counts;
+    struct cvb_backpressure backpressure;
+};
+
+struct cli_peer {
+    uint32_t seat;
+    struct cvb_peer peer;
+    struct cvb_census holds;
+};
+
+struct cli_snapshot {
+    struct cvb_settings settings;
+    struct cvb_census total;
+    uint32_t buffered; /* queued, leased and reserved */
+    double utilization;
+    size_t stage_count, source_count, peer_count;
+    struct cli_stage *stages;
+    struct cli_source *sources;
+    struct cli_peer *peers; /* without this process */
+};
+
+/* 0 or an error, and then there is nothing to free. */
+int cli_snapshot_take(struct cvb_handle *handle, struct cli_snapshot *s);
+void cli_snapshot_free(struct cli_snapshot *s);
+
+/* "none", "slow_down", "pause"; "alive", "stopped", "dead" */
+const char *cli_signal_name(enum cvb_signal signal);
+const char *cli_state_name(enum cvb_peer_state state);
+
+/* Records of all three states. */
+uint32_t cli_holds(const struct cvb_census *c);
+
+#endif

@@ -1,0 +1,88 @@
+/* table.c - a snapshot as aligned text. */
+#include "table.h"
+
+#include <stdio.h>
+
+#include "text.h"
+
+enum { NAME_WIDTH = 16 };
+
+int cli_width(const char *text)
+{
+    int n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+/* A name and blanks up to the width of the longest. */
+static void print_name(const char *name, int width) { printf("%s%*s", name, width - cli_width(name), ""); }
+
+static void limits(const char *segment, const struct cli_snapshot *s)
+{
+    char longest[32];
+    const struct cvb_settings *l = &s->settings;
+    printf("segment %s\n\n", segment);
+    printf("limits    %u records: %u per stage, %u per source; the longest record has %s\n", l->max_total_records,
+           l->max_per_stage, l->max_per_source, cli_bytes(l->payload_size, longest, sizeof longest));
+    printf("signals   sources pause at %.0f %% of a limit, go on at %.0f %%; dead letters after %u retries\n",
+           l->backpressure_threshold * 100, l->resume_threshold * 100, l->max_retries);
+    printf("buffered  %u records, %.1f %%: %u queued, %u leased, %u reserved\n", s->buffered, s->utilization * 100,
+           s->total.queued, s->total.leased, s->total.reserved);
+}
+
+static void stages(const struct cli_snapshot *s)
+{
+    int width = NAME_WIDTH;
+    for (size_t i = 0; i < s->stage_count; i++)
+        width = cli_width(s->stages[i].name) > width ? cli_width(s->stages[i].name) : width;
+    printf("\n%-*s %8s %8s %7s %11s %11s %11s %10s %9s %10s %6s  %s\n", width, "STAGE", "queued", "leased", "fill",
+           "accepted", "delivered", "acked", "forwarded", "returned", "redelivd", "dead", "signal");
+    for (size_t i = 0; i < s->stage_count; i++) {
+        const struct cli_stage *t = &s->stages[i];
+        const struct cvb_counts *c = &t->counts;
+        print_name(t->name, width);
+        printf(" %8u %8u %5.1f %% %11llu %11llu %11llu %10llu %9llu %10llu %6llu  %s\n", t->holds.queued,
+               t->holds.leased, t->utilization * 100, (unsigned long long)c->accepted, (unsigned long long)c->delivered,
+               (unsigned long long)c->acked, (unsigned long long)c->forwarded, (unsigned long long)c->returned,
+               (unsigned long long)c->redelivered, (unsigned long long)c->dead_lettered, cli_signal_name(t->signal));
+    }
+}
+
+static void sources(const struct cli_snapshot *s)
+{
+    int width = NAME_WIDTH;
+    for (size_t i = 0; i < s->source_count; i++)
+        width = cli_width(s->sources[i].name) > width ? cli_width(s->sources[i].name) : width;
+    printf("\n%-*s %8s %8s %11s %12s %12s %8s  %s\n", width, "SOURCE", "buffered", "credits", "accepted",
+           "refused puts", "stalled", "delay", "signal");
+    for (size_t i = 0; i < s->source_count; i++) {
+        const struct cli_source *o = &s->sources[i];
+        const struct cvb_counts *c = &o->counts;
+        uint64_t refused = c->refused_stage + c->refused_source + c->refused_total + c->refused_memory;
+        print_name(o->name, width);
+        printf(" %8u %8lld %11llu %12llu %10.3f s %5u ms  %s\n", o->buffered,
+               (long long)(o->credits < 0 ? 0 : o->credits), (unsigned long long)c->accepted,
+               (unsigned long long)refused, (double)c->stalled_ns / 1e9,
+               o->backpressure.signal == CVB_SIGNAL_SLOW_DOWN ? o->backpressure.delay_ms : 0,
+               cli_signal_name(o->backpressure.signal));
+    }
+}
+
+static void handles(const struct cli_snapshot *s)
+{
+    printf("\n%-*s %8s %8s  %s\n", NAME_WIDTH, "HANDLE (PID)", "leased", "reserved", "state");
+    for (size_t i = 0; i < s->peer_count; i++)
+        printf("%-*d %8u %8u  %s\n", NAME_WIDTH, (int)s->peers[i].peer.pid, s->peers[i].holds.leased,
+               s->peers[i].holds.reserved, cli_state_name(s->peers[i].peer.state));
+    printf("%zu of %u handles in use\n", s->peer_count, s->settings.max_handles);
+}
+
+void cli_table_print(const char *segment, const struct cli_snapshot *s)
+{
+    limits(segment, s);
+    stages(s);
+    if (s->source_count)
+        sources(s);
+    handles(s);
+}
