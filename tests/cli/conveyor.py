@@ -1,0 +1,104 @@
+"""What the tests of the command share: a segment that is removed at the end, and bounded waits for conditions."""
+import json
+import os
+import subprocess
+import time
+import unittest
+
+COMMAND = os.environ["CONVEYOR"]
+PATIENCE = 60  # seconds until a condition that must come true counts as missed
+
+
+def call(*arguments, **options):
+    """Runs `conveyor` to its end; bytes in, bytes out."""
+    options.setdefault("stdin", subprocess.DEVNULL) if "input" not in options else None
+    options.setdefault("stdout", subprocess.PIPE)
+    return subprocess.run([COMMAND, *arguments], stderr=subprocess.PIPE, timeout=PATIENCE, **options)
+
+
+def start(*arguments, **options):
+    """Starts `conveyor` and returns the process."""
+    return subprocess.Popen([COMMAND, *arguments], **options)
+
+
+def wait_until(condition, what):
+    """Waits for a condition to hold and returns its value."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.005)
+    raise AssertionError("never came true: " + what)
+
+
+class SegmentTest(unittest.TestCase):
+    """Each test has the name of a segment of its own, which is removed afterwards, as are processes left."""
+
+    def setUp(self):
+        self.segment = "conveyor-cli-%d-%s" % (os.getpid(), self._testMethodName[:60])
+        self.started = []
+
+    def tearDown(self):
+        for process in self.started:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+        call("rm", self.segment)
+
+    def start(self, *arguments, **options):
+        process = start(*arguments, **options)
+        self.started.append(process)
+        return process
+
+    def create(self, *arguments):
+        self.succeed("create", self.segment, *arguments)
+
+    def succeed(self, *arguments, **options):
+        done = call(*arguments, **options)
+        self.assertEqual(done.returncode, 0, (arguments, done.stderr))
+        return done
+
+    def fail_with(self, status, *arguments, **options):
+        """The call ends with that status and one line on standard error, which is returned."""
+        done = call(*arguments, **options)
+        self.assertEqual(done.returncode, status, (arguments, done.stderr))
+        self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+        self.assertTrue(done.stderr.startswith(b"conveyor"), done.stderr)
+        return done.stderr.decode(errors="replace")
+
+    def push(self, text, *arguments, stage="filter", source="file-1"):
+        return self.succeed("push", self.segment, "--stage", stage, "--source", source, *arguments, input=text)
+
+    def pull(self, *arguments, stage="filter"):
+        return self.succeed("pull", self.segment, "--stage", stage, *arguments).stdout
+
+    def stat(self):
+        return json.loads(self.succeed("stat", self.segment, "--json").stdout)
+
+    def stage(self, name):
+        """The entry of a stage in `stat --json`; None while it has none."""
+        return next((s for s in self.stat()["stages"] if s["name"] == name), None)
+
+    def queued(self, name="filter"):
+        stage = self.stage(name)
+        return stage["queued"] if stage else 0
+
+    def doctor(self):
+        done = call("doctor", self.segment, "--json")
+        answer = json.loads(done.stdout)
+        self.assertEqual(done.returncode, 0 if answer["ok"] else 1)
+        self.assertEqual(answer["free"] + answer["reserved"] + answer["queued"] + answer["leased"], answer["capacity"])
+        return answer
+
+    def assert_sound(self, queued=0):
+        """Nothing is wrong, and so many records are queued."""
+        answer = self.doctor()
+        self.assertEqual((answer["ok"], answer["problems"]), (True, []))
+        self.assertEqual((answer["queued"], answer["leased"], answer["reserved"]), (queued, 0, 0))
+
+
+def main():
+    unittest.main(verbosity=2)

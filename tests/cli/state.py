@@ -1,0 +1,195 @@
+"""create, rm, list, stat and doctor: what they show is what is there."""
+import json
+import os
+import re
+import signal
+import stat as status_bits
+import subprocess
+
+from conveyor import SegmentTest, call, main, wait_until
+
+STAGE_KEYS = {"name", "queued", "leased", "utilization", "accepted", "delivered", "acked", "returned", "redelivered",
+              "dead_lettered", "backpressure"}
+SOURCE_KEYS = {"name", "buffered", "credits", "backpressure", "delay_ms", "stalled_ns"}
+
+
+class State(SegmentTest):
+    def start_puller(self):
+        """A pull that holds leases: its standard output is a pipe that nobody reads."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        process = self.start("pull", self.segment, "--stage", "filter", stdout=writer, stderr=subprocess.DEVNULL)
+        os.close(writer)
+        wait_until(lambda: self.stage("filter")["leased"], "a blocked pull holds leases")
+        return process
+
+    def fill(self):
+        """2,000 records of 999 bytes: far more than a pipe takes."""
+        self.create("--max-total-records", "4000")
+        self.push(b"".join(b"%0999d\n" % i for i in range(2000)))
+
+    def test_create_makes_what_it_is_told(self):
+        self.create("--max-total-records", "500", "--max-per-stage", "400", "--max-per-source", "300",
+                    "--backpressure-threshold", "0.9", "--resume-threshold", "0.25", "--payload-size", "4000",
+                    "--classes", "100:450,4000:50", "--max-retries", "7", "--mode", "0640")
+        mode = os.stat("/dev/shm/" + self.segment).st_mode
+        self.assertEqual(status_bits.S_IMODE(mode), 0o640)
+        self.assertEqual(self.stat()["capacity"],
+                         {"max_total_records": 500, "max_per_stage": 400, "max_per_source": 300})
+        text = self.succeed("stat", self.segment).stdout.decode()
+        for word in ("500 records", "400 per stage", "300 per source", "90 %", "25 %", "7 retries", "3.9 KiB"):
+            self.assertIn(word, text)
+
+    def test_rm_removes_and_the_name_is_free_again(self):
+        self.create("--max-total-records", "100")
+        self.succeed("rm", self.segment)
+        self.assertFalse(os.path.exists("/dev/shm/" + self.segment))
+        self.create("--max-total-records", "200")
+        self.assertEqual(self.stat()["capacity"]["max_total_records"], 200)
+
+    def test_list_shows_the_segment(self):
+        self.create("--max-total-records", "321")
+        self.assertRegex(self.succeed("list").stdout.decode(), re.escape(self.segment) + r".*\b321\b")
+        answer = json.loads(self.succeed("list", "--json").stdout)
+        mine = [s for s in answer["segments"] if s["name"] == self.segment]
+        self.assertEqual((answer["version"], len(mine), mine[0]["max_total_records"]), (1, 1, 321))
+        self.assertEqual(mine[0]["bytes"], os.stat("/dev/shm/" + self.segment).st_size)
+        self.succeed("rm", self.segment)
+        self.assertNotIn(self.segment.encode(), self.succeed("list").stdout)
+
+    def test_stat_json_has_the_agreed_keys_and_right_numbers(self):
+        self.create("--max-total-records", "1000", "--max-per-stage", "500", "--max-per-source", "400")
+        self.push(b"".join(b"%d\n" % i for i in range(100)), source="kafka-1")
+        self.pull("--count", "30")
+        answer = self.stat()
+        self.assertLessEqual({"version", "segment", "capacity", "total", "stages", "sources", "handles"}, set(answer))
+        self.assertEqual((answer["version"], answer["segment"]), (1, self.segment))
+        self.assertLessEqual({"buffered": 70, "queued": 70, "leased": 0, "utilization": 0.07}.items(),
+                             answer["total"].items())
+        stage = next(s for s in answer["stages"] if s["name"] == "filter")
+        self.assertLessEqual(STAGE_KEYS, set(stage))
+        self.assertLessEqual({"queued": 70, "leased": 0, "utilization": 0.14, "accepted": 100, "delivered": 30,
+                              "acked": 30, "returned": 0, "redelivered": 0, "dead_lettered": 0,
+                              "backpressure": "none"}.items(), stage.items())
+        self.assertEqual(len(answer["sources"]), 1)
+        source = answer["sources"][0]
+        self.assertLessEqual(SOURCE_KEYS, set(source))
+        self.assertEqual((source["name"], source["buffered"], source["delay_ms"]), ("kafka-1", 70, 0))
+        self.assertEqual(answer["handles"], [])
+
+    def test_stat_shows_handles_and_their_leases(self):
+        self.fill()
+        puller = self.start_puller()
+        handles = self.stat()["handles"]
+        self.assertEqual([(h["pid"], h["state"]) for h in handles], [(puller.pid, "alive")])
+        self.assertEqual(handles[0]["leased"], self.stage("filter")["leased"])
+        self.assertIn(str(puller.pid), self.succeed("stat", self.segment).stdout.decode())
+
+    def test_names_with_every_character_survive_json_and_prometheus(self):
+        self.create("--max-total-records", "100")
+        name = "a\"b\\c{d}=\u00fc\u4e2d"
+        self.push(b"x\n", stage=name, source=name)
+        self.assertEqual(self.stage(name)["queued"], 1)
+        text = self.succeed("stat", self.segment, "--prometheus").stdout.decode()
+        self.assertIn('stage="a\\"b\\\\c{d}=\u00fc\u4e2d"', text)
+
+    def test_prometheus_text_is_well_formed(self):
+        self.create("--max-total-records", "1000")
+        self.push(b"x\n" * 10)
+        self.pull("--count", "4")
+        types, helped, value = {}, set(), {}
+        sample = re.compile(r'^(conveyor_[a-z_]+)\{([a-z_]+="(?:[^"\\\n]|\\.)*"(?:,[a-z_]+="(?:[^"\\\n]|\\.)*")*)\} (\S+)$')
+        for line in self.succeed("stat", self.segment, "--prometheus").stdout.decode().splitlines():
+            if line.startswith("# HELP "):
+                self.assertRegex(line, r"^# HELP \w+ .+\.$")
+                helped.add(line.split()[2])
+            elif line.startswith("# TYPE "):
+                _, _, family, kind = line.split()
+                self.assertNotIn(family, types)
+                types[family] = kind
+            else:
+                match = sample.match(line)
+                self.assertTrue(match, line)
+                self.assertIn(match[1], types)
+                self.assertEqual(match[1].endswith("_total"), types[match[1]] == "counter", line)
+                self.assertNotIn(match.group(1, 2), value)
+                value[match.group(1, 2)] = float(match[3])
+        self.assertEqual(helped, set(types))
+        stage = 'segment="%s",stage="filter"' % self.segment
+        self.assertEqual(value["conveyor_stage_queued_records", stage], 6)
+        self.assertEqual(value["conveyor_stage_accepted_records_total", stage], 10)
+        self.assertEqual(value["conveyor_stage_acked_records_total", stage], 4)
+
+    def test_output_that_cannot_be_written_is_an_error(self):
+        self.create("--max-total-records", "100")
+        for arguments in (["stat", self.segment], ["stat", self.segment, "--json"], ["doctor", self.segment],
+                          ["stat", self.segment, "--prometheus"], ["doctor", self.segment, "--json"], ["list"],
+                          ["list", "--json"], ["--help"], ["pull", "--help"]):
+            with open("/dev/full", "wb") as full:
+                done = call(*arguments, stdout=full)
+            self.assertEqual((done.returncode, done.stderr.count(b"\n")), (1, 1), (arguments, done.stderr))
+
+    def test_doctor_finds_nothing_wrong_with_a_healthy_segment(self):
+        self.create("--max-total-records", "1000", "--max-per-stage", "1000", "--max-per-source", "1000")
+        self.assert_sound(0)
+        self.push(b"x\n" * 100)
+        self.assert_sound(100)
+        text = self.succeed("doctor", self.segment).stdout.decode()
+        self.assertIn("900 free + 0 reserved + 100 queued + 0 leased = 1000", text)
+        self.assertIn("nobody takes them", text)
+        self.pull()
+        self.assert_sound(0)
+        self.assertEqual(self.doctor()["notes"], [])
+
+    def test_doctor_is_content_while_others_are_at_work(self):
+        self.fill()
+        self.start_puller()
+        answer = self.doctor()
+        self.assertTrue(answer["ok"], answer)
+        self.assertGreater(answer["leased"], 0)
+
+    def test_doctor_finds_a_stopped_process(self):
+        self.fill()
+        puller = self.start_puller()
+        os.kill(puller.pid, signal.SIGSTOP)
+        wait_until(lambda: self.stat()["handles"][0]["state"] == "stopped", "the stopped process is seen")
+        answer = self.doctor()
+        self.assertFalse(answer["ok"])
+        self.assertIn("process %d is stopped" % puller.pid, answer["problems"][0])
+        os.kill(puller.pid, signal.SIGCONT)
+        wait_until(lambda: self.doctor()["ok"], "the continued process is no problem")
+
+    def test_doctor_repairs_what_a_killed_process_left(self):
+        self.fill()
+        puller = self.start_puller()
+        puller.kill()
+        puller.wait()
+        self.succeed("doctor", self.segment, "--repair")
+        answer = self.doctor()
+        self.assertEqual((answer["ok"], answer["leased"]), (True, 0))
+        self.assertEqual(self.stat()["handles"], [])
+        self.assertGreater(self.stage("filter")["redelivered"], 0)
+        self.assertEqual(len(set(self.pull().splitlines())), answer["queued"])
+
+    def test_doctor_finds_dead_letters(self):
+        self.create("--max-total-records", "100", "--max-retries", "0")
+        self.push(b"a\nb\n")
+        with open("/dev/full", "wb") as full:
+            call("pull", self.segment, "--stage", "filter", stdout=full)
+        answer = self.doctor()
+        self.assertFalse(answer["ok"])
+        self.assertIn("2 dead letters", answer["problems"][0])
+        self.assertEqual(self.stage("filter")["dead_lettered"], 2)
+        self.assertEqual(self.pull("--to", "filter", stage="dead-letter"), b"a\nb\n")
+        self.assertEqual(self.pull(), b"a\nb\n")
+        self.assert_sound(0)
+
+    def test_doctor_notes_limits_that_cannot_be_reached(self):
+        self.create("--max-total-records", "100", "--max-per-stage", "200", "--max-per-source", "300")
+        answer = self.doctor()
+        self.assertTrue(answer["ok"])
+        self.assertEqual(len([n for n in answer["notes"] if "can never be reached" in n]), 2)
+
+
+if __name__ == "__main__":
+    main()
