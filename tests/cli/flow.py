@@ -181,9 +181,10 @@ class Flow(SegmentTest):
     def test_a_full_segment_makes_push_wait(self):
         self.create("--max-total-records", "100", "--max-per-stage", "100", "--max-per-source", "100")
         text = numbered(b"line", 1000)
-        push = self.start_push()
-        push.stdin.write(text)
-        push.stdin.close()
+        with tempfile.TemporaryFile() as file:
+            file.write(text)
+            file.seek(0)
+            push = self.start_push(stdin=file)
         wait_until(lambda: self.stat()["total"]["buffered"] >= 80, "the segment fills to its threshold")
         self.assertIsNone(push.poll())
         self.assertLessEqual(self.stat()["total"]["buffered"], 100)
