@@ -2,13 +2,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "harness/bench.h"
 #include "job/job.h"
+
+#define USAGE                                                                                                          \
+    "usage: conveyor-bench COMMAND ... (each has --help)\n"                                                            \
+    "  job    the Debian package index through three stages, with a worker killed on the way\n"                        \
+    "  peers  records a second, beside other systems\n"
 
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc > 1 && !strcmp(argv[1], "job"))
         return job_main(argc - 1, argv + 1);
-    fputs("usage: conveyor-bench job ... (--help says more)\n", stderr);
-    return 2;
+    if (argc > 1 && !strcmp(argv[1], "peers"))
+        return bench_peers_main(argc - 1, argv + 1);
+    bool help = argc > 1 && !strcmp(argv[1], "--help");
+    fputs(USAGE, help ? stdout : stderr);
+    return help ? 0 : 2;
 }

@@ -150,7 +150,7 @@ static void choose_victim(struct crew *c)
 static void show(struct crew *c, uint64_t now)
 {
     bool terminal = isatty(STDERR_FILENO);
-    if (now - c->shown_at < (terminal ? UINT64_C(100000000) : UINT64_C(500000000)))
+    if (now - c->shown_at < (terminal ? UINT64_C(100000000) : UINT64_C(200000000)))
         return;
     c->shown_at = now;
     fprintf(stderr, "%sjob: %5.1f s  put %llu of %u, filtered %llu, enriched %llu, written %llu; in the buffer %lld%s",
