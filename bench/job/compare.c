@@ -14,23 +14,22 @@ struct expected {
 
 static int sequential_pass(const struct job *job, struct expected *e, uint64_t *kept)
 {
-    const struct job_input *in = &job->input;
-    e->text = malloc(in->bytes + (uint64_t)in->count * JOB_EXTRA_BYTES);
-    e->offset = malloc(((size_t)in->count + 1) * sizeof *e->offset);
-    e->seen = calloc((size_t)in->count + 1, sizeof *e->seen);
+    e->text = malloc(job->passes * job->input.bytes + (uint64_t)job->records * JOB_EXTRA_BYTES);
+    e->offset = malloc(((size_t)job->records + 1) * sizeof *e->offset);
+    e->seen = calloc((size_t)job->records + 1, sizeof *e->seen);
     char *record = malloc(job->settings.payload_size);
     if (!e->text || !e->offset || !e->seen || !record)
         return -1;
     uint64_t at = 0;
-    for (uint32_t i = 0; i < in->count; i++) {
+    for (uint32_t i = 0; i < job->records; i++) {
         e->offset[i] = at;
-        uint32_t length = job_make(in, i, record);
+        uint32_t length = job_make(&job->input, i, record);
         if (job_keep(record, length)) {
             at += job_enrich(record, length, e->text + at);
             ++*kept;
         }
     }
-    e->offset[in->count] = at;
+    e->offset[job->records] = at;
     free(record);
     return 0;
 }
@@ -41,8 +40,8 @@ static void compare_record(const struct job *job, struct expected *e, const char
     static const char prefix[] = "Position: ";
     size_t n = sizeof prefix - 1;
     d->found++;
-    unsigned long position = length > n && !memcmp(text, prefix, n) ? strtoul(text + n, NULL, 10) : job->input.count;
-    if (position >= job->input.count) {
+    unsigned long position = length > n && !memcmp(text, prefix, n) ? strtoul(text + n, NULL, 10) : job->records;
+    if (position >= job->records) {
         d->wrong++;
         return;
     }
@@ -89,7 +88,7 @@ int job_compare(const struct job *job, uint32_t sinks, struct job_difference *d)
         job_sink_path(job, i, path, sizeof path);
         error = compare_file(job, path, &e, d);
     }
-    for (uint32_t i = 0; i < job->input.count && !error; i++)
+    for (uint32_t i = 0; i < job->records && !error; i++)
         d->lost += e.offset[i + 1] != e.offset[i] && !e.seen[i];
     free(e.text);
     free(e.offset);

@@ -18,6 +18,7 @@ struct crew {
     struct job *job;
     struct job_outcome *out;
     struct cvb_handle *handle;
+    uint32_t stage[JOB_ROLES];
     pid_t pid[JOB_SLOTS];
     uint64_t start, moved_at, moved, shown_at;
     enum job_role victim_role;
@@ -138,7 +139,9 @@ static int reap(struct crew *c)
 static void choose_victim(struct crew *c)
 {
     struct job_board *b = c->job->board;
-    if (c->out->victim >= 0 || atomic_load(&b->victim) >= 0 || finished(c) * 5 < c->job->input.count * UINT64_C(2))
+    uint64_t done = finished(c) * 100 / c->job->records;
+    atomic_store(&b->least, done < 60 ? JOB_BATCH / 2 : 1);
+    if (c->out->victim >= 0 || atomic_load(&b->victim) >= 0 || done < 40)
         return;
     for (uint32_t i = 0; i < c->out->slots; i++)
         if (b->slots[i].role == c->victim_role) {
@@ -155,9 +158,21 @@ static void show(struct crew *c, uint64_t now)
     c->shown_at = now;
     fprintf(stderr, "%sjob: %5.1f s  put %llu of %u, filtered %llu, enriched %llu, written %llu; in the buffer %lld%s",
             terminal ? "\r" : "", (double)(now - c->start) / 1e9, (unsigned long long)records_of(c, JOB_SOURCE),
-            c->job->input.count, (unsigned long long)records_of(c, JOB_FILTER),
+            c->job->records, (unsigned long long)records_of(c, JOB_FILTER),
             (unsigned long long)records_of(c, JOB_ENRICH), (unsigned long long)records_of(c, JOB_SINK),
             (long long)cvb_total_buffered(c->handle), terminal ? "\033[K" : "\n");
+}
+
+static void look_at_sizes(struct crew *c)
+{
+    int64_t size = cvb_total_buffered(c->handle);
+    if (size > c->out->peak)
+        c->out->peak = size;
+    for (enum job_role r = JOB_FILTER; r < JOB_ROLES; r++) {
+        size = cvb_stage_size(c->handle, c->stage[r]);
+        if (size > c->out->stage_peak)
+            c->out->stage_peak = size;
+    }
 }
 
 /* One look at everything; -1 when the job cannot go on. */
@@ -170,9 +185,7 @@ static int tick(struct crew *c)
     if (moved != c->moved)
         c->moved_at = now;
     c->moved = moved;
-    int64_t size = cvb_total_buffered(c->handle);
-    if (size > c->out->peak)
-        c->out->peak = size;
+    look_at_sizes(c);
     show(c, now);
     if (interrupted)
         return fail("interrupted");
@@ -249,12 +262,11 @@ static void end_children(struct crew *c)
 
 static int open_segment(struct crew *c)
 {
-    uint32_t id;
     int error = cvb_create(c->job->segment, &c->job->settings);
     if (!error)
         error = cvb_attach(c->job->segment, &c->handle);
     for (enum job_role r = JOB_FILTER; r < JOB_ROLES && !error; r++)
-        error = cvb_stage(c->handle, job_role_name(r), &id);
+        error = cvb_stage(c->handle, job_role_name(r), &c->stage[r]);
     if (!error)
         error = cvb_settings_of(c->handle, &c->job->settings);
     if (error)

@@ -42,13 +42,16 @@ struct job_slot {
 
 /* Shared memory of the coordinator and its children. */
 struct job_board {
-    _Atomic int stop;   /* workers end when they see it */
-    _Atomic int victim; /* the slot that stops itself to be killed, its leases in hand; -1: none */
+    _Atomic int stop;       /* workers end when they see it */
+    _Atomic int victim;     /* the slot that stops itself to be killed, its leases in hand; -1: none */
+    _Atomic uint64_t least; /* so many leases at least */
     struct job_slot slots[JOB_SLOTS];
 };
 
 struct job {
     struct job_input input;
+    uint32_t passes;  /* the input goes through so often */
+    uint32_t records; /* passes * stanzas: positions are 0 to records - 1 */
     struct job_board *board;
     const char *directory; /* where the sinks write */
     char segment[CVB_NAME_MAX];
@@ -110,7 +113,7 @@ struct job_outcome {
     uint64_t held, killed_at;
     pid_t killed_pid;
     uint32_t slots, sinks;
-    int64_t peak; /* most records seen in the segment at once */
+    int64_t peak, stage_peak; /* most records seen at once, in the segment and in a stage */
     struct cvb_audit audit;
     struct job_difference difference;
 };

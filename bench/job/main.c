@@ -10,9 +10,11 @@
 #include "job.h"
 
 #define USAGE                                                                                                          \
-    "usage: conveyor-bench job --input FILE --output DIRECTORY [--kill filter|enrich|sink]\n"                          \
+    "usage: conveyor-bench job --input FILE --output DIRECTORY [--passes N] [--kill filter|enrich|sink]\n"             \
     "  Sends the stanzas of FILE (as `apt-cache dumpavail` prints them) through filter, enrich and sink, kills a\n"    \
-    "  worker on the way (of sink by default), and checks the output. Exit status: 0 all is well, 1 it is not, 2 "     \
+    "  worker on the way (of sink by default), and checks the output. --passes: the input goes through so often "      \
+    "(5).\n"                                                                                                           \
+    "  Exit status: 0 all is well, 1 it is not, 2 "                                                                    \
     "usage.\n"
 
 static int usage(FILE *to, int status)
@@ -32,10 +34,11 @@ static uint32_t payload_size(uint32_t longest)
 
 static int prepare(struct job *job, const char *path)
 {
-    if (job_input_read(path, &job->input)) {
-        fprintf(stderr, "job: cannot read %s: %s\n", path, strerror(errno));
+    if (job_input_read(path, &job->input) || !job->input.count) {
+        fprintf(stderr, "job: cannot read %s: %s\n", path, errno ? strerror(errno) : "no stanzas in it");
         return 1;
     }
+    job->records = job->input.count * job->passes;
     cvb_settings_init(&job->settings);
     job->settings.payload_size = payload_size(job->input.longest);
     snprintf(job->segment, sizeof job->segment, "conveyor-bench-job-%d", (int)getpid());
@@ -49,7 +52,8 @@ static int prepare(struct job *job, const char *path)
 static int run(struct job *job, enum job_role victim)
 {
     struct job_outcome outcome;
-    fprintf(stderr, "job: %u stanzas, %.1f MB\n", job->input.count, (double)job->input.bytes / 1e6);
+    fprintf(stderr, "job: %u stanzas, %.1f MB, %u times over\n", job->input.count, (double)job->input.bytes / 1e6,
+            job->passes);
     if (job_coordinate(job, victim, &outcome))
         return 1;
     fprintf(stderr, "%sjob: the buffer is empty after %.2f s; comparing the output with a sequential pass\n",
@@ -63,14 +67,14 @@ static int run(struct job *job, enum job_role victim)
 
 int job_main(int argc, char **argv)
 {
-    static const struct option options[] = {{"input", required_argument, 0, 'i'},
-                                            {"output", required_argument, 0, 'o'},
-                                            {"kill", required_argument, 0, 'k'},
-                                            {"help", no_argument, 0, 'h'},
-                                            {0, 0, 0, 0}};
+    static const struct option options[] = {
+        {"input", required_argument, 0, 'i'},  {"output", required_argument, 0, 'o'},
+        {"passes", required_argument, 0, 'p'}, {"kill", required_argument, 0, 'k'},
+        {"help", no_argument, 0, 'h'},         {0, 0, 0, 0}};
     static struct job job;
     const char *input = NULL;
     enum job_role victim = JOB_SINK;
+    job.passes = 5;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'h')
             return usage(stdout, 0);
@@ -78,13 +82,15 @@ int job_main(int argc, char **argv)
             input = optarg;
         else if (c == 'o')
             job.directory = optarg;
+        else if (c == 'p')
+            job.passes = (uint32_t)atoi(optarg);
         else if (c == 'k')
             for (victim = JOB_FILTER; victim < JOB_ROLES && strcmp(optarg, job_role_name(victim)); victim++)
                 ;
         if (c == '?' || victim == JOB_ROLES)
             return usage(stderr, 2);
     }
-    if (!input || !job.directory || optind != argc)
+    if (!input || !job.directory || optind != argc || job.passes < 1 || job.passes > 1000)
         return usage(stderr, 2);
     return prepare(&job, input) || run(&job, victim) ? 1 : 0;
 }

@@ -55,7 +55,7 @@ int job_send(struct job_process *p, uint32_t stage, const struct cvb_lease *leas
 void job_work_done(struct job_process *p, size_t held)
 {
     p->slot->held = held;
-    if (atomic_load(&p->job->board->victim) == p->index)
+    if (atomic_load(&p->job->board->victim) == p->index && held >= atomic_load(&p->job->board->least))
         raise(SIGSTOP);
 }
 

@@ -55,7 +55,6 @@ static int put(struct job_process *p, const struct cvb_record *records, size_t c
 
 int job_source(struct job_process *p)
 {
-    const struct job_input *input = &p->job->input;
     struct cvb_record records[JOB_BATCH];
     uint32_t source, pipeline;
     char name[32];
@@ -64,11 +63,11 @@ int job_source(struct job_process *p)
     if (!error)
         error = cvb_pipeline(p->handle, "packages", &pipeline);
     uint32_t next = p->slot->number - 1;
-    while (!error && next < input->count) {
+    while (!error && next < p->job->records) {
         size_t n = 0;
         char *at = p->room;
-        for (; n < JOB_BATCH && next < input->count; n++, next += JOB_SOURCES) {
-            uint32_t length = job_make(input, next, at);
+        for (; n < JOB_BATCH && next < p->job->records; n++, next += JOB_SOURCES) {
+            uint32_t length = job_make(&p->job->input, next, at);
             records[n] = (struct cvb_record){at, length, source, pipeline};
             at += length;
         }

@@ -13,7 +13,7 @@ const char *job_role_name(enum job_role role)
 /* Source: the stanza with its position in front, as a connector adds an offset. */
 uint32_t job_make(const struct job_input *input, uint32_t position, char *out)
 {
-    const struct job_stanza *s = &input->stanzas[position];
+    const struct job_stanza *s = &input->stanzas[position % input->count];
     int n = sprintf(out, "Position: %u\n", position);
     memcpy(out + n, input->text + s->offset, s->length);
     return (uint32_t)n + s->length;
