@@ -118,7 +118,9 @@ static int ended(struct crew *c, int i, int status)
     if (WIFSIGNALED(status))
         fprintf(stderr, "%s\n", strsignal(WTERMSIG(status)));
     else
-        fprintf(stderr, "%s\n", cvb_error_text(atomic_load(&s->error)));
+        fprintf(stderr, "%s%s%s\n", cvb_error_text(atomic_load(&s->error)),
+                atomic_load(&s->error) == CVB_ESYSTEM ? ": " : "",
+                atomic_load(&s->error) == CVB_ESYSTEM ? strerror(atomic_load(&s->system_error)) : "");
     return -1;
 }
 

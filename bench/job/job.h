@@ -37,7 +37,8 @@ struct job_slot {
     _Atomic uint64_t refused;     /* puts or forwards that a limit cut short */
     _Atomic uint64_t slowed, paused, slept_ns;
     _Atomic uint64_t held; /* leases in hand, their work done, not yet settled */
-    _Atomic int error;     /* why the process gave up */
+    _Atomic int error;     /* why the process gave up, and errno then */
+    _Atomic int system_error;
 };
 
 /* Shared memory of the coordinator and its children. */

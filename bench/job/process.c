@@ -1,4 +1,5 @@
 /* process.c - one process of the job: attaches, does its role until it is told to stop, detaches. */
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,6 +117,7 @@ int job_process_main(const struct job *job, int index)
         error = p.slot->role == JOB_SOURCE ? job_source(&p) : work(&p);
     if (!error)
         error = cvb_detach(p.handle);
+    p.slot->system_error = errno;
     p.slot->error = error;
     return error ? 1 : 0;
 }
