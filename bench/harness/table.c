@@ -102,8 +102,9 @@ static void print_block(FILE *out, const struct bench_suite *s, unsigned t, enum
 void bench_table_print(FILE *out, const struct bench_suite *s)
 {
     fprintf(out, "\nFull records (128 bytes, 64 of payload written and summed), million a second: median (min-max)\n");
-    fprintf(out, "%u repeats of %u ms in turns; separate processes, pinned; counts and sums verified\n", s->repeats,
+    fprintf(out, "%u repeats of %u ms in turns; separate processes, pinned; counts and sums verified;\n", s->repeats,
             s->times.window_ms);
+    fprintf(out, "every system has room for %u records for each producer, %u at most\n", s->capacity, 2 * s->capacity);
     for (unsigned t = 0; t < s->topology_count; t++)
         for (enum bench_state state = BENCH_NEAR; state < BENCH_STATES; state++)
             print_block(out, s, t, state);
