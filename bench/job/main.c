@@ -1,0 +1,96 @@
+/* main.c - `conveyor-bench job`: reads the input, runs the pipeline, compares, reports. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "job.h"
+
+#define USAGE                                                                                                          \
+    "usage: conveyor-bench job --input FILE --output DIRECTORY [--passes N] [--kill filter|enrich|sink]\n"             \
+    "  Sends the stanzas of FILE (as `apt-cache dumpavail` prints them) through filter, enrich and sink, kills a\n"    \
+    "  worker on the way (of sink by default), and checks the output. --passes: the input goes through so often "      \
+    "(5).\n"                                                                                                           \
+    "  Exit status: 0 all is well, 1 it is not, 2 "                                                                    \
+    "usage.\n"
+
+static int usage(FILE *to, int status)
+{
+    fputs(USAGE, to);
+    return status;
+}
+
+/* 128 KiB, or more if the longest stanza asks for it. */
+static uint32_t payload_size(uint32_t longest)
+{
+    uint32_t size = 128 * 1024;
+    while (size < longest + JOB_EXTRA_BYTES)
+        size *= 2;
+    return size;
+}
+
+static int prepare(struct job *job, const char *path)
+{
+    if (job_input_read(path, &job->input) || !job->input.count) {
+        fprintf(stderr, "job: cannot read %s: %s\n", path, errno ? strerror(errno) : "no stanzas in it");
+        return 1;
+    }
+    job->records = job->input.count * job->passes;
+    cvb_settings_init(&job->settings);
+    job->settings.payload_size = payload_size(job->input.longest);
+    snprintf(job->segment, sizeof job->segment, "conveyor-bench-job-%d", (int)getpid());
+    job->board = mmap(NULL, sizeof *job->board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (job->board == MAP_FAILED)
+        return 1;
+    job->board->victim = -1;
+    return 0;
+}
+
+static int run(struct job *job, enum job_role victim)
+{
+    struct job_outcome outcome;
+    fprintf(stderr, "job: %u stanzas, %.1f MB, %u times over\n", job->input.count, (double)job->input.bytes / 1e6,
+            job->passes);
+    if (job_coordinate(job, victim, &outcome))
+        return 1;
+    fprintf(stderr, "%sjob: the buffer is empty after %.2f s; comparing the output with a sequential pass\n",
+            isatty(STDERR_FILENO) ? "\r\033[K" : "", outcome.seconds);
+    if (job_compare(job, outcome.sinks, &outcome.difference)) {
+        fprintf(stderr, "job: cannot read the output in %s\n", job->directory);
+        return 1;
+    }
+    return job_report(job, &outcome) ? 1 : 0;
+}
+
+int job_main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"input", required_argument, 0, 'i'},  {"output", required_argument, 0, 'o'},
+        {"passes", required_argument, 0, 'p'}, {"kill", required_argument, 0, 'k'},
+        {"help", no_argument, 0, 'h'},         {0, 0, 0, 0}};
+    static struct job job;
+    const char *input = NULL;
+    enum job_role victim = JOB_SINK;
+    job.passes = 5;
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c == 'h')
+            return usage(stdout, 0);
+        if (c == 'i')
+            input = optarg;
+        else if (c == 'o')
+            job.directory = optarg;
+        else if (c == 'p')
+            job.passes = (uint32_t)atoi(optarg);
+        else if (c == 'k')
+            for (victim = JOB_FILTER; victim < JOB_ROLES && strcmp(optarg, job_role_name(victim)); victim++)
+                ;
+        if (c == '?' || victim == JOB_ROLES)
+            return usage(stderr, 2);
+    }
+    if (!input || !job.directory || optind != argc || job.passes < 1 || job.passes > 1000)
+        return usage(stderr, 2);
+    return prepare(&job, input) || run(&job, victim) ? 1 : 0;
+}

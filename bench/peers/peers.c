@@ -1,0 +1,25 @@
+/* peers.c - which systems this build has, in the order in which they run and are shown. */
+#include "peer.h"
+
+const struct peer *const peers[] = {
+    &peer_conveyor, &peer_conveyor_reserve,
+#ifdef HAVE_DPDK
+    &peer_rte,      &peer_rte_hts,
+    &peer_rte_rts,
+#endif
+#ifdef HAVE_CK
+    &peer_ck_mpmc,  &peer_ck_spsc,
+#endif
+    &peer_copy,     0,
+};
+
+bool peer_is_ours(const struct peer *peer) { return peer == &peer_conveyor || peer == &peer_conveyor_reserve; }
+
+const char peers_left_out[] = ""
+#ifndef HAVE_DPDK
+                              "rte_ring (no libdpdk-dev at build time) "
+#endif
+#ifndef HAVE_CK
+                              "ck_ring (no libck-dev at build time) "
+#endif
+    ;

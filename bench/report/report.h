@@ -1,0 +1,18 @@
+/* report.h - reading results again: is B faster than A? */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* rank.c - the Mann-Whitney rank test of two samples. */
+struct rank_test {
+    double p;     /* two-sided: how likely such ranks are if A and B are alike */
+    double delta; /* Cliff's: -1 every B below every A, 0 alike, 1 every B above every A */
+};
+struct rank_test rank_compare(const double *a, size_t a_count, const double *b, size_t b_count);
+
+/* compare.c - the command `compare A.json B.json` */
+int report_compare_main(int argc, char **argv);
+
+#endif
