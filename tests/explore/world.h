@@ -1,0 +1,41 @@
+/* world.h - the segment that all simulated processes share, who lives, and what the units and counters say.
+ *
+ * After each write to a unit's word or a counter the shadow counts are corrected and the limits checked.
+ */
+#ifndef EXPLORE_WORLD_H
+#define EXPLORE_WORLD_H
+
+#include <conveyor/buffer.h>
+
+#include "handle.h"
+#include "internal.h"
+#include "sim.h"
+
+enum { WORLD_COUNTERS = 16, WORLD_UNITS = 256 };
+
+extern struct world {
+    struct cvb_settings settings;
+    struct cvb_geometry geometry;
+    char *base;
+    uint32_t counters; /* how many */
+    int64_t used[WORLD_COUNTERS], shadow[WORLD_COUNTERS], limit[WORLD_COUNTERS];
+    int64_t most[SIM_FIBERS + 1][WORLD_COUNTERS]; /* the largest `used` since a process's operation began */
+    int seat_owner[16];                           /* who holds the lock: process + 1 */
+} world;
+
+/* Once for each scenario, then once for each schedule. */
+void world_make(const struct cvb_settings *settings);
+void world_reset(void);
+void world_after_step(const char *access, const void *at, const void *place);
+void world_begin(int process);
+/* The process's locks are gone. */
+void world_unlock_all(int process);
+struct cvb_unit *world_unit(uint32_t u);
+struct cvb_seat *world_seat(uint32_t s);
+/* The first word of a member's payload: the record's number. */
+int world_member_id(uint32_t u, unsigned i);
+/* Calls visit for the payload of each record that the seat has leased, by the units' words. */
+void world_leased_by(uint32_t seat, void (*visit)(const void *payload, const struct cvb_unit *unit, void *data),
+                     void *data);
+
+#endif
