@@ -14,6 +14,7 @@ static struct record {
     uint32_t stage, source, retry; /* as it would be delivered now */
     uint32_t stage2, retry2;       /* and if the settling at work took effect */
     bool accepted, marked;
+    uint32_t leased_in; /* the stage, if marked */
     int batch, index;              /* the put call, and its place in it */
     long entered_from, entered_to; /* when it entered its stage; to: LONG_MAX while unknown */
 } record[GHOST_RECORDS];
@@ -103,6 +104,18 @@ static void check_order(const struct record *r, int id, long began)
     }
 }
 
+/* Whoever finds a record past its retry limit moves it to the dead-letter stage. */
+static void expect_dead_letter(struct record *r, int id, uint32_t stage)
+{
+    if (stage != CVB_STAGE_DEAD_LETTER || r->stage == CVB_STAGE_DEAD_LETTER)
+        return;
+    SIM_CHECK(r->retry > world.settings.max_retries, "record %d became a dead letter after %u retries", id, r->retry);
+    r->stage = CVB_STAGE_DEAD_LETTER;
+    r->retry = 0;
+    r->entered_to = never;
+    r->batch = -1;
+}
+
 /* What is leased must have had this stage and retry count: by its state, or because a settling at work took effect. */
 static void expect(struct record *r, int id, const struct cvb_lease *l)
 {
@@ -110,12 +123,7 @@ static void expect(struct record *r, int id, const struct cvb_lease *l)
         r->stage = r->stage2;
         r->retry = r->retry2;
     }
-    if (l->stage == CVB_STAGE_DEAD_LETTER && r->stage != CVB_STAGE_DEAD_LETTER) {
-        SIM_CHECK(r->retry > world.settings.max_retries, "record %d became a dead letter after %u retries", id,
-                  r->retry);
-        r->stage = CVB_STAGE_DEAD_LETTER;
-        r->retry = 0;
-    }
+    expect_dead_letter(r, id, l->stage);
     SIM_CHECK(l->stage == r->stage, "record %d came from stage %u, not %u", id, l->stage, r->stage);
     SIM_CHECK(l->retry_count == r->retry, "record %d came with retry count %u, not %u", id, l->retry_count, r->retry);
     SIM_CHECK(l->source == r->source, "record %d came with source %u, not %u", id, l->source, r->source);
@@ -129,6 +137,8 @@ int ghost_delivered(int process, const struct cvb_lease *l, long began)
                   r->state == RETURNING || r->state == FORWARDING,
               "record %d was delivered while it is %s", id, state_names[r->state]);
     expect(r, id, l);
+    SIM_CHECK(l->stage == CVB_STAGE_DEAD_LETTER || l->retry_count <= world.settings.max_retries,
+              "record %d was delivered past its retry limit", id);
     check_order(r, id, began);
     r->state = LEASED;
     r->owner = process;
@@ -163,7 +173,7 @@ void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fe
             continue;
         for (uint32_t u = 0; u < world.geometry.unit_count; u++) {
             struct cvb_pair w = world_unit(u)->word;
-            if (cvb_lo_state(w.lo) != CVB_QUEUED)
+            if (cvb_lo_state(w.lo) != CVB_QUEUED || cvb_hi_stage(w.hi) != stage)
                 continue;
             for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1)
                 SIM_CHECK(world_member_id(u, (unsigned)__builtin_ctz(mask)) != id,
@@ -217,15 +227,12 @@ void ghost_settled(int process, const int *ids, int n, int done, enum ghost_fate
     }
 }
 
-static void mark(const void *payload, const struct cvb_unit *unit, void *data)
+static void mark(uint32_t id, uint32_t stage)
 {
-    (void)unit;
-    (void)data;
-    uint32_t id;
-    memcpy(&id, payload, sizeof id);
     SIM_CHECK(id < (uint32_t)records, "a leased unit holds what is no record");
     SIM_CHECK(!record[id].marked, "record %u is leased twice", id);
     record[id].marked = true;
+    record[id].leased_in = stage;
 }
 
 /* A record that the dead had leased: it comes again, or its ack had begun and it may come again. */
@@ -239,6 +246,8 @@ static void leased_by_dead(struct record *r, int id, int process)
         r->stage = r->stage2;
         r->retry = r->retry2;
     }
+    expect_dead_letter(r, id, r->leased_in);
+    SIM_CHECK(r->leased_in == r->stage, "record %d was leased in stage %u, not %u", id, r->leased_in, r->stage);
     if (r->state == MAYBE_ACKED && !own)
         acking = false; /* it was leased again, so it had not been acked */
     if (r->state != PUTTING || own)
@@ -270,7 +279,7 @@ void ghost_death(int process)
         record[id].marked = false;
     for (uint32_t s = 0; s < world.settings.max_handles; s++)
         if (world.seat_owner[s] == process + 1 && (world_seat(s)->state & 1))
-            world_leased_by(s, mark, NULL);
+            world_leased_by(s, mark);
     for (int id = 0; id < records; id++) {
         struct record *r = &record[id];
         if (r->marked)

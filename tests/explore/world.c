@@ -337,19 +337,18 @@ int world_member_id(uint32_t u, unsigned i)
     return id;
 }
 
-static void visit_members(uint32_t u, uint32_t mask, void (*visit)(const void *, const struct cvb_unit *, void *),
-                          void *data)
+static void visit_members(uint32_t u, uint64_t hi, void (*visit)(uint32_t id, uint32_t stage))
 {
-    for (; mask; mask &= mask - 1)
-        visit(payload_of(u, (unsigned)__builtin_ctz(mask)), world_unit(u), data);
+    for (uint32_t mask = cvb_hi_mask(hi); mask; mask &= mask - 1)
+        visit((uint32_t)world_member_id(u, (unsigned)__builtin_ctz(mask)), cvb_hi_stage(hi));
 }
 
-void world_leased_by(uint32_t seat, void (*visit)(const void *, const struct cvb_unit *, void *), void *data)
+void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage))
 {
     for (uint32_t u = 0; u < world.geometry.unit_count; u++) {
         struct cvb_pair w = world_unit(u)->word;
         if (cvb_lo_state(w.lo) == CVB_LEASED && cvb_hi_seat(w.hi) == seat)
-            visit_members(u, cvb_hi_mask(w.hi), visit, data);
+            visit_members(u, w.hi, visit);
     }
     /* between a MOVE's two steps the members are in no unit, but in the mover's journal */
     const struct cvb_journal *j = &world_seat(seat)->journal;
@@ -358,5 +357,5 @@ void world_leased_by(uint32_t seat, void (*visit)(const void *, const struct cvb
         return;
     struct cvb_pair t = world_unit(j->unit)->word, t2 = world_unit(j->unit2)->word;
     if (cvb_move_happened(j, seat, t) && cvb_pair_equal(t2, j->before2))
-        visit_members(j->unit2, cvb_hi_mask(j->after2.hi), visit, data);
+        visit_members(j->unit2, j->after2.hi, visit);
 }

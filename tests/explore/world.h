@@ -34,8 +34,7 @@ struct cvb_unit *world_unit(uint32_t u);
 struct cvb_seat *world_seat(uint32_t s);
 /* The first word of a member's payload: the record's number. */
 int world_member_id(uint32_t u, unsigned i);
-/* Calls visit for the payload of each record that the seat has leased, by the units' words. */
-void world_leased_by(uint32_t seat, void (*visit)(const void *payload, const struct cvb_unit *unit, void *data),
-                     void *data);
+/* Calls visit for each record that the seat has leased, by the units' words, with its stage there. */
+void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage));
 
 #endif
