@@ -14,7 +14,7 @@ static struct record {
     uint32_t stage, source, retry; /* as it would be delivered now */
     uint32_t stage2, retry2;       /* and if the settling at work took effect */
     bool accepted, marked;
-    uint32_t leased_in; /* the stage, if marked */
+    uint32_t leased_in;            /* the stage, if marked */
     int batch, index;              /* the put call, and its place in it */
     long entered_from, entered_to; /* when it entered its stage; to: LONG_MAX while unknown */
 } record[GHOST_RECORDS];

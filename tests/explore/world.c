@@ -13,6 +13,7 @@ static char *pristine;
 static struct unit_share {
     uint32_t n;
     uint16_t stage, source;
+    bool idle;
 } share[WORLD_UNITS];
 static uint32_t page_of_ones = 1;
 
@@ -135,13 +136,25 @@ void world_reset(void)
     memcpy(world.base, pristine, world.geometry.size);
     memset(world.used, 0, sizeof world.used);
     memset(world.shadow, 0, sizeof world.shadow);
+    memset(world.idle, 0, sizeof world.idle);
     memset(world.most, 0, sizeof world.most);
     memset(world.seat_owner, 0, sizeof world.seat_owner);
     memset(share, 0, sizeof share);
     arena_used = 0;
 }
 
-void world_begin(int process) { memcpy(world.most[process], world.used, sizeof world.used); }
+void world_begin(int process)
+{
+    for (uint32_t i = 0; i < world.counters; i++)
+        world.most[process][i] = world.used[i] - world.idle[i];
+}
+
+static void note_most(uint32_t i)
+{
+    for (int p = 0; p <= SIM_FIBERS; p++)
+        if (world.most[p][i] < world.used[i] - world.idle[i])
+            world.most[p][i] = world.used[i] - world.idle[i];
+}
 
 static void check_counter(uint32_t i)
 {
@@ -160,9 +173,10 @@ static void add_share(const struct unit_share *s, int sign)
     const uint32_t i[] = {0, 1u + s->stage, 1 + world.settings.max_stages + s->source};
     for (int k = 0; k < 3; k++)
         world.shadow[i[k]] += sign * (int)s->n;
-    if (sign > 0)
-        for (int k = 0; k < 3; k++)
-            check_counter(i[k]);
+    for (int k = 0; s->idle && k < 3; k++)
+        world.idle[i[k]] += sign * (int)s->n;
+    for (int k = 0; sign > 0 && k < 3; k++)
+        check_counter(i[k]);
 }
 
 static void count_unit(uint32_t u)
@@ -174,24 +188,29 @@ static void count_unit(uint32_t u)
         now.n = cvb_mask_count(cvb_hi_mask(unit->word.hi));
         now.stage = (uint16_t)cvb_hi_stage(unit->word.hi);
         now.source = unit->source;
+        now.idle = state == CVB_IDLE;
         SIM_CHECK(state < CVB_STATES && now.stage < world.settings.max_stages &&
                       now.source < world.settings.max_sources,
                   "unit %u has a word out of bounds", u);
     }
-    if (share[u].n)
-        add_share(&share[u], -1);
+    struct unit_share was = share[u];
+    if (was.n)
+        add_share(&was, -1);
     share[u] = now;
     if (now.n)
         add_share(&now, 1);
+    if (was.idle != now.idle) {
+        note_most(0);
+        note_most(1u + (was.n ? was : now).stage);
+        note_most(1 + world.settings.max_stages + (was.n ? was : now).source);
+    }
 }
 
 static void count_counter(uint32_t i)
 {
     const struct cvb_counter *c = (const struct cvb_counter *)(void *)(world.base + world.geometry.counters) + i;
     world.used[i] = (int64_t)(c->taken.lo - c->returned.lo);
-    for (int p = 0; p <= SIM_FIBERS; p++)
-        if (world.most[p][i] < world.used[i])
-            world.most[p][i] = world.used[i];
+    note_most(i);
     check_counter(i);
 }
 

@@ -18,8 +18,9 @@ extern struct world {
     struct cvb_geometry geometry;
     char *base;
     uint32_t counters; /* how many */
-    int64_t used[WORLD_COUNTERS], shadow[WORLD_COUNTERS], limit[WORLD_COUNTERS];
-    int64_t most[SIM_FIBERS + 1][WORLD_COUNTERS]; /* the largest `used` since a process's operation began */
+    /* by counter: credits taken; records that hold one, those of idle units among them */
+    int64_t used[WORLD_COUNTERS], shadow[WORLD_COUNTERS], idle[WORLD_COUNTERS], limit[WORLD_COUNTERS];
+    int64_t most[SIM_FIBERS + 1][WORLD_COUNTERS]; /* the largest used - idle since a process's operation began */
     int seat_owner[16];                           /* who holds the lock: process + 1 */
 } world;
 
