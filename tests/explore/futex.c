@@ -11,7 +11,7 @@ static struct {
 } sleeper[SIM_FIBERS + 1];
 static bool waitv_missing;
 
-uint64_t cvb_monotonic_ns(void) { return (uint64_t)sim.total * 1000; }
+uint64_t cvb_monotonic_ns(void) { return (uint64_t)sim_clock() * 1000; }
 void cvb_futex_forget_waitv(void) { waitv_missing = true; }
 bool cvb_futex_has_waitv(void) { return !waitv_missing; }
 
@@ -21,7 +21,7 @@ void cvb_futex_wake(uint32_t *word)
     for (int i = 0; i < sim.count; i++)
         for (size_t k = 0; k < sleeper[i].count; k++)
             if (sleeper[i].word[k] == word)
-                sim.fiber[i].resume = 0;
+                sim_wake(i);
 }
 
 bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)
@@ -35,7 +35,7 @@ bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t cou
         sleeper[me].word[i] = word[i];
     sleeper[me].count = count;
     if (me < SIM_FIBERS) {
-        sim.fiber[me].resume = (long)(until_ns / 1000);
+        sim_pause_until(me, (long)(until_ns / 1000) + 1, true);
         sim_point("sleep", NULL, __builtin_return_address(0));
         sim.fiber[me].alone = 0;
     }

@@ -87,6 +87,7 @@ int main(int count, char **argument)
 {
     sim.after_step = world_after_step;
     sim.killed = ghost_death;
+    sim.only_sleepers = work_only_sleepers;
     struct options o = parse(count, argument);
     uint64_t all = 0;
     int chosen = 0;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 enum { STACK = 1 << 17, LIMIT = 200000, CHANGES = 6 };
+static const long NEVER = 1L << 60;
 
 struct sim sim;
 static void *scheduler;
@@ -27,7 +28,7 @@ uint64_t sim_random(void)
     return sim.state ^= sim.state << 17;
 }
 
-unsigned sim_below(unsigned n) { return n ? (unsigned)((sim_random() >> 11) % n) : 0; }
+unsigned sim_below(unsigned n) { return (unsigned)((sim_random() >> 32) * n >> 32); }
 
 void sim_reset(uint64_t seed)
 {
@@ -39,7 +40,8 @@ void sim_reset(uint64_t seed)
         sim_random();
     sim.count = 0;
     sim.current = SIM_AFTER;
-    sim.total = 0;
+    sim.total = sim.skipped = 0;
+    sim.changed = true;
     sim.alone_after = 0;
     last_access = NULL;
     for (int i = 0; i <= SIM_FIBERS; i++)
@@ -51,6 +53,7 @@ static void entry(void)
     struct sim_fiber *f = &sim.fiber[sim.current];
     f->run(sim.current);
     f->done = true;
+    sim.changed = true;
     for (;;)
         sim_switch(&f->sp, scheduler);
 }
@@ -133,6 +136,7 @@ static bool strike(int k)
     struct sim_fiber *f = &sim.fiber[k];
     if (f->kill_at >= 0 && f->steps >= f->kill_at) {
         f->killed = true;
+        sim.changed = true;
         sim.kills_all++;
         SIM_LOG("p%d is KILLED before its %s", k, f->access ? f->access : "first step");
         sim.killed(k);
@@ -140,7 +144,7 @@ static bool strike(int k)
     }
     if (f->stop_at >= 0 && f->steps >= f->stop_at) {
         f->stop_at = -1;
-        f->resume = sim.total + (sim_below(3) ? (long)sim_below(600) : LIMIT);
+        sim_pause_until(k, sim_clock() + (sim_below(3) ? (long)sim_below(600) : LIMIT), false);
         sim.stops_all++;
         SIM_LOG("p%d is STOPPED before its %s", k, f->access ? f->access : "first step");
         return true;
@@ -162,6 +166,54 @@ static void step(int k)
     sim.current = SIM_AFTER;
 }
 
+static struct {
+    int fiber[SIM_FIBERS], n;
+    long next; /* when somebody more can run */
+} ready;
+
+static void find_ready(void)
+{
+    ready.n = 0;
+    ready.next = NEVER;
+    sim.changed = false;
+    for (int i = 0; i < sim.count; i++) {
+        struct sim_fiber *f = &sim.fiber[i];
+        if (f->done || f->killed)
+            continue;
+        if (f->resume <= sim_clock()) {
+            f->sleeping = false;
+            ready.fiber[ready.n++] = i;
+        } else if (f->resume < ready.next)
+            ready.next = f->resume;
+    }
+}
+
+/* Nobody can run: the clock goes on to the next who can. */
+static void pass_time(void)
+{
+    bool stopped = false;
+    for (int i = 0; i < sim.count; i++) {
+        const struct sim_fiber *f = &sim.fiber[i];
+        stopped |= !f->done && !f->killed && !f->sleeping;
+    }
+    if (!stopped)
+        sim.only_sleepers();
+    sim.skipped += ready.next - sim_clock();
+}
+
+void sim_pause_until(int fiber, long clock, bool asleep)
+{
+    sim.fiber[fiber].resume = clock;
+    sim.fiber[fiber].sleeping = asleep;
+    sim.changed = true;
+}
+
+void sim_wake(int fiber)
+{
+    if (sim.fiber[fiber].sleeping)
+        sim_pause_until(fiber, 0, false);
+}
+
 void sim_run(void)
 {
     struct strategy s = {.kind = sim_below(4), .last = -1};
@@ -170,24 +222,15 @@ void sim_run(void)
     for (int i = 0; i < CHANGES; i++)
         s.change[i] = sim_below(1500);
     for (;;) {
-        int ready[SIM_FIBERS], n = 0, stopped = 0;
-        for (int i = 0; i < sim.count; i++) {
-            const struct sim_fiber *f = &sim.fiber[i];
-            if (f->done || f->killed)
-                continue;
-            if (f->resume > sim.total)
-                stopped++;
-            else
-                ready[n++] = i;
-        }
-        if (!n && !stopped)
+        if (sim.changed || sim_clock() >= ready.next)
+            find_ready();
+        if (!ready.n && ready.next == NEVER)
             break;
-        if (!n) {
-            for (int i = 0; i < sim.count; i++)
-                sim.fiber[i].resume = 0;
+        if (!ready.n) {
+            pass_time();
             continue;
         }
-        int k = pick(&s, ready, n);
+        int k = pick(&s, ready.fiber, ready.n);
         if (strike(k))
             continue;
         s.last = k;

@@ -15,7 +15,8 @@ struct sim_fiber {
     char *stack;
     void (*run)(int);
     bool done, killed;
-    long steps, kill_at, stop_at, resume;
+    bool sleeping;
+    long steps, kill_at, stop_at, resume; /* resume: by the clock */
     uint64_t priority;
     long alone; /* steps of the operation at work since anybody's success */
     const char *access;
@@ -25,19 +26,26 @@ struct sim_fiber {
 extern struct sim {
     struct sim_fiber fiber[SIM_FIBERS];
     int count, current; /* current: SIM_AFTER outside the fibers */
-    long total, bound[SIM_FIBERS + 1], alone_after;
+    bool changed; /* who can run has changed */
+    long total, skipped, bound[SIM_FIBERS + 1], alone_after;
     uint64_t seed, state;
     const char *scenario;
     bool trace, again;
     long steps_all, kills_all, stops_all;
     void (*after_step)(const char *access, const void *at, const void *place);
     void (*killed)(int fiber);
+    void (*only_sleepers)(void); /* nobody can run but by time going by */
 } sim;
 
 uint64_t sim_random(void);
 unsigned sim_below(unsigned n);
 void sim_reset(uint64_t seed);
 int sim_spawn(void (*run)(int));
+/* Steps, and time in which nobody ran. */
+static inline long sim_clock(void) { return sim.total + sim.skipped; }
+/* Not run before that time; or before sim_wake, if it is asleep. */
+void sim_pause_until(int fiber, long clock, bool asleep);
+void sim_wake(int fiber);
 /* Runs all to their ends. */
 void sim_run(void);
 /* One step: the scheduler may run others before it. */

@@ -38,6 +38,39 @@ const struct scenario scenarios[] = {
      2,
      7,
      {[PUT] = 2, [PUT_BATCH] = 1, [GET_MANY] = 3, [FORWARD] = 3, [ACK] = 1, [RECOVER] = 1}},
+    {"forward1",
+     6,
+     3,
+     4,
+     3,
+     2,
+     8,
+     1,
+     4,
+     2,
+     7,
+     {[PUT] = 3, [GET_ONE] = 4, [FORWARD] = 4, [ACK] = 1, [RECOVER] = 1}},
+    {"mixed1",
+     7,
+     4,
+     5,
+     3,
+     2,
+     16,
+     1,
+     4,
+     3,
+     8,
+     {[PUT] = 3,
+      [PUT_BATCH] = 2,
+      [GET_ONE] = 4,
+      [ACK] = 3,
+      [RETURN] = 2,
+      [FORWARD] = 2,
+      [RECOVER] = 1,
+      [AUDIT] = 1,
+      [NAME] = 1,
+      [REJOIN] = 1}},
     {"mixed",
      7,
      4,
@@ -131,7 +164,7 @@ int work_get(int me, uint32_t stage, int n)
         SIM_LOG("p%d was given record %d, unit %u member %u, retry %u", me, id[i], lease[i].place.unit,
                 lease[i].place.member, lease[i].retry_count);
     }
-    ghost_get_ended(me, stage, id, got, got < n, began);
+    ghost_get_ended(me, stage, id, got, !got, began);
     SIM_LOG("p%d got %d of %d", me, got, n);
     p->held += got;
     sim_progress();
@@ -377,7 +410,7 @@ static void start(int me)
 static void come_late(int me)
 {
     for (int i = 0; i < 20; i++) {
-        sim.fiber[me].resume = sim.total + (long)sim_below(i ? 200 : 1000);
+        sim_pause_until(me, sim_clock() + (long)sim_below(i ? 200 : 1000), false);
         sim_point("wait", NULL, __builtin_return_address(0));
         if (!seat_is_free())
             continue;
@@ -386,6 +419,8 @@ static void come_late(int me)
         return;
     }
 }
+
+void work_only_sleepers(void) {}
 
 void work_schedule(const struct scenario *scenario, uint64_t seed)
 {

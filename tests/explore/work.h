@@ -22,6 +22,8 @@ void work_schedule(const struct scenario *scenario, uint64_t seed);
 extern long work_done[OPS], work_useful[OPS];
 extern const char *const work_names[OPS];
 
+void work_only_sleepers(void);
+
 /* after.c: a process that comes when all others are dead or gone: recovers, audits, drains, fills, drains. */
 void after_all(const struct scenario *scenario);
 /* work.c, for after.c */
