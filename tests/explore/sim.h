@@ -26,7 +26,7 @@ struct sim_fiber {
 extern struct sim {
     struct sim_fiber fiber[SIM_FIBERS];
     int count, current; /* current: SIM_AFTER outside the fibers */
-    bool changed; /* who can run has changed */
+    bool changed;       /* who can run has changed */
     long total, skipped, bound[SIM_FIBERS + 1], alone_after;
     uint64_t seed, state;
     const char *scenario;

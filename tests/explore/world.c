@@ -14,6 +14,7 @@ static struct unit_share {
     uint32_t n;
     uint16_t stage, source;
     bool idle;
+    long since;
 } share[WORLD_UNITS];
 static uint32_t page_of_ones = 1;
 
@@ -138,6 +139,8 @@ void world_reset(void)
     memset(world.shadow, 0, sizeof world.shadow);
     memset(world.idle, 0, sizeof world.idle);
     memset(world.most, 0, sizeof world.most);
+    memset(world.long_idle, 0, sizeof world.long_idle);
+    memset(world.began, 0, sizeof world.began);
     memset(world.seat_owner, 0, sizeof world.seat_owner);
     memset(share, 0, sizeof share);
     arena_used = 0;
@@ -145,15 +148,18 @@ void world_reset(void)
 
 void world_begin(int process)
 {
-    for (uint32_t i = 0; i < world.counters; i++)
+    world.began[process] = sim.total;
+    for (uint32_t i = 0; i < world.counters; i++) {
+        world.long_idle[process][i] = world.idle[i];
         world.most[process][i] = world.used[i] - world.idle[i];
+    }
 }
 
-static void note_most(uint32_t i)
+static void note_most(int p, uint32_t i)
 {
-    for (int p = 0; p <= SIM_FIBERS; p++)
-        if (world.most[p][i] < world.used[i] - world.idle[i])
-            world.most[p][i] = world.used[i] - world.idle[i];
+    int64_t busy = world.used[i] - world.long_idle[p][i];
+    if (world.most[p][i] < busy)
+        world.most[p][i] = busy;
 }
 
 static void check_counter(uint32_t i)
@@ -179,6 +185,16 @@ static void add_share(const struct unit_share *s, int sign)
         check_counter(i[k]);
 }
 
+static void end_idle(const struct unit_share *was)
+{
+    const uint32_t i[] = {0, 1u + was->stage, 1 + world.settings.max_stages + was->source};
+    for (int p = 0; p <= SIM_FIBERS; p++)
+        for (int k = 0; was->since <= world.began[p] && k < 3; k++) {
+            world.long_idle[p][i[k]] -= was->n;
+            note_most(p, i[k]);
+        }
+}
+
 static void count_unit(uint32_t u)
 {
     const struct cvb_unit *unit = world_unit(u);
@@ -189,6 +205,7 @@ static void count_unit(uint32_t u)
         now.stage = (uint16_t)cvb_hi_stage(unit->word.hi);
         now.source = unit->source;
         now.idle = state == CVB_IDLE;
+        now.since = share[u].idle ? share[u].since : sim.total;
         SIM_CHECK(state < CVB_STATES && now.stage < world.settings.max_stages &&
                       now.source < world.settings.max_sources,
                   "unit %u has a word out of bounds", u);
@@ -199,18 +216,16 @@ static void count_unit(uint32_t u)
     share[u] = now;
     if (now.n)
         add_share(&now, 1);
-    if (was.idle != now.idle) {
-        note_most(0);
-        note_most(1u + (was.n ? was : now).stage);
-        note_most(1 + world.settings.max_stages + (was.n ? was : now).source);
-    }
+    if (was.idle && !now.idle)
+        end_idle(&was);
 }
 
 static void count_counter(uint32_t i)
 {
     const struct cvb_counter *c = (const struct cvb_counter *)(void *)(world.base + world.geometry.counters) + i;
     world.used[i] = (int64_t)(c->taken.lo - c->returned.lo);
-    note_most(i);
+    for (int p = 0; p <= SIM_FIBERS; p++)
+        note_most(p, i);
     check_counter(i);
 }
 

@@ -20,8 +20,11 @@ extern struct world {
     uint32_t counters; /* how many */
     /* by counter: credits taken; records that hold one, those of idle units among them */
     int64_t used[WORLD_COUNTERS], shadow[WORLD_COUNTERS], idle[WORLD_COUNTERS], limit[WORLD_COUNTERS];
-    int64_t most[SIM_FIBERS + 1][WORLD_COUNTERS]; /* the largest used - idle since a process's operation began */
-    int seat_owner[16];                           /* who holds the lock: process + 1 */
+    /* by process: records in units that have been idle since its operation began (a put may miss one that an ack makes
+     * idle meanwhile), and the most credits of any moment since that were not theirs */
+    int64_t long_idle[SIM_FIBERS + 1][WORLD_COUNTERS], most[SIM_FIBERS + 1][WORLD_COUNTERS];
+    long began[SIM_FIBERS + 1];
+    int seat_owner[16]; /* who holds the lock: process + 1 */
 } world;
 
 /* Once for each scenario, then once for each schedule. */
