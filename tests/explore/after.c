@@ -1,0 +1,88 @@
+/* after.c - the process that comes after all others are dead or gone. */
+#include <string.h>
+
+#include "work.h"
+
+static void audit(uint32_t queued, const char *when)
+{
+    struct cvb_audit a;
+    sim.alone_after = 0;
+    sim.bound[SIM_AFTER] = 60000;
+    int error = cvb_audit(process[SIM_AFTER].handle, &a);
+    SIM_CHECK(!error, "the audit %s failed: %s", when, cvb_error_text(error));
+    SIM_CHECK(a.exact, "the audit %s is not exact", when);
+    SIM_CHECK(!a.problems, "the audit %s found %u problems: %s", when, a.problems, a.first_problem);
+    SIM_CHECK(a.leased == 0 && a.reserved == 0, "the audit %s found %u leased, %u reserved", when, a.leased,
+              a.reserved);
+    if (queued != UINT32_MAX)
+        SIM_CHECK(a.queued == queued, "the audit %s found %u queued, not %u", when, a.queued, queued);
+}
+
+static void join_alone(void)
+{
+    sim.alone_after = 0;
+    sim.bound[SIM_AFTER] = 20000;
+    SIM_LOG("the process after all attaches");
+    int error = cvb_attach("explored", &process[SIM_AFTER].handle);
+    SIM_CHECK(!error, "attach after all failed: %s", cvb_error_text(error));
+    process[SIM_AFTER].held = 0;
+    for (uint32_t s = 0; s < world.settings.max_handles; s++)
+        SIM_CHECK(!(world_seat(s)->state & 1) || s == process[SIM_AFTER].handle->seat, "seat %u was not recovered", s);
+}
+
+static void drain(void)
+{
+    struct process *p = &process[SIM_AFTER];
+    for (uint32_t stage = world.settings.max_stages; stage-- > 0;)
+        for (;;) {
+            int n = 1 + (int)sim_below(4), which[GHOST_BATCH] = {0, 1, 2, 3};
+            if (!work_get(SIM_AFTER, stage, n))
+                break;
+            work_settle(SIM_AFTER, GHOST_ACK, which, p->held, 0);
+        }
+}
+
+/* Puts until each limit refuses, and no earlier. */
+static void fill(void)
+{
+    const struct cvb_settings *s = &world.settings;
+    uint32_t stages[16] = {0}, sources[16] = {0}, all = 0;
+    for (uint32_t stage = 1; stage < s->max_stages; stage++)
+        for (uint32_t source = 0; source < s->max_sources; source++)
+            for (;;) {
+                int why, put = work_put(SIM_AFTER, stage, &source, 1, &why);
+                bool room = stages[stage] < s->max_per_stage && sources[source] < s->max_per_source &&
+                            all < s->max_total_records;
+                SIM_CHECK(room == (put == 1), "filling stage %u from source %u: %s at %u, %u, %u records", stage,
+                          source, cvb_error_text(why), stages[stage], sources[source], all);
+                if (!put)
+                    break;
+                stages[stage]++;
+                sources[source]++;
+                all++;
+            }
+    audit(all, "of the full segment");
+}
+
+static void check_empty(void)
+{
+    for (uint32_t i = 0; i < world.counters; i++)
+        SIM_CHECK(i == 1 || world.used[i] == world.idle[i],
+                  "counter %u says %lld when all is drained, and %lld wait in idle units", i, (long long)world.used[i],
+                  (long long)world.idle[i]);
+}
+
+void after_all(const struct scenario *scenario)
+{
+    (void)scenario;
+    join_alone();
+    audit(UINT32_MAX, "after recovery");
+    drain();
+    ghost_check_end();
+    audit(0, "of the drained segment");
+    check_empty();
+    fill();
+    drain();
+    ghost_check_end();
+    check_empty();
+}

@@ -1,0 +1,49 @@
+/* futex.c - waiting, for simulated processes: in place of lib/futex.c.
+ *
+ * The clock is the number of steps, a microsecond each. A sleeper is not run before it is woken or its time is over;
+ * if nobody else can run, time passes at once.
+ */
+#include "world.h"
+
+static struct {
+    const uint32_t *word[CVB_WAIT_MAX];
+    size_t count;
+} sleeper[SIM_FIBERS + 1];
+static bool waitv_missing;
+
+uint64_t cvb_monotonic_ns(void) { return (uint64_t)sim_clock() * 1000; }
+void cvb_futex_forget_waitv(void) { waitv_missing = true; }
+bool cvb_futex_has_waitv(void) { return !waitv_missing; }
+
+void cvb_futex_wake(uint32_t *word)
+{
+    sim_point("futex wake", NULL, __builtin_return_address(0));
+    for (int i = 0; i < sim.count; i++)
+        for (size_t k = 0; k < sleeper[i].count; k++)
+            if (sleeper[i].word[k] == word)
+                sim_wake(i);
+}
+
+bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)
+{
+    int me = sim.current;
+    sim_point("futex wait", NULL, __builtin_return_address(0));
+    for (size_t i = 0; i < count; i++)
+        if (*word[i] != value[i])
+            return true;
+    for (size_t i = 0; i < count; i++)
+        sleeper[me].word[i] = word[i];
+    sleeper[me].count = count;
+    if (me < SIM_FIBERS) {
+        sim_pause_until(me, (long)(until_ns / 1000) + 1, true);
+        sim_point("sleep", NULL, __builtin_return_address(0));
+        sim.fiber[me].alone = 0;
+    }
+    sleeper[me].count = 0;
+    return true;
+}
+
+void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns)
+{
+    cvb_futex_wait_any(&word, &value, 1, until_ns);
+}

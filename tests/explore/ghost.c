@@ -1,0 +1,310 @@
+/* ghost.c - the sequential model of the records, and the order in which they may be delivered. */
+#include "ghost.h"
+
+#include <string.h>
+
+enum state { PUTTING, MAYBE, IN, LEASED, ACKING, MAYBE_ACKED, RETURNING, FORWARDING, SETTLED, REFUSED };
+static const char *const state_names[] = {
+    "being put",      "perhaps put",     "in",      "leased", "being acked", "perhaps acked",
+    "being returned", "being forwarded", "settled", "refused"};
+
+static struct record {
+    enum state state;
+    int owner;
+    uint32_t stage, source, retry; /* as it would be delivered now */
+    uint32_t stage2, retry2;       /* and if the settling at work took effect */
+    bool accepted, marked;
+    uint32_t leased_in;            /* the stage, if marked */
+    int batch, index;              /* the put call, and its place in it */
+    long entered_from, entered_to; /* when it entered its stage; to: LONG_MAX while unknown */
+} record[GHOST_RECORDS];
+static int records;
+
+/* Deliveries, to check the order of each stage. */
+static struct delivery {
+    int id, batch, index, process;
+    uint32_t stage, source;
+    long entered_from, entered_to, ended;
+    bool first;
+} delivery[4 * GHOST_RECORDS];
+static int deliveries;
+static const long never = 1L << 60;
+
+void ghost_reset(void) { records = deliveries = 0; }
+
+static uint32_t mix(uint32_t id) { return (id * 2654435761u) ^ 0x5bd1e995u; }
+
+static uint32_t length_of(int id)
+{
+    uint32_t room = world.settings.payload_size - 8;
+    return 8 + (uint32_t)id * 7 % (room + 1);
+}
+
+int ghost_id(const void *payload, uint32_t length)
+{
+    uint32_t word[2];
+    memcpy(word, payload, sizeof word);
+    SIM_CHECK(word[1] == mix(word[0]) && word[0] < (uint32_t)records, "a payload is torn: %x %x", word[0], word[1]);
+    int id = (int)word[0];
+    SIM_CHECK(length == length_of(id), "record %d came with length %u, not %u", id, length, length_of(id));
+    for (uint32_t i = 8; i < length; i++)
+        SIM_CHECK(((const unsigned char *)payload)[i] == (unsigned char)(id + (int)i), "record %d is torn", id);
+    return id;
+}
+
+int ghost_new(int process, uint32_t stage, uint32_t source, int first, struct cvb_record *r, char *payload)
+{
+    SIM_CHECK(records < GHOST_RECORDS, "the explorer has no room for more records");
+    int id = records++;
+    record[id] = (struct record){.state = PUTTING,
+                                 .owner = process,
+                                 .stage = stage,
+                                 .source = source,
+                                 .entered_from = sim.total,
+                                 .entered_to = never,
+                                 .batch = first < 0 ? id : first,
+                                 .index = id};
+    uint32_t word[2] = {(uint32_t)id, mix((uint32_t)id)};
+    memcpy(payload, word, sizeof word);
+    uint32_t length = length_of(id);
+    for (uint32_t i = 8; i < length; i++)
+        payload[i] = (char)(id + (int)i);
+    *r = (struct cvb_record){.payload = payload, .length = length, .source = source, .pipeline = 0};
+    return id;
+}
+
+void ghost_put_ended(const int *ids, int n, int in)
+{
+    for (int i = 0; i < n; i++) {
+        struct record *r = &record[ids[i]];
+        if (i < in) {
+            r->accepted = true;
+            if (r->state == PUTTING)
+                r->state = IN;
+            if (r->entered_to == never && r->batch >= 0 && r->state == IN)
+                r->entered_to = sim.total;
+        } else {
+            SIM_CHECK(r->state == PUTTING, "record %d was refused and yet is %s", ids[i], state_names[r->state]);
+            r->state = REFUSED;
+        }
+    }
+}
+
+/* d was delivered wholly before a get that began at `began`; r comes out of that get although it had entered before. */
+static void check_order(const struct record *r, int id, long began)
+{
+    for (int i = 0; i < deliveries; i++) {
+        const struct delivery *d = &delivery[i];
+        if (d->stage != r->stage || d->ended >= began)
+            continue;
+        bool overtaken = d->entered_from > r->entered_to;
+        if (d->batch == r->batch && d->batch >= 0 && d->source == r->source && d->index > r->index)
+            overtaken = true;
+        SIM_CHECK(!overtaken, "record %d was overtaken by %d", id, d->id);
+    }
+}
+
+/* Whoever finds a record past its retry limit moves it to the dead-letter stage. */
+static void expect_dead_letter(struct record *r, int id, uint32_t stage)
+{
+    if (stage != CVB_STAGE_DEAD_LETTER || r->stage == CVB_STAGE_DEAD_LETTER)
+        return;
+    SIM_CHECK(r->retry > world.settings.max_retries, "record %d became a dead letter after %u retries", id, r->retry);
+    r->stage = CVB_STAGE_DEAD_LETTER;
+    r->retry = 0;
+    r->entered_to = never;
+    r->batch = -1;
+}
+
+/* What is leased must have had this stage and retry count: by its state, or because a settling at work took effect. */
+static void expect(struct record *r, int id, const struct cvb_lease *l)
+{
+    if (r->state == RETURNING || r->state == FORWARDING) {
+        r->stage = r->stage2;
+        r->retry = r->retry2;
+    }
+    expect_dead_letter(r, id, l->stage);
+    SIM_CHECK(l->stage == r->stage, "record %d came from stage %u, not %u", id, l->stage, r->stage);
+    SIM_CHECK(l->retry_count == r->retry, "record %d came with retry count %u, not %u", id, l->retry_count, r->retry);
+    SIM_CHECK(l->source == r->source, "record %d came with source %u, not %u", id, l->source, r->source);
+}
+
+int ghost_delivered(int process, const struct cvb_lease *l, long began)
+{
+    int id = ghost_id(l->payload, l->length);
+    struct record *r = &record[id];
+    SIM_CHECK(r->state == PUTTING || r->state == MAYBE || r->state == IN || r->state == MAYBE_ACKED ||
+                  r->state == RETURNING || r->state == FORWARDING,
+              "record %d was delivered while it is %s", id, state_names[r->state]);
+    expect(r, id, l);
+    SIM_CHECK(l->stage == CVB_STAGE_DEAD_LETTER || l->retry_count <= world.settings.max_retries,
+              "record %d was delivered past its retry limit", id);
+    check_order(r, id, began);
+    r->state = LEASED;
+    r->owner = process;
+    return id;
+}
+
+void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fewer, long began)
+{
+    for (int i = 0; i < n; i++) {
+        const struct record *r = &record[ids[i]];
+        for (int k = 0; k < i; k++) {
+            const struct record *before = &record[ids[k]];
+            bool same = before->batch >= 0 && before->batch == r->batch && before->source == r->source;
+            SIM_CHECK(before->entered_from <= r->entered_to && !(same && before->index > r->index),
+                      "records %d and %d came in the wrong order", ids[k], ids[i]);
+        }
+        delivery[deliveries++] = (struct delivery){.id = ids[i],
+                                                   .batch = r->batch,
+                                                   .index = r->index,
+                                                   .process = process,
+                                                   .stage = r->stage,
+                                                   .source = r->source,
+                                                   .entered_from = r->entered_from,
+                                                   .entered_to = r->entered_to,
+                                                   .ended = sim.total};
+    }
+    if (!fewer)
+        return;
+    for (int id = 0; id < records; id++) {
+        const struct record *r = &record[id];
+        if (r->state != IN || r->stage != stage || r->entered_to >= began)
+            continue;
+        for (uint32_t u = 0; u < world.geometry.unit_count; u++) {
+            struct cvb_pair w = world_unit(u)->word;
+            if (cvb_lo_state(w.lo) != CVB_QUEUED || cvb_hi_stage(w.hi) != stage)
+                continue;
+            for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1)
+                SIM_CHECK(world_member_id(u, (unsigned)__builtin_ctz(mask)) != id,
+                          "a get found no more although record %d was in all the time", id);
+        }
+    }
+}
+
+void ghost_settle(int process, const struct cvb_lease *leases, const int *ids, int n, enum ghost_fate fate,
+                  uint32_t stage)
+{
+    for (int i = 0; i < n; i++) {
+        struct record *r = &record[ids[i]];
+        SIM_CHECK(r->state == LEASED && r->owner == process, "record %d is %s while it is leased", ids[i],
+                  state_names[r->state]);
+        SIM_CHECK(ghost_id(leases[i].payload, leases[i].length) == ids[i], "record %d changed while it was leased",
+                  ids[i]);
+        r->stage2 = r->stage;
+        r->retry2 = r->retry + 1;
+        if (fate == GHOST_FORWARD || (r->retry >= world.settings.max_retries && r->stage != CVB_STAGE_DEAD_LETTER)) {
+            r->stage2 = fate == GHOST_FORWARD ? stage : CVB_STAGE_DEAD_LETTER;
+            r->retry2 = 0;
+        }
+        r->state = fate == GHOST_ACK ? ACKING : fate == GHOST_RETURN ? RETURNING : FORWARDING;
+        if (fate != GHOST_ACK) {
+            r->entered_from = sim.total;
+            r->entered_to = never;
+            r->batch = -1;
+        }
+    }
+}
+
+void ghost_settled(int process, const int *ids, int n, int done, enum ghost_fate fate)
+{
+    for (int i = 0; i < n; i++) {
+        struct record *r = &record[ids[i]];
+        bool mine = r->owner == process && (r->state == ACKING || r->state == RETURNING || r->state == FORWARDING);
+        if (i >= done) {
+            SIM_CHECK(mine, "record %d was not settled and yet is %s", ids[i], state_names[r->state]);
+            r->state = LEASED;
+        } else if (mine && fate == GHOST_ACK) {
+            r->state = SETTLED;
+        } else if (mine) {
+            r->stage = r->stage2;
+            r->retry = r->retry2;
+            r->state = IN;
+            r->entered_to = sim.total;
+        } else {
+            SIM_CHECK(fate != GHOST_ACK, "record %d was acked and yet is %s", ids[i], state_names[r->state]);
+        }
+    }
+}
+
+static void mark(uint32_t id, uint32_t stage)
+{
+    SIM_CHECK(id < (uint32_t)records, "a leased unit holds what is no record");
+    SIM_CHECK(!record[id].marked, "record %u is leased twice", id);
+    record[id].marked = true;
+    record[id].leased_in = stage;
+}
+
+/* A record that the dead had leased: it comes again, or its ack had begun and it may come again. */
+static void leased_by_dead(struct record *r, int id, int process)
+{
+    bool own = r->owner == process;
+    SIM_CHECK(r->state != SETTLED && r->state != REFUSED && (own || (r->state != LEASED && r->state != ACKING)),
+              "record %d is leased by the dead p%d while it is %s", id, process, state_names[r->state]);
+    bool acking = r->state == ACKING || r->state == MAYBE_ACKED;
+    if ((r->state == RETURNING || r->state == FORWARDING) && !own) {
+        r->stage = r->stage2;
+        r->retry = r->retry2;
+    }
+    expect_dead_letter(r, id, r->leased_in);
+    SIM_CHECK(r->leased_in == r->stage, "record %d was leased in stage %u, not %u", id, r->leased_in, r->stage);
+    if (r->state == MAYBE_ACKED && !own)
+        acking = false; /* it was leased again, so it had not been acked */
+    if (r->state != PUTTING || own)
+        r->state = acking ? MAYBE_ACKED : IN;
+    r->retry = r->retry < 255 ? r->retry + 1 : r->retry;
+    r->entered_from = sim.total;
+    r->entered_to = never;
+    r->batch = -1;
+}
+
+/* A record that the dead owned and had not leased any more. */
+static void owned_by_dead(struct record *r, int id)
+{
+    SIM_CHECK(r->state != LEASED, "record %d was leased by the dead, and by its words is not", id);
+    if (r->state == PUTTING)
+        r->state = MAYBE;
+    else if (r->state == ACKING)
+        r->state = SETTLED;
+    else if (r->state == RETURNING || r->state == FORWARDING) {
+        r->stage = r->stage2;
+        r->retry = r->retry2;
+        r->state = IN;
+    }
+}
+
+void ghost_death(int process)
+{
+    for (int id = 0; id < records; id++)
+        record[id].marked = false;
+    for (uint32_t s = 0; s < world.settings.max_handles; s++)
+        if (world.seat_owner[s] == process + 1 && (world_seat(s)->state & 1))
+            world_leased_by(s, mark);
+    for (int id = 0; id < records; id++) {
+        struct record *r = &record[id];
+        if (r->marked)
+            leased_by_dead(r, id, process);
+        else if (r->owner == process)
+            owned_by_dead(r, id);
+        if (r->marked)
+            SIM_LOG("record %d was leased by the dead: now %s, retry %u", id, state_names[r->state], r->retry);
+    }
+    world_unlock_all(process);
+}
+
+int ghost_outstanding(uint32_t stage)
+{
+    int n = 0;
+    for (int id = 0; id < records; id++)
+        n += record[id].stage == stage && record[id].state != SETTLED && record[id].state != REFUSED;
+    return n;
+}
+
+void ghost_check_end(void)
+{
+    for (int id = 0; id < records; id++) {
+        const struct record *r = &record[id];
+        bool over = r->state == SETTLED || r->state == REFUSED || r->state == MAYBE_ACKED || r->state == MAYBE;
+        SIM_CHECK(over, "record %d is lost: it is %s in stage %u", id, state_names[r->state], r->stage);
+    }
+}

@@ -1,0 +1,33 @@
+/* ghost.h - what must be true of every record, kept beside the segment and told only by what the operations were asked
+ * and said, and, when a process dies, by which records it had leased.
+ */
+#ifndef EXPLORE_GHOST_H
+#define EXPLORE_GHOST_H
+
+#include "world.h"
+
+enum { GHOST_RECORDS = 1024, GHOST_BATCH = 16 };
+
+enum ghost_fate { GHOST_ACK, GHOST_RETURN, GHOST_FORWARD, GHOST_TAKE };
+
+void ghost_reset(void);
+/* A record that process is about to put, in one call with record `first` if that is not negative; fills its payload. */
+int ghost_new(int process, uint32_t stage, uint32_t source, int first, struct cvb_record *record, char *payload);
+/* The put of ids[0..n) ended: the first `in` of them are in. */
+void ghost_put_ended(const int *ids, int n, int in);
+/* The process of a get that began at `began` was given a lease; the record's id. */
+int ghost_delivered(int process, const struct cvb_lease *lease, long began);
+/* The get ended; it was given n leases of those asked for: `short_` if fewer. */
+void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fewer, long began);
+/* Leases are about to be settled, and the first `done` of them were. */
+void ghost_settle(int process, const struct cvb_lease *leases, const int *ids, int n, enum ghost_fate fate,
+                  uint32_t stage);
+void ghost_settled(int process, const int *ids, int n, int done, enum ghost_fate fate);
+/* The process is dead or has left: what it had leased comes again. */
+void ghost_death(int process);
+/* After recovery and draining: every accepted record was delivered and settled. */
+void ghost_check_end(void);
+int ghost_outstanding(uint32_t stage);
+int ghost_id(const void *payload, uint32_t length);
+
+#endif

@@ -1,0 +1,118 @@
+/* main.c - explore [--schedules N] [--seconds S] [--seed X] [--scenario NAME] [--trace] */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "work.h"
+
+struct options {
+    uint64_t schedules, seed;
+    double seconds;
+    const char *scenario;
+};
+
+static double clock_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void usage(void)
+{
+    printf("usage: explore [--schedules N] [--seconds S] [--seed X] [--scenario NAME] [--trace]\nscenarios:");
+    for (int i = 0; i < scenario_count; i++)
+        printf(" %s", scenarios[i].name);
+    puts("");
+    exit(2);
+}
+
+static struct options parse(int count, char **argument)
+{
+    struct options o = {.schedules = UINT64_MAX, .seed = 1, .seconds = 10};
+    for (int i = 1; i < count; i++) {
+        const char *a = argument[i], *value = i + 1 < count ? argument[i + 1] : NULL;
+        if (!strcmp(a, "--trace") || !strcmp(a, "--again")) {
+            sim.trace = true;
+            sim.again = !strcmp(a, "--again");
+            continue;
+        }
+        if (!value)
+            usage();
+        i++;
+        if (!strcmp(a, "--schedules")) {
+            o.schedules = strtoull(value, NULL, 0);
+            o.seconds = 1e9;
+        } else if (!strcmp(a, "--seed"))
+            o.seed = strtoull(value, NULL, 0);
+        else if (!strcmp(a, "--seconds"))
+            o.seconds = strtod(value, NULL);
+        else if (!strcmp(a, "--scenario"))
+            o.scenario = value;
+        else
+            usage();
+    }
+    return o;
+}
+
+static void make(const struct scenario *s)
+{
+    struct cvb_settings settings;
+    cvb_settings_init(&settings);
+    settings.max_total_records = s->total;
+    settings.max_per_stage = s->stage;
+    settings.max_per_source = s->source;
+    settings.payload_size = s->payload;
+    settings.max_stages = s->stages;
+    settings.max_sources = s->sources;
+    settings.max_pipelines = 1;
+    settings.max_handles = (uint32_t)s->starters + 1;
+    settings.max_retries = s->retries;
+    world_make(&settings);
+}
+
+/* Runs schedules of one scenario from the seed on, until either bound; returns how many. */
+static uint64_t explore(const struct scenario *s, uint64_t seed, uint64_t schedules, double seconds)
+{
+    double end = clock_seconds() + seconds;
+    uint64_t n = 0;
+    make(s);
+    while (n < schedules && (n % 64 || clock_seconds() < end))
+        work_schedule(s, seed + n++);
+    return n;
+}
+
+int main(int count, char **argument)
+{
+    sim.after_step = world_after_step;
+    sim.killed = ghost_death;
+    sim.only_sleepers = work_only_sleepers;
+    struct options o = parse(count, argument);
+    uint64_t all = 0;
+    int chosen = 0;
+    for (int i = 0; i < scenario_count; i++)
+        chosen += !o.scenario || !strcmp(o.scenario, scenarios[i].name);
+    if (!chosen)
+        usage();
+    double began = clock_seconds();
+    for (int i = 0; i < scenario_count; i++) {
+        const struct scenario *s = &scenarios[i];
+        if (o.scenario && strcmp(o.scenario, s->name))
+            continue;
+        uint64_t n = explore(s, o.seed, o.schedules, o.seconds / chosen);
+        printf("%-9s %9llu schedules from seed %llu\n", s->name, (unsigned long long)n, (unsigned long long)o.seed);
+        fflush(stdout);
+        all += n;
+    }
+    double took = clock_seconds() - began;
+    printf("%llu schedules, %.1f million steps, %ld kills, %ld stops in %.1f s: %.0f schedules a second, no failure\n",
+           (unsigned long long)all, (double)sim.steps_all / 1e6, sim.kills_all, sim.stops_all, took,
+           (double)all / took);
+    for (int i = 0; i < OPS; i++)
+        if (work_done[i])
+            printf("%s %ld (%ld with effect)%s", work_names[i], work_done[i], work_useful[i],
+                   i + 1 < OPS ? ", " : "\n");
+    puts("");
+    return 0;
+}

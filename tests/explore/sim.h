@@ -1,0 +1,60 @@
+/* sim.h - simulated processes: fibers that run one access at a time under a seeded scheduler.
+ *
+ * A killed fiber is never run again; a stopped one is not run for a long time. Everything follows from the seed.
+ */
+#ifndef EXPLORE_SIM_H
+#define EXPLORE_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SIM_FIBERS = 10, SIM_AFTER = SIM_FIBERS /* the process that comes after all others */ };
+
+struct sim_fiber {
+    void *sp;
+    char *stack;
+    void (*run)(int);
+    bool done, killed;
+    bool sleeping;
+    long steps, kill_at, stop_at, resume; /* resume: by the clock */
+    uint64_t priority;
+    long alone; /* steps of the operation at work since anybody's success */
+    const char *access;
+    const void *at, *place;
+};
+
+extern struct sim {
+    struct sim_fiber fiber[SIM_FIBERS];
+    int count, current; /* current: SIM_AFTER outside the fibers */
+    bool changed;       /* who can run has changed */
+    long total, skipped, bound[SIM_FIBERS + 1], alone_after;
+    uint64_t seed, state;
+    const char *scenario;
+    bool trace, again;
+    long steps_all, kills_all, stops_all;
+    void (*after_step)(const char *access, const void *at, const void *place);
+    void (*killed)(int fiber);
+    void (*only_sleepers)(void); /* nobody can run but by time going by */
+} sim;
+
+uint64_t sim_random(void);
+unsigned sim_below(unsigned n);
+void sim_reset(uint64_t seed);
+int sim_spawn(void (*run)(int));
+/* Steps, and time in which nobody ran. */
+static inline long sim_clock(void) { return sim.total + sim.skipped; }
+/* Not run before that time; or before sim_wake, if it is asleep. */
+void sim_pause_until(int fiber, long clock, bool asleep);
+void sim_wake(int fiber);
+/* Runs all to their ends. */
+void sim_run(void);
+/* One step: the scheduler may run others before it. */
+void sim_point(const char *access, const void *at, const void *place);
+/* Somebody's operation succeeded. */
+void sim_progress(void);
+void sim_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void sim_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+#define SIM_LOG(...) (sim.trace ? sim_log(__VA_ARGS__) : (void)0)
+#define SIM_CHECK(condition, ...) ((condition) ? (void)0 : sim_fail(__VA_ARGS__))
+
+#endif

@@ -1,0 +1,395 @@
+/* world.c - the segment under the explorer, and the stand-ins for files, locks and memory. */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../shm/segment.h"
+
+struct world world;
+static char *pristine;
+static struct unit_share {
+    uint32_t n;
+    uint16_t stage, source;
+    bool idle;
+    long since;
+} share[WORLD_UNITS];
+static uint32_t page_of_ones = 1;
+
+/* Memory for handles: freed as a whole with each schedule, so a killed process leaks nothing. */
+static char arena[1 << 18];
+static size_t arena_used;
+
+void *explore_calloc(size_t count, size_t size);
+void explore_free(void *p);
+int explore_close(int fd);
+void *explore_page(void);
+void explore_access(const char *access, const void *at);
+
+void *explore_calloc(size_t count, size_t size)
+{
+    size_t bytes = (count * size + 63) & ~(size_t)63;
+    SIM_CHECK(arena_used + bytes <= sizeof arena, "the explorer's arena is too small");
+    void *p = memset(arena + arena_used, 0, bytes);
+    arena_used += bytes;
+    return p;
+}
+
+/* The last block is given back: audits come and go. */
+void explore_free(void *p) { (void)p; }
+
+void *explore_page(void) { return &page_of_ones; }
+
+__attribute__((noinline)) void explore_access(const char *access, const void *at)
+{
+    sim_point(access + 4, at, __builtin_return_address(0));
+}
+
+/* A lock_fd is the process's number. */
+int cvb_segment_open(const char *name, struct cvb_segment *segment, int *lock_fd)
+{
+    (void)name;
+    segment->base = world.base;
+    segment->settings = world.settings;
+    segment->geometry = world.geometry;
+    *lock_fd = sim.current;
+    return 0;
+}
+
+void cvb_segment_close(struct cvb_segment *segment) { segment->base = NULL; }
+
+int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *bytes)
+{
+    (void)name;
+    (void)settings;
+    (void)bytes;
+    return CVB_ENOENT;
+}
+
+int cvb_lock_seat(int fd, uint32_t seat)
+{
+    sim_point("lock", &world.seat_owner[seat], __builtin_return_address(0));
+    if (world.seat_owner[seat] && world.seat_owner[seat] != fd + 1)
+        return CVB_ESYSTEM;
+    world.seat_owner[seat] = fd + 1;
+    return 0;
+}
+
+int cvb_unlock_seat(int fd, uint32_t seat)
+{
+    sim_point("unlock", &world.seat_owner[seat], __builtin_return_address(0));
+    if (world.seat_owner[seat] == fd + 1)
+        world.seat_owner[seat] = 0;
+    return 0;
+}
+
+int cvb_seat_locked(int fd, uint32_t seat)
+{
+    sim_point("look at lock", &world.seat_owner[seat], __builtin_return_address(0));
+    return world.seat_owner[seat] && world.seat_owner[seat] != fd + 1;
+}
+
+void world_unlock_all(int process)
+{
+    for (uint32_t s = 0; s <= world.settings.max_handles; s++)
+        if (world.seat_owner[s] == process + 1)
+            world.seat_owner[s] = 0;
+}
+
+int explore_close(int fd)
+{
+    sim_point("close", NULL, __builtin_return_address(0));
+    sim.killed(fd);
+    return 0;
+}
+
+struct cvb_unit *world_unit(uint32_t u) { return (struct cvb_unit *)(void *)(world.base + world.geometry.units) + u; }
+
+struct cvb_seat *world_seat(uint32_t s) { return (struct cvb_seat *)(void *)(world.base + world.geometry.seats) + s; }
+
+void world_make(const struct cvb_settings *given)
+{
+    world.settings = *given;
+    if (cvb_settings_check(&world.settings))
+        sim_fail("the scenario's settings are no good");
+    cvb_geometry_of(&world.settings, &world.geometry);
+    const struct cvb_settings *s = &world.settings;
+    world.counters = 1 + s->max_stages + s->max_sources;
+    if (world.counters > WORLD_COUNTERS || world.geometry.unit_count > WORLD_UNITS || s->max_handles > 14)
+        sim_fail("the scenario is too large");
+    world.limit[0] = s->max_total_records;
+    for (uint32_t i = 0; i < s->max_stages; i++)
+        world.limit[1 + i] = i ? s->max_per_stage : s->max_total_records;
+    for (uint32_t i = 0; i < s->max_sources; i++)
+        world.limit[1 + s->max_stages + i] = s->max_per_source;
+    free(world.base);
+    free(pristine);
+    world.base = aligned_alloc(CVB_PAGE, world.geometry.size);
+    pristine = aligned_alloc(CVB_PAGE, world.geometry.size);
+    memset(pristine, 0, world.geometry.size);
+    cvb_segment_format(pristine, s);
+}
+
+void world_reset(void)
+{
+    memcpy(world.base, pristine, world.geometry.size);
+    memset(world.used, 0, sizeof world.used);
+    memset(world.shadow, 0, sizeof world.shadow);
+    memset(world.idle, 0, sizeof world.idle);
+    memset(world.most, 0, sizeof world.most);
+    memset(world.long_idle, 0, sizeof world.long_idle);
+    memset(world.began, 0, sizeof world.began);
+    memset(world.seat_owner, 0, sizeof world.seat_owner);
+    memset(share, 0, sizeof share);
+    arena_used = 0;
+}
+
+void world_begin(int process)
+{
+    world.began[process] = sim.total;
+    for (uint32_t i = 0; i < world.counters; i++) {
+        world.long_idle[process][i] = world.idle[i];
+        world.most[process][i] = world.used[i] - world.idle[i];
+    }
+}
+
+static void note_most(int p, uint32_t i)
+{
+    int64_t busy = world.used[i] - world.long_idle[p][i];
+    if (world.most[p][i] < busy)
+        world.most[p][i] = busy;
+}
+
+static void check_counter(uint32_t i)
+{
+    SIM_CHECK(world.shadow[i] <= world.limit[i], "limit %u exceeded: %lld records of %lld", i,
+              (long long)world.shadow[i], (long long)world.limit[i]);
+    if (i == 1)
+        return; /* the dead-letter stage has no counter of its own */
+    SIM_CHECK(world.used[i] <= world.limit[i], "counter %u says %lld of %lld", i, (long long)world.used[i],
+              (long long)world.limit[i]);
+    SIM_CHECK(world.shadow[i] <= world.used[i], "%lld records have credits of counter %u, which says %lld",
+              (long long)world.shadow[i], i, (long long)world.used[i]);
+}
+
+static void add_share(const struct unit_share *s, int sign)
+{
+    const uint32_t i[] = {0, 1u + s->stage, 1 + world.settings.max_stages + s->source};
+    for (int k = 0; k < 3; k++)
+        world.shadow[i[k]] += sign * (int)s->n;
+    for (int k = 0; s->idle && k < 3; k++)
+        world.idle[i[k]] += sign * (int)s->n;
+    for (int k = 0; sign > 0 && k < 3; k++)
+        check_counter(i[k]);
+}
+
+static void end_idle(const struct unit_share *was)
+{
+    const uint32_t i[] = {0, 1u + was->stage, 1 + world.settings.max_stages + was->source};
+    for (int p = 0; p <= SIM_FIBERS; p++)
+        for (int k = 0; was->since <= world.began[p] && k < 3; k++) {
+            world.long_idle[p][i[k]] -= was->n;
+            note_most(p, i[k]);
+        }
+}
+
+static void count_unit(uint32_t u)
+{
+    const struct cvb_unit *unit = world_unit(u);
+    unsigned state = cvb_lo_state(unit->word.lo);
+    struct unit_share now = {0};
+    if (state >= CVB_RES) {
+        now.n = cvb_mask_count(cvb_hi_mask(unit->word.hi));
+        now.stage = (uint16_t)cvb_hi_stage(unit->word.hi);
+        now.source = unit->source;
+        now.idle = state == CVB_IDLE;
+        now.since = share[u].idle ? share[u].since : sim.total;
+        SIM_CHECK(state < CVB_STATES && now.stage < world.settings.max_stages &&
+                      now.source < world.settings.max_sources,
+                  "unit %u has a word out of bounds", u);
+    }
+    struct unit_share was = share[u];
+    if (was.n)
+        add_share(&was, -1);
+    share[u] = now;
+    if (now.n)
+        add_share(&now, 1);
+    if (was.idle && !now.idle)
+        end_idle(&was);
+}
+
+static void count_counter(uint32_t i)
+{
+    const struct cvb_counter *c = (const struct cvb_counter *)(void *)(world.base + world.geometry.counters) + i;
+    world.used[i] = (int64_t)(c->taken.lo - c->returned.lo);
+    for (int p = 0; p <= SIM_FIBERS; p++)
+        note_most(p, i);
+    check_counter(i);
+}
+
+static const char *const state_names[] = {"FREE", "HELD", "RES", "IDLE", "QUEUED", "LEASED"};
+
+static void describe_word(char *out, size_t size, const struct cvb_unit *unit)
+{
+    uint64_t lo = unit->word.lo, hi = unit->word.hi;
+    unsigned state = cvb_lo_state(lo);
+    snprintf(out, size, "%s(%s%llu m%x st%u seat%u r%u%s)", state < 6 ? state_names[state] : "?",
+             lo & CVB_KIND_GENERATION ? "g" : "p", (unsigned long long)cvb_lo_number(lo), cvb_hi_mask(hi),
+             cvb_hi_stage(hi), cvb_hi_seat(hi), cvb_hi_retry(hi), hi & CVB_HI_SPLIT ? " split" : "");
+}
+
+static void describe_head(char *out, size_t size, uint64_t head)
+{
+    static const char *const ops[] = {"none", "REFILL", "GIVE", "MOVE", "RESTAGE", "op5", "op6", "op7"};
+    static const char *const phases[] = {"closed", "OPEN", "ABORT", "phase3"};
+    snprintf(out, size, "{seq%llu %s %s done%x}", (unsigned long long)cvb_head_seq(head), ops[cvb_head_op(head) & 7],
+             phases[cvb_head_phase(head)], cvb_head_done(head));
+}
+
+static void describe_in_seats(char *out, size_t size, size_t at)
+{
+    size_t s = at / sizeof(struct cvb_seat), in = at % sizeof(struct cvb_seat);
+    const struct cvb_seat *seat = world_seat((uint32_t)s);
+    int n = snprintf(out, size, "seat[%zu]+%zu = %llx ", s, in,
+                     (unsigned long long)*(const uint64_t *)(const void *)((const char *)seat + in / 8 * 8));
+    if (in == offsetof(struct cvb_seat, journal))
+        describe_head(out + n, size - (size_t)n, seat->journal.head);
+}
+
+static void describe_address(char *out, size_t size, const void *at)
+{
+    const struct cvb_geometry *g = &world.geometry;
+    if ((const char *)at < world.base || (const char *)at >= world.base + g->size) {
+        snprintf(out, size, "seat lock %td", (const int *)at - world.seat_owner);
+        return;
+    }
+    uint64_t o = (uint64_t)((const char *)at - world.base), value = *(const uint64_t *)((uintptr_t)at & ~(uintptr_t)7);
+    if (o >= g->cells)
+        snprintf(out, size, "cells+%llu", (unsigned long long)(o - g->cells));
+    else if (o >= g->rings)
+        snprintf(out, size, "ring slot %llu = {lap %llu, unit %llu}", (unsigned long long)(o - g->rings) / 8,
+                 (unsigned long long)value >> 24, (unsigned long long)value & 0xffffff);
+    else if (o >= g->bitmaps)
+        snprintf(out, size, "bitmap %llu = %llx", (unsigned long long)(o - g->bitmaps) / 8 / g->bitmap_words,
+                 (unsigned long long)value);
+    else if (o >= g->extensions)
+        snprintf(out, size, "extension+%llu", (unsigned long long)(o - g->extensions));
+    else if (o >= g->units) {
+        uint32_t u = (uint32_t)((o - g->units) / 64), in = (uint32_t)((o - g->units) % 64);
+        int n = snprintf(out, size, "unit[%u]+%u = ", u, in);
+        describe_word(out + n, size - (size_t)n, world_unit(u));
+    } else if (o >= g->references[0])
+        snprintf(out, size, "names+%llu", (unsigned long long)(o - g->references[0]));
+    else if (o >= g->seats)
+        describe_in_seats(out, size, o - g->seats);
+    else if (o >= g->hints)
+        snprintf(out, size, "hint of stage %llu %s = %llu", (unsigned long long)(o - g->hints) / 128,
+                 (o - g->hints) % 128 ? "tail" : "head", (unsigned long long)value);
+    else
+        snprintf(out, size, "counter[%llu] %s = %llu tag %llx", (unsigned long long)(o - g->counters) / 256,
+                 (o - g->counters) % 256 / 128 ? "returned" : "taken",
+                 (unsigned long long)*(const uint64_t *)(world.base + o / 16 * 16),
+                 (unsigned long long)*(const uint64_t *)(world.base + o / 16 * 16 + 8));
+}
+
+/* The protocol's line that an access stands in, by addr2line; slow, for traces. */
+static const char *line_of(const void *place)
+{
+    static struct {
+        const void *place;
+        char text[64];
+    } known[1024];
+    extern const char __executable_start[];
+    unsigned i = (unsigned)((uintptr_t)place * 2654435761u >> 5) % 1024;
+    for (; known[i].place && known[i].place != place; i = (i + 1) % 1024)
+        ;
+    if (!known[i].place) {
+        known[i].place = place;
+        char command[160], line[400];
+        snprintf(command, sizeof command, "addr2line -s -i -e /proc/%d/exe %#tx", (int)getpid(),
+                 (const char *)place - __executable_start - 1);
+        FILE *p = popen(command, "r");
+        while (p && fgets(line, sizeof line, p)) {
+            line[strcspn(line, " \n")] = 0;
+            if (strncmp(line, "order.h", 7)) {
+                snprintf(known[i].text, sizeof known[i].text, "%.60s", line);
+                break;
+            }
+        }
+        if (p)
+            pclose(p);
+    }
+    return known[i].text;
+}
+
+static void log_step(const char *access, const void *at, const void *place)
+{
+    char what[200] = "";
+    if (at)
+        describe_address(what, sizeof what, at);
+    sim_log("p%d %-16s %-9s %s", sim.current, line_of(place), access, what);
+}
+
+void world_after_step(const char *access, const void *at, const void *place)
+{
+    if (sim.trace)
+        log_step(access, at, place);
+    if (access[0] == 'l' || !at)
+        return;
+    uint64_t o = (uint64_t)((const char *)at - world.base);
+    const struct cvb_geometry *g = &world.geometry;
+    if (o - g->units < (uint64_t)g->unit_count * sizeof(struct cvb_unit)) {
+        if ((o - g->units) % sizeof(struct cvb_unit) < 16)
+            count_unit((uint32_t)((o - g->units) / sizeof(struct cvb_unit)));
+    } else if (o - g->counters < (uint64_t)world.counters * sizeof(struct cvb_counter)) {
+        count_counter((uint32_t)((o - g->counters) / sizeof(struct cvb_counter)));
+    }
+}
+
+static const struct cvb_member *member_of(uint32_t u, unsigned i)
+{
+    if (i < CVB_INLINE_MEMBERS)
+        return &world_unit(u)->member[i];
+    return &((const struct cvb_extension *)(void *)(world.base + world.geometry.extensions) + u)->member[i];
+}
+
+static const void *payload_of(uint32_t u, unsigned i)
+{
+    const struct cvb_geometry *g = &world.geometry;
+    uint32_t cell = member_of(u, i)->cell, p = 0;
+    while (p + 1 < g->parts && cell - g->part[p].first_cell >= g->part[p].cell_count)
+        p++;
+    return world.base + g->part[p].offset + (uint64_t)(cell - g->part[p].first_cell) * g->part[p].stride;
+}
+
+int world_member_id(uint32_t u, unsigned i)
+{
+    int id;
+    memcpy(&id, payload_of(u, i), sizeof id);
+    return id;
+}
+
+static void visit_members(uint32_t u, uint64_t hi, void (*visit)(uint32_t id, uint32_t stage))
+{
+    for (uint32_t mask = cvb_hi_mask(hi); mask; mask &= mask - 1)
+        visit((uint32_t)world_member_id(u, (unsigned)__builtin_ctz(mask)), cvb_hi_stage(hi));
+}
+
+void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage))
+{
+    for (uint32_t u = 0; u < world.geometry.unit_count; u++) {
+        struct cvb_pair w = world_unit(u)->word;
+        if (cvb_lo_state(w.lo) == CVB_LEASED && cvb_hi_seat(w.hi) == seat)
+            visit_members(u, w.hi, visit);
+    }
+    /* between a MOVE's two steps the members are in no unit, but in the mover's journal */
+    const struct cvb_journal *j = &world_seat(seat)->journal;
+    if (cvb_head_op(j->head) != CVB_OP_MOVE || cvb_head_phase(j->head) != CVB_OPEN ||
+        cvb_lo_state(j->after2.lo) != CVB_LEASED)
+        return;
+    struct cvb_pair t = world_unit(j->unit)->word, t2 = world_unit(j->unit2)->word;
+    if (cvb_move_happened(j, seat, t) && cvb_pair_equal(t2, j->before2))
+        visit_members(j->unit2, j->after2.hi, visit);
+}

@@ -1,0 +1,44 @@
+/* world.h - the segment that all simulated processes share, who lives, and what the units and counters say.
+ *
+ * After each write to a unit's word or a counter the shadow counts are corrected and the limits checked.
+ */
+#ifndef EXPLORE_WORLD_H
+#define EXPLORE_WORLD_H
+
+#include <conveyor/buffer.h>
+
+#include "handle.h"
+#include "internal.h"
+#include "sim.h"
+
+enum { WORLD_COUNTERS = 16, WORLD_UNITS = 256 };
+
+extern struct world {
+    struct cvb_settings settings;
+    struct cvb_geometry geometry;
+    char *base;
+    uint32_t counters; /* how many */
+    /* by counter: credits taken; records that hold one, those of idle units among them */
+    int64_t used[WORLD_COUNTERS], shadow[WORLD_COUNTERS], idle[WORLD_COUNTERS], limit[WORLD_COUNTERS];
+    /* by process: records in units that have been idle since its operation began (a put may miss one that an ack makes
+     * idle meanwhile), and the most credits of any moment since that were not theirs */
+    int64_t long_idle[SIM_FIBERS + 1][WORLD_COUNTERS], most[SIM_FIBERS + 1][WORLD_COUNTERS];
+    long began[SIM_FIBERS + 1];
+    int seat_owner[16]; /* who holds the lock: process + 1 */
+} world;
+
+/* Once for each scenario, then once for each schedule. */
+void world_make(const struct cvb_settings *settings);
+void world_reset(void);
+void world_after_step(const char *access, const void *at, const void *place);
+void world_begin(int process);
+/* The process's locks are gone. */
+void world_unlock_all(int process);
+struct cvb_unit *world_unit(uint32_t u);
+struct cvb_seat *world_seat(uint32_t s);
+/* The first word of a member's payload: the record's number. */
+int world_member_id(uint32_t u, unsigned i);
+/* Calls visit for each record that the seat has leased, by the units' words, with its stage there. */
+void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage));
+
+#endif
