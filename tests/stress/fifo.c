@@ -19,7 +19,8 @@ static void run(struct traffic *t, uint32_t total, uint32_t per_stage, uint32_t 
     cr_assert_null(wrong, "%s", wrong);
     cr_log_info("%llu records in %llu ms, limits %u %u %u", (unsigned long long)t->settled,
                 (unsigned long long)(now_ms() - start), total, per_stage, per_source);
-    cr_assert_eq(t->disorder, 0, "%llu records out of order", (unsigned long long)t->disorder);
+    if (t->chain == 1 || t->consumers == 1) /* two workers of a stage may overtake one another on the way to the next */
+        cr_assert_eq(t->disorder, 0, "%llu records out of order", (unsigned long long)t->disorder);
     cvb_recover(h);
     wrong = audit_says(h, 0, 0);
     cr_assert_null(wrong, "%s", wrong);
@@ -97,16 +98,16 @@ Test(fifo, a_tiny_ring_wraps_around_many_times, .timeout = 120)
 
 Test(fifo, a_chain_of_stages_settles_each_record_once, .timeout = 120)
 {
-    for (unsigned way = 0; way < 4; way++) {
+    for (unsigned way = 0; way < 8; way++) {
         struct traffic *t = traffic_new("chain");
         t->producers = 2;
-        t->consumers = 2;
+        t->consumers = way & 4 ? 1 : 2;
         t->chain = 3;
         t->sources = 2;
         t->each = 60000;
         t->put_most = t->get_most = way & 2 ? 100 : 7;
         t->replace = way & 1;
-        t->scatter = way & 2;
+        t->scatter = (way & 2) && !(way & 4);
         run(t, 900, 300, 450);
     }
 }

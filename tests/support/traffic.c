@@ -23,6 +23,13 @@ struct worker {
 
 static void add64(uint64_t *at, uint64_t n) { __atomic_fetch_add(at, n, __ATOMIC_RELAXED); }
 static uint32_t tick(struct traffic *t) { return __atomic_fetch_add(&t->clock, 1, __ATOMIC_SEQ_CST); }
+static bool failed(struct traffic *t) { return __atomic_load_n(&t->failed, __ATOMIC_RELAXED); }
+static int fail(struct traffic *t, int code, int error)
+{
+    int32_t none = 0;
+    __atomic_compare_exchange_n(&t->failed, &none, error ? error : code, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return code;
+}
 static uint32_t check_of(const struct item *i) { return (uint32_t)i->number * 2654435761u ^ i->producer; }
 
 struct traffic *traffic_new(const char *tag)
@@ -55,7 +62,7 @@ static int put_some(struct worker *w, const struct item *items, unsigned n, int 
 static int produce(struct worker *w)
 {
     struct traffic *t = w->t;
-    for (uint64_t next = 0; next < t->each;) {
+    for (uint64_t next = 0; next < t->each && !failed(t);) {
         struct item items[BATCH];
         unsigned n = 1 + random_below(&w->seed, t->put_most);
         for (unsigned i = 0; i < n; i++) {
@@ -65,7 +72,7 @@ static int produce(struct worker *w)
         n = t->each - next < n ? (unsigned)(t->each - next) : n;
         int why = 0, put = put_some(w, items, n, &why);
         if (put < 0 || put > (int)n || (put < (int)n && (why > CVB_ESTAGE_FULL || why < CVB_EMEMORY_FULL)))
-            return 10;
+            return fail(t, 10, put < 0 ? put : why);
         next += (unsigned)put;
         if (put < (int)n) {
             cvb_wait_credits(w->h, t->stage[0], w->index % t->sources, 20000000);
@@ -132,7 +139,7 @@ static int pass_on(struct worker *w, const struct cvb_lease *l, unsigned n)
         memcpy(&items[i], l[i].payload, sizeof items[i]);
         r[i] = (struct cvb_record){&items[i], sizeof items[i], 0, 0};
     }
-    for (unsigned done = 0; done < n;) {
+    for (unsigned done = 0; done < n && !failed(t);) {
         int why = 0;
         uint32_t to = t->stage[w->level + 1];
         int got = t->replace ? cvb_forward_records(w->h, to, l + done, r + done, n - done, &why)
@@ -165,13 +172,13 @@ static int consume(struct worker *w)
 {
     struct traffic *t = w->t;
     uint64_t last[TRAFFIC_PROCESSES] = {0};
-    while (__atomic_load_n(&t->settled, __ATOMIC_ACQUIRE) < t->producers * t->each) {
+    while (__atomic_load_n(&t->settled, __ATOMIC_ACQUIRE) < t->producers * t->each && !failed(t)) {
         struct cvb_lease l[BATCH];
         struct item items[BATCH];
         struct traffic_stamp stamp = {t->stamped ? tick(t) : 0, 0};
         int n = cvb_get_batch(w->h, t->stage[w->level], l, 1 + random_below(&w->seed, t->get_most));
         if (n < 0)
-            return 11;
+            return fail(t, 11, n);
         if (!n) {
             cvb_wait_records(w->h, &t->stage[w->level], 1, 20000000);
             sched_yield();
@@ -179,8 +186,9 @@ static int consume(struct worker *w)
         }
         stamp.end = t->stamped ? tick(t) : 0;
         look_at(w, l, (unsigned)n, items, last);
-        if (settle(w, l, (unsigned)n))
-            return 12;
+        int error = settle(w, l, (unsigned)n);
+        if (error)
+            return fail(t, 12, error);
         if (w->level + 1 == t->chain)
             note_settled(t, items, (unsigned)n, stamp);
     }
@@ -205,7 +213,7 @@ const char *traffic_start(struct traffic *t, struct cvb_handle *h)
     if (!t->seen || (t->stamped && !t->stamps))
         return "no memory";
     for (uint32_t i = 0; i < t->chain; i++) {
-        char text[16];
+        char text[24];
         snprintf(text, sizeof text, "level-%u", i);
         if (cvb_stage(h, text, &t->stage[i]))
             return "no stage";
@@ -227,7 +235,8 @@ const char *traffic_finish(struct traffic *t)
     for (uint32_t i = 0; i < t->children; i++) {
         int code = reap(t->child[i]);
         if (code && !text[0])
-            snprintf(text, sizeof text, "%s %u ended with %d", i < t->producers ? "producer" : "consumer", i, code);
+            snprintf(text, sizeof text, "%s %u ended with %d: %s", i < t->producers ? "producer" : "consumer", i, code,
+                     cvb_error_text(t->failed));
     }
     if (text[0])
         return text;

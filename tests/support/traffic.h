@@ -35,8 +35,9 @@ struct traffic {
     pid_t child[TRAFFIC_PROCESSES];
     uint32_t children;
     uint32_t clock;
-    uint64_t settled; /* by the last stage */
-    uint64_t sum;     /* of their numbers */
+    int32_t failed;    /* what the first child met that gave up; the others end then */
+    uint64_t settled;  /* by the last stage */
+    uint64_t sum;      /* of their numbers */
     uint64_t disorder; /* records that one consumer got after a later one of the same producer */
     uint64_t gaps;     /* records that did not follow the one before directly */
     uint64_t bad;      /* unknown producers, wrong lengths */
