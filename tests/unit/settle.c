@@ -323,3 +323,19 @@ Test(settle, forward_takes_the_longest_prefix_that_fits)
     cr_assert_eq(why, 0);
     EXPECT_AUDIT(28, 0);
 }
+
+/* A refusal in the middle of a train must not make the caller's leases stale. */
+Test(settle, what_a_refused_forward_leaves_is_still_leased)
+{
+    for (unsigned way = 2; way < WAYS; way++) {
+        struct cvb_lease l[6];
+        cr_assert_eq(put_numbers(h, next, 1, 0, 20, NULL), 20);
+        take(l, 6);
+        for (unsigned turn = 0; turn < 3; turn++)
+            cr_expect_eq(ways[way](h, l + 1 + turn, 3), 0, "%s", way_names[way]);
+        EXPECT_AUDIT(20, 6);
+        cr_expect_eq(cvb_ack(h, l, 6), 0, "%s", way_names[way]);
+        drain(h, next);
+        cr_expect_null(audit_says(h, 0, 0), "%s: %s", way_names[way], audit_says(h, 0, 0));
+    }
+}
