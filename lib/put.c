@@ -119,9 +119,11 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
             continue;
         if (!room)
             break;
-        error = refill(h, stage, r, room < n ? room : n, u);
-        if (!cvb_is_refusal(error) || !cvb_try_again(h, error, &want, &seen))
+        n = room < n ? room : n;
+        error = refill(h, stage, r, n, u);
+        if (!cvb_is_refusal(error) || (n == 1 && !cvb_try_again(h, error, &want, &seen)))
             break;
+        n = n > 1 ? n / 2 : 1; /* others were quicker: a shorter prefix may fit */
     }
     if (h->near)
         cvb_flag_raise(h, stage, r->source);

@@ -4,6 +4,8 @@
 #define UNIT_BITS 24
 #define LAP_MASK ((UINT64_C(1) << 40) - 1)
 
+#define CVB_FULL_TURNS 1000u
+
 static uint64_t slot_of(uint64_t lap, uint32_t unit) { return (lap & LAP_MASK) << UNIT_BITS | unit; }
 static uint32_t slot_unit(uint64_t slot) { return (uint32_t)slot & ((1u << UNIT_BITS) - 1); }
 
@@ -58,38 +60,64 @@ static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position)
     }
 }
 
-/* A QUEUED unit (seen) gets into its slot, or into a later one; whoever calls. */
+/* The whole word of a QUEUED unit, of one moment: lo of one stage and hi of another would fill a slot that is not the
+ * unit's. False: it is not QUEUED in this stage, or just changing, by somebody's success. */
+static bool read_queued(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pair *w)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    *w = cvb_load_pair(&unit->word);
+    return cvb_lo_state(w->lo) == CVB_QUEUED && cvb_hi_stage(w->hi) == stage && cvb_load64_acq(&unit->word.lo) == w->lo;
+}
+
+static void published(struct cvb_handle *h, uint32_t stage, uint64_t position)
+{
+    if (h->ends[stage].tail <= position)
+        h->ends[stage].tail = position + 1;
+    raise_hint(&cvb_hint_at(h, stage)->tail, position + 1, false);
+    cvb_flag_wake(h, cvb_flag_of_data(stage));
+}
+
+/* A QUEUED unit whose slot somebody else has filled moves on to a later position. False: it is not QUEUED any more. */
+static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pair *w, int *error)
+{
+    struct cvb_pair seen = *w;
+    uint64_t next;
+    *error = 0;
+    if (!read_queued(h, u, stage, w))
+        return false;
+    if (!cvb_pair_equal(*w, seen))
+        return true; /* somebody has moved it: is it in there? */
+    *error = choose(h, stage, &next);
+    if (*error == CVB_ESETTLED)
+        return true; /* the ring is full, so it must have moved meanwhile: A4 */
+    struct cvb_pair bumped = {cvb_lo_position(CVB_QUEUED, next), w->hi};
+    if (!*error && cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, bumped))
+        *w = bumped;
+    return !*error;
+}
+
+/* A QUEUED unit (seen, halves of one moment) gets into its slot, or into a later one; whoever calls. Returns only when
+ * it was seen in its slot, or not QUEUED any more. */
 int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
 {
     uint32_t stage = cvb_hi_stage(seen.hi), bits = cvb_ring_bits(h, stage);
     uint64_t *ring = cvb_ring_at(h, stage), index = (UINT64_C(1) << bits) - 1;
-    for (;;) {
+    for (unsigned full = 0; full < CVB_FULL_TURNS;) {
         uint64_t p = cvb_lo_number(seen.lo), slot = cvb_load64_acq(&ring[p & index]);
         uint64_t mine = slot_of((p >> bits) + 1, u);
         int64_t ahead = lap_ahead(slot, p, bits);
+        int error = 0;
         if (slot == mine || (ahead == -1 && cvb_cas64(&ring[p & index], slot, mine))) {
-            if (h->ends[stage].tail <= p)
-                h->ends[stage].tail = p + 1;
-            raise_hint(&cvb_hint_at(h, stage)->tail, p + 1, false);
-            cvb_flag_wake(h, cvb_flag_of_data(stage));
+            published(h, stage, p);
             return 0;
         }
         if (ahead < -1)
             return CVB_ECORRUPT;
-        if (ahead == -1)
-            continue;
-        struct cvb_pair now = cvb_load_pair(&cvb_unit_at(h, u)->word);
-        if (now.lo != seen.lo || cvb_hi_stage(now.hi) != stage)
-            return 0; /* somebody entered it elsewhere, or it was in and is taken */
-        uint64_t next;
-        int error = choose(h, stage, &next);
-        if (error)
-            return error == CVB_ESETTLED ? 0 : error;
-        struct cvb_pair bumped = {cvb_lo_position(CVB_QUEUED, next), now.hi};
-        if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, now, bumped))
-            return 0;
-        seen = bumped;
+        if (ahead >= 0 && !bump(h, u, stage, &seen, &error))
+            return error;
+        full += error == CVB_ESETTLED;
     }
+    return CVB_ECORRUPT; /* full for a unit that holds its credit, again and again */
 }
 
 /* Unit u, whose word is from (RES or LEASED), becomes QUEUED in stage and is published. CVB_ESETTLED: its word was not
