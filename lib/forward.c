@@ -12,42 +12,65 @@ static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, uns
     return n;
 }
 
-/* The members of unit a, or the first of them, become results in stage `to`; *members says which. */
-static int replace_members(struct cvb_handle *h, uint32_t a, uint32_t *members, const struct cvb_record *r, uint32_t to)
+/* A HELD unit with the first of the results, at most n. */
+static int hold_results(struct cvb_handle *h, const struct cvb_record *r, unsigned n, uint32_t *b)
 {
-    uint32_t b, lease = a;
-    unsigned n = run_length(h, r, cvb_mask_count(*members));
-    uint32_t part = cvb_lowest(*members, n);
-    int error = cvb_admit(h, to, &part);
-    if (!error)
-        error = cvb_hold_cells(h, r->length, cvb_mask_count(part), &b);
+    struct cvb_want want = {.count = 1, .class = cvb_class_for(h, r->length)};
+    struct cvb_refusal seen = {0};
+    int error;
+    do
+        error = cvb_hold_cells(h, r->length, n, b);
+    while (error == CVB_EMEMORY_FULL && cvb_try_again(h, error, &want, &seen));
+    return error ? error : cvb_write_records(h, *b, r);
+}
+
+/* Carves the members of b out of the lease, and exchanges the two. A refusal leaves the lease as it was. */
+static int exchange(struct cvb_handle *h, uint32_t lease, uint32_t *part, uint32_t *b, uint32_t to)
+{
+    uint32_t a = lease;
+    int error = cvb_carve(h, &a, part);
     if (error)
         return error;
-    n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, b)->word.hi)));
-    error = cvb_write_records(h, b, r);
-    part = cvb_lowest(part, n);
-    if (!error)
-        error = cvb_carve(h, &a, &part);
-    if (!error && cvb_mask_count(part) < n)
-        error = cvb_shrink(h, &b, cvb_mask_count(part));
-    if (!error) {
-        struct cvb_unit *from = cvb_unit_at(h, a), *to_unit = cvb_unit_at(h, b);
-        cvb_store16_rlx(&to_unit->source, cvb_load16_rlx(&from->source));
-        cvb_store16_rlx(&to_unit->pipeline, cvb_load16_rlx(&from->pipeline));
-        cvb_store64_rlx(&to_unit->buffered_at_ns, cvb_load64_rlx(&from->buffered_at_ns));
-        struct cvb_refusal seen = {0};
-        do
-            error = cvb_replace(h, a, b, to);
-        while (cvb_restage_again(h, error, b, to, &seen));
-    }
+    unsigned has = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, *b)->word.hi)));
+    if (has > cvb_mask_count(*part) && (error = cvb_shrink(h, b, cvb_mask_count(*part))))
+        return error;
+    struct cvb_unit *from = cvb_unit_at(h, a), *unit = cvb_unit_at(h, *b);
+    cvb_store16_rlx(&unit->source, cvb_load16_rlx(&from->source));
+    cvb_store16_rlx(&unit->pipeline, cvb_load16_rlx(&from->pipeline));
+    cvb_store64_rlx(&unit->buffered_at_ns, cvb_load64_rlx(&from->buffered_at_ns));
+    struct cvb_refusal seen = {0};
+    do
+        error = cvb_replace(h, a, *b, to);
+    while (cvb_restage_again(h, error, *b, to, &seen));
     if (error && error != CVB_ECORRUPT && a != lease) {
-        int undone = cvb_uncarve(h, lease, part, a);
+        int undone = cvb_uncarve(h, lease, *part, a);
         error = undone ? undone : error;
     }
-    if (error && error != CVB_ECORRUPT)
-        cvb_release(h, b);
-    *members = part;
     return error;
+}
+
+/* Some members of a leased unit, or the first of them, become results in stage `to`; *members says which. */
+static int replace_members(struct cvb_handle *h, uint32_t lease, uint32_t *members, const struct cvb_record *r,
+                           uint32_t to)
+{
+    for (unsigned most = run_length(h, r, cvb_mask_count(*members));;) {
+        uint32_t b, part = cvb_lowest(*members, most);
+        int error = cvb_admit(h, to, &part);
+        if (!error)
+            error = hold_results(h, r, cvb_mask_count(part), &b);
+        if (error)
+            return error;
+        part = cvb_lowest(part, cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, b)->word.hi))));
+        unsigned n = cvb_mask_count(part);
+        error = exchange(h, lease, &part, &b, to);
+        *members = part;
+        if (!error || error == CVB_ECORRUPT)
+            return error;
+        cvb_release(h, b);
+        if (error != CVB_ESTAGE_FULL || n == 1)
+            return error;
+        most = n / 2; /* others were quicker: fewer may fit */
+    }
 }
 
 static int check(struct cvb_handle *h, uint32_t stage, const struct cvb_places *p, const struct cvb_record *results)

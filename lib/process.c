@@ -4,7 +4,8 @@
  * of a mapping are kept in a hash table that is read under RCU, so a name costs one probe. After a fork the child
  * closes its copies of the lock descriptors, so that it does not keep its parent's seats alive.
  *
- * Only attach, detach, fork and a name's first use take the mutex; it is the process's own, and nothing waits for
+ * The table has a fixed number of buckets: one that resizes by itself has a thread of its own, which a forked child has
+ * not. Only attach, detach, fork and a name's first use take the mutex; it is the process's own, and nothing waits for
  * another process under it.
  */
 #include <pthread.h>
@@ -82,7 +83,7 @@ static int map(int fd, const struct stat *st, const struct cvb_segment *segment,
     m->segment = *segment;
     m->device = st->st_dev;
     m->inode = st->st_ino;
-    m->table = cds_lfht_new_flavor(64, 64, 0, CDS_LFHT_AUTO_RESIZE, &urcu_bp_flavor, NULL);
+    m->table = cds_lfht_new_flavor(1024, 1024, 0, 0, &urcu_bp_flavor, NULL);
     if (!m->table || cvb_segment_map(&m->segment, fd)) {
         if (m->table)
             cds_lfht_destroy(m->table, NULL);

@@ -52,10 +52,6 @@ int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
             struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
             if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
                 return 0;
-            if (cvb_load64_acq(&cvb_unit_at(h, u)->word.lo) != w.lo) { /* halves of two words? by somebody's success */
-                error = 1;
-                continue;
-            }
             if (cvb_lo_state(w.lo) == CVB_QUEUED && cvb_hi_stage(w.hi) >= h->segment.settings.max_stages)
                 return CVB_ECORRUPT;
             error = recover_word(h, u, w, dead);

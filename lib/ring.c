@@ -60,13 +60,11 @@ static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position)
     }
 }
 
-/* The whole word of a QUEUED unit, of one moment: lo of one stage and hi of another would fill a slot that is not the
- * unit's. False: it is not QUEUED in this stage, or just changing, by somebody's success. */
+/* False: it is not QUEUED in this stage any more. */
 static bool read_queued(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pair *w)
 {
-    struct cvb_unit *unit = cvb_unit_at(h, u);
-    *w = cvb_load_pair(&unit->word);
-    return cvb_lo_state(w->lo) == CVB_QUEUED && cvb_hi_stage(w->hi) == stage && cvb_load64_acq(&unit->word.lo) == w->lo;
+    *w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    return cvb_lo_state(w->lo) == CVB_QUEUED && cvb_hi_stage(w->hi) == stage;
 }
 
 static void published(struct cvb_handle *h, uint32_t stage, uint64_t position)

@@ -45,24 +45,40 @@ uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n)
     return members;
 }
 
+/* Settles some members of a unit, or the first of them if that is all there is room for: *members says which. */
+static int settle_members(struct cvb_handle *h, uint32_t lease, uint32_t *members, cvb_settle_fn how,
+                          const uint32_t *to)
+{
+    for (unsigned most = CVB_UNIT_MEMBERS;;) {
+        uint32_t unit = lease, part = cvb_lowest(*members, most);
+        int error = to ? cvb_admit(h, *to, &part) : 0;
+        if (!error)
+            error = cvb_carve(h, &unit, &part);
+        if (error)
+            return error;
+        *members = part;
+        error = how(h, unit, to ? *to : 0);
+        if (!error || error == CVB_ECORRUPT)
+            return error;
+        int undone = unit == lease ? 0 : cvb_uncarve(h, lease, part, unit);
+        if (undone || cvb_mask_count(part) == 1 || error != CVB_ESTAGE_FULL)
+            return undone ? undone : error;
+        most = cvb_mask_count(part) / 2; /* others were quicker: fewer may fit */
+    }
+}
+
 /* Settles leases or reservations, unit by unit, as many as stage *to has room for, if it is not NULL; *done counts
  * those that went through before an error. */
 int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done)
 {
     int error = cvb_places_check(h, p);
     for (size_t i = 0, n; !error && i < p->count; i += n) {
+        const struct cvb_place *place = place_at(p, i);
         uint32_t left = cvb_places_gather(p, i, &n);
-        error = cvb_place_check(h, place_at(p, i), p->state);
+        error = cvb_place_check(h, place, p->state);
         while (!error && left) {
-            uint32_t unit = place_at(p, i)->unit, members = left;
-            error = to ? cvb_admit(h, *to, &members) : 0;
-            if (!error)
-                error = cvb_carve(h, &unit, &members);
-            if (!error && (error = how(h, unit, to ? *to : 0)) && unit != place_at(p, i)->unit &&
-                error != CVB_ECORRUPT) {
-                int undone = cvb_uncarve(h, place_at(p, i)->unit, members, unit);
-                error = undone ? undone : error;
-            }
+            uint32_t members = left;
+            error = settle_members(h, place->unit, &members, how, to);
             left &= ~members;
             *done += error ? 0 : cvb_mask_count(members);
         }

@@ -6,9 +6,10 @@
  *
  * Usage: cvb_load64_acq(&slot), cvb_store64_rel(&word->lo, v), cvb_cas_pair(&word, expected, desired).
  *
- * Why the pair is read as two halves: cvb_load_pair may return halves of two different words. Every decision taken from
- * it ends in a cvb_cas_pair from exactly those halves, which then fails, or is checked again (PROTOCOL.md, sections 3
- * and 4).
+ * Why a pair may be read by 8-byte loads: lo, hi and lo again; with the same lo before and after, hi is of a word that
+ * had this lo, because a lo hardly ever comes again (positions of two stages may be equal), and the decisions that
+ * could not bear even that end in a cvb_cas_pair from exactly what was read. A turn of the loop costs somebody's
+ * success.
  */
 #ifndef CVB_SHM_ORDER_H
 #define CVB_SHM_ORDER_H
@@ -122,12 +123,16 @@ static inline void cvb_pause(void)
 #endif
 }
 
-/* Two halves, lo first, perhaps of two different words: see the head of this file. */
+/* A word of one moment: see the head of this file. */
 static inline struct cvb_pair cvb_load_pair(const struct cvb_pair *at)
 {
     struct cvb_pair p;
-    p.lo = cvb_load64_acq(&at->lo);
-    p.hi = cvb_load64_acq(&at->hi);
+    uint64_t again = cvb_load64_acq(&at->lo);
+    do {
+        p.lo = again;
+        p.hi = cvb_load64_acq(&at->hi);
+        again = cvb_load64_acq(&at->lo);
+    } while (again != p.lo);
     return p;
 }
 
