@@ -71,7 +71,7 @@ int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter)
 {
     uint64_t taken = cvb_load64_acq(&cvb_counter_at(h, counter)->taken.lo);
     int64_t used = (int64_t)(taken - cvb_load64_acq(&cvb_counter_at(h, counter)->returned.lo));
-    return used < 0 ? 0 : used;
+    return used < 0 ? 0 : used > INT32_MAX ? INT32_MAX : used; /* more than a limit only in a corrupt segment */
 }
 
 /* Makes the flag of a counter say what the counter says; true if it says pause. */

@@ -91,10 +91,13 @@ static struct cvb_places places_of(const struct cvb_lease *leases, size_t count)
     return (struct cvb_places){leases ? &leases->place : NULL, sizeof *leases, count, CVB_LEASED};
 }
 
-static void tally_unit(struct cvb_handle *h, uint32_t u, struct cvb_pair w, enum cvb_count what)
+static int tally_unit(struct cvb_handle *h, uint32_t u, struct cvb_pair w, enum cvb_count what)
 {
-    cvb_tally(h, cvb_hi_stage(w.hi), cvb_load16_rlx(&cvb_unit_at(h, u)->source), what,
-              cvb_mask_count(cvb_hi_mask(w.hi)));
+    uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source), stage = cvb_hi_stage(w.hi);
+    if (source >= h->segment.settings.max_sources || stage >= h->segment.settings.max_stages)
+        return CVB_ECORRUPT;
+    cvb_tally(h, stage, source, what, cvb_mask_count(cvb_hi_mask(w.hi)));
+    return 0;
 }
 
 int cvb_return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
@@ -102,7 +105,9 @@ int cvb_return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     (void)unused;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
     unsigned stage = cvb_hi_stage(w.hi), retry = cvb_hi_retry(w.hi);
-    tally_unit(h, u, w, CVB_N_RETURNED);
+    int error = tally_unit(h, u, w, CVB_N_RETURNED);
+    if (error)
+        return error;
     if (retry >= h->segment.settings.max_retries && stage != CVB_STAGE_DEAD_LETTER)
         return cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
     return cvb_enqueue(h, u, w, stage, retry < 255 ? retry + 1 : retry);
@@ -112,8 +117,8 @@ static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
     (void)unused;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-    tally_unit(h, u, w, CVB_N_ACKED);
-    return cvb_park(h, u);
+    int error = tally_unit(h, u, w, CVB_N_ACKED);
+    return error ? error : cvb_park(h, u);
 }
 
 static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)

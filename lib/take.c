@@ -25,7 +25,7 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_lease *out)
                                     .retry_count = cvb_hi_retry(w.hi),
                                     .origin = cvb_load16_rlx(&unit->origin),
                                     .place = {w.lo, u, h->serial, (uint16_t)i, (uint16_t)cvb_hi_stage(w.hi)}};
-        if (!out[n].payload)
+        if (!out[n].payload || out[n].source >= h->segment.settings.max_sources)
             return CVB_ECORRUPT;
     }
     return n;
