@@ -14,6 +14,7 @@ struct cli_command {
     int (*run)(const struct cli_command *self, int argc, char **argv);
 };
 
-extern const struct cli_command cli_create, cli_push, cli_pull, cli_stat, cli_list, cli_doctor, cli_rm, cli_bench;
+extern const struct cli_command cli_create, cli_push, cli_pull, cli_stat, cli_list, cli_doctor, cli_rm, cli_bench,
+    cli_top, cli_watch, cli_dead_letter;
 
 #endif

@@ -8,8 +8,9 @@
 #include "command.h"
 #include "text.h"
 
-static const struct cli_command *const commands[] = {&cli_create, &cli_push,   &cli_pull, &cli_stat,
-                                                     &cli_list,   &cli_doctor, &cli_rm,   &cli_bench};
+static const struct cli_command *const commands[] = {&cli_create,      &cli_push, &cli_pull,  &cli_stat,
+                                                     &cli_list,        &cli_top,  &cli_watch, &cli_doctor,
+                                                     &cli_dead_letter, &cli_rm,   &cli_bench};
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 /* A standard descriptor that is closed would be given to the segment's file, and output be written over it. What takes
@@ -27,7 +28,7 @@ static int help(void)
     puts("usage: conveyor COMMAND ...\n\n"
          "Record buffers in shared memory: see, fill, empty and check them.\n\ncommands:");
     for (size_t i = 0; i < COMMANDS; i++)
-        printf("  %-8s  %s\n", commands[i]->name, commands[i]->summary);
+        printf("  %-11s  %s\n", commands[i]->name, commands[i]->summary);
     puts("\nconveyor COMMAND --help tells more. Exit status: 0 done, 1 failed, 2 wrong usage.");
     return cli_close_output();
 }

@@ -1,0 +1,80 @@
+/* screen.c - a terminal that is drawn anew each time, and its keys. The control sequences are those that every terminal
+ * since the VT100 knows, and the alternate screen, which one that does not know it leaves out. */
+#include "screen.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "signals.h"
+
+static struct termios before;
+
+bool cli_screen_open(void)
+{
+    struct termios raw;
+    if (!isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &before))
+        return false;
+    raw = before;
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    raw.c_cc[VSUSP] = _POSIX_VDISABLE;
+    raw.c_cc[VMIN] = 0;
+    raw.c_cc[VTIME] = 0;
+    if (tcsetattr(STDIN_FILENO, TCSANOW, &raw))
+        return false;
+    fputs("\033[?1049h\033[?25l", stdout);
+    return true;
+}
+
+void cli_screen_close(void)
+{
+    fputs("\033[?25h\033[?1049l", stdout);
+    fflush(stdout);
+    tcsetattr(STDIN_FILENO, TCSANOW, &before);
+}
+
+bool cli_screen_begin(struct cli_screen *s)
+{
+    s->lines = open_memstream(&s->text, &s->size);
+    return s->lines;
+}
+
+/* How many bytes of the line are its first `columns` characters. */
+static size_t clip(const char *line, size_t length, unsigned columns)
+{
+    size_t n = 0;
+    for (; n < length; n++)
+        if (((unsigned char)line[n] & 0xc0) != 0x80 && !columns--)
+            break;
+    return n;
+}
+
+bool cli_screen_show(struct cli_screen *s)
+{
+    struct winsize window = {.ws_row = 24, .ws_col = 80};
+    if (fclose(s->lines))
+        return false;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) || !window.ws_row || !window.ws_col)
+        window = (struct winsize){.ws_row = 24, .ws_col = 80};
+    fputs("\033[H", stdout);
+    const char *line = s->text;
+    for (unsigned row = 0; row < window.ws_row && *line; row++) {
+        size_t length = strcspn(line, "\n");
+        printf("%s%.*s\033[K", row ? "\r\n" : "", (int)clip(line, length, window.ws_col), line);
+        line += length + (line[length] == '\n');
+    }
+    fputs("\033[J", stdout);
+    free(s->text);
+    return !fflush(stdout);
+}
+
+int cli_screen_key(int64_t timeout_ns)
+{
+    unsigned char key;
+    if (timeout_ns < 0 || !cli_wait_readable(STDIN_FILENO, timeout_ns))
+        return 0;
+    ssize_t n = read(STDIN_FILENO, &key, 1);
+    return n == 1 ? key : n ? 0 : 'q'; /* the terminal is gone */
+}

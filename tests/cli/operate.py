@@ -1,0 +1,106 @@
+"""watch, top and dead-letter: looking at a running segment, and settling what failed too often."""
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+
+from conveyor import PATIENCE, SegmentTest, call, main
+
+
+class Operate(SegmentTest):
+    def make_dead_letters(self, text):
+        """Each line becomes a dead letter: with no retries, one output that cannot be written is enough."""
+        self.create("--max-total-records", "1000", "--max-per-stage", "100", "--max-retries", "0")
+        self.push(text, source="kafka-1")
+        with open("/dev/full", "wb") as full:
+            call("pull", self.segment, "--stage", "filter", "--batch", "1000", stdout=full)
+        self.assertEqual(self.queued("dead-letter"), text.count(b"\n"))
+
+    def test_watch_prints_an_object_a_line(self):
+        self.create("--max-total-records", "100")
+        self.push(b"a\nb\n")
+        lines = self.succeed("watch", self.segment, "--interval", "0.05", "--count", "3").stdout.splitlines()
+        objects = [json.loads(line) for line in lines]
+        self.assertEqual([o["total"]["queued"] for o in objects], [2, 2, 2])
+        self.assertLess(objects[0]["time_ms"], objects[2]["time_ms"])
+        self.assertLessEqual(set(self.stat()), set(objects[0]))
+
+    def test_watch_ends_at_a_signal(self):
+        self.create("--max-total-records", "100")
+        watch = self.start("watch", self.segment, "--interval", "3600", stdout=subprocess.PIPE)
+        self.assertIn(b'"version":1', watch.stdout.readline())
+        watch.send_signal(signal.SIGINT)
+        self.assertEqual(watch.wait(timeout=PATIENCE), 0)
+
+    def test_top_without_a_terminal_prints_lines(self):
+        self.create("--max-total-records", "100")
+        self.push(b"a\nb\n")
+        lines = self.succeed("top", self.segment, "--interval", "0.05", "--count", "2").stdout.splitlines()
+        self.assertEqual(len(lines), 2)
+        self.assertIn(b"buffered 2 (2.0 %)", lines[1])
+
+    def test_top_on_a_terminal_draws_sorts_and_quits(self):
+        self.create("--max-total-records", "100")
+        self.push(b"a\nb\n", source="kafka-1")
+        master, slave = pty.openpty()
+        self.addCleanup(os.close, master)
+        top = self.start("top", self.segment, "--interval", "0.1", stdin=slave, stdout=slave)
+        os.close(slave)
+
+        def read_until(word):
+            seen = b""
+            while word not in seen:
+                self.assertTrue(select.select([master], [], [], PATIENCE)[0], (word, seen))
+                seen += os.read(master, 65536)
+
+        read_until(b"kafka-1")
+        read_until(b"by first use")
+        os.write(master, b"s")
+        read_until(b"by name")
+        os.write(master, b"q")
+        read_until(b"\x1b[?1049l")
+        self.assertEqual(top.wait(timeout=PATIENCE), 0)
+
+    def test_dead_letters_are_listed_and_stay(self):
+        self.make_dead_letters(b"".join(b"%d \x01\xff\n" % i for i in range(70)) + b"x" * 100 + b"\n")
+        for _ in range(2):
+            lines = self.succeed("dead-letter", self.segment, "list").stdout.splitlines()
+            self.assertEqual(len(lines), 73)
+            self.assertRegex(lines[1], rb"^kafka-1 +default +[0-9.]+ s +4  0 \.\.$")
+            self.assertTrue(lines[71].endswith(b"x" * 60 + b"..."))
+            self.assertEqual(lines[72], b"71 dead letters")
+        few = self.succeed("dead-letter", self.segment, "list", "--count", "2").stdout.splitlines()
+        self.assertEqual((len(few), few[3]), (4, b"71 dead letters"))
+        self.assertEqual(self.queued("dead-letter"), 71)
+
+    def test_dead_letters_are_tried_again(self):
+        text = b"".join(b"%d\n" % i for i in range(80))
+        self.make_dead_letters(text)
+        done = self.succeed("dead-letter", self.segment, "retry", "--to", "filter", "--count", "10")
+        self.assertEqual(done.stdout, b"10 dead letters forwarded to filter\n")
+        self.succeed("dead-letter", self.segment, "retry", "--to", "filter")
+        self.assertEqual(self.pull(), text)
+        self.assert_sound(0)
+
+    def test_dead_letters_are_dropped(self):
+        self.make_dead_letters(b"a\nb\nc\n")
+        done = self.succeed("dead-letter", self.segment, "drop", "--count", "1")
+        self.assertEqual(done.stdout, b"1 dead letters dropped\n")
+        self.assertEqual(self.queued("dead-letter"), 2)
+        self.succeed("dead-letter", self.segment, "drop")
+        self.assert_sound(0)
+
+    def test_wrong_usage(self):
+        self.create("--max-total-records", "100")
+        for arguments, word in ((["list", "--to", "a"], "--to"), (["retry"], "--to"), (["burn"], "'burn'"),
+                                (["retry", "--to", "dead-letter"], "--to"), ([], "missing")):
+            self.assertIn(word, self.fail_with(2, "dead-letter", self.segment, *arguments))
+        self.assertIn("--interval", self.fail_with(2, "watch", self.segment, "--interval", "0"))
+        self.assertIn("--interval", self.fail_with(2, "top", self.segment, "--interval", "x"))
+        self.assertIn("no segment", self.fail_with(1, "top", "no-" + self.segment))
+
+
+if __name__ == "__main__":
+    main()
