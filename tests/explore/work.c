@@ -312,14 +312,21 @@ static bool join(int me)
     return !error;
 }
 
-static bool rejoin(int me)
+/* Leases that are still held are returned. */
+static void leave(int me)
 {
     struct process *p = &process[me];
     begin(me);
     SIM_LOG("p%d detaches", me);
+    ghost_settle(me, p->lease, p->id, p->held, GHOST_RETURN, 0);
     cvb_detach(p->handle);
     p->held = 0;
     sim_progress();
+}
+
+static bool rejoin(int me)
+{
+    leave(me);
     if (!seat_is_free())
         return false;
     return join(me);
@@ -380,9 +387,7 @@ static void run(int me)
             return;
     }
     if (sim_below(2)) {
-        begin(me);
-        SIM_LOG("p%d detaches at its end", me);
-        cvb_detach(process[me].handle);
+        leave(me);
     } else {
         SIM_LOG("p%d exits", me);
         sim.killed(me);

@@ -24,7 +24,6 @@ static size_t arena_used;
 
 void *explore_calloc(size_t count, size_t size);
 void explore_free(void *p);
-int explore_close(int fd);
 void *explore_page(void);
 void explore_access(const char *access, const void *at);
 
@@ -47,18 +46,37 @@ __attribute__((noinline)) void explore_access(const char *access, const void *at
     sim_point(access + 4, at, __builtin_return_address(0));
 }
 
-/* A lock_fd is the process's number. */
-int cvb_segment_open(const char *name, struct cvb_segment *segment, int *lock_fd)
+/* In place of lib/process.c. A lock_fd is the process's number. */
+int cvb_join_mapping(struct cvb_handle *h, const char *name)
 {
     (void)name;
-    segment->base = world.base;
-    segment->settings = world.settings;
-    segment->geometry = world.geometry;
-    *lock_fd = sim.current;
+    h->segment = (struct cvb_segment){world.base, world.settings, world.geometry};
+    h->lock_fd = sim.current;
     return 0;
 }
 
-void cvb_segment_close(struct cvb_segment *segment) { segment->base = NULL; }
+void cvb_leave_mapping(struct cvb_handle *h)
+{
+    sim_point("close", NULL, __builtin_return_address(0));
+    sim.killed(h->lock_fd);
+}
+
+bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, uint32_t *id)
+{
+    (void)h;
+    (void)kind;
+    (void)text;
+    (void)id;
+    return false;
+}
+
+void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, uint32_t id)
+{
+    (void)h;
+    (void)kind;
+    (void)text;
+    (void)id;
+}
 
 int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *bytes)
 {
@@ -98,13 +116,6 @@ void world_unlock_all(int process)
             world.seat_owner[s] = 0;
 }
 
-int explore_close(int fd)
-{
-    sim_point("close", NULL, __builtin_return_address(0));
-    sim.killed(fd);
-    return 0;
-}
-
 struct cvb_unit *world_unit(uint32_t u) { return (struct cvb_unit *)(void *)(world.base + world.geometry.units) + u; }
 
 struct cvb_seat *world_seat(uint32_t s) { return (struct cvb_seat *)(void *)(world.base + world.geometry.seats) + s; }
@@ -142,6 +153,8 @@ void world_reset(void)
     memset(world.long_idle, 0, sizeof world.long_idle);
     memset(world.began, 0, sizeof world.began);
     memset(world.seat_owner, 0, sizeof world.seat_owner);
+    memset(world.seat_state, 0, sizeof world.seat_state);
+    memset(world.seat_entered, 0, sizeof world.seat_entered);
     memset(share, 0, sizeof share);
     arena_used = 0;
 }
@@ -332,6 +345,15 @@ static void log_step(const char *access, const void *at, const void *place)
     sim_log("p%d %-16s %-9s %s", sim.current, line_of(place), access, what);
 }
 
+/* Who last made a seat active. */
+static void note_seat(uint32_t s)
+{
+    uint64_t state = world_seat(s)->state;
+    if (state != world.seat_state[s])
+        world.seat_entered[s] = state & 1 ? sim.current + 1 : 0;
+    world.seat_state[s] = state;
+}
+
 void world_after_step(const char *access, const void *at, const void *place)
 {
     if (sim.trace)
@@ -345,6 +367,9 @@ void world_after_step(const char *access, const void *at, const void *place)
             count_unit((uint32_t)((o - g->units) / sizeof(struct cvb_unit)));
     } else if (o - g->counters < (uint64_t)world.counters * sizeof(struct cvb_counter)) {
         count_counter((uint32_t)((o - g->counters) / sizeof(struct cvb_counter)));
+    } else if (o - g->seats < (uint64_t)world.settings.max_handles * sizeof(struct cvb_seat) &&
+               (o - g->seats) % sizeof(struct cvb_seat) == 0) {
+        note_seat((uint32_t)((o - g->seats) / sizeof(struct cvb_seat)));
     }
 }
 

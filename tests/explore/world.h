@@ -24,7 +24,8 @@ extern struct world {
      * idle meanwhile), and the most credits of any moment since that were not theirs */
     int64_t long_idle[SIM_FIBERS + 1][WORLD_COUNTERS], most[SIM_FIBERS + 1][WORLD_COUNTERS];
     long began[SIM_FIBERS + 1];
-    int seat_owner[16]; /* who holds the lock: process + 1 */
+    int seat_owner[16], seat_entered[16]; /* who holds its lock, and who made it active: process + 1 */
+    uint64_t seat_state[16];
 } world;
 
 /* Once for each scenario, then once for each schedule. */
