@@ -138,7 +138,8 @@ int cvb_give(struct cvb_handle *h, uint32_t u)
     struct cvb_journal f = {.unit = u, .before = w, .after = freed, .count = cvb_mask_count(cvb_hi_mask(w.hi))};
     f.stage = (uint16_t)cvb_hi_stage(w.hi);
     f.source = cvb_load16_rlx(&unit->source);
-    if (f.stage >= h->segment.settings.max_stages || f.source >= h->segment.settings.max_sources)
+    bool mine = cvb_hi_seat(w.hi) == h->seat && (cvb_lo_state(w.lo) == CVB_RES || cvb_lo_state(w.lo) == CVB_LEASED);
+    if (!mine || f.stage >= h->segment.settings.max_stages || f.source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
     cvb_journal_open(h, CVB_OP_GIVE, &f);
     if (!cvb_cas_pair(&unit->word, w, freed))

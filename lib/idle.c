@@ -103,7 +103,8 @@ int cvb_park(struct cvb_handle *h, uint32_t u)
     struct cvb_pair w = cvb_load_pair(&unit->word);
     struct cvb_want has;
     want_of(h, u, w, &has);
-    if (has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages)
+    if (cvb_lo_state(w.lo) != CVB_LEASED || cvb_hi_seat(w.hi) != h->seat ||
+        has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages)
         return CVB_ECORRUPT;
     unsigned place = CVB_IDLE_ENTRIES;
     if (has.stage != CVB_STAGE_DEAD_LETTER && quiet(h, has.source, has.stage))

@@ -6,11 +6,29 @@
  */
 #include "internal.h"
 
-static bool try_hold(struct cvb_handle *h, uint32_t u, bool empty)
+/* The bitmap that should name a free unit with these members; bitmap_count if the segment is corrupt. */
+static uint32_t bitmap_of(struct cvb_handle *h, uint32_t u, uint32_t mask)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    if (!mask)
+        return u < g->large_count ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g);
+    uint32_t part = cvb_part_of_cell(h, cvb_load32_rlx(&cvb_member_at(h, u, (unsigned)__builtin_ctz(mask))->cell));
+    if (part == g->parts)
+        return g->bitmap_count;
+    return mask & (mask - 1) ? CVB_BITMAP_TRAINS(g, part) : CVB_BITMAP_SINGLES(g, part);
+}
+
+static bool is_free(struct cvb_handle *h, uint32_t u, uint32_t bitmap, struct cvb_pair *w)
+{
+    *w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    return cvb_lo_state(w->lo) == CVB_FREE && bitmap_of(h, u, cvb_hi_mask(w->hi)) == bitmap;
+}
+
+static bool try_hold(struct cvb_handle *h, uint32_t u, uint32_t bitmap)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    struct cvb_pair w = cvb_load_pair(&unit->word);
-    if (cvb_lo_state(w.lo) != CVB_FREE || !cvb_hi_mask(w.hi) != empty)
+    struct cvb_pair w;
+    if (!is_free(h, u, bitmap, &w))
         return false;
     uint64_t g = cvb_lo_number(w.lo);
     struct cvb_pair held = {cvb_lo_generation(CVB_HELD, g), cvb_hi(cvb_hi_mask(w.hi), 0, h->seat, 0)};
@@ -20,10 +38,10 @@ static bool try_hold(struct cvb_handle *h, uint32_t u, bool empty)
     return true;
 }
 
-static bool looks_free(struct cvb_handle *h, uint32_t u, bool empty)
+static bool looks_free(struct cvb_handle *h, uint32_t u, uint32_t bitmap)
 {
-    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-    return cvb_lo_state(w.lo) == CVB_FREE && !cvb_hi_mask(w.hi) == empty;
+    struct cvb_pair w;
+    return is_free(h, u, bitmap, &w);
 }
 
 /* Takes a free unit that one of the bitmaps names: CVB_EMEMORY_FULL if there is none. */
@@ -31,7 +49,6 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
     uint64_t *bits = cvb_bitmap_at(h, bitmap);
-    bool empty = bitmap >= CVB_BITMAP_LARGE(g);
     uint32_t start = h->search < g->bitmap_words ? h->search : 0;
     for (uint32_t i = 0; i < g->bitmap_words; i++) {
         uint32_t word = start + i < g->bitmap_words ? start + i : start + i - g->bitmap_words;
@@ -41,13 +58,13 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
             uint64_t bit = seen & -seen;
             if (u >= g->unit_count)
                 return CVB_ECORRUPT;
-            if (try_hold(h, u, empty)) {
+            if (try_hold(h, u, bitmap)) {
                 h->search = word;
                 *found = u;
                 return 0;
             }
             cvb_and64(&bits[word], ~bit);
-            if (looks_free(h, u, empty))
+            if (looks_free(h, u, bitmap))
                 cvb_or64(&bits[word], bit);
         }
     }
@@ -71,7 +88,7 @@ int cvb_memory_left(struct cvb_handle *h, uint32_t class)
         for (uint32_t i = 0; i < g->bitmap_words; i++)
             for (uint64_t seen = cvb_load64_acq(&cvb_bitmap_at(h, p)[i]); seen; seen &= seen - 1) {
                 uint32_t u = i * 64 + (uint32_t)__builtin_ctzll(seen);
-                if (u < g->unit_count && looks_free(h, u, false))
+                if (u < g->unit_count && looks_free(h, u, p))
                     return 1;
             }
     return 0;
@@ -81,14 +98,8 @@ void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
     uint32_t mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi));
-    uint32_t which = u < g->large_count ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g);
-    if (mask) {
-        uint32_t part = cvb_part_of_cell(h, cvb_load32_rlx(&cvb_member_at(h, u, (unsigned)__builtin_ctz(mask))->cell));
-        which = mask & (mask - 1) ? CVB_BITMAP_TRAINS(g, part) : CVB_BITMAP_SINGLES(g, part);
-        if (part == g->parts)
-            return;
-    }
-    if (which >= g->bitmap_count)
+    uint32_t which = bitmap_of(h, u, mask);
+    if (which == g->bitmap_count)
         return; /* corrupt; whoever uses the unit says so */
     uint64_t *word = &cvb_bitmap_at(h, which)[u / 64], bit = UINT64_C(1) << u % 64;
     if (!(cvb_load64_acq(word) & bit))

@@ -60,7 +60,7 @@ struct chaos {
     uint64_t violations;
     char first_violation[160];
     uint64_t acked, redelivered, dead_letters, samples;
-    uint32_t ledger[PRODUCERS][RECORDS];
+    uint32_t ledger[PRODUCERS][RECORDS] __attribute__((aligned(4096)));
 };
 
 extern struct chaos *chaos;

@@ -95,7 +95,8 @@ static unsigned fill(struct cvb_handle *h, uint32_t stage, uint32_t source, int 
 
 static void expect_fill(const char *what, unsigned got, int why, unsigned limit, int expected)
 {
-    if (got != limit || why != expected)
+    /* several limits may be reached by the same record: the smaller one may be named */
+    if (got != limit || (why != expected && why != CVB_ESOURCE_FULL))
         chaos_violation("%s took %u of %u more, then: %s", what, got, limit, cvb_error_text(why));
 }
 
