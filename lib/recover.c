@@ -14,6 +14,8 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
     unsigned state = cvb_lo_state(w.lo), retry = cvb_hi_retry(w.hi);
     if (state == CVB_QUEUED)
         return cvb_publish_helped(h, u, w);
+    if (state == CVB_FREE)
+        cvb_set_free_hint(h, u); /* it may have died between the two */
     if (cvb_hi_seat(w.hi) != dead)
         return 0;
     if (state == CVB_HELD) {

@@ -5,8 +5,10 @@
 #include "internal.h"
 
 #define SLICE_NS UINT64_C(50000000) /* the longest sleep without a look of one's own */
-#define SPIN_MAX 1024u
-#define SPIN_MIN 16u
+#ifndef CVB_SPIN_MAX
+#define CVB_SPIN_MAX 1024u
+#define CVB_SPIN_MIN 16u
+#endif
 #define DELAY_LEAST_MS 10
 #define DELAY_MOST_MS 100
 
@@ -128,11 +130,11 @@ static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until
 /* Spins for about as long as spinning has helped lately. */
 static int spin(struct cvb_handle *h, const struct wait *w)
 {
-    uint32_t turns = h->spin < SPIN_MIN ? SPIN_MIN : h->spin;
+    uint32_t turns = h->spin < CVB_SPIN_MIN ? CVB_SPIN_MIN : h->spin;
     for (uint32_t i = 0; i < turns; i++) {
         int there = w->look(h, w->what);
         if (there) {
-            h->spin = turns < SPIN_MAX ? turns * 2 : SPIN_MAX;
+            h->spin = turns < CVB_SPIN_MAX ? turns * 2 : CVB_SPIN_MAX;
             return there;
         }
         cvb_pause();
