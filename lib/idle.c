@@ -37,8 +37,9 @@ static void list(struct cvb_handle *h, unsigned place, uint32_t u, uint64_t key)
 {
     struct cvb_idle *line = line_of(h, h->seat);
     uint64_t version = cvb_load64_rlx(&line->version) + 1;
-    cvb_store64_rel(&line->version, version);
+    cvb_store64_rel(&line->version, version); /* so no two entries have the same, whenever the owner dies */
     cvb_store64_rel(&line->entry[place], u | key << KEY_SHIFT | version << VERSION_SHIFT);
+    cvb_store64_rel(&line->version, version + 1); /* so whoever missed it here, and where it came from, looks again */
 }
 
 /* An empty place of this seat's line; CVB_IDLE_ENTRIES if there is none. */
