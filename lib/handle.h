@@ -37,6 +37,7 @@ struct cvb_handle {
     uint32_t spin;                /* turns before a wait sleeps */
     unsigned near; /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     uint32_t idle_put, idle_take; /* places in the own idle line where the next look begins */
+    bool noisy;                   /* the last ack found somebody waiting for what it ended */
     uint32_t idle_donor;          /* the seat whose idle units served last */
     uint32_t idle_turn;           /* the next seat to look at */
     uint32_t *idle_seen;          /* by seat: the version that had nothing for us */
@@ -151,14 +152,33 @@ static inline uint32_t cvb_part_of_cell(struct cvb_handle *h, uint32_t cell)
     return p;
 }
 
+/* The cells of one class, so that those of a unit are found without a search for each. */
+struct cvb_cells {
+    char *base;
+    uint32_t first, count, stride;
+};
+
+/* NULL if there is no such cell, or the length is more than it holds. cells starts as {0}. */
+static inline char *cvb_payload_in(struct cvb_handle *h, struct cvb_cells *cells, uint32_t cell, uint32_t length)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    if (cell - cells->first >= cells->count) {
+        uint32_t p = cvb_part_of_cell(h, cell);
+        if (p == g->parts)
+            return NULL;
+        cells->base = h->segment.base + g->part[p].offset;
+        cells->first = g->part[p].first_cell;
+        cells->count = g->part[p].cell_count;
+        cells->stride = g->part[p].stride;
+    }
+    return length > cells->stride ? NULL : cells->base + (uint64_t)(cell - cells->first) * cells->stride;
+}
+
 /* NULL if there is no such cell, or the length is more than it holds. */
 static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t length)
 {
-    const struct cvb_geometry *g = &h->segment.geometry;
-    uint32_t p = cvb_part_of_cell(h, cell);
-    if (p == g->parts || length > g->part[p].stride)
-        return NULL;
-    return h->segment.base + g->part[p].offset + (uint64_t)(cell - g->part[p].first_cell) * g->part[p].stride;
+    struct cvb_cells cells = {0};
+    return cvb_payload_in(h, &cells, cell, length);
 }
 
 static inline int cvb_handle_check(const struct cvb_handle *h)

@@ -108,7 +108,7 @@ int cvb_park(struct cvb_handle *h, uint32_t u)
         has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages)
         return CVB_ECORRUPT;
     unsigned place = CVB_IDLE_ENTRIES;
-    if (has.stage != CVB_STAGE_DEAD_LETTER && quiet(h, has.source, has.stage))
+    if (has.stage != CVB_STAGE_DEAD_LETTER && (!h->noisy || quiet(h, has.source, has.stage)))
         place = empty_place(h);
     if (place == CVB_IDLE_ENTRIES)
         return cvb_give(h, u);
@@ -117,9 +117,28 @@ int cvb_park(struct cvb_handle *h, uint32_t u)
     cvb_store64_rlx(&unit->generation, next);
     struct cvb_pair idle = {cvb_lo_generation(CVB_IDLE, next), w.hi};
     cvb_store64_seq(&unit->word.lo, idle.lo);
-    if (!quiet(h, has.source, has.stage) && claim(h, u, idle)) /* somebody began to wait meanwhile */
+    h->noisy = !quiet(h, has.source, has.stage);
+    if (h->noisy && claim(h, u, idle)) /* somebody waits for it */
         return cvb_give(h, u);
     return 0;
+}
+
+/* The next puts will write these: the unit after the next one, and the first cells of the next, whose own line came
+ * last time. */
+static void prefetch_next(struct cvb_handle *h, struct cvb_idle *line, unsigned place)
+{
+    uint32_t units = h->segment.geometry.unit_count;
+    uint32_t next = (uint32_t)(cvb_load64_rlx(&line->entry[(place + 1) % CVB_IDLE_ENTRIES]) & UNIT_MASK);
+    uint32_t after = (uint32_t)(cvb_load64_rlx(&line->entry[(place + 2) % CVB_IDLE_ENTRIES]) & UNIT_MASK);
+    if (next >= units || after >= units)
+        return;
+    cvb_prefetch_write(cvb_unit_at(h, after));
+    struct cvb_cells cells = {0};
+    for (unsigned i = 0; i < CVB_INLINE_MEMBERS; i++) {
+        char *payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&cvb_unit_at(h, next)->member[i].cell), 0);
+        if (payload)
+            cvb_prefetch_write(payload);
+    }
 }
 
 static bool take_own(struct cvb_handle *h, const struct cvb_want *want, uint64_t key, uint32_t *unit)
@@ -139,8 +158,7 @@ static bool take_own(struct cvb_handle *h, const struct cvb_want *want, uint64_t
             continue;
         h->idle_take = place + 1;
         *unit = u;
-        uint64_t next = cvb_load64_rlx(&line->entry[(place + 1) % CVB_IDLE_ENTRIES]);
-        cvb_prefetch_write(cvb_unit_at(h, (uint32_t)(next & UNIT_MASK) % h->segment.geometry.unit_count));
+        prefetch_next(h, line, place);
         return true;
     }
     return false;

@@ -35,9 +35,12 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
 static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, size_t count)
 {
     unsigned n = 1;
-    uint32_t class = cvb_class_for(h, r->length);
+    uint32_t class = cvb_class_for(h, r->length), most = h->segment.settings.classes[class].bytes;
+    uint32_t least = class ? h->segment.settings.classes[class - 1].bytes + 1 : 0;
+    if (most > h->segment.settings.payload_size)
+        most = h->segment.settings.payload_size;
     while (n < count && n < CVB_UNIT_MEMBERS && r[n].source == r->source && r[n].pipeline == r->pipeline &&
-           !cvb_record_check(h, &r[n]) && cvb_class_for(h, r[n].length) == class)
+           r[n].length >= least && r[n].length <= most && (r[n].payload || !r[n].length))
         n++;
     return n;
 }
@@ -62,17 +65,31 @@ int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *
     return has > n ? cvb_shrink(h, unit, n) : has < n ? cvb_gather(h, unit, part, n) : 0;
 }
 
+/* Short payloads without a call: 16 bytes at a time, the last 16 again. */
+static inline void copy(char *to, const char *from, size_t n)
+{
+    if (n < 16 || n > 128) {
+        if (n)
+            memcpy(to, from, n);
+        return;
+    }
+    for (size_t i = 0; i + 16 < n; i += 16)
+        memcpy(to + i, from + i, 16);
+    memcpy(to + n - 16, from + n - 16, 16);
+}
+
 int cvb_write_records(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
 {
     uint32_t mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi));
+    struct cvb_cells cells = {0};
     for (; mask; mask &= mask - 1, r++) {
         struct cvb_member *m = cvb_member_at(h, u, (unsigned)__builtin_ctz(mask));
-        char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), r->length);
+        char *payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m->cell), r->length);
         if (!payload)
             return CVB_ECORRUPT;
-        cvb_store32_rlx(&m->length, r->length);
-        if (r->length)
-            memcpy(payload, r->payload, r->length);
+        if (cvb_load32_rlx(&m->length) != r->length)
+            cvb_store32_rlx(&m->length, r->length); /* a line that does not change stays with its readers */
+        copy(payload, r->payload, r->length);
     }
     return 0;
 }

@@ -136,6 +136,15 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
     return cvb_publish_helped(h, u, queued);
 }
 
+/* The unit that will be leased next, if it is there already. */
+static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position)
+{
+    uint64_t index = (UINT64_C(1) << cvb_ring_bits(h, stage)) - 1;
+    uint32_t next = slot_unit(cvb_load64_rlx(&cvb_ring_at(h, stage)[(position + 1) & index]));
+    if (next < h->segment.geometry.unit_count)
+        cvb_prefetch_write(cvb_unit_at(h, next));
+}
+
 static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, bool split, uint32_t *unit)
 {
     if (cvb_mask_count(cvb_hi_mask(w.hi)) > want)
@@ -144,6 +153,7 @@ static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned w
     struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w.lo)),
                               cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, cvb_hi_retry(w.hi))};
     *unit = u;
+    prefetch_after(h, cvb_hi_stage(w.hi), cvb_lo_number(w.lo));
     return cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased) ? 0 : CVB_ESETTLED;
 }
 

@@ -20,13 +20,27 @@ int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_st
     return held && (cvb_hi_mask(w.hi) >> p->member & 1) ? 0 : CVB_ESETTLED;
 }
 
+/* Is p of the unit that q is of, which was checked and has these members? */
+static bool same_unit(const struct cvb_place *p, const struct cvb_place *q, uint32_t members)
+{
+    return p->unit == q->unit && p->number == q->number && p->handle == q->handle && p->stage == q->stage &&
+           p->member < CVB_UNIT_MEMBERS && (members >> p->member & 1);
+}
+
 int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p)
 {
     int error = cvb_handle_check(h);
     if (!error && ((p->count && !p->first) || p->count > INT32_MAX))
         error = CVB_EINVAL;
-    for (size_t i = 0; !error && i < p->count; i++)
-        error = cvb_place_check(h, place_at(p, i), p->state);
+    uint32_t members = 0;
+    for (size_t i = 0; !error && i < p->count; i++) {
+        const struct cvb_place *place = place_at(p, i);
+        if (i && same_unit(place, place_at(p, i - 1), members))
+            continue;
+        error = cvb_place_check(h, place, p->state);
+        if (!error)
+            members = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, place->unit)->word.hi));
+    }
     return error;
 }
 

@@ -9,24 +9,30 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_lease *out)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     struct cvb_pair w = cvb_load_pair(&unit->word);
+    struct cvb_cells cells = {0};
+    struct cvb_lease lease = {.buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
+                              .source = cvb_load16_rlx(&unit->source),
+                              .pipeline = cvb_load16_rlx(&unit->pipeline),
+                              .stage = cvb_hi_stage(w.hi),
+                              .retry_count = cvb_hi_retry(w.hi),
+                              .origin = cvb_load16_rlx(&unit->origin),
+                              .place = {w.lo, u, h->serial, 0, (uint16_t)cvb_hi_stage(w.hi)}};
+    if (lease.source >= h->segment.settings.max_sources)
+        return CVB_ECORRUPT;
+    unsigned room = cvb_unit_room(h, u);
     int n = 0;
     for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1, n++) {
         unsigned i = (unsigned)__builtin_ctz(mask);
-        if (i >= cvb_unit_room(h, u))
+        if (i >= room)
             return CVB_ECORRUPT;
         struct cvb_member *m = cvb_member_at(h, u, i);
-        uint32_t length = cvb_load32_rlx(&m->length);
-        out[n] = (struct cvb_lease){.payload = cvb_payload(h, cvb_load32_rlx(&m->cell), length),
-                                    .length = length,
-                                    .buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
-                                    .source = cvb_load16_rlx(&unit->source),
-                                    .pipeline = cvb_load16_rlx(&unit->pipeline),
-                                    .stage = cvb_hi_stage(w.hi),
-                                    .retry_count = cvb_hi_retry(w.hi),
-                                    .origin = cvb_load16_rlx(&unit->origin),
-                                    .place = {w.lo, u, h->serial, (uint16_t)i, (uint16_t)cvb_hi_stage(w.hi)}};
-        if (!out[n].payload || out[n].source >= h->segment.settings.max_sources)
+        lease.length = cvb_load32_rlx(&m->length);
+        lease.payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m->cell), lease.length);
+        lease.place.member = (uint16_t)i;
+        if (!lease.payload)
             return CVB_ECORRUPT;
+        __builtin_prefetch(lease.payload);
+        out[n] = lease;
     }
     return n;
 }
