@@ -103,7 +103,8 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
     if (why)
         *why = error;
     bool full = cvb_is_refusal(error);
-    if (h)
-        h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, results[done].length) : CVB_NO_CLASS;
-    return error && !full ? error : (int)done;
+    if (error && !full)
+        return error;
+    h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, results[done].length) : CVB_NO_CLASS;
+    return (int)done;
 }

@@ -164,6 +164,5 @@ const char *cvb_error_text(int error)
                                        "the lease belongs to another handle",
                                        "the handle belongs to the parent process",
                                        "the time is over"};
-    int i = -error;
-    return i >= 0 && i < (int)(sizeof text / sizeof text[0]) ? text[i] : "unknown error";
+    return error > 0 || error < CVB_ETIMEDOUT ? "unknown error" : text[-error];
 }

@@ -88,10 +88,12 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
     *error = choose(h, stage, &next);
     if (*error == CVB_ESETTLED)
         return true; /* the ring is full, so it must have moved meanwhile: A4 */
+    if (*error)
+        return false;
     struct cvb_pair bumped = {cvb_lo_position(CVB_QUEUED, next), w->hi};
-    if (!*error && cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, bumped))
+    if (cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, bumped))
         *w = bumped;
-    return !*error;
+    return true;
 }
 
 /* A QUEUED unit (seen, halves of one moment) gets into its slot, or into a later one; whoever calls. Returns only when
