@@ -157,8 +157,8 @@ static bool draw(const struct top *t, struct row *rows)
     if (!cli_screen_begin(&screen))
         return false;
     FILE *f = screen.lines;
-    fprintf(f, "%s  segment %s  by %s   (s: sort by another, q: quit)\n\n", wall_clock(clock, sizeof clock), t->segment,
-            order_name[t->order]);
+    fprintf(f, "%s  by %s (s: by another, q: quit)  segment %s\n\n", wall_clock(clock, sizeof clock),
+            order_name[t->order], t->segment);
     print_name(f, "all records");
     fputc(' ', f);
     print_bar(f, t->now.utilization);

@@ -5,6 +5,7 @@ import pty
 import select
 import signal
 import subprocess
+import time
 
 from conveyor import PATIENCE, SegmentTest, call, main
 
@@ -50,8 +51,9 @@ class Operate(SegmentTest):
         os.close(slave)
 
         def read_until(word):
-            seen = b""
+            seen, end = b"", time.monotonic() + PATIENCE
             while word not in seen:
+                self.assertLess(time.monotonic(), end, (word, seen))
                 self.assertTrue(select.select([master], [], [], PATIENCE)[0], (word, seen))
                 seen += os.read(master, 65536)
 
