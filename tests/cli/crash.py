@@ -53,6 +53,26 @@ class Crash(SegmentTest):
         self.assertGreater(self.stage("filter")["redelivered"], 0)
         self.assert_sound(0)
 
+    def test_a_pull_takes_over_what_another_had_when_it_was_killed(self):
+        self.create("--max-total-records", "4000")
+        text = b"".join(b"%0999d\n" % i for i in range(500))
+        self.push(text)
+        streams, pulls = [], []
+        for _ in range(2):
+            reader, writer = os.pipe()
+            streams.append(open(reader, "rb"))
+            pulls.append(self.start("pull", self.segment, "--stage", "filter", stdout=writer,
+                                    stderr=subprocess.DEVNULL))
+            os.close(writer)
+            wait_until(lambda: len([h for h in self.stat()["handles"] if h["leased"]]) == len(pulls), "it holds leases")
+        self.kill(pulls[0])
+        got = [stream.read() for stream in reversed(streams)]
+        for stream in streams:
+            stream.close()
+        self.assertEqual(pulls[1].wait(), 0)
+        self.assertEqual(set(b"".join(got).splitlines()), set(text.splitlines()))
+        self.assert_sound(0)
+
     def test_a_killed_push_has_put_a_prefix(self):
         self.create("--max-total-records", "20000", "--max-per-stage", "20000", "--max-per-source", "20000")
         text = b"".join(b"%d line\n" % i for i in range(15000))
