@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 
-from conveyor import SegmentTest, main, wait_until
+from conveyor import PATIENCE, SegmentTest, main, wait_until
 
 LINES = 20000
 KILLS = 40  # of pushers, and of pullers
@@ -126,6 +126,36 @@ class Crash(SegmentTest):
             self.assertLessEqual(len(torn), kills[1], "only a killed write may leave a torn line")
             for line in torn:
                 self.assertTrue(any(whole.startswith(line) for whole in want), line)
+        self.assert_sound(0)
+
+    def test_killed_while_forwarding_each_line_arrives_exactly_once(self):
+        self.create("--max-total-records", "2000", "--max-per-stage", "1000", "--max-per-source", "1000",
+                    "--max-retries", "254")
+        text = b"".join(b"%d %s\n" % (n, b"x" * (n * 31 % 200)) for n in range(LINES))
+        chance = random.Random(3)
+        with tempfile.TemporaryDirectory() as folder:
+            with open(folder + "/in", "wb") as file:
+                file.write(text)
+            last = self.start_pull(folder + "/out", stage="enrich")
+            workers = [self.start_pull(folder + "/seen", "--to", "enrich", "--batch", "33") for _ in range(2)]
+            push = self.start_push(folder + "/in", "file-1")
+            pushed, kills, end = 0, 0, time.monotonic() + PATIENCE
+            while kills < KILLS or push.poll() is None:
+                self.assertLess(time.monotonic(), end, "the push never ends")
+                time.sleep(chance.uniform(0.001, 0.02))
+                if push.poll() is not None and kills < KILLS:
+                    self.assertEqual(push.returncode, 0)
+                    push, pushed = self.start_push(folder + "/in", "file-1"), pushed + 1
+                i = chance.randrange(2)
+                self.kill(workers[i])
+                workers[i] = self.start_pull(folder + "/seen", "--to", "enrich", "--batch", "33")
+                kills += 1
+            self.assertEqual(push.returncode, 0)
+            wait_until(lambda: not self.stat()["total"]["buffered"], "all is taken")
+            for process in workers + [last]:
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(process.wait(), 0)
+            self.assertEqual(sorted(self.lines_of([folder + "/out"])), sorted(text.splitlines() * (pushed + 1)))
         self.assert_sound(0)
 
     def test_stopped_processes_block_nobody(self):

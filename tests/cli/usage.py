@@ -1,6 +1,7 @@
 """Wrong usage and each error: the exit status, and one line that says what is wrong."""
 import os
 import subprocess
+import tempfile
 
 from conveyor import SegmentTest, call, main
 
@@ -113,7 +114,7 @@ class Usage(SegmentTest):
 
     def test_one_name_too_many(self):
         self.create("--max-total-records", "100", "--max-stages", "2", "--max-sources", "1", "--max-pipelines", "1")
-        self.push(b"x\n", stage="a", source="b", )
+        self.push(b"x\n", stage="a", source="b")
         for arguments, word in (
             (["--stage", "other", "--source", "b"], "--max-stages"),
             (["--stage", "a", "--source", "other"], "--max-sources"),
@@ -124,10 +125,9 @@ class Usage(SegmentTest):
 
     def test_every_handle_is_taken(self):
         self.create("--max-total-records", "100", "--max-handles", "1")
-        first = self.start("push", self.segment, "--stage", "a", "--source", "b", stdin=subprocess.PIPE,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        while call("stat", self.segment).returncode == 0:
-            pass
+        first = self.start("push", self.segment, "--stage", "a", "--source", "b", "--progress", stdin=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+        self.assertIn(b"pushed 0 records", first.stderr.readline())
         self.assertIn("--max-handles", self.fail_with(1, "stat", self.segment))
         first.stdin.close()
         self.assertEqual(first.wait(), 0)
@@ -164,9 +164,7 @@ class Usage(SegmentTest):
         self.assertIn("--to", self.fail_with(2, "pull", self.segment, "--stage", "a", "--to", "a"))
 
     def test_the_bench_suite_is_not_there(self):
-        alone = "/dev/shm/%s-alone" % self.segment
-        os.mkdir(alone)
-        try:
+        with tempfile.TemporaryDirectory() as alone:
             with open(os.environ["CONVEYOR"], "rb") as original, open(alone + "/conveyor", "wb") as copy:
                 copy.write(original.read())
             os.chmod(alone + "/conveyor", 0o755)
@@ -178,8 +176,6 @@ class Usage(SegmentTest):
             os.chmod(alone + "/conveyor-bench", 0o755)
             done = subprocess.run([alone + "/conveyor", "bench", "--list", "x"], stdout=subprocess.PIPE, check=False)
             self.assertEqual((done.returncode, done.stdout), (3, b"bench --list x\n"))
-        finally:
-            subprocess.run(["rm", "-r", alone], check=True)
 
 
 if __name__ == "__main__":
