@@ -4,9 +4,10 @@
  * seat's line and then makes it IDLE: no counter, no journal, no bitmap. A put claims one that fits: IDLE -> RES. So in
  * the steady state the counters do not move, and no two cores share anything but the units themselves and these lines.
  *
- * Who writes: the seat's owner puts entries into empty places and raises the version first; anybody empties an entry by
- * a CAS, but only of a unit that he claimed, or that he has listed in his own line. An entry carries the version it was
- * listed at, so a late CAS never empties a younger entry of the same place. Entries are hints: the unit's word decides.
+ * Who writes: a list is a ring that the seat's owner appends to, raising the version before and after; anybody empties
+ * an entry by a CAS, but only of a unit that he claimed, or that he has listed in his own list. An entry carries the
+ * version it was listed at, so a late CAS never empties a younger entry of the same place. Entries are hints: the
+ * unit's word decides. `first` only grows truly: an entry number is used once, so what is empty before it stays empty.
  *
  * Why refusals are exact: whoever makes a unit IDLE has listed it and raised the version before. A put that a limit
  * refuses gives back every IDLE unit that holds a credit of that limit and tries again; it is refused for good only if
@@ -21,9 +22,25 @@
 #define VERSION_SHIFT 36
 #define TRANSFER_MOST 12u
 
-static struct cvb_idle *line_of(struct cvb_handle *h, uint32_t seat)
+#define LOOK_OWN 16u  /* entries that a put looks at in its own list */
+#define LOOK_MOST 64u /* and in another's */
+
+static struct cvb_idle *list_of(struct cvb_handle *h, uint32_t seat)
 {
     return (struct cvb_idle *)(void *)(h->segment.base + h->segment.geometry.idle) + seat;
+}
+
+static uint64_t *entry_at(struct cvb_idle *list, uint64_t number) { return &list->entry[number % CVB_IDLE_ENTRIES]; }
+
+/* The numbers of the entries that are listed: from *first to what is returned, less one. One that is being listed is
+ * not among them, and its unit is not IDLE yet. */
+static uint64_t window(struct cvb_idle *list, uint64_t *first)
+{
+    uint64_t end = cvb_load64_acq(&list->version) / 2;
+    *first = cvb_load64_rlx(&list->first);
+    if (*first > end || end - *first > CVB_IDLE_ENTRIES)
+        *first = end < CVB_IDLE_ENTRIES ? 0 : end - CVB_IDLE_ENTRIES;
+    return end;
 }
 
 /* 12 bits, never 0, of what must be equal for a unit to serve a put. */
@@ -33,27 +50,21 @@ static uint64_t key_of(const struct cvb_want *w)
     return (x * 0x9e3779b1u >> 21) | 0x800u;
 }
 
-static void list(struct cvb_handle *h, unsigned place, uint32_t u, uint64_t key)
+/* Appends to the own list; false if its oldest entry still names an IDLE unit. */
+static bool append(struct cvb_handle *h, uint32_t u, uint64_t key)
 {
-    struct cvb_idle *line = line_of(h, h->seat);
-    uint64_t version = cvb_load64_rlx(&line->version) + 1;
-    cvb_store64_rel(&line->version, version); /* so no two entries have the same, whenever the owner dies */
-    cvb_store64_rel(&line->entry[place], u | key << KEY_SHIFT | version << VERSION_SHIFT);
-    cvb_store64_rel(&line->version, version + 1); /* so whoever missed it here, and where it came from, looks again */
-}
-
-/* An empty place of this seat's line; CVB_IDLE_ENTRIES if there is none. */
-static unsigned empty_place(struct cvb_handle *h)
-{
-    struct cvb_idle *line = line_of(h, h->seat);
-    for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
-        unsigned place = (h->idle_put + i) % CVB_IDLE_ENTRIES;
-        if (!cvb_load64_rlx(&line->entry[place])) {
-            h->idle_put = place + 1;
-            return place;
-        }
-    }
-    return CVB_IDLE_ENTRIES;
+    struct cvb_idle *list = list_of(h, h->seat);
+    uint64_t number = (cvb_load64_rlx(&list->version) + 1) / 2, *entry = entry_at(list, number);
+    uint64_t old = cvb_load64_rlx(entry);
+    uint32_t unit = (uint32_t)(old & UNIT_MASK);
+    if (old && unit < h->segment.geometry.unit_count &&
+        cvb_lo_state(cvb_load64_acq(&cvb_unit_at(h, unit)->word.lo)) == CVB_IDLE)
+        return false;
+    uint64_t version = 2 * number + 1; /* never that of another entry, whenever an owner dies */
+    cvb_store64_rel(&list->version, version);
+    cvb_store64_rel(entry, u | key << KEY_SHIFT | version << VERSION_SHIFT);
+    cvb_store64_rel(&list->version, version + 1); /* whoever missed it here, and where it came from, looks again */
+    return true;
 }
 
 static void want_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_want *out)
@@ -107,13 +118,10 @@ int cvb_park(struct cvb_handle *h, uint32_t u)
     if (cvb_lo_state(w.lo) != CVB_LEASED || cvb_hi_seat(w.hi) != h->seat ||
         has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages)
         return CVB_ECORRUPT;
-    unsigned place = CVB_IDLE_ENTRIES;
-    if (has.stage != CVB_STAGE_DEAD_LETTER && (!h->noisy || quiet(h, has.source, has.stage)))
-        place = empty_place(h);
-    if (place == CVB_IDLE_ENTRIES)
+    bool quick = has.stage != CVB_STAGE_DEAD_LETTER && (!h->noisy || quiet(h, has.source, has.stage));
+    if (!quick || !append(h, u, key_of(&has)))
         return cvb_give(h, u);
     uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
-    list(h, place, u, key_of(&has));
     cvb_store64_rlx(&unit->generation, next);
     struct cvb_pair idle = {cvb_lo_generation(CVB_IDLE, next), w.hi};
     cvb_store64_seq(&unit->word.lo, idle.lo);
@@ -125,11 +133,11 @@ int cvb_park(struct cvb_handle *h, uint32_t u)
 
 /* The next puts will write these: the unit after the next one, and the first cells of the next, whose own line came
  * last time. */
-static void prefetch_next(struct cvb_handle *h, struct cvb_idle *line, unsigned place)
+static void prefetch_next(struct cvb_handle *h, struct cvb_idle *list, uint64_t number)
 {
     uint32_t units = h->segment.geometry.unit_count;
-    uint32_t next = (uint32_t)(cvb_load64_rlx(&line->entry[(place + 1) % CVB_IDLE_ENTRIES]) & UNIT_MASK);
-    uint32_t after = (uint32_t)(cvb_load64_rlx(&line->entry[(place + 2) % CVB_IDLE_ENTRIES]) & UNIT_MASK);
+    uint32_t next = (uint32_t)(cvb_load64_rlx(entry_at(list, number + 1)) & UNIT_MASK);
+    uint32_t after = (uint32_t)(cvb_load64_rlx(entry_at(list, number + 2)) & UNIT_MASK);
     if (next >= units || after >= units)
         return;
     cvb_prefetch_write(cvb_unit_at(h, after));
@@ -143,53 +151,80 @@ static void prefetch_next(struct cvb_handle *h, struct cvb_idle *line, unsigned 
 
 static bool take_own(struct cvb_handle *h, const struct cvb_want *want, uint64_t key, uint32_t *unit)
 {
-    struct cvb_idle *line = line_of(h, h->seat);
-    for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
-        unsigned place = (h->idle_take + i) % CVB_IDLE_ENTRIES;
-        uint64_t entry = cvb_load64_rlx(&line->entry[place]);
+    struct cvb_idle *list = list_of(h, h->seat);
+    uint64_t first, end = window(list, &first), number = h->idle_take < first ? first : h->idle_take;
+    bool empty = number == first; /* all looked at so far */
+    bool all = end - number <= LOOK_OWN;
+    end = all ? end : number + LOOK_OWN;
+    for (; number < end; number++) {
+        uint64_t entry = cvb_load64_rlx(entry_at(list, number));
         uint32_t u = (uint32_t)(entry & UNIT_MASK);
         struct cvb_pair w;
-        if (!entry || (entry >> KEY_SHIFT & 0xfff) != key || u >= h->segment.geometry.unit_count)
-            continue;
-        bool mine = fits(h, u, want, &w) && claim(h, u, w);
-        if (mine || cvb_lo_state(w.lo) != CVB_IDLE)
-            cvb_store64_rlx(&line->entry[place], 0); /* claimed by somebody: an entry of one's own line was IDLE once */
+        bool fitting = entry && (entry >> KEY_SHIFT & 0xfff) == key && u < h->segment.geometry.unit_count;
+        bool mine = fitting && fits(h, u, want, &w) && claim(h, u, w);
+        if (fitting && (mine || cvb_lo_state(w.lo) != CVB_IDLE))
+            cvb_store64_rlx(entry_at(list, number),
+                            0); /* an entry of one's own list was IDLE once: claimed by somebody */
+        else
+            empty = empty && !entry;
+        if (empty && !(number % 16))
+            cvb_store64_rlx(&list->first, number);
         if (!mine)
             continue;
-        h->idle_take = place + 1;
+        h->idle_take = number + 1;
         *unit = u;
-        prefetch_next(h, line, place);
+        prefetch_next(h, list, number);
         return true;
     }
+    h->idle_take = all ? 0 : end;
     return false;
 }
 
-/* Claims one of another seat's and lists a few more in the own line, for the next puts. */
+/* Moves the hint past what is empty. */
+static void skip_empty(struct cvb_idle *list, uint64_t first, uint64_t end)
+{
+    while (first < end && !cvb_load64_rlx(entry_at(list, first)))
+        first++;
+    if (first > cvb_load64_rlx(&list->first))
+        cvb_store64_rlx(&list->first, first);
+}
+
+/* Claims one of another seat's and lists a few more in the own list, for the next puts. */
 static bool take_from(struct cvb_handle *h, uint32_t seat, const struct cvb_want *want, uint64_t key, uint32_t *unit)
 {
-    struct cvb_idle *line = line_of(h, seat);
+    struct cvb_idle *list = list_of(h, seat);
+    uint64_t first, end = window(list, &first), from = h->idle_seen[seat], number;
     bool found = false;
-    for (unsigned i = 0, moved = 0; i < CVB_IDLE_ENTRIES && moved < TRANSFER_MOST; i++) {
-        uint64_t entry = cvb_load64_acq(&line->entry[i]);
+    if (from == end)
+        return false;
+    if (from < first || from > end)
+        from = first;
+    if (end - from > LOOK_MOST)
+        end = from + LOOK_MOST;
+    unsigned moved = 0;
+    uint64_t own = (cvb_load64_rlx(&list_of(h, h->seat)->version) + 1) / 2;
+    for (number = from; number < end && moved < TRANSFER_MOST; number++) {
+        uint64_t entry = cvb_load64_acq(entry_at(list, number));
         uint32_t u = (uint32_t)(entry & UNIT_MASK);
         struct cvb_pair w;
         if (!entry || (entry >> KEY_SHIFT & 0xfff) != key || u >= h->segment.geometry.unit_count ||
             !fits(h, u, want, &w))
             continue;
-        if (!found) {
-            if (!claim(h, u, w))
-                continue;
+        if (!found && claim(h, u, w)) {
             found = true;
             *unit = u;
+        } else if (!found || !append(h, u, key)) {
+            continue;
         } else {
-            unsigned place = empty_place(h);
-            if (place == CVB_IDLE_ENTRIES)
-                break;
-            list(h, place, u, key);
             moved++;
         }
-        cvb_cas64(&line->entry[i], entry, 0);
+        cvb_cas64(entry_at(list, number), entry, 0);
     }
+    h->idle_seen[seat] = number; /* nothing for us before this; all is looked at again when a limit refuses */
+    if (moved)
+        h->idle_take = own;
+    if (from == first && found)
+        skip_empty(list, first, number);
     return found;
 }
 
@@ -201,15 +236,13 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, uint32_t 
     if (take_own(h, want, key, unit))
         return true;
     for (unsigned i = 0; i < 3; i++) {
-        uint32_t seat = i ? h->idle_turn++ % seats : h->idle_donor;
-        uint64_t version = cvb_load64_acq(&line_of(h, seat)->version);
-        if (seat == h->seat || (uint32_t)version == h->idle_seen[seat])
-            continue;
-        if (take_from(h, seat, want, key, unit)) {
+        uint32_t seat = i ? h->idle_turn : h->idle_donor;
+        if (i && ++h->idle_turn >= seats)
+            h->idle_turn = 0;
+        if (seat != h->seat && take_from(h, seat, want, key, unit)) {
             h->idle_donor = seat;
             return true;
         }
-        h->idle_seen[seat] = (uint32_t)version; /* nothing for us until it changes */
     }
     return false;
 }
@@ -233,11 +266,10 @@ static uint64_t reclaim(struct cvb_handle *h, int refusal, const struct cvb_want
 {
     uint64_t given = 0;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
-        struct cvb_idle *line = line_of(h, (h->seat + s) % h->segment.settings.max_handles);
-        if (!cvb_load64_acq(&line->version))
-            continue;
-        for (unsigned i = 0; i < CVB_IDLE_ENTRIES && given < want->count; i++) {
-            uint64_t entry = cvb_load64_acq(&line->entry[i]);
+        struct cvb_idle *list = list_of(h, (h->seat + s) % h->segment.settings.max_handles);
+        uint64_t number, end = window(list, &number), first = number;
+        for (; number < end && given < want->count; number++) {
+            uint64_t entry = cvb_load64_acq(entry_at(list, number));
             uint32_t u = (uint32_t)(entry & UNIT_MASK);
             struct cvb_want has;
             if (!entry || u >= h->segment.geometry.unit_count)
@@ -246,11 +278,13 @@ static uint64_t reclaim(struct cvb_handle *h, int refusal, const struct cvb_want
             want_of(h, u, w, &has);
             if (cvb_lo_state(w.lo) != CVB_IDLE || !holds(h, &has, refusal, want) || !claim(h, u, w))
                 continue;
-            cvb_cas64(&line->entry[i], entry, 0);
+            cvb_cas64(entry_at(list, number), entry, 0);
             if (cvb_give(h, u))
                 return given;
             given += has.count;
         }
+        if (number > first)
+            skip_empty(list, first, number);
     }
     return given;
 }
@@ -259,7 +293,7 @@ static uint64_t versions(struct cvb_handle *h)
 {
     uint64_t sum = 0;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++)
-        sum += cvb_load64_acq(&line_of(h, s)->version);
+        sum += cvb_load64_acq(&list_of(h, s)->version);
     return sum;
 }
 
@@ -304,9 +338,10 @@ int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
     uint32_t stages = h->segment.settings.max_stages;
     int64_t sum = 0;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
-        struct cvb_idle *line = line_of(h, s);
-        for (unsigned i = 0; cvb_load64_acq(&line->version) && i < CVB_IDLE_ENTRIES; i++) {
-            uint64_t entry = cvb_load64_acq(&line->entry[i]);
+        struct cvb_idle *list = list_of(h, s);
+        uint64_t number;
+        for (uint64_t end = window(list, &number); number < end; number++) {
+            uint64_t entry = cvb_load64_acq(entry_at(list, number));
             uint32_t u = (uint32_t)(entry & UNIT_MASK);
             struct cvb_want has;
             if (!entry || u >= h->segment.geometry.unit_count)

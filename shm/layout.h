@@ -85,12 +85,15 @@ static_assert(sizeof(struct cvb_seat) == 512, "layout");
 
 /* What waits for reuse, as its seat's owner has listed it: lib/idle.c. An entry: unit 24 | key 12 | version 28. */
 #ifndef CVB_IDLE_ENTRIES
-#define CVB_IDLE_ENTRIES 31u
+#define CVB_IDLE_ENTRIES 1024u
 #endif
 struct cvb_idle {
-    uint64_t version;
-    uint64_t entry[CVB_IDLE_ENTRIES];
-} __attribute__((aligned(64)));
+    uint64_t version; /* raised twice for each entry: entry number n, from 0 on, is listed by the version 2n + 1 */
+    uint8_t pad_version[56];
+    uint64_t first; /* hint: all entries before this number are empty */
+    uint8_t pad_first[56];
+    uint64_t entry[CVB_IDLE_ENTRIES]; /* entry number n is at n mod CVB_IDLE_ENTRIES */
+} __attribute__((aligned(128)));
 
 /* A flag word: PROTOCOL.md, section 8. One line each, because the hot path reads it and hardly anybody writes it. */
 struct cvb_flag {
