@@ -30,7 +30,7 @@ extern struct sim {
     long total, skipped, bound[SIM_FIBERS + 1], alone_after;
     uint64_t seed, state;
     const char *scenario;
-    bool trace, again;
+    bool trace, again, hurt; /* hurt: processes may be killed */
     long steps_all, kills_all, stops_all;
     void (*after_step)(const char *access, const void *at, const void *place);
     void (*killed)(int fiber);

@@ -396,6 +396,17 @@ int world_member_id(uint32_t u, unsigned i)
     return id;
 }
 
+bool world_holds(uint32_t id)
+{
+    for (uint32_t u = 0; u < world.geometry.unit_count; u++) {
+        unsigned state = cvb_lo_state(world_unit(u)->word.lo);
+        for (uint32_t mask = cvb_hi_mask(world_unit(u)->word.hi); mask && state >= CVB_QUEUED; mask &= mask - 1)
+            if (((uint32_t)world_member_id(u, (unsigned)__builtin_ctz(mask)) & 0xffff) == id)
+                return true;
+    }
+    return false;
+}
+
 static void visit_members(uint32_t u, uint64_t hi, void (*visit)(uint32_t id, uint32_t stage))
 {
     for (uint32_t mask = cvb_hi_mask(hi); mask; mask &= mask - 1)

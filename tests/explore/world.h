@@ -39,6 +39,8 @@ struct cvb_unit *world_unit(uint32_t u);
 struct cvb_seat *world_seat(uint32_t s);
 /* The first word of a member's payload: the record's number. */
 int world_member_id(uint32_t u, unsigned i);
+/* Is the record in a unit that is queued or leased? */
+bool world_holds(uint32_t id);
 /* Calls visit for each record that the seat has leased, by the units' words, with its stage there. */
 void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage));
 
