@@ -82,6 +82,7 @@ void after_all(const struct scenario *scenario)
     ghost_check_end();
     audit(0, "of the drained segment");
     check_empty();
+    world_check_hints();
     fill();
     drain();
     ghost_check_end();

@@ -453,3 +453,37 @@ void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage))
     if (cvb_move_happened(j, seat, t) && cvb_pair_equal(t2, j->before2))
         visit_members(j->unit2, j->after2.hi, visit);
 }
+
+static uint32_t bitmap_of(uint32_t u)
+{
+    const struct cvb_geometry *g = &world.geometry;
+    uint32_t mask = cvb_hi_mask(world_unit(u)->word.hi), p = 0;
+    if (!mask)
+        return u < g->large_count ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g);
+    uint32_t cell = member_of(u, (unsigned)__builtin_ctz(mask))->cell;
+    while (p + 1 < g->parts && cell - g->part[p].first_cell >= g->part[p].cell_count)
+        p++;
+    return mask & (mask - 1) ? CVB_BITMAP_TRAINS(g, p) : CVB_BITMAP_SINGLES(g, p);
+}
+
+static bool listed(uint32_t u)
+{
+    for (uint32_t s = 0; s < world.settings.max_handles; s++) {
+        const struct cvb_idle *line = (const struct cvb_idle *)(void *)(world.base + world.geometry.idle) + s;
+        for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++)
+            if (line->entry[i] && (line->entry[i] & 0xffffff) == u)
+                return true;
+    }
+    return false;
+}
+
+void world_check_hints(void)
+{
+    for (uint32_t u = 0; u < world.geometry.unit_count; u++) {
+        unsigned state = cvb_lo_state(world_unit(u)->word.lo);
+        const uint64_t *bits = (const uint64_t *)(void *)(world.base + world.geometry.bitmaps);
+        uint64_t bit = bits[bitmap_of(u) * world.geometry.bitmap_words + u / 64] >> u % 64 & 1;
+        SIM_CHECK(state != CVB_FREE || bit, "unit %u is free and hidden: no bitmap shows it", u);
+        SIM_CHECK(state != CVB_IDLE || listed(u), "unit %u is idle and hidden: no line lists it", u);
+    }
+}

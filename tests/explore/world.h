@@ -39,6 +39,8 @@ struct cvb_unit *world_unit(uint32_t u);
 struct cvb_seat *world_seat(uint32_t s);
 /* The first word of a member's payload: the record's number. */
 int world_member_id(uint32_t u, unsigned i);
+/* When nobody is at work: each free unit has its bit, each idle unit is listed. */
+void world_check_hints(void);
 /* Is the record in a unit that is queued or leased? */
 bool world_holds(uint32_t id);
 /* Calls visit for each record that the seat has leased, by the units' words, with its stage there. */
