@@ -35,8 +35,8 @@ void work_leave(int me)
 bool work_recover(int me)
 {
     work_begin(me);
-    if (me < SIM_FIBERS && !sim_below(4) && sim.hurt) /* recoverers are killed and stopped too */
-        *(sim_below(2) ? &sim.fiber[me].kill_at : &sim.fiber[me].stop_at) = sim.fiber[me].steps + (long)sim_below(400);
+    if (me < SIM_FIBERS && !sim_below(4)) /* recoverers are killed and stopped too */
+        sim_plan(me, sim.hurt && sim_below(2), sim_below(2) ? 16 : 400);
     SIM_LOG("p%d recovers", me);
     int freed = cvb_recover(process[me].handle);
     SIM_LOG("p%d has freed %d seats", me, freed);

@@ -117,7 +117,23 @@ static enum op draw(void)
     return (enum op)o;
 }
 
-static void run(int me)
+/* Puts one, gets one, acks it, again and again: with as much room as there are processes no put may be refused. */
+static void go_round(int me)
+{
+    for (int i = 0; i < now->operations; i++) {
+        SIM_CHECK(operate(me, PUT), "refused though there is room for one of each process");
+        for (int tries = 0; !process[me].held && tries < 200; tries++)
+            work_get(me, 1 + (uint32_t)tries % (world.settings.max_stages - 1), 1);
+        SIM_CHECK(process[me].held == 1, "no record is left for this process");
+        const int first = 0;
+        work_settle(me, GHOST_ACK, &first, 1, 0);
+        work_done[PUT]++;
+        work_useful[PUT]++;
+    }
+}
+
+/* False: the process has no handle any more. */
+static bool wander(int me)
 {
     for (int i = 0; i < now->operations; i++) {
         enum op op = draw();
@@ -125,8 +141,17 @@ static void run(int me)
         work_done[op]++;
         work_useful[op] += useful;
         if (op == REJOIN && !useful)
-            return;
+            return false;
     }
+    return true;
+}
+
+static void run(int me)
+{
+    if (now->rounds)
+        go_round(me);
+    else if (!wander(me))
+        return;
     if (sim_below(2)) {
         work_leave(me);
     } else {
@@ -157,11 +182,11 @@ static void come_late(int me)
 
 static void plan_blows(void)
 {
-    unsigned far = sim_below(2) ? 300 : 1000;
+    unsigned far = sim_below(2) ? 300 : 1000, all = (unsigned)sim.count;
     for (unsigned i = sim.hurt ? sim_below(4) : 0; i > 0; i--)
-        sim.fiber[sim_below((unsigned)sim.count)].kill_at = (long)sim_below(far);
+        sim_plan((int)sim_below(all), true, far);
     for (unsigned i = sim_below(4); i > 0; i--)
-        sim.fiber[sim_below((unsigned)sim.count)].stop_at = (long)sim_below(far);
+        sim_plan((int)sim_below(all), false, far);
 }
 
 void work_schedule(const struct scenario *scenario, uint64_t seed)

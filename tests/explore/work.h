@@ -36,6 +36,7 @@ struct scenario {
     unsigned weight[OPS];
     struct cvb_class classes[2]; /* or none */
     bool unhurt;                 /* nobody is killed */
+    bool rounds;                 /* put, get, ack, again and again */
 };
 
 extern const struct scenario scenarios[];

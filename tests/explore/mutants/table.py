@@ -42,10 +42,9 @@ MUTANTS = [
         ("lib/recover.c", "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1)",
          "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo))")]),
     ("NORELOOK", "a hint is cleared and the unit not looked at again", ["mixed", "split"], [
-        ("lib/unit.c", "            if (looks_free(h, u, empty))\n                cvb_or64(&bits[word], bit);\n", "")]),
+        ("lib/unit.c", "            if (looks_free(h, u, bitmap))\n                cvb_or64(&bits[word], bit);\n", "")]),
     ("NOHINT", "recovery does not set the bit of a free unit", ["single", "split"], [
-        ("lib/recover.c", "        cvb_set_free_hint(h, u);\n    if (cvb_hi_seat(w.hi) != dead)",
-         "        (void)0;\n    if (cvb_hi_seat(w.hi) != dead)")]),
+        ("lib/recover.c", "    if (state == CVB_FREE)", "    if (false)")]),
     ("TORN", "halves of two words are taken for one", ["retry", "single", "mixed"], [
         ("shm/order.h", "    } while (again != p.lo);", "    } while (0);")]),
     # moves
@@ -116,6 +115,8 @@ MUTANTS = [
         ("lib/idle.c", "seen->refusal == refusal && seen->versions == now && ", "seen->refusal == refusal && ")]),
     ("NORTCHECK", "a refusal does not look at the returned credits again", ["single", "batch", "split"], [
         ("lib/idle.c", " && seen->returned == returned)", ")")]),
+    ("ONEVERSION", "an entry moves between lines under one version", ["split", "mixed"], [
+        ("lib/idle.c", "    cvb_store64_rel(&line->version, version + 1); /* so whoever", "    /* so whoever")]),
     # recovery
     ("NOSEATGEN", "a journal completed without looking at the seat again", ["recover", "single"], [
         ("lib/journal.c", """        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
