@@ -164,7 +164,7 @@ void world_begin(int process)
     world.began[process] = sim.total;
     for (uint32_t i = 0; i < world.counters; i++) {
         world.long_idle[process][i] = world.idle[i];
-        world.most[process][i] = world.used[i] - world.idle[i];
+        world.strict[process][i] = world.most[process][i] = world.used[i] - world.idle[i];
     }
 }
 
@@ -173,6 +173,8 @@ static void note_most(int p, uint32_t i)
     int64_t busy = world.used[i] - world.long_idle[p][i];
     if (world.most[p][i] < busy)
         world.most[p][i] = busy;
+    if (world.strict[p][i] < world.used[i] - world.idle[i])
+        world.strict[p][i] = world.used[i] - world.idle[i];
 }
 
 /* Has a REPLACE settled the lease of its unit a, though a does not say so yet? */
@@ -225,8 +227,8 @@ static void end_idle(const struct unit_share *was)
 {
     const uint32_t i[] = {0, 1u + was->stage, 1 + world.settings.max_stages + was->source};
     for (int p = 0; p <= SIM_FIBERS; p++)
-        for (int k = 0; was->since <= world.began[p] && k < 3; k++) {
-            world.long_idle[p][i[k]] -= was->n;
+        for (int k = 0; k < 3; k++) {
+            world.long_idle[p][i[k]] -= was->since <= world.began[p] ? was->n : 0;
             note_most(p, i[k]);
         }
 }

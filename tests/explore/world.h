@@ -23,6 +23,7 @@ extern struct world {
     /* by process: records in units that have been idle since its operation began (a put may miss one that an ack makes
      * idle meanwhile), and the most credits of any moment since that were not theirs */
     int64_t long_idle[SIM_FIBERS + 1][WORLD_COUNTERS], most[SIM_FIBERS + 1][WORLD_COUNTERS];
+    int64_t strict[SIM_FIBERS + 1][WORLD_COUNTERS]; /* as most, but without all that is idle */
     long began[SIM_FIBERS + 1];
     int seat_owner[16], seat_entered[16]; /* who holds its lock, and who made it active: process + 1 */
     uint64_t seat_state[16];
