@@ -11,12 +11,13 @@ static const char *const state_names[] = {
 static struct record {
     enum state state;
     int owner;
-    uint32_t stage, source, retry; /* as it would be delivered now */
-    uint32_t stage2, retry2;       /* and if the settling at work took effect */
-    bool accepted, marked;
-    uint32_t leased_in;            /* the stage, if marked */
-    int batch, index;              /* the put call, and its place in it */
-    long entered_from, entered_to; /* when it entered its stage; to: LONG_MAX while unknown */
+    uint32_t stage, source, retry;        /* as it would be delivered now */
+    uint32_t version, version2;           /* of the payload */
+    uint32_t stage2, retry2;              /* and if the settling at work took effect */
+    bool accepted, marked, perhaps_taken; /* perhaps_taken: by one that died while it took and settled */
+    uint32_t leased_in;                   /* the stage, if marked */
+    int batch, index;                     /* the put call, and its place in it */
+    long entered_from, entered_to;        /* when it entered its stage; to: LONG_MAX while unknown */
 } record[GHOST_RECORDS];
 static int records;
 
@@ -29,30 +30,52 @@ static struct delivery {
 } delivery[4 * GHOST_RECORDS];
 static int deliveries;
 static const long never = 1L << 60;
+#define VERSION_SHIFT 16
+static uint32_t taking[SIM_FIBERS + 1]; /* the stage that a process takes from, or UINT32_MAX */
 
-void ghost_reset(void) { records = deliveries = 0; }
-
-static uint32_t mix(uint32_t id) { return (id * 2654435761u) ^ 0x5bd1e995u; }
-
-static uint32_t length_of(int id)
+void ghost_reset(void)
 {
-    uint32_t room = world.settings.payload_size - 8;
-    return 8 + (uint32_t)id * 7 % (room + 1);
+    records = deliveries = 0;
+    memset(taking, 0xff, sizeof taking);
 }
 
-int ghost_id(const void *payload, uint32_t length)
+static uint32_t mix(uint32_t word) { return (word * 2654435761u) ^ 0x5bd1e995u; }
+
+static uint32_t length_of(uint32_t word)
+{
+    uint32_t room = world.settings.payload_size - 8;
+    return 8 + (word + (word >> VERSION_SHIFT)) * 7 % (room + 1);
+}
+
+static uint32_t write_payload(uint32_t word, char *payload)
+{
+    uint32_t words[2] = {word, mix(word)}, length = length_of(word);
+    memcpy(payload, words, sizeof words);
+    for (uint32_t i = 8; i < length; i++)
+        payload[i] = (char)(word + i);
+    return length;
+}
+
+static uint32_t word_of(int id, uint32_t version) { return (uint32_t)id | version << VERSION_SHIFT; }
+
+uint32_t ghost_write(int id, char *payload) { return write_payload(word_of(id, record[id].version), payload); }
+uint32_t ghost_rewrite(int id, char *payload) { return write_payload(word_of(id, record[id].version2), payload); }
+
+/* The record's number and version, if the payload is whole. */
+static int read_payload(const void *payload, uint32_t length, uint32_t *version)
 {
     uint32_t word[2];
     memcpy(word, payload, sizeof word);
-    SIM_CHECK(word[1] == mix(word[0]) && word[0] < (uint32_t)records, "a payload is torn: %x %x", word[0], word[1]);
-    int id = (int)word[0];
-    SIM_CHECK(length == length_of(id), "record %d came with length %u, not %u", id, length, length_of(id));
+    int id = (int)(word[0] & ((1u << VERSION_SHIFT) - 1));
+    SIM_CHECK(word[1] == mix(word[0]) && id < records, "a payload is torn: %x %x", word[0], word[1]);
+    SIM_CHECK(length == length_of(word[0]), "record %d came with length %u, not %u", id, length, length_of(word[0]));
     for (uint32_t i = 8; i < length; i++)
-        SIM_CHECK(((const unsigned char *)payload)[i] == (unsigned char)(id + (int)i), "record %d is torn", id);
+        SIM_CHECK(((const unsigned char *)payload)[i] == (unsigned char)(word[0] + i), "record %d is torn", id);
+    *version = word[0] >> VERSION_SHIFT;
     return id;
 }
 
-int ghost_new(int process, uint32_t stage, uint32_t source, int first, struct cvb_record *r, char *payload)
+int ghost_new(int process, uint32_t stage, uint32_t source, int first)
 {
     SIM_CHECK(records < GHOST_RECORDS, "the explorer has no room for more records");
     int id = records++;
@@ -60,16 +83,11 @@ int ghost_new(int process, uint32_t stage, uint32_t source, int first, struct cv
                                  .owner = process,
                                  .stage = stage,
                                  .source = source,
+                                 .version = (uint32_t)id % 5,
                                  .entered_from = sim.total,
                                  .entered_to = never,
                                  .batch = first < 0 ? id : first,
                                  .index = id};
-    uint32_t word[2] = {(uint32_t)id, mix((uint32_t)id)};
-    memcpy(payload, word, sizeof word);
-    uint32_t length = length_of(id);
-    for (uint32_t i = 8; i < length; i++)
-        payload[i] = (char)(id + (int)i);
-    *r = (struct cvb_record){.payload = payload, .length = length, .source = source, .pipeline = 0};
     return id;
 }
 
@@ -80,7 +98,7 @@ void ghost_put_ended(const int *ids, int n, int in)
         if (i < in) {
             r->accepted = true;
             if (r->state == PUTTING)
-                r->state = IN;
+                r->state = r->perhaps_taken ? MAYBE_ACKED : IN;
             if (r->entered_to == never && r->batch >= 0 && r->state == IN)
                 r->entered_to = sim.total;
         } else {
@@ -104,6 +122,16 @@ static void check_order(const struct record *r, int id, long began)
     }
 }
 
+/* A settling at work took effect. */
+static void take_effect(struct record *r)
+{
+    if (r->state != RETURNING && r->state != FORWARDING)
+        return;
+    r->stage = r->stage2;
+    r->retry = r->retry2;
+    r->version = r->version2;
+}
+
 /* Whoever finds a record past its retry limit moves it to the dead-letter stage. */
 static void expect_dead_letter(struct record *r, int id, uint32_t stage)
 {
@@ -119,28 +147,51 @@ static void expect_dead_letter(struct record *r, int id, uint32_t stage)
 /* What is leased must have had this stage and retry count: by its state, or because a settling at work took effect. */
 static void expect(struct record *r, int id, const struct cvb_lease *l)
 {
-    if (r->state == RETURNING || r->state == FORWARDING) {
-        r->stage = r->stage2;
-        r->retry = r->retry2;
-    }
+    take_effect(r);
     expect_dead_letter(r, id, l->stage);
     SIM_CHECK(l->stage == r->stage, "record %d came from stage %u, not %u", id, l->stage, r->stage);
     SIM_CHECK(l->retry_count == r->retry, "record %d came with retry count %u, not %u", id, l->retry_count, r->retry);
     SIM_CHECK(l->source == r->source, "record %d came with source %u, not %u", id, l->source, r->source);
 }
 
-int ghost_delivered(int process, const struct cvb_lease *l, long began)
+static struct record *deliverable(int id)
 {
-    int id = ghost_id(l->payload, l->length);
     struct record *r = &record[id];
     SIM_CHECK(r->state == PUTTING || r->state == MAYBE || r->state == IN || r->state == MAYBE_ACKED ||
                   r->state == RETURNING || r->state == FORWARDING,
               "record %d was delivered while it is %s", id, state_names[r->state]);
+    return r;
+}
+
+int ghost_delivered(int process, const struct cvb_lease *l, long began)
+{
+    uint32_t version;
+    int id = read_payload(l->payload, l->length, &version);
+    struct record *r = deliverable(id);
     expect(r, id, l);
+    SIM_CHECK(version == r->version, "record %d came with version %u, not %u", id, version, r->version);
     SIM_CHECK(l->stage == CVB_STAGE_DEAD_LETTER || l->retry_count <= world.settings.max_retries,
               "record %d was delivered past its retry limit", id);
     check_order(r, id, began);
+    r->perhaps_taken = false;
     r->state = LEASED;
+    r->owner = process;
+    return id;
+}
+
+void ghost_take(int process, uint32_t stage) { taking[process] = stage; }
+
+int ghost_taken(int process, const struct cvb_record *taken, uint32_t stage, long began)
+{
+    uint32_t version;
+    int id = read_payload(taken->payload, taken->length, &version);
+    struct record *r = deliverable(id);
+    take_effect(r);
+    expect_dead_letter(r, id, stage);
+    SIM_CHECK(r->stage == stage && version == r->version && taken->source == r->source,
+              "record %d of stage %u was taken from stage %u", id, r->stage, stage);
+    check_order(r, id, began);
+    r->state = SETTLED;
     r->owner = process;
     return id;
 }
@@ -176,7 +227,7 @@ void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fe
             if (cvb_lo_state(w.lo) != CVB_QUEUED || cvb_hi_stage(w.hi) != stage)
                 continue;
             for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1)
-                SIM_CHECK(world_member_id(u, (unsigned)__builtin_ctz(mask)) != id,
+                SIM_CHECK((world_member_id(u, (unsigned)__builtin_ctz(mask)) & ((1 << VERSION_SHIFT) - 1)) != id,
                           "a get found no more although record %d was in all the time", id);
         }
     }
@@ -189,12 +240,15 @@ void ghost_settle(int process, const struct cvb_lease *leases, const int *ids, i
         struct record *r = &record[ids[i]];
         SIM_CHECK(r->state == LEASED && r->owner == process, "record %d is %s while it is leased", ids[i],
                   state_names[r->state]);
-        SIM_CHECK(ghost_id(leases[i].payload, leases[i].length) == ids[i], "record %d changed while it was leased",
-                  ids[i]);
+        uint32_t version;
+        SIM_CHECK(read_payload(leases[i].payload, leases[i].length, &version) == ids[i] && version == r->version,
+                  "record %d changed while it was leased", ids[i]);
         r->stage2 = r->stage;
         r->retry2 = r->retry + 1;
-        if (fate == GHOST_FORWARD || (r->retry >= world.settings.max_retries && r->stage != CVB_STAGE_DEAD_LETTER)) {
-            r->stage2 = fate == GHOST_FORWARD ? stage : CVB_STAGE_DEAD_LETTER;
+        r->version2 = r->version + (fate == GHOST_REPLACE);
+        bool moves = fate == GHOST_FORWARD || fate == GHOST_REPLACE;
+        if (moves || (r->retry >= world.settings.max_retries && r->stage != CVB_STAGE_DEAD_LETTER)) {
+            r->stage2 = moves ? stage : CVB_STAGE_DEAD_LETTER;
             r->retry2 = 0;
         }
         r->state = fate == GHOST_ACK ? ACKING : fate == GHOST_RETURN ? RETURNING : FORWARDING;
@@ -217,9 +271,8 @@ void ghost_settled(int process, const int *ids, int n, int done, enum ghost_fate
         } else if (mine && fate == GHOST_ACK) {
             r->state = SETTLED;
         } else if (mine) {
-            r->stage = r->stage2;
-            r->retry = r->retry2;
-            r->state = IN;
+            take_effect(r);
+            r->state = r->perhaps_taken ? MAYBE_ACKED : IN;
             r->entered_to = sim.total;
         } else {
             SIM_CHECK(fate != GHOST_ACK, "record %d was acked and yet is %s", ids[i], state_names[r->state]);
@@ -229,6 +282,7 @@ void ghost_settled(int process, const int *ids, int n, int done, enum ghost_fate
 
 static void mark(uint32_t id, uint32_t stage)
 {
+    id &= (1u << VERSION_SHIFT) - 1;
     SIM_CHECK(id < (uint32_t)records, "a leased unit holds what is no record");
     SIM_CHECK(!record[id].marked, "record %u is leased twice", id);
     record[id].marked = true;
@@ -241,16 +295,16 @@ static void leased_by_dead(struct record *r, int id, int process)
     bool own = r->owner == process;
     SIM_CHECK(r->state != SETTLED && r->state != REFUSED && (own || (r->state != LEASED && r->state != ACKING)),
               "record %d is leased by the dead p%d while it is %s", id, process, state_names[r->state]);
-    bool acking = r->state == ACKING || r->state == MAYBE_ACKED;
-    if ((r->state == RETURNING || r->state == FORWARDING) && !own) {
-        r->stage = r->stage2;
-        r->retry = r->retry2;
-    }
+    bool acking = r->state == ACKING || r->state == MAYBE_ACKED || (taking[process] != UINT32_MAX && !own);
+    if (!own)
+        take_effect(r);
     expect_dead_letter(r, id, r->leased_in);
     SIM_CHECK(r->leased_in == r->stage, "record %d was leased in stage %u, not %u", id, r->leased_in, r->stage);
-    if (r->state == MAYBE_ACKED && !own)
+    if (r->state == MAYBE_ACKED && !own && taking[process] == UINT32_MAX)
         acking = false; /* it was leased again, so it had not been acked */
-    if (r->state != PUTTING || own)
+    if (r->state == PUTTING && !own)
+        r->perhaps_taken = acking;
+    else
         r->state = acking ? MAYBE_ACKED : IN;
     r->retry = r->retry < 255 ? r->retry + 1 : r->retry;
     r->entered_from = sim.total;
@@ -267,9 +321,22 @@ static void owned_by_dead(struct record *r, int id)
     else if (r->state == ACKING)
         r->state = SETTLED;
     else if (r->state == RETURNING || r->state == FORWARDING) {
-        r->stage = r->stage2;
-        r->retry = r->retry2;
-        r->state = IN;
+        take_effect(r);
+        r->state = r->perhaps_taken ? MAYBE_ACKED : IN;
+    }
+}
+
+/* It died while it took records and settled them at once: those that no unit holds are settled, or on their way. */
+static void taken_by_dead(uint32_t stage)
+{
+    for (int id = 0; id < records; id++) {
+        struct record *r = &record[id];
+        bool here = r->stage == stage || stage == CVB_STAGE_DEAD_LETTER || r->stage2 == stage;
+        if (!here || r->marked || world_holds((uint32_t)id))
+            continue;
+        if (r->state == IN || r->state == MAYBE)
+            r->state = MAYBE_ACKED;
+        r->perhaps_taken = r->state == PUTTING || r->state == RETURNING || r->state == FORWARDING;
     }
 }
 
@@ -289,14 +356,17 @@ void ghost_death(int process)
         if (r->marked)
             SIM_LOG("record %d was leased by the dead: now %s, retry %u", id, state_names[r->state], r->retry);
     }
+    if (taking[process] != UINT32_MAX)
+        taken_by_dead(taking[process]);
+    taking[process] = UINT32_MAX;
     world_unlock_all(process);
 }
 
-int ghost_outstanding(uint32_t stage)
+int ghost_queued(uint32_t stage)
 {
     int n = 0;
     for (int id = 0; id < records; id++)
-        n += record[id].stage == stage && record[id].state != SETTLED && record[id].state != REFUSED;
+        n += record[id].stage == stage && record[id].state == IN && record[id].entered_to != never;
     return n;
 }
 

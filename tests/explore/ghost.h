@@ -6,17 +6,23 @@
 
 #include "world.h"
 
-enum { GHOST_RECORDS = 1024, GHOST_BATCH = 16 };
+enum { GHOST_RECORDS = 1024, GHOST_BATCH = 16, GHOST_PAYLOAD = 128 };
 
-enum ghost_fate { GHOST_ACK, GHOST_RETURN, GHOST_FORWARD, GHOST_TAKE };
+enum ghost_fate { GHOST_ACK, GHOST_RETURN, GHOST_FORWARD, GHOST_REPLACE };
 
 void ghost_reset(void);
-/* A record that process is about to put, in one call with record `first` if that is not negative; fills its payload. */
-int ghost_new(int process, uint32_t stage, uint32_t source, int first, struct cvb_record *record, char *payload);
+/* A record that process is about to put, in one call with record `first` if that is not negative. */
+int ghost_new(int process, uint32_t stage, uint32_t source, int first);
+/* What the record's payload is, or will be when it has been replaced; its length. */
+uint32_t ghost_write(int id, char *payload);
+uint32_t ghost_rewrite(int id, char *payload);
 /* The put of ids[0..n) ended: the first `in` of them are in. */
 void ghost_put_ended(const int *ids, int n, int in);
 /* The process of a get that began at `began` was given a lease; the record's id. */
 int ghost_delivered(int process, const struct cvb_lease *lease, long began);
+/* The process is about to take records of the stage, and settle them at once; UINT32_MAX: no more. */
+void ghost_take(int process, uint32_t stage);
+int ghost_taken(int process, const struct cvb_record *record, uint32_t stage, long began);
 /* The get ended; it was given n leases of those asked for: `short_` if fewer. */
 void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fewer, long began);
 /* Leases are about to be settled, and the first `done` of them were. */
@@ -27,7 +33,7 @@ void ghost_settled(int process, const int *ids, int n, int done, enum ghost_fate
 void ghost_death(int process);
 /* After recovery and draining: every accepted record was delivered and settled. */
 void ghost_check_end(void);
-int ghost_outstanding(uint32_t stage);
-int ghost_id(const void *payload, uint32_t length);
+/* Records that are in the stage for certain. */
+int ghost_queued(uint32_t stage);
 
 #endif

@@ -69,6 +69,8 @@ static void make(const struct scenario *s)
     settings.max_pipelines = 1;
     settings.max_handles = (uint32_t)s->starters + 1;
     settings.max_retries = s->retries;
+    for (uint32_t i = 0; i < 2 && s->classes[i].bytes; i++)
+        settings.classes[settings.class_count++] = s->classes[i];
     world_make(&settings);
 }
 

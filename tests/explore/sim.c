@@ -130,11 +130,24 @@ static int pick(struct strategy *s, const int *ready, int n)
     return k;
 }
 
+/* Most steps are loads; half of the blows count writes, so that the moments before them are met more often. */
+void sim_plan(int fiber, bool kill, unsigned steps)
+{
+    struct sim_fiber *f = &sim.fiber[fiber];
+    f->by_write = sim_below(2);
+    f->writes = 0;
+    *(kill ? &f->kill_at : &f->stop_at) =
+        f->by_write ? (long)sim_below(steps / 8 + 1) : f->steps + (long)sim_below(steps);
+}
+
 /* True if the fiber is killed or stopped before this step. */
 static bool strike(int k)
 {
     struct sim_fiber *f = &sim.fiber[k];
-    if (f->kill_at >= 0 && f->steps >= f->kill_at) {
+    if (f->by_write && (!f->access || f->access[0] == 'l'))
+        return false;
+    long now = f->by_write ? f->writes : f->steps;
+    if (f->kill_at >= 0 && now >= f->kill_at) {
         f->killed = true;
         sim.changed = true;
         sim.kills_all++;
@@ -142,7 +155,7 @@ static bool strike(int k)
         sim.killed(k);
         return true;
     }
-    if (f->stop_at >= 0 && f->steps >= f->stop_at) {
+    if (f->stop_at >= 0 && now >= f->stop_at) {
         f->stop_at = -1;
         sim_pause_until(k, sim_clock() + (sim_below(3) ? (long)sim_below(600) : LIMIT), false);
         sim.stops_all++;
@@ -159,6 +172,7 @@ static void step(int k)
     const void *at = f->at, *place = f->place;
     sim.current = k;
     f->steps++;
+    f->writes += access && access[0] != 'l';
     sim.total++;
     sim_switch(&scheduler, f->sp);
     if (access)

@@ -16,7 +16,9 @@ struct sim_fiber {
     void (*run)(int);
     bool done, killed;
     bool sleeping;
-    long steps, kill_at, stop_at, resume; /* resume: by the clock */
+    /* killed or stopped before that step; or, by_write, before the write after so many; resume: by the clock */
+    long steps, writes, kill_at, stop_at, resume;
+    bool by_write;
     uint64_t priority;
     long alone; /* steps of the operation at work since anybody's success */
     const char *access;
@@ -30,7 +32,7 @@ extern struct sim {
     long total, skipped, bound[SIM_FIBERS + 1], alone_after;
     uint64_t seed, state;
     const char *scenario;
-    bool trace, again;
+    bool trace, again, hurt; /* hurt: processes may be killed */
     long steps_all, kills_all, stops_all;
     void (*after_step)(const char *access, const void *at, const void *place);
     void (*killed)(int fiber);
@@ -46,6 +48,8 @@ static inline long sim_clock(void) { return sim.total + sim.skipped; }
 /* Not run before that time; or before sim_wake, if it is asleep. */
 void sim_pause_until(int fiber, long clock, bool asleep);
 void sim_wake(int fiber);
+/* A fiber will be killed, or stopped, within so many of its steps. */
+void sim_plan(int fiber, bool kill, unsigned steps);
 /* Runs all to their ends. */
 void sim_run(void);
 /* One step: the scheduler may run others before it. */

@@ -1,10 +1,32 @@
-/* work.h - what the simulated processes do: a scenario says with which settings and how often each operation. */
+/* work.h - what the simulated processes do: a scenario says with which settings, and how often each operation. */
 #ifndef EXPLORE_WORK_H
 #define EXPLORE_WORK_H
 
 #include "ghost.h"
 
-enum op { PUT, PUT_BATCH, GET_ONE, GET_MANY, ACK, RETURN, FORWARD, RECOVER, AUDIT, NAME, REJOIN, OPS };
+enum op {
+    PUT,
+    PUT_BATCH,
+    RESERVE,
+    PUBLISH,
+    CANCEL,
+    GET_ONE,
+    GET_MANY,
+    TAKE,
+    ACK,
+    RETURN,
+    FORWARD,
+    REPLACE,
+    STALE,
+    RECOVER,
+    AUDIT,
+    NAME,
+    STATE,
+    WAIT_RECORDS,
+    WAIT_CREDITS,
+    REJOIN,
+    OPS
+};
 
 struct scenario {
     const char *name;
@@ -12,30 +34,60 @@ struct scenario {
     int starters, late; /* processes that are there at first, and that come later */
     int operations;     /* of each */
     unsigned weight[OPS];
+    struct cvb_class classes[2]; /* or none */
+    bool unhurt;                 /* nobody is killed */
+    bool rounds;                 /* put, get, ack, again and again */
 };
 
 extern const struct scenario scenarios[];
 extern const int scenario_count;
+extern const char *const work_names[OPS];
+extern long work_done[OPS], work_useful[OPS];
+
+struct process {
+    struct cvb_handle *handle;
+    struct cvb_lease lease[GHOST_BATCH], old; /* old: one that was settled */
+    int id[GHOST_BATCH], held;
+    struct cvb_slot slot[GHOST_BATCH];
+    uint32_t slot_stage[GHOST_BATCH], slot_source[GHOST_BATCH];
+    int slots;
+    bool has_old, joining;
+    enum { AWAKE, FOR_RECORDS, FOR_CREDITS } waits;
+    uint32_t wait_stage, wait_source;
+};
+extern struct process process[SIM_FIBERS + 1];
 
 /* One schedule of the scenario whose world has been made. */
 void work_schedule(const struct scenario *scenario, uint64_t seed);
-extern long work_done[OPS], work_useful[OPS];
-extern const char *const work_names[OPS];
-
+/* Nobody can run but those who sleep: has a wake-up been lost? */
 void work_only_sleepers(void);
+/* Every operation of process `me` begins with this. */
+void work_begin(int me);
+/* A refusal is true if the limit was reached at some moment of the operation. */
+void work_check_refusal(int me, int why, uint32_t stage, uint32_t source, uint32_t length);
 
+/* put.c; each says whether it had an effect */
+int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why);
+bool work_reserve(int me, uint32_t stage, uint32_t source, int n);
+bool work_publish(int me);
+bool work_cancel(int me);
+/* take.c */
+int work_get(int me, uint32_t stage, int n);
+int work_take(int me, uint32_t stage, int n);
+void work_settle(int me, enum ghost_fate fate, const int *which, int n, uint32_t stage);
+bool work_on_held(int me, enum ghost_fate fate, uint32_t stage);
+bool work_stale(int me);
+/* live.c */
+bool work_join(int me);
+void work_leave(int me);
+bool work_recover(int me);
+bool work_audit(int me);
+bool work_name(int me);
+bool work_state(int me);
+bool work_wait_records(int me, uint32_t stage);
+bool work_wait_credits(int me, uint32_t stage, uint32_t source);
+void work_forget_names(void);
 /* after.c: a process that comes when all others are dead or gone: recovers, audits, drains, fills, drains. */
 void after_all(const struct scenario *scenario);
-/* work.c, for after.c */
-struct process {
-    struct cvb_handle *handle;
-    struct cvb_lease lease[GHOST_BATCH];
-    int id[GHOST_BATCH], held;
-    bool joining;
-};
-extern struct process process[SIM_FIBERS + 1];
-int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why);
-int work_get(int me, uint32_t stage, int n);
-void work_settle(int me, enum ghost_fate fate, const int *which, int n, uint32_t stage);
 
 #endif

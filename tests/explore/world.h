@@ -23,6 +23,7 @@ extern struct world {
     /* by process: records in units that have been idle since its operation began (a put may miss one that an ack makes
      * idle meanwhile), and the most credits of any moment since that were not theirs */
     int64_t long_idle[SIM_FIBERS + 1][WORLD_COUNTERS], most[SIM_FIBERS + 1][WORLD_COUNTERS];
+    int64_t strict[SIM_FIBERS + 1][WORLD_COUNTERS]; /* as most, but without all that is idle */
     long began[SIM_FIBERS + 1];
     int seat_owner[16], seat_entered[16]; /* who holds its lock, and who made it active: process + 1 */
     uint64_t seat_state[16];
@@ -39,6 +40,10 @@ struct cvb_unit *world_unit(uint32_t u);
 struct cvb_seat *world_seat(uint32_t s);
 /* The first word of a member's payload: the record's number. */
 int world_member_id(uint32_t u, unsigned i);
+/* When nobody is at work: each free unit has its bit, each idle unit is listed. */
+void world_check_hints(void);
+/* Is the record in a unit that is queued or leased? */
+bool world_holds(uint32_t id);
 /* Calls visit for each record that the seat has leased, by the units' words, with its stage there. */
 void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage));
 

@@ -1,0 +1,158 @@
+/* live.c - joining and leaving, recovering, auditing, names, state, and waiting. */
+#include <string.h>
+
+#include "work.h"
+
+bool work_join(int me)
+{
+    struct process *p = &process[me];
+    p->held = p->slots = 0;
+    p->has_old = false;
+    p->joining = true;
+    work_begin(me);
+    SIM_LOG("p%d attaches", me);
+    int error = cvb_attach("explored", &p->handle);
+    p->joining = false;
+    SIM_LOG("p%d has attached: %s", me, cvb_error_text(error));
+    sim_progress();
+    SIM_CHECK(!error || error == CVB_EHANDLES, "attach failed: %s", cvb_error_text(error));
+    return !error;
+}
+
+/* Leases that are still held are returned, reservations given up. */
+void work_leave(int me)
+{
+    struct process *p = &process[me];
+    work_begin(me);
+    SIM_LOG("p%d detaches", me);
+    ghost_settle(me, p->lease, p->id, p->held, GHOST_RETURN, 0);
+    cvb_detach(p->handle);
+    p->held = p->slots = 0;
+    p->has_old = false;
+    sim_progress();
+}
+
+bool work_recover(int me)
+{
+    work_begin(me);
+    if (me < SIM_FIBERS && !sim_below(4)) /* recoverers are killed and stopped too */
+        sim_plan(me, sim.hurt && sim_below(2), sim_below(2) ? 16 : 400);
+    SIM_LOG("p%d recovers", me);
+    int freed = cvb_recover(process[me].handle);
+    SIM_LOG("p%d has freed %d seats", me, freed);
+    SIM_CHECK(freed >= 0, "recovery failed: %s", cvb_error_text(freed));
+    sim_progress();
+    return freed > 0;
+}
+
+bool work_audit(int me)
+{
+    struct cvb_audit audit;
+    work_begin(me);
+    sim.bound[me] = 60000;
+    int error = cvb_audit(process[me].handle, &audit);
+    SIM_CHECK(!error, "the audit failed: %s", cvb_error_text(error));
+    sim_progress();
+    return audit.exact;
+}
+
+static uint32_t name_ids[3];
+
+void work_forget_names(void) { memset(name_ids, 0, sizeof name_ids); }
+
+bool work_name(int me)
+{
+    static const char *const names[] = {"filter", "enrich", "sink"};
+    uint32_t i = sim_below(3), id = 99;
+    work_begin(me);
+    int error = cvb_stage(process[me].handle, names[i], &id);
+    SIM_LOG("p%d interned %s: %u, %s", me, names[i], id, cvb_error_text(error));
+    sim_progress();
+    if (error == CVB_ENAMES)
+        return false;
+    SIM_CHECK(!error, "a name failed: %s", cvb_error_text(error));
+    SIM_CHECK(id && id < world.settings.max_stages, "a name has the id %u", id);
+    SIM_CHECK(!name_ids[i] || name_ids[i] == id, "name %s has the ids %u and %u", names[i], name_ids[i], id);
+    name_ids[i] = id;
+    for (uint32_t k = 0; k < 3; k++)
+        SIM_CHECK(k == i || name_ids[k] != id, "names %s and %s have the id %u", names[i], names[k], id);
+    return true;
+}
+
+bool work_state(int me)
+{
+    struct cvb_handle *h = process[me].handle;
+    const struct cvb_settings *s = &world.settings;
+    struct cvb_backpressure b;
+    uint32_t source = sim_below(s->max_sources), stage = 1 + sim_below(s->max_stages - 1), stages[16];
+    work_begin(me);
+    int64_t size = cvb_stage_size(h, stage), all = cvb_total_buffered(h), credits = cvb_available_credits(h, source);
+    SIM_CHECK(size >= 0 && size <= s->max_per_stage, "a stage's size is %lld", (long long)size);
+    SIM_CHECK(all >= 0 && all <= s->max_total_records, "the total is %lld", (long long)all);
+    SIM_CHECK(credits >= 0 && credits <= s->max_per_source, "a source has %lld credits", (long long)credits);
+    int n = cvb_stages_with_data(h, stages, 16);
+    SIM_CHECK(n >= 0 && n <= (int)s->max_stages, "%d stages have data", n);
+    int error = cvb_backpressure(h, stage, source, &b);
+    SIM_CHECK(!error && b.signal <= CVB_SIGNAL_PAUSE, "backpressure failed: %s", cvb_error_text(error));
+    sim_progress();
+    return b.signal != CVB_SIGNAL_NONE;
+}
+
+static const int64_t patience_ns[] = {0, 300000, 120000000};
+
+bool work_wait_records(int me, uint32_t stage)
+{
+    struct process *p = &process[me];
+    const uint32_t stages[] = {stage, CVB_STAGE_DEAD_LETTER};
+    work_begin(me);
+    p->waits = FOR_RECORDS;
+    p->wait_stage = stage;
+    SIM_LOG("p%d waits for records of stage %u", me, stage);
+    int there = cvb_wait_records(p->handle, stages, 1 + sim_below(2), patience_ns[sim_below(3)]);
+    p->waits = AWAKE;
+    SIM_LOG("p%d has waited: %s", me, cvb_error_text(there < 0 ? there : 0));
+    SIM_CHECK(there == 0 || there == 1 || there == CVB_ETIMEDOUT, "waiting for records gave %d", there);
+    sim_progress();
+    return there >= 0;
+}
+
+bool work_wait_credits(int me, uint32_t stage, uint32_t source)
+{
+    struct process *p = &process[me];
+    work_begin(me);
+    p->waits = FOR_CREDITS;
+    p->wait_stage = sim_below(4) ? stage : CVB_NO_STAGE;
+    p->wait_source = source;
+    SIM_LOG("p%d waits for credits of stage %u, source %u", me, p->wait_stage, source);
+    int error = cvb_wait_credits(p->handle, p->wait_stage, source, patience_ns[sim_below(3)]);
+    p->waits = AWAKE;
+    SIM_LOG("p%d has waited: %s", me, cvb_error_text(error));
+    SIM_CHECK(!error || error == CVB_ETIMEDOUT, "waiting for credits gave %d", error);
+    sim_progress();
+    return !error;
+}
+
+static bool stays_low(uint32_t counter)
+{
+    return world.used[counter] - world.idle[counter] <= (int64_t)((double)world.limit[counter] * 0.5);
+}
+
+/* Does a sleeper's condition hold? */
+static bool could_go_on(const struct process *p)
+{
+    uint32_t stages = world.settings.max_stages;
+    if (p->waits == FOR_RECORDS)
+        return ghost_queued(p->wait_stage);
+    return stays_low(0) && stays_low(1 + stages + p->wait_source) &&
+           (p->wait_stage == CVB_NO_STAGE || stays_low(1 + p->wait_stage));
+}
+
+void work_only_sleepers(void)
+{
+    for (int i = 0; i < sim.count; i++)
+        if (sim.fiber[i].killed)
+            return; /* a waker that died is not waited for: the sleep is short */
+    for (int i = 0; i < sim.count; i++)
+        SIM_CHECK(!sim.fiber[i].sleeping || process[i].waits == AWAKE || !could_go_on(&process[i]),
+                  "a wake-up was lost: p%d sleeps though what it waits for is there", i);
+}

@@ -1,0 +1,185 @@
+"""The mutants: each plants one fault into a copy of the protocol's sources.
+
+(name, the rule that it breaks, scenarios most likely to show it, [(file, text, what it becomes), ...])
+A text that is not found exactly once stops the run: the table has to keep step with the sources.
+"""
+
+MUTANTS = [
+    # ring
+    ("HEADFIRST", "head moved on before the take", ["single", "mixed1"], [
+        ("lib/ring.c", "    *unit = u;\n    return cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased)",
+         "    *unit = u;\n    raise_hint(&cvb_hint_at(h, cvb_hi_stage(w.hi))->head, cvb_lo_number(w.lo) + 1, true);\n"
+         "    return cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased)")]),
+    ("EARLYPOS", "a position chosen before the unit's word is read", ["mixed", "recover", "retry"], [
+        ("lib/ring.c", """    if (!read_queued(h, u, stage, w))
+        return false;
+    if (!cvb_pair_equal(*w, seen))
+        return true; /* somebody has moved it: is it in there? */
+    *error = choose(h, stage, &next);
+""", """    (void)seen;
+    *error = choose(h, stage, &next);
+    if (!read_queued(h, u, stage, w))
+        return false;
+""")]),
+    ("LEFTUNSEEN", "publish returns before the unit was seen in its slot", ["mixed1", "recover", "retry"], [
+        ("lib/ring.c", "        return true; /* somebody has moved it: is it in there? */", "        return false;")]),
+    ("HINTAHEAD", "the tail hint written before its slot is filled", ["single", "mixed1"], [
+        ("lib/ring.c", "        *position = *tail;\n        return 0;",
+         "        *position = *tail;\n        raise_hint(&hint->tail, *tail + 1, true);\n        return 0;")]),
+    ("JUMPTAIL", "the head jumps over a lap that was not taken", ["single", "retry"], [
+        ("lib/ring.c", "*head += ((uint64_t)(ahead - 1) << bits) + 1;", "*head += (uint64_t)ahead << bits;")]),
+    ("TAILEMPTY", "empty decided by the tail hint", ["single"], [
+        ("lib/ring.c", "        if (ahead < 0) {\n            raise_hint(hint",
+         "        if (ahead < 0 || *head >= cvb_load64_acq(&cvb_hint_at(h, stage)->tail)) {\n            raise_hint(hint")]),
+    ("NOREPUBLISH", "recovery leaves a queued unit out of its slot", ["single", "recover"], [
+        ("lib/recover.c", "        return cvb_publish_helped(h, u, w);", "        return 0;")]),
+    ("NOSTAGE", "a take looks at the position only, not at the stage", ["retry", "forward1"], [
+        ("lib/ring.c", " && cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))", " && cvb_hi_mask(word->hi))")]),
+    # units
+    ("HELDNOGEN", "the generation does not grow when a unit is released", ["mixed", "split", "recover"], [
+        ("lib/unit.c", "    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo)) + 1;",
+         "    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo));"),
+        ("lib/recover.c", "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1)",
+         "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo))")]),
+    ("NORELOOK", "a hint is cleared and the unit not looked at again", ["mixed", "split"], [
+        ("lib/unit.c", "            if (looks_free(h, u, bitmap))\n                cvb_or64(&bits[word], bit);\n", "")]),
+    ("NOHINT", "recovery does not set the bit of a free unit", ["single", "split"], [
+        ("lib/recover.c", "    if (state == CVB_FREE)", "    if (false)")]),
+    ("TORN", "halves of two words are taken for one", ["retry", "single", "mixed"], [
+        ("shm/order.h", "    } while (again != p.lo);", "    } while (0);")]),
+    # moves
+    ("NOHELPSPLIT", "evidence of a split is overwritten without help", ["split", "mixed"], [
+        ("lib/journal.c", "    if (f.unit == unit && fields_valid(h, head, &f) && cvb_move_happened(&f, mover, seen))",
+         "    if (false)")]),
+    ("MOVENOJOURNAL", "members are moved without a journal", ["split", "mixed"], [
+        ("lib/move.c", "    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)",
+         "    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)")]),
+    ("MOVEANYSEAT", "a split is taken for another mover's", ["split", "mixed"], [
+        ("lib/move.c", "word.lo == f->before.lo && cvb_hi_seat(word.hi) == mover && !(", "word.lo == f->before.lo && !(")]),
+    ("MOVELATE", "the journal of a move closed before its second step", ["split", "mixed"], [
+        ("lib/move.c", """    if (moved)
+        cvb_cas_pair(&to->word, f.before2, f.after2); /* fails if somebody has helped */
+    cvb_journal_close(h);
+    return moved;""", """    cvb_journal_close(h);
+    if (moved)
+        cvb_cas_pair(&to->word, f.before2, f.after2);
+    return moved;""")]),
+    # credits
+    ("NOHELP", "another's tag overwritten without keeping its evidence", ["single", "mixed"], [
+        ("lib/credit.c", "        keep_evidence(h, w.hi);\n", "")]),
+    ("NARROWTAG", "the tag keeps 2 bits of seq (8 bits need more operations than a schedule has)", ["single", "mixed"], [
+        ("lib/credit.c", "(seq & ((UINT64_C(1) << 50) - 1)) << 3", "(seq & 3) << 3"),
+        ("lib/credit.c", "if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & bit))",
+         "if ((cvb_head_seq(now) & 3) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & bit))")]),
+    ("NOJCHECK", "a helper does not look at the journal's head again", ["recover", "single", "mixed"], [
+        ("lib/credit.c", """            if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
+                return CVB_ESETTLED;
+            if (w.hi == tag""", """            if (w.hi == tag""")]),
+    ("UNSIGNED", "limits compared unsigned", ["single", "mixed"], [
+        ("lib/credit.c", "if (used > (int64_t)limits[x])", "if ((uint64_t)used > limits[x])")]),
+    ("NOPHASE", "what an abort gives back is not fixed before", ["recover", "single", "mixed"], [
+        ("lib/journal.c", "    cvb_cas64(&j->head, head, cvb_head(seq, CVB_OP_REFILL, CVB_ABORT, taken | (cvb_head_done(head) & 7u)));",
+         "    recover_returns(h, dead, head, f, taken << CVB_BACK_SOURCE);")]),
+    ("GIVEFIRST", "credits returned before the unit has left", ["single", "mixed"], [
+        ("lib/credit.c", """    if (!cvb_cas_pair(&unit->word, w, freed))
+        return CVB_ECORRUPT;
+    cvb_set_free_hint(h, u);
+    give_back(h, &f, 7);
+    cvb_journal_close(h);""", """    give_back(h, &f, 7);
+    if (!cvb_cas_pair(&unit->word, w, freed))
+        return CVB_ECORRUPT;
+    cvb_set_free_hint(h, u);
+    cvb_journal_close(h);""")]),
+    ("GIVECLOSED", "the journal closed before the credits came back", ["single", "mixed"], [
+        ("lib/credit.c", """    cvb_set_free_hint(h, u);
+    give_back(h, &f, 7);
+    cvb_journal_close(h);""", """    cvb_set_free_hint(h, u);
+    cvb_journal_close(h);
+    give_back(h, &f, 7);""")]),
+    ("NOCOMMIT", "a refill closed before its unit is reserved", ["single", "mixed"], [
+        ("lib/credit.c", """    if (!cvb_cas_pair(&unit->word, w, reserved))
+        return CVB_ECORRUPT;
+    cvb_journal_close(h);""", """    cvb_journal_close(h);
+    if (!cvb_cas_pair(&unit->word, w, reserved))
+        return CVB_ECORRUPT;""")]),
+    # idle units
+    ("NOGENIDLE", "the generation does not grow when a unit becomes idle", ["single", "mixed", "batch"], [
+        ("lib/idle.c", "    uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    list(h, place, u, key_of(&has));",
+         "    uint64_t next = cvb_load64_rlx(&unit->generation);\n    list(h, place, u, key_of(&has));")]),
+    ("LISTLATE", "a unit listed after it became idle", ["single", "mixed"], [
+        ("lib/idle.c", "    list(h, place, u, key_of(&has));\n    cvb_store64_rlx(&unit->generation, next);", "    cvb_store64_rlx(&unit->generation, next);"),
+        ("lib/idle.c", "    cvb_store64_seq(&unit->word.lo, idle.lo);\n", "    cvb_store64_seq(&unit->word.lo, idle.lo);\n    list(h, place, u, key_of(&has));\n")]),
+    ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
+        ("lib/idle.c", "    reclaim(h, refusal, want);\n    return true;", "    return true;")]),
+    ("NOVERSION", "a refusal does not look at the versions again", ["single", "batch", "split"], [
+        ("lib/idle.c", "seen->refusal == refusal && seen->versions == now && ", "seen->refusal == refusal && ")]),
+    ("NORTCHECK", "a refusal does not look at the returned credits again", ["single", "batch", "split"], [
+        ("lib/idle.c", " && seen->returned == returned)", ")")]),
+    ("ONEVERSION", "an entry moves between lines under one version", ["split", "mixed"], [
+        ("lib/idle.c", "    cvb_store64_rel(&line->version, version + 1); /* so whoever", "    /* so whoever")]),
+    # recovery
+    ("NOSEATGEN", "a journal completed without looking at the seat again", ["recover", "single"], [
+        ("lib/journal.c", """        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
+            return 0;
+        if (!fields_valid""", """        (void)state;
+        if (!fields_valid""")]),
+    ("NOSEATGENPASS", "a unit recovered without looking at the seat again", ["recover", "single"], [
+        ("lib/recover.c", """            if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
+                return 0;
+""", "")]),
+    ("BLINDFREE", "a recovery step that is not conditional", ["recover", "single"], [
+        ("lib/recover.c", "        if (!cvb_cas_pair(&unit->word, w, freed))\n            return 1;",
+         "        cvb_store64_seq(&unit->word.lo, freed.lo);\n        cvb_store64_seq(&unit->word.hi, freed.hi);")]),
+    ("NOJOURNALREC", "recovery passes over the units before the journal is completed", ["mixed", "split", "forward1"], [
+        ("lib/recover.c", "    int error = cvb_journal_recover(h, dead, state);\n", "    int error = 0;\n"),
+        ("lib/recover.c", "        } while (error == 1);\n    return error;", "        } while (error == 1);\n    return error ? error : cvb_journal_recover(h, dead, state);")]),
+    ("FREEDFIRST", "the seat freed before what it left is recovered", ["recover", "single"], [
+        ("lib/recover.c", """        error = cvb_recover_seat(h, s, state);
+        if (error < 0)
+            return error;
+        freed += cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);""", """        int mine = cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);
+        freed += mine;
+        error = mine ? cvb_recover_seat(h, s, state + 1) : 0;
+        if (error < 0)
+            return error;""")]),
+    ("NORETRY", "a redelivered record keeps its retry count", ["single", "retry"], [
+        ("lib/recover.c", "retry < 255 ? retry + 1 : retry", "retry")]),
+    ("LOCKLATE", "the seat locked after it became active", ["recover", "single", "names"], [
+        ("lib/handle.c", "        if ((now & 1) != dead || cvb_lock_seat(h->lock_fd, s))",
+         "        if ((now & 1) != dead || (dead && cvb_lock_seat(h->lock_fd, s)))"),
+        ("lib/handle.c", "            return dead ? cvb_recover_reserved(h) : 0;",
+         "            return dead ? cvb_recover_reserved(h) : cvb_lock_seat(h->lock_fd, s);")]),
+    # moving on
+    ("LOALONE", "a restage told by half of the word", ["retry", "forward1"], [
+        ("lib/journal.c", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),
+    ("SETTLEFIRST", "a replaced lease settled before its result is in", ["replace1", "replace"], [
+        ("lib/restage.c", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
+         "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.before2, to, 0))")]),
+    ("EARLYDEAD", "a dead letter one delivery too early", ["single", "mixed1"], [
+        ("lib/take.c", "        if (retry <= h->segment.settings.max_retries ||", "        if (retry < h->segment.settings.max_retries ||")]),
+    ("DLDIRECT", "recovery moves dead letters itself", ["retry", "recover"], [
+        ("lib/recover.c", "        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), retry < 255 ? retry + 1 : retry);",
+         "        int error = retry >= h->segment.settings.max_retries && cvb_hi_stage(w.hi)\n"
+         "                        ? cvb_restage(h, u, CVB_STAGE_DEAD_LETTER)\n"
+         "                        : cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), retry < 255 ? retry + 1 : retry);")]),
+    # waiting
+    ("NOWAKEDATA", "a publish wakes nobody", ["wait"], [
+        ("lib/ring.c", "    cvb_flag_wake(h, cvb_flag_of_data(stage));\n", "    (void)h;\n")]),
+    ("NOWAKEROOM", "returned credits wake nobody", ["wait"], [
+        ("lib/credit.c", """            if (!take)
+                cvb_flag_after(h, which[x]);
+            else if (used""", """            if (take && used""")]),
+    ("NOVERIFY", "a flag is changed and the counter not looked at again", ["wait", "waitkill"], [
+        ("lib/flag.c", """        if (should)
+            cvb_cas32(word, now, (now | CVB_FLAG_PAUSED) + 8);""", """        if (should) {
+            cvb_cas32(word, now, (now | CVB_FLAG_PAUSED) + 8);
+            return true;
+        }""")]),
+    ("SLEEPBLIND", "a sleeper does not look again after it has set its bit", ["wait"], [
+        ("lib/wait.c", "    int there = w->look(h, w->what);\n    if (there)\n        return there;\n    if (one)",
+         "    if (one)")]),
+    # names
+    ("SLOTAGAIN", "a name slot that was given away is written again", ["names"], [
+        ("lib/name.c", "        if (reference == cvb_load32_rlx(staged) + 1)\n            cvb_store32_rlx(staged, i);",
+         "        if (false)\n            cvb_store32_rlx(staged, i);")]),
+]

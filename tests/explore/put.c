@@ -1,0 +1,118 @@
+/* put.c - records go in: copied, or reserved and written in place. */
+#include <string.h>
+
+#include "work.h"
+
+int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
+{
+    struct cvb_record record[GHOST_BATCH];
+    char payload[GHOST_BATCH][GHOST_PAYLOAD];
+    int id[GHOST_BATCH];
+    *why = 0;
+    work_begin(me);
+    for (int i = 0; i < n; i++) {
+        id[i] = ghost_new(me, stage, sources[i], i ? id[0] : -1);
+        record[i] = (struct cvb_record){payload[i], ghost_write(id[i], payload[i]), sources[i], 0};
+    }
+    SIM_LOG("p%d puts records %d to %d into stage %u, the first of source %u", me, id[0], id[n - 1], stage, sources[0]);
+    int done;
+    if (n == 1) {
+        *why = cvb_buffer_for_stage(process[me].handle, stage, record);
+        done = !*why;
+    } else {
+        done = cvb_buffer_batch_for_stage(process[me].handle, stage, record, (size_t)n, why);
+    }
+    SIM_LOG("p%d has put %d of %d, %s", me, done, n, cvb_error_text(*why));
+    SIM_CHECK(done >= 0, "a put failed: %s", cvb_error_text(done));
+    SIM_CHECK((done < n) == (*why != 0), "a put of %d did %d and says %d", n, done, *why);
+    if (done < n)
+        work_check_refusal(me, *why, stage, sources[done], record[done].length);
+    ghost_put_ended(id, n, done);
+    sim_progress();
+    return done;
+}
+
+bool work_reserve(int me, uint32_t stage, uint32_t source, int n)
+{
+    struct process *p = &process[me];
+    int room = GHOST_BATCH - p->slots, why = 0;
+    n = n < room ? n : room;
+    if (!n)
+        return false;
+    work_begin(me);
+    struct cvb_record shape = {NULL, world.settings.payload_size, source, 0};
+    SIM_LOG("p%d reserves %d in stage %u for source %u", me, n, stage, source);
+    int got = cvb_reserve(p->handle, stage, &shape, &p->slot[p->slots], (size_t)n, &why);
+    SIM_LOG("p%d has reserved %d of %d, %s", me, got, n, cvb_error_text(why));
+    SIM_CHECK(got >= 0, "reserving failed: %s", cvb_error_text(got));
+    SIM_CHECK((got < n) == (why != 0), "reserving %d did %d and says %d", n, got, why);
+    if (got < n)
+        work_check_refusal(me, why, stage, source, shape.length);
+    for (int i = p->slots; i < p->slots + got; i++) {
+        p->slot_stage[i] = stage;
+        p->slot_source[i] = source;
+    }
+    p->slots += got;
+    sim_progress();
+    return got;
+}
+
+/* Takes some of the process's slots, in any order, out of its list. */
+static int choose(struct process *p, struct cvb_slot *slot, uint32_t *stage, uint32_t *source)
+{
+    int n = 0, all = 1 + (int)sim_below((unsigned)p->slots);
+    while (n < all) {
+        int i = sim_below(2) ? 0 : (int)sim_below((unsigned)p->slots);
+        slot[n] = p->slot[i];
+        stage[n] = p->slot_stage[i];
+        source[n++] = p->slot_source[i];
+        p->slots--;
+        memmove(&p->slot[i], &p->slot[i + 1], sizeof p->slot[0] * (size_t)(p->slots - i));
+        memmove(&p->slot_stage[i], &p->slot_stage[i + 1], sizeof p->slot_stage[0] * (size_t)(p->slots - i));
+        memmove(&p->slot_source[i], &p->slot_source[i + 1], sizeof p->slot_source[0] * (size_t)(p->slots - i));
+    }
+    return n;
+}
+
+bool work_publish(int me)
+{
+    struct process *p = &process[me];
+    struct cvb_slot slot[GHOST_BATCH];
+    uint32_t stage[GHOST_BATCH], source[GHOST_BATCH];
+    int id[GHOST_BATCH];
+    if (!p->slots)
+        return false;
+    int n = choose(p, slot, stage, source);
+    work_begin(me);
+    for (int i = 0; i < n; i++) {
+        char payload[GHOST_PAYLOAD];
+        id[i] = ghost_new(me, stage[i], source[i], -1);
+        slot[i].length = ghost_write(id[i], payload);
+        memcpy(slot[i].payload, payload, 4);
+        sim_point("write payload", NULL, __builtin_return_address(0));
+        memcpy((char *)slot[i].payload + 4, payload + 4, slot[i].length - 4);
+        SIM_LOG("p%d publishes record %d, unit %u member %u", me, id[i], slot[i].place.unit, slot[i].place.member);
+    }
+    int error = cvb_publish(p->handle, slot, (size_t)n);
+    SIM_LOG("p%d has published %d: %s", me, n, cvb_error_text(error));
+    SIM_CHECK(!error, "publishing failed: %s", cvb_error_text(error));
+    ghost_put_ended(id, n, n);
+    sim_progress();
+    return true;
+}
+
+bool work_cancel(int me)
+{
+    struct process *p = &process[me];
+    struct cvb_slot slot[GHOST_BATCH];
+    uint32_t stage[GHOST_BATCH], source[GHOST_BATCH];
+    if (!p->slots)
+        return false;
+    int n = choose(p, slot, stage, source);
+    work_begin(me);
+    int error = cvb_cancel(p->handle, slot, (size_t)n);
+    SIM_LOG("p%d has canceled %d: %s", me, n, cvb_error_text(error));
+    SIM_CHECK(!error, "canceling failed: %s", cvb_error_text(error));
+    sim_progress();
+    return true;
+}

@@ -1,0 +1,158 @@
+/* take.c - records come out and are settled. */
+#include <string.h>
+
+#include "work.h"
+
+int work_get(int me, uint32_t stage, int n)
+{
+    struct process *p = &process[me];
+    int room = GHOST_BATCH - p->held;
+    n = n < room ? n : room;
+    if (!n)
+        return 0;
+    work_begin(me);
+    long began = sim.total;
+    SIM_LOG("p%d gets %d from stage %u", me, n, stage);
+    struct cvb_lease *lease = &p->lease[p->held];
+    int got = cvb_get_batch(p->handle, stage, lease, (size_t)n), *id = &p->id[p->held];
+    SIM_CHECK(got >= 0, "a get failed: %s", cvb_error_text(got));
+    for (int i = 0; i < got; i++) {
+        id[i] = ghost_delivered(me, &lease[i], began);
+        SIM_LOG("p%d was given record %d, unit %u member %u, retry %u", me, id[i], lease[i].place.unit,
+                lease[i].place.member, lease[i].retry_count);
+    }
+    ghost_get_ended(me, stage, id, got, !got, began);
+    SIM_LOG("p%d got %d of %d", me, got, n);
+    p->held += got;
+    sim_progress();
+    return got;
+}
+
+int work_take(int me, uint32_t stage, int n)
+{
+    struct cvb_record taken[GHOST_BATCH];
+    char buffer[GHOST_BATCH * GHOST_PAYLOAD];
+    int id[GHOST_BATCH];
+    work_begin(me);
+    long began = sim.total;
+    SIM_LOG("p%d takes %d from stage %u", me, n, stage);
+    ghost_take(me, stage);
+    int got = cvb_take_batch(process[me].handle, stage, taken, (size_t)n, buffer, sizeof buffer);
+    SIM_CHECK(got >= 0, "a take failed: %s", cvb_error_text(got));
+    for (int i = 0; i < got; i++) {
+        id[i] = ghost_taken(me, &taken[i], stage, began);
+        SIM_LOG("p%d took record %d", me, id[i]);
+    }
+    ghost_get_ended(me, stage, id, got, !got, began);
+    ghost_take(me, UINT32_MAX);
+    SIM_LOG("p%d has taken %d of %d", me, got, n);
+    sim_progress();
+    return got;
+}
+
+static void drop(struct process *p, const int *which, int n)
+{
+    bool gone[GHOST_BATCH] = {false};
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        gone[which[i]] = true;
+    for (int i = 0; i < p->held; i++) {
+        if (gone[i]) {
+            p->old = p->lease[i];
+            p->has_old = true;
+            continue;
+        }
+        p->lease[kept] = p->lease[i];
+        p->id[kept++] = p->id[i];
+    }
+    p->held = kept;
+}
+
+static int settle_call(int me, enum ghost_fate fate, const struct cvb_lease *lease, const int *id, int n,
+                       uint32_t stage, int *why)
+{
+    struct cvb_handle *h = process[me].handle;
+    struct cvb_record result[GHOST_BATCH];
+    char payload[GHOST_BATCH][GHOST_PAYLOAD];
+    *why = 0;
+    if (fate == GHOST_FORWARD)
+        return cvb_forward(h, stage, lease, (size_t)n, why);
+    if (fate == GHOST_REPLACE) {
+        for (int i = 0; i < n; i++)
+            result[i] = (struct cvb_record){payload[i], ghost_rewrite(id[i], payload[i]), 0, 0};
+        return cvb_forward_records(h, stage, lease, result, (size_t)n, why);
+    }
+    int error = fate == GHOST_ACK ? cvb_ack(h, lease, (size_t)n) : cvb_return_to_buffer(h, lease, (size_t)n);
+    return error ? error : n;
+}
+
+/* Settles the leases at the places which[0..n), in that order. */
+void work_settle(int me, enum ghost_fate fate, const int *which, int n, uint32_t stage)
+{
+    static const char *const verbs[] = {"acks", "returns", "forwards", "replaces"};
+    struct process *p = &process[me];
+    struct cvb_lease lease[GHOST_BATCH];
+    int id[GHOST_BATCH], why;
+    work_begin(me);
+    for (int i = 0; i < n; i++) {
+        lease[i] = p->lease[which[i]];
+        id[i] = p->id[which[i]];
+        SIM_LOG("p%d %s record %d, unit %u member %u", me, verbs[fate], id[i], lease[i].place.unit,
+                lease[i].place.member);
+    }
+    ghost_settle(me, lease, id, n, fate, stage);
+    int done = settle_call(me, fate, lease, id, n, stage, &why);
+    SIM_LOG("p%d has settled %d of %d, %s", me, done, n, cvb_error_text(why));
+    SIM_CHECK(done >= 0, "settling failed: %s", cvb_error_text(done));
+    if (done < n)
+        work_check_refusal(me, why, stage, lease[done].source, world.settings.payload_size);
+    ghost_settled(me, id, n, done, fate);
+    drop(p, which, done);
+    sim_progress();
+}
+
+static void shuffle(int *which, int n)
+{
+    for (int i = n - 1; i > 0; i--) {
+        int k = (int)sim_below((unsigned)i + 1), x = which[i];
+        which[i] = which[k];
+        which[k] = x;
+    }
+}
+
+/* All, some or one of the leases, sometimes in another order. */
+bool work_on_held(int me, enum ghost_fate fate, uint32_t stage)
+{
+    struct process *p = &process[me];
+    int which[GHOST_BATCH], n = 0;
+    unsigned part = sim_below(3), one = sim_below((unsigned)p->held + !p->held);
+    bool moves = fate == GHOST_FORWARD || fate == GHOST_REPLACE;
+    for (int i = 0; i < p->held; i++)
+        if ((part == 0 || (part == 1 ? sim_below(2) : (unsigned)i == one)) && !(moves && p->lease[i].stage == stage))
+            which[n++] = i;
+    if (!n)
+        return false;
+    if (!sim_below(4))
+        shuffle(which, n);
+    work_settle(me, fate, which, n, stage);
+    return true;
+}
+
+/* A lease that was settled is refused, and takes no other with it. */
+bool work_stale(int me)
+{
+    struct process *p = &process[me];
+    struct cvb_lease two[2];
+    int n = 0;
+    if (!p->has_old)
+        return false;
+    if (p->held)
+        two[n++] = p->lease[sim_below((unsigned)p->held)];
+    two[n++] = p->old;
+    work_begin(me);
+    int error = sim_below(2) ? cvb_ack(p->handle, two, (size_t)n) : cvb_return_to_buffer(p->handle, two, (size_t)n);
+    SIM_CHECK(error == CVB_ESETTLED || error == CVB_EFOREIGN, "a lease that was settled is settled again: %s",
+              cvb_error_text(error));
+    sim_progress();
+    return true;
+}
