@@ -4,7 +4,7 @@
 #include "internal.h"
 
 /* How many of the results may be one unit: same class. */
-static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, unsigned count)
+static unsigned results_of_a_class(struct cvb_handle *h, const struct cvb_record *r, unsigned count)
 {
     unsigned n = 1;
     while (n < count && cvb_class_for(h, r[n].length) == cvb_class_for(h, r->length))
@@ -53,7 +53,7 @@ static int exchange(struct cvb_handle *h, uint32_t lease, uint32_t *part, uint32
 static int replace_members(struct cvb_handle *h, uint32_t lease, uint32_t *members, const struct cvb_record *r,
                            uint32_t to)
 {
-    for (unsigned most = run_length(h, r, cvb_mask_count(*members));;) {
+    for (unsigned most = results_of_a_class(h, r, cvb_mask_count(*members));;) {
         uint32_t b, part = cvb_lowest(*members, most);
         int error = cvb_admit(h, to, &part);
         if (!error)
@@ -73,7 +73,8 @@ static int replace_members(struct cvb_handle *h, uint32_t lease, uint32_t *membe
     }
 }
 
-static int check(struct cvb_handle *h, uint32_t stage, const struct cvb_places *p, const struct cvb_record *results)
+static int check_results(struct cvb_handle *h, uint32_t stage, const struct cvb_places *p,
+                         const struct cvb_record *results)
 {
     int error = cvb_places_check(h, p);
     if (!error && (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER))
@@ -90,7 +91,7 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
                         const struct cvb_record *results, size_t count, int *why)
 {
     struct cvb_places p = {leases ? &leases->place : NULL, sizeof *leases, count, CVB_LEASED};
-    int error = check(h, stage, &p, results);
+    int error = check_results(h, stage, &p, results);
     size_t done = 0;
     for (size_t n; !error && done < count; done += n) {
         uint32_t members = cvb_places_gather(&p, done, &n);

@@ -26,13 +26,32 @@ static const uint32_t *make_fork_page(void)
     return page;
 }
 
+static void sit(struct cvb_handle *h, uint32_t s)
+{
+    h->seat = s;
+    h->tallies = cvb_tally_at(h, s, 0);
+}
+
+static void bind_places(struct cvb_handle *h)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    char *base = h->segment.base;
+    h->units = (void *)(base + g->units);
+    h->extensions = (void *)(base + g->extensions);
+    h->counters = (void *)(base + g->counters);
+    h->flags = (void *)(base + g->flags);
+    h->hints = (void *)(base + g->hints);
+    h->idle = (void *)(base + g->idle);
+    h->rings = (void *)(base + g->rings);
+}
+
 /* Seat s is this handle's from now on; its word was `now` and its lock is held. */
 static bool enter_seat(struct cvb_handle *h, uint32_t s, uint64_t now)
 {
     uint64_t active = now + (now & 1 ? 2 : 1);
     if (!cvb_cas64(&cvb_seat_at(h, s)->state, now, active))
         return false;
-    h->seat = s;
+    sit(h, s);
     h->seq = cvb_head_seq(cvb_load64_acq(&cvb_seat_at(h, s)->journal.head));
     cvb_store32_rlx(&cvb_seat_at(h, s)->pid, (uint32_t)getpid());
     return true;
@@ -46,7 +65,7 @@ static int take_seat(struct cvb_handle *h, bool dead)
         uint64_t now = cvb_load64_acq(&cvb_seat_at(h, s)->state);
         if ((now & 1) != dead || cvb_lock_seat(h->lock_fd, s))
             continue;
-        h->seat = h->segment.settings.max_handles;
+        sit(h, h->segment.settings.max_handles);
         int error = dead ? cvb_recover_seat(h, s, now) : 0;
         if (error < 0)
             return error;
@@ -97,6 +116,7 @@ int cvb_attach(const char *name, struct cvb_handle **out)
         return error;
     }
     h->refused_class = CVB_NO_CLASS;
+    bind_places(h);
     set_marks(h);
     h->serial = atomic_fetch_add(&serials, 1) + 1;
     h->same_process = make_fork_page();

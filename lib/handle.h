@@ -25,6 +25,14 @@ struct cvb_handle {
     struct cvb_handle *next;     /* of this process */
     struct cvb_mapping *mapping; /* shared by the handles of this process */
     struct cvb_segment segment;
+    struct cvb_unit *units; /* where things lie: bound once, because each use of the offsets would load them again */
+    struct cvb_extension *extensions;
+    struct cvb_counter *counters;
+    struct cvb_flag *flags;
+    struct cvb_hint *hints;
+    struct cvb_idle *idle;
+    struct cvb_tally *tallies; /* of this handle's seat */
+    uint64_t *rings;
     int lock_fd;
     uint32_t seat;
     uint32_t serial;              /* tells the leases of this handle from those of any other of this process */
@@ -44,10 +52,7 @@ struct cvb_handle {
     int64_t high[3];     /* high watermarks of a source, the total, a stage */
 };
 
-static inline struct cvb_unit *cvb_unit_at(struct cvb_handle *h, uint32_t u)
-{
-    return (struct cvb_unit *)(void *)(h->segment.base + h->segment.geometry.units) + u;
-}
+static inline struct cvb_unit *cvb_unit_at(struct cvb_handle *h, uint32_t u) { return h->units + u; }
 
 static inline struct cvb_member *cvb_member_at(struct cvb_handle *h, uint32_t u, unsigned i)
 {
@@ -55,7 +60,7 @@ static inline struct cvb_member *cvb_member_at(struct cvb_handle *h, uint32_t u,
         return &cvb_unit_at(h, u)->member[i];
     if (u >= h->segment.geometry.large_count)
         return &cvb_unit_at(h, u)->member[0]; /* a corrupt mask; not outside the segment at least */
-    return &((struct cvb_extension *)(void *)(h->segment.base + h->segment.geometry.extensions) + u)->member[i];
+    return &h->extensions[u].member[i];
 }
 
 static inline unsigned cvb_unit_room(struct cvb_handle *h, uint32_t u)
@@ -68,16 +73,10 @@ static inline struct cvb_seat *cvb_seat_at(struct cvb_handle *h, uint32_t s)
     return (struct cvb_seat *)(void *)(h->segment.base + h->segment.geometry.seats) + s;
 }
 
-static inline struct cvb_hint *cvb_hint_at(struct cvb_handle *h, uint32_t stage)
-{
-    return (struct cvb_hint *)(void *)(h->segment.base + h->segment.geometry.hints) + stage;
-}
+static inline struct cvb_hint *cvb_hint_at(struct cvb_handle *h, uint32_t stage) { return h->hints + stage; }
 
 /* Counters: 0 the total, then the stages, then the sources. */
-static inline struct cvb_counter *cvb_counter_at(struct cvb_handle *h, uint32_t index)
-{
-    return (struct cvb_counter *)(void *)(h->segment.base + h->segment.geometry.counters) + index;
-}
+static inline struct cvb_counter *cvb_counter_at(struct cvb_handle *h, uint32_t index) { return h->counters + index; }
 #define CVB_COUNTER_TOTAL 0u
 static inline uint32_t cvb_counter_of_stage(uint32_t stage) { return 1 + stage; }
 static inline uint32_t cvb_counter_of_source(struct cvb_handle *h, uint32_t source)
@@ -98,10 +97,7 @@ static inline uint32_t cvb_flag_of_source(struct cvb_handle *h, uint32_t source)
 {
     return 3 + 2 * h->segment.settings.max_stages + source;
 }
-static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag)
-{
-    return &((struct cvb_flag *)(void *)(h->segment.base + h->segment.geometry.flags))[flag].word;
-}
+static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { return &h->flags[flag].word; }
 
 #define CVB_FLAG_PAUSED 1u
 #define CVB_FLAG_WAITERS 2u /* somebody sleeps on this word */
@@ -120,15 +116,14 @@ static inline struct cvb_tally *cvb_tally_at(struct cvb_handle *h, uint32_t seat
 /* Stage and source are valid: whoever calls has checked them. */
 static inline void cvb_tally(struct cvb_handle *h, uint32_t stage, uint32_t source, enum cvb_count what, uint64_t n)
 {
-    cvb_own_add64(&cvb_tally_at(h, h->seat, stage)->n[what], n);
-    cvb_own_add64(&cvb_tally_at(h, h->seat, h->segment.settings.max_stages + source)->n[what], n);
+    cvb_own_add64(&h->tallies[stage].n[what], n);
+    cvb_own_add64(&h->tallies[h->segment.settings.max_stages + source].n[what], n);
 }
 
 static inline uint64_t *cvb_ring_at(struct cvb_handle *h, uint32_t stage)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
-    uint64_t *first = (void *)(h->segment.base + g->rings);
-    return stage ? first + (UINT64_C(1) << g->dead_ring_bits) + ((stage - UINT64_C(1)) << g->ring_bits) : first;
+    return stage ? h->rings + (UINT64_C(1) << g->dead_ring_bits) + ((stage - UINT64_C(1)) << g->ring_bits) : h->rings;
 }
 
 static inline uint32_t cvb_ring_bits(struct cvb_handle *h, uint32_t stage)

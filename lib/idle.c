@@ -16,19 +16,15 @@
  */
 #include "internal.h"
 
-#define UNIT_BITS 24
-#define UNIT_MASK ((UINT64_C(1) << UNIT_BITS) - 1)
+#define UNIT_MASK UINT64_C(0xffffff)
 #define KEY_SHIFT 24
 #define VERSION_SHIFT 36
-#define TRANSFER_MOST 12u
+#define TRANSFER_MOST 24u
 
 #define LOOK_OWN 16u  /* entries that a put looks at in its own list */
 #define LOOK_MOST 64u /* and in another's */
 
-static struct cvb_idle *list_of(struct cvb_handle *h, uint32_t seat)
-{
-    return (struct cvb_idle *)(void *)(h->segment.base + h->segment.geometry.idle) + seat;
-}
+static struct cvb_idle *list_of(struct cvb_handle *h, uint32_t seat) { return h->idle + seat; }
 
 static uint64_t *entry_at(struct cvb_idle *list, uint64_t number) { return &list->entry[number % CVB_IDLE_ENTRIES]; }
 
@@ -109,14 +105,12 @@ static bool quiet(struct cvb_handle *h, uint32_t source, uint32_t stage)
 
 /* Ends the lease of a whole unit: IDLE if nobody is short of what it holds and there is a place to list it; else FREE.
  */
-int cvb_park(struct cvb_handle *h, uint32_t u)
+int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    struct cvb_pair w = cvb_load_pair(&unit->word);
     struct cvb_want has;
     want_of(h, u, w, &has);
-    if (cvb_lo_state(w.lo) != CVB_LEASED || cvb_hi_seat(w.hi) != h->seat ||
-        has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages)
+    if (has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages)
         return CVB_ECORRUPT;
     bool quick = has.stage != CVB_STAGE_DEAD_LETTER && (!h->noisy || quiet(h, has.source, has.stage));
     if (!quick || !append(h, u, key_of(&has)))
@@ -131,22 +125,26 @@ int cvb_park(struct cvb_handle *h, uint32_t u)
     return 0;
 }
 
-/* The next puts will write these: the unit after the next one, and the first cells of the next, whose own line came
- * last time. */
-static void prefetch_next(struct cvb_handle *h, struct cvb_idle *list, uint64_t number)
+/* The next puts will write the units' words and their first payloads; all lines come at the same time. */
+static void prefetch_units(struct cvb_handle *h, struct cvb_idle *list, uint64_t from, uint64_t end, uint64_t key)
 {
-    uint32_t units = h->segment.geometry.unit_count;
-    uint32_t next = (uint32_t)(cvb_load64_rlx(entry_at(list, number + 1)) & UNIT_MASK);
-    uint32_t after = (uint32_t)(cvb_load64_rlx(entry_at(list, number + 2)) & UNIT_MASK);
-    if (next >= units || after >= units)
-        return;
-    cvb_prefetch_write(cvb_unit_at(h, after));
-    struct cvb_cells cells = {0};
-    for (unsigned i = 0; i < CVB_INLINE_MEMBERS; i++) {
-        char *payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&cvb_unit_at(h, next)->member[i].cell), 0);
-        if (payload)
-            cvb_prefetch_write(payload);
+    for (unsigned n = 0; from < end && n <= TRANSFER_MOST; from++) {
+        uint64_t entry = cvb_load64_rlx(entry_at(list, from));
+        uint32_t u = (uint32_t)(entry & UNIT_MASK);
+        if (!entry || (entry >> KEY_SHIFT & 0xfff) != key || u >= h->segment.geometry.unit_count)
+            continue;
+        cvb_prefetch_write(cvb_unit_at(h, u));
+        n++;
     }
+}
+
+static void prefetch_payload(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+{
+    uint32_t mask = cvb_hi_mask(w.hi);
+    struct cvb_member *m = cvb_member_at(h, u, mask ? (unsigned)__builtin_ctz(mask) : 0);
+    char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), 0);
+    if (payload)
+        cvb_prefetch_write(payload);
 }
 
 static bool take_own(struct cvb_handle *h, const struct cvb_want *want, uint64_t key, uint32_t *unit)
@@ -173,7 +171,6 @@ static bool take_own(struct cvb_handle *h, const struct cvb_want *want, uint64_t
             continue;
         h->idle_take = number + 1;
         *unit = u;
-        prefetch_next(h, list, number);
         return true;
     }
     h->idle_take = all ? 0 : end;
@@ -203,6 +200,7 @@ static bool take_from(struct cvb_handle *h, uint32_t seat, const struct cvb_want
         end = from + LOOK_MOST;
     unsigned moved = 0;
     uint64_t own = (cvb_load64_rlx(&list_of(h, h->seat)->version) + 1) / 2;
+    prefetch_units(h, list, from, end, key);
     for (number = from; number < end && moved < TRANSFER_MOST; number++) {
         uint64_t entry = cvb_load64_acq(entry_at(list, number));
         uint32_t u = (uint32_t)(entry & UNIT_MASK);
@@ -218,6 +216,7 @@ static bool take_from(struct cvb_handle *h, uint32_t seat, const struct cvb_want
         } else {
             moved++;
         }
+        prefetch_payload(h, u, w);
         cvb_cas64(entry_at(list, number), entry, 0);
     }
     h->idle_seen[seat] = number; /* nothing for us before this; all is looked at again when a limit refuses */

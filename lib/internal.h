@@ -66,7 +66,7 @@ struct cvb_refusal {
     int refusal;
     uint64_t versions, returned;
 };
-int cvb_park(struct cvb_handle *h, uint32_t u);
+int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair leased);
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, uint32_t *unit);
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, struct cvb_refusal *seen);
 void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter);

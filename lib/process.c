@@ -40,7 +40,7 @@ struct cvb_mapping {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct cvb_mapping *mappings;
-static struct cvb_handle *handles;
+static struct cvb_handle *attached;
 
 static void before_fork(void)
 {
@@ -57,11 +57,11 @@ static void after_fork_parent(void)
 static void after_fork_child(void)
 {
     urcu_bp_after_fork_child();
-    for (struct cvb_handle *h = handles; h; h = h->next) {
+    for (struct cvb_handle *h = attached; h; h = h->next) {
         close(h->lock_fd);
         h->lock_fd = -1;
     }
-    handles = NULL;
+    attached = NULL;
     pthread_mutex_unlock(&mutex);
 }
 
@@ -134,8 +134,8 @@ int cvb_join_mapping(struct cvb_handle *h, const char *name)
         m->users++;
         h->mapping = m;
         h->segment = m->segment;
-        h->next = handles;
-        handles = h;
+        h->next = attached;
+        attached = h;
     }
     pthread_mutex_unlock(&mutex);
     close(fd);
@@ -147,7 +147,7 @@ int cvb_join_mapping(struct cvb_handle *h, const char *name)
 void cvb_leave_mapping(struct cvb_handle *h)
 {
     pthread_mutex_lock(&mutex);
-    struct cvb_handle **at = &handles;
+    struct cvb_handle **at = &attached;
     while (*at && *at != h)
         at = &(*at)->next;
     if (*at) {

@@ -4,7 +4,7 @@
 
 #include "internal.h"
 
-static int hand_out(struct cvb_handle *h, uint32_t u, uint32_t length, struct cvb_slot *out)
+static int hand_out_slots(struct cvb_handle *h, uint32_t u, uint32_t length, struct cvb_slot *out)
 {
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
     int n = 0;
@@ -27,7 +27,7 @@ static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_re
     int error = cvb_obtain(h, stage, shape, n, &u);
     if (error)
         return error;
-    return hand_out(h, u, shape->length, slots);
+    return hand_out_slots(h, u, shape->length, slots);
 }
 
 int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *shape, struct cvb_slot *slots,
@@ -55,7 +55,7 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
     return error == CVB_ECORRUPT || error == CVB_EUNKNOWN || error == CVB_ETOOLONG ? error : (int)done;
 }
 
-static struct cvb_places places_of(const struct cvb_slot *slots, size_t count)
+static struct cvb_places places_of_slots(const struct cvb_slot *slots, size_t count)
 {
     return (struct cvb_places){slots ? &slots->place : NULL, sizeof *slots, count, CVB_RES};
 }
@@ -84,7 +84,7 @@ static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 int cvb_publish(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
     size_t done = 0;
-    struct cvb_places p = places_of(slots, count);
+    struct cvb_places p = places_of_slots(slots, count);
     int error = cvb_places_check(h, &p);
     for (size_t i = 0; !error && i < count; i++)
         if (slots[i].length > h->segment.settings.payload_size ||
@@ -99,6 +99,6 @@ int cvb_publish(struct cvb_handle *h, const struct cvb_slot *slots, size_t count
 int cvb_cancel(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
     size_t done = 0;
-    struct cvb_places p = places_of(slots, count);
+    struct cvb_places p = places_of_slots(slots, count);
     return cvb_settle(h, &p, cancel_unit, NULL, &done);
 }

@@ -138,13 +138,29 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
     return cvb_publish_helped(h, u, queued);
 }
 
-/* The unit that will be leased next, if it is there already. */
+#define AHEAD_UNITS 8u    /* how far ahead of the head units are fetched, */
+#define AHEAD_PAYLOADS 4u /* and payloads, of units that were fetched before */
+
+static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
+{
+    uint32_t bits = cvb_ring_bits(h, stage);
+    uint64_t slot = cvb_load64_rlx(&cvb_ring_at(h, stage)[position & ((UINT64_C(1) << bits) - 1)]);
+    bool there = lap_ahead(slot, position, bits) == 0 && slot_unit(slot) < h->segment.geometry.unit_count;
+    return there ? slot_unit(slot) : CVB_NO_UNIT;
+}
+
+/* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.
+ */
 static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
-    uint64_t index = (UINT64_C(1) << cvb_ring_bits(h, stage)) - 1;
-    uint32_t next = slot_unit(cvb_load64_rlx(&cvb_ring_at(h, stage)[(position + 1) & index]));
-    if (next < h->segment.geometry.unit_count)
-        cvb_prefetch_write(cvb_unit_at(h, next));
+    uint32_t far = unit_ahead(h, stage, position + AHEAD_UNITS), near = unit_ahead(h, stage, position + AHEAD_PAYLOADS);
+    if (far != CVB_NO_UNIT)
+        cvb_prefetch_write(cvb_unit_at(h, far));
+    if (near == CVB_NO_UNIT)
+        return;
+    char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_unit_at(h, near)->member[0].cell), 0);
+    if (payload)
+        __builtin_prefetch(payload);
 }
 
 static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, bool split, uint32_t *unit)
@@ -154,9 +170,15 @@ static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned w
     cvb_help_split(h, u, w);
     struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w.lo)),
                               cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, cvb_hi_retry(w.hi))};
+    uint64_t position = cvb_lo_number(w.lo);
+    uint32_t stage = cvb_hi_stage(w.hi);
+    prefetch_after(h, stage, position);
+    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased))
+        return CVB_ESETTLED;
     *unit = u;
-    prefetch_after(h, cvb_hi_stage(w.hi), cvb_lo_number(w.lo));
-    return cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased) ? 0 : CVB_ESETTLED;
+    h->ends[stage].head = position + 1;
+    raise_hint(&cvb_hint_at(h, stage)->head, position + 1, false);
+    return 0;
 }
 
 /* The first unit that is QUEUED at its place, head on. 1: found, 0: the stage is empty. */

@@ -132,7 +132,29 @@ static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     (void)unused;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
     int error = tally_unit(h, u, w, CVB_N_ACKED);
-    return error ? error : cvb_park(h, u);
+    return error ? error : cvb_park(h, u, w);
+}
+
+/* All of a unit's records in one call, in order, as cvb_get_batch gave them: the usual case. 1: it is not that. */
+static int ack_whole(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
+{
+    const struct cvb_place *first = &leases->place;
+    if (cvb_handle_check(h) || count > CVB_UNIT_MEMBERS || first->handle != h->serial ||
+        first->unit >= h->segment.geometry.unit_count)
+        return 1;
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, first->unit)->word);
+    uint32_t mask = cvb_hi_mask(w.hi), left = mask;
+    if (w.lo != first->number || cvb_lo_state(w.lo) != CVB_LEASED || cvb_hi_seat(w.hi) != h->seat ||
+        cvb_hi_stage(w.hi) != first->stage || cvb_mask_count(mask) != count)
+        return 1;
+    for (size_t i = 0; i < count; i++, left &= left - 1) {
+        const struct cvb_place *p = &leases[i].place;
+        if (p->unit != first->unit || p->number != first->number || p->handle != first->handle ||
+            p->stage != first->stage || p->member != (unsigned)__builtin_ctz(left))
+            return 1;
+    }
+    int error = tally_unit(h, first->unit, w, CVB_N_ACKED);
+    return error ? error : cvb_park(h, first->unit, w);
 }
 
 static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
@@ -147,6 +169,9 @@ static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
 
 int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
+    int whole = leases && count ? ack_whole(h, leases, count) : 1;
+    if (whole <= 0)
+        return whole;
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);
     return cvb_settle(h, &p, ack_unit, NULL, &done);

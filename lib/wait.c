@@ -21,7 +21,7 @@ static unsigned counters_of(struct cvb_handle *h, uint32_t stage, uint32_t sourc
     return stage == CVB_NO_STAGE || stage == CVB_STAGE_DEAD_LETTER ? 2 : 3;
 }
 
-static int check(struct cvb_handle *h, uint32_t stage, uint32_t source)
+static int check_ids(struct cvb_handle *h, uint32_t stage, uint32_t source)
 {
     int error = cvb_handle_check(h);
     if (error)
@@ -31,7 +31,7 @@ static int check(struct cvb_handle *h, uint32_t stage, uint32_t source)
 }
 
 /* What records hold, without what only waits for reuse. */
-static int64_t size_of(struct cvb_handle *h, uint32_t counter)
+static int64_t size_without_idle(struct cvb_handle *h, uint32_t counter)
 {
     int64_t size = cvb_counter_used(h, counter) - cvb_idle_count(h, counter);
     return size < 0 ? 0 : size;
@@ -45,7 +45,7 @@ static struct cvb_backpressure signal_of(struct cvb_handle *h, uint32_t counter)
         return (struct cvb_backpressure){CVB_SIGNAL_PAUSE, 0};
     int64_t used = cvb_counter_used(h, counter);
     if (used > m.low)
-        used = size_of(h, counter);
+        used = size_without_idle(h, counter);
     if (used <= m.low)
         return (struct cvb_backpressure){CVB_SIGNAL_NONE, 0};
     int64_t above = (used < m.high ? used : m.high) - m.low, range = m.high - m.low;
@@ -55,7 +55,7 @@ static struct cvb_backpressure signal_of(struct cvb_handle *h, uint32_t counter)
 
 int cvb_backpressure(struct cvb_handle *h, uint32_t stage, uint32_t source, struct cvb_backpressure *b)
 {
-    int error = b ? check(h, stage, source) : CVB_EINVAL;
+    int error = b ? check_ids(h, stage, source) : CVB_EINVAL;
     if (error)
         return error;
     uint32_t counter[3];
@@ -78,11 +78,11 @@ int cvb_should_backpressure(struct cvb_handle *h, uint32_t source)
 
 int64_t cvb_available_credits(struct cvb_handle *h, uint32_t source)
 {
-    int error = check(h, CVB_NO_STAGE, source);
+    int error = check_ids(h, CVB_NO_STAGE, source);
     if (error)
         return error;
-    int64_t own = h->segment.settings.max_per_source - size_of(h, cvb_counter_of_source(h, source));
-    int64_t all = h->segment.settings.max_total_records - size_of(h, CVB_COUNTER_TOTAL);
+    int64_t own = h->segment.settings.max_per_source - size_without_idle(h, cvb_counter_of_source(h, source));
+    int64_t all = h->segment.settings.max_total_records - size_without_idle(h, CVB_COUNTER_TOTAL);
     int64_t least = own < all ? own : all;
     return least < 0 ? 0 : least;
 }
@@ -188,7 +188,7 @@ static int look_for_credits(struct cvb_handle *h, void *what)
 
 int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int64_t timeout_ns)
 {
-    int error = check(h, stage, source);
+    int error = check_ids(h, stage, source);
     if (error)
         return error;
     struct credits c = {.class = h->refused_class};

@@ -85,7 +85,7 @@ void cvb_segment_format(char *base, const struct cvb_settings *settings)
     header->checksum = cvb_hash(header, offsetof(struct cvb_header, checksum));
 }
 
-static int fill(int fd, const struct cvb_settings *settings)
+static int fill_file(int fd, const struct cvb_settings *settings)
 {
     struct cvb_geometry g;
     cvb_geometry_of(settings, &g);
@@ -130,7 +130,7 @@ int cvb_create(const char *name, const struct cvb_settings *given)
     int fd = open(CVB_SHM_DIRECTORY, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0)
         return system_error();
-    error = fill(fd, &settings);
+    error = fill_file(fd, &settings);
     if (!error && fchmod(fd, settings.mode))
         error = CVB_ESYSTEM;
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
