@@ -14,15 +14,20 @@
  * no version and no `returned` changed between two refusals with such a search between them. A process that is stopped
  * can hide nothing: its unit is still leased, or it is listed.
  */
+#include <string.h>
+
 #include "internal.h"
 
 #define UNIT_MASK UINT64_C(0xffffff)
 #define KEY_SHIFT 24
 #define VERSION_SHIFT 36
 #define TRANSFER_MOST 24u
+#define APPEND_TRIES 8u
+#define LISTS_MOST 3u /* others' lists that a put looks into */
 
 #define LOOK_OWN 16u  /* entries that a put looks at in its own list */
 #define LOOK_MOST 64u /* and in another's */
+#define LOOK_AGAIN 32u
 
 static struct cvb_idle *list_of(struct cvb_handle *h, uint32_t seat) { return h->idle + seat; }
 
@@ -46,19 +51,25 @@ static uint64_t key_of(const struct cvb_want *w)
     return (x * 0x9e3779b1u >> 21) | 0x800u;
 }
 
-/* Appends to the own list; false if its oldest entry still names an IDLE unit. */
+/* Does the entry still name a unit that waits? */
+static bool in_use(struct cvb_handle *h, uint64_t entry)
+{
+    uint32_t u = (uint32_t)(entry & UNIT_MASK);
+    return entry && u < h->segment.geometry.unit_count &&
+           cvb_lo_state(cvb_load64_acq(&cvb_unit_at(h, u)->word.lo)) == CVB_IDLE;
+}
+
+/* Appends to the own list, past places that are still in use; false if there are many of them. */
 static bool append(struct cvb_handle *h, uint32_t u, uint64_t key)
 {
     struct cvb_idle *list = list_of(h, h->seat);
-    uint64_t number = (cvb_load64_rlx(&list->version) + 1) / 2, *entry = entry_at(list, number);
-    uint64_t old = cvb_load64_rlx(entry);
-    uint32_t unit = (uint32_t)(old & UNIT_MASK);
-    if (old && unit < h->segment.geometry.unit_count &&
-        cvb_lo_state(cvb_load64_acq(&cvb_unit_at(h, unit)->word.lo)) == CVB_IDLE)
-        return false;
+    uint64_t number = (cvb_load64_rlx(&list->version) + 1) / 2, last = number + APPEND_TRIES;
+    while (in_use(h, cvb_load64_rlx(entry_at(list, number))))
+        if (++number == last)
+            return false;
     uint64_t version = 2 * number + 1; /* never that of another entry, whenever an owner dies */
     cvb_store64_rel(&list->version, version);
-    cvb_store64_rel(entry, u | key << KEY_SHIFT | version << VERSION_SHIFT);
+    cvb_store64_rel(entry_at(list, number), u | key << KEY_SHIFT | version << VERSION_SHIFT);
     cvb_store64_rel(&list->version, version + 1); /* whoever missed it here, and where it came from, looks again */
     return true;
 }
@@ -234,15 +245,21 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, uint32_t 
     uint32_t seats = h->segment.settings.max_handles;
     if (take_own(h, want, key, unit))
         return true;
-    for (unsigned i = 0; i < 3; i++) {
+    for (uint32_t i = 0, looked = 0; i <= seats && looked < LISTS_MOST; i++) {
         uint32_t seat = i ? h->idle_turn : h->idle_donor;
         if (i && ++h->idle_turn >= seats)
             h->idle_turn = 0;
-        if (seat != h->seat && take_from(h, seat, want, key, unit)) {
+        uint64_t end = cvb_load64_acq(&list_of(h, seat)->version) / 2;
+        if (seat == h->seat || end == h->idle_seen[seat])
+            continue;
+        looked++;
+        if (take_from(h, seat, want, key, unit)) {
             h->idle_donor = seat;
             return true;
         }
     }
+    if (!(++h->idle_fruitless % LOOK_AGAIN))
+        memset(h->idle_seen, 0, seats * sizeof *h->idle_seen); /* what was just being listed when we came by */
     return false;
 }
 
