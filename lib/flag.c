@@ -48,7 +48,7 @@ static uint32_t limit_of(struct cvb_handle *h, uint32_t counter)
                                         : s->max_per_source;
 }
 
-static uint32_t flag_of(struct cvb_handle *h, uint32_t counter)
+uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter)
 {
     uint32_t stages = h->segment.settings.max_stages;
     return counter == CVB_COUNTER_TOTAL ? CVB_FLAG_TOTAL
@@ -79,7 +79,7 @@ bool cvb_flag_correct(struct cvb_handle *h, uint32_t counter)
 {
     struct cvb_marks m;
     cvb_marks_of(h, counter, &m);
-    uint32_t *word = cvb_flag_at(h, flag_of(h, counter));
+    uint32_t *word = cvb_flag_at(h, cvb_flag_of(h, counter));
     for (;;) {
         uint32_t now = cvb_load32_acq(word);
         int64_t used = cvb_counter_used(h, counter);
@@ -100,7 +100,7 @@ bool cvb_flag_correct(struct cvb_handle *h, uint32_t counter)
 void cvb_flag_after(struct cvb_handle *h, uint32_t counter)
 {
     cvb_fence_after_cas();
-    if (cvb_load32_acq(cvb_flag_at(h, flag_of(h, counter))) & CVB_FLAG_PAUSED)
+    if (cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter))) & CVB_FLAG_PAUSED)
         cvb_flag_correct(h, counter);
 }
 
@@ -110,7 +110,7 @@ bool cvb_flag_settle(struct cvb_handle *h, uint32_t counter)
 {
     struct cvb_marks m;
     cvb_marks_of(h, counter, &m);
-    bool paused = cvb_load32_acq(cvb_flag_at(h, flag_of(h, counter))) & CVB_FLAG_PAUSED;
+    bool paused = cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter))) & CVB_FLAG_PAUSED;
     if (cvb_counter_used(h, counter) >= (paused ? m.low + INT64_C(1) : m.high))
         cvb_reclaim_all(h, counter);
     return cvb_flag_correct(h, counter);
@@ -121,7 +121,7 @@ void cvb_flag_raise(struct cvb_handle *h, uint32_t stage, uint32_t source)
 {
     const uint32_t counter[] = {cvb_counter_of_source(h, source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
     for (unsigned x = 0; x < 3; x++)
-        if ((h->near >> x & 1) && !(cvb_load32_acq(cvb_flag_at(h, flag_of(h, counter[x]))) & CVB_FLAG_PAUSED))
+        if ((h->near >> x & 1) && !(cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter[x]))) & CVB_FLAG_PAUSED))
             cvb_flag_settle(h, counter[x]);
     h->near = 0;
 }

@@ -88,6 +88,7 @@ uint64_t cvb_monotonic_ns(void);
 struct cvb_marks {
     uint32_t limit, high, low;
 };
+uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter);
 void cvb_flag_wake(struct cvb_handle *h, uint32_t flag);
 void cvb_flag_wake_any(struct cvb_handle *h);
 void cvb_marks_of(struct cvb_handle *h, uint32_t counter, struct cvb_marks *m);

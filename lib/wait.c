@@ -12,13 +12,17 @@
 #define DELAY_LEAST_MS 10
 #define DELAY_MOST_MS 100
 
-/* What refuses: source, total, and the stage unless there is none or it has no limit. */
+/* What refuses: source and total, unless no source is meant; the stage, unless there is none or it has no limit. */
 static unsigned counters_of(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t counter[3])
 {
-    counter[0] = cvb_counter_of_source(h, source);
-    counter[1] = CVB_COUNTER_TOTAL;
-    counter[2] = cvb_counter_of_stage(stage);
-    return stage == CVB_NO_STAGE || stage == CVB_STAGE_DEAD_LETTER ? 2 : 3;
+    unsigned n = 0;
+    if (source != CVB_NO_SOURCE) {
+        counter[n++] = cvb_counter_of_source(h, source);
+        counter[n++] = CVB_COUNTER_TOTAL;
+    }
+    if (stage != CVB_NO_STAGE && stage != CVB_STAGE_DEAD_LETTER)
+        counter[n++] = cvb_counter_of_stage(stage);
+    return n;
 }
 
 static int check_ids(struct cvb_handle *h, uint32_t stage, uint32_t source)
@@ -26,7 +30,9 @@ static int check_ids(struct cvb_handle *h, uint32_t stage, uint32_t source)
     int error = cvb_handle_check(h);
     if (error)
         return error;
-    bool known = source < h->segment.settings.max_sources;
+    if (source == CVB_NO_SOURCE && stage == CVB_NO_STAGE)
+        return CVB_EINVAL;
+    bool known = source == CVB_NO_SOURCE || source < h->segment.settings.max_sources;
     return known && (stage == CVB_NO_STAGE || stage < h->segment.settings.max_stages) ? 0 : CVB_EUNKNOWN;
 }
 
@@ -194,17 +200,16 @@ int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int6
     struct credits c = {.class = h->refused_class};
     struct wait w = {.look = look_for_credits, .what = &c};
     c.count = counters_of(h, stage, source, c.counter);
-    w.flag[w.count++] = cvb_flag_of_source(h, source);
-    w.flag[w.count++] = CVB_FLAG_TOTAL;
-    if (c.count == 3)
-        w.flag[w.count++] = cvb_flag_of_room(h, stage);
+    for (; w.count < c.count; w.count++)
+        w.flag[w.count] = cvb_flag_of(h, c.counter[w.count]);
     if (c.class != CVB_NO_CLASS)
         w.flag[w.count++] = CVB_FLAG_MEMORY;
     uint64_t slept = 0;
     int there = wait_for(h, &w, timeout_ns, &slept);
-    cvb_own_add64(&cvb_tally_at(h, h->seat, h->segment.settings.max_stages + source)->n[CVB_N_STALLED_NS], slept);
+    if (source != CVB_NO_SOURCE)
+        cvb_own_add64(&h->tallies[h->segment.settings.max_stages + source].n[CVB_N_STALLED_NS], slept);
     if (stage != CVB_NO_STAGE)
-        cvb_own_add64(&cvb_tally_at(h, h->seat, stage)->n[CVB_N_STALLED_NS], slept);
+        cvb_own_add64(&h->tallies[stage].n[CVB_N_STALLED_NS], slept);
     return there < 0 ? there : 0;
 }
 
