@@ -13,15 +13,14 @@
 extern "C" {
 #endif
 
-#define CVB_NO_STAGE                                                                                                   \
-    UINT32_MAX /* for the stage of cvb_backpressure and cvb_wait_credits: look at source and total only */
+#define CVB_NO_STAGE UINT32_MAX  /* cvb_backpressure and cvb_wait_credits: look at source and total only */
+#define CVB_NO_SOURCE UINT32_MAX /* and at the stage only, as one does who forwards */
 
 enum cvb_signal { CVB_SIGNAL_NONE, CVB_SIGNAL_SLOW_DOWN, CVB_SIGNAL_PAUSE };
 
 struct cvb_backpressure {
     enum cvb_signal signal;
-    uint32_t delay_ms; /* SLOW_DOWN: wait so long before the next put: 10 at resume_threshold, 100 at
-                          backpressure_threshold */
+    uint32_t delay_ms; /* SLOW_DOWN: wait so long before the next put: 10 to 100 between the two thresholds */
 };
 
 /* What a source should do now: the strongest signal of its own limit, the total's and the stage's. PAUSE begins at

@@ -56,11 +56,11 @@ static bool is_refusal(int error)
            error == CVB_ESOURCE_FULL;
 }
 
-/* Waits for room in the target, a slice of time at most: its source may be paused for reasons of its own. */
-static int wait_for_room(struct pull *p, uint32_t source)
+/* Waits for room in the target, a slice of time at most. */
+static int wait_for_room(struct pull *p)
 {
     int64_t start = cli_now_ns();
-    int error = cvb_wait_credits(p->handle, p->to, source, ROOM_SLICE);
+    int error = cvb_wait_credits(p->handle, p->to, CVB_NO_SOURCE, ROOM_SLICE);
     p->progress.stalled_ns += cli_now_ns() - start;
     cli_progress_tick(&p->progress);
     return error == CVB_ETIMEDOUT ? 0 : error;
@@ -81,7 +81,7 @@ static int forward(struct pull *p, size_t count, size_t *done)
             return why;
         if (cli_signals())
             return cvb_return_to_buffer(p->handle, p->leases + *done, count - *done);
-        error = wait_for_room(p, p->leases[*done].source);
+        error = wait_for_room(p);
         if (error)
             return error;
     }
