@@ -40,9 +40,15 @@ static void bind_places(struct cvb_handle *h)
     h->extensions = (void *)(base + g->extensions);
     h->counters = (void *)(base + g->counters);
     h->flags = (void *)(base + g->flags);
-    h->hints = (void *)(base + g->hints);
     h->idle = (void *)(base + g->idle);
-    h->rings = (void *)(base + g->rings);
+    uint64_t *ring = (void *)(base + g->rings);
+    for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++) {
+        struct cvb_ends *e = &h->ends[stage];
+        e->hint = (struct cvb_hint *)(void *)(base + g->hints) + stage;
+        e->bits = stage ? g->ring_bits : g->dead_ring_bits;
+        e->ring = ring;
+        ring += UINT64_C(1) << e->bits;
+    }
 }
 
 /* Seat s is this handle's from now on; its word was `now` and its lock is held. */
@@ -116,13 +122,16 @@ int cvb_attach(const char *name, struct cvb_handle **out)
         return error;
     }
     h->refused_class = CVB_NO_CLASS;
-    bind_places(h);
     set_marks(h);
     h->serial = atomic_fetch_add(&serials, 1) + 1;
     h->same_process = make_fork_page();
     h->ends = calloc(h->segment.settings.max_stages, sizeof *h->ends);
     h->idle_seen = calloc(h->segment.settings.max_handles, sizeof *h->idle_seen);
-    error = h->same_process && h->ends && h->idle_seen ? find_seat(h) : CVB_ESYSTEM;
+    error = h->same_process && h->ends && h->idle_seen ? 0 : CVB_ESYSTEM;
+    if (!error) {
+        bind_places(h);
+        error = find_seat(h);
+    }
     if (!error)
         error = cvb_recover(h);
     if (error < 0) {

@@ -14,10 +14,12 @@
 #define CVB_HINT_PERIOD 16u
 #endif
 
-/* A handle's own lower bounds of a ring's ends. */
+/* A stage's ring as a handle sees it: where it lies, and its own lower bounds of its ends. */
 struct cvb_ends {
     uint64_t head, tail;
-    uint32_t turns;
+    uint64_t *ring;
+    struct cvb_hint *hint;
+    uint32_t bits, turns;
 };
 
 struct cvb_mapping;
@@ -29,10 +31,8 @@ struct cvb_handle {
     struct cvb_extension *extensions;
     struct cvb_counter *counters;
     struct cvb_flag *flags;
-    struct cvb_hint *hints;
     struct cvb_idle *idle;
     struct cvb_tally *tallies; /* of this handle's seat */
-    uint64_t *rings;
     int lock_fd;
     uint32_t seat;
     uint32_t serial;              /* tells the leases of this handle from those of any other of this process */
@@ -73,8 +73,6 @@ static inline struct cvb_seat *cvb_seat_at(struct cvb_handle *h, uint32_t s)
 {
     return (struct cvb_seat *)(void *)(h->segment.base + h->segment.geometry.seats) + s;
 }
-
-static inline struct cvb_hint *cvb_hint_at(struct cvb_handle *h, uint32_t stage) { return h->hints + stage; }
 
 /* Counters: 0 the total, then the stages, then the sources. */
 static inline struct cvb_counter *cvb_counter_at(struct cvb_handle *h, uint32_t index) { return h->counters + index; }
@@ -119,17 +117,6 @@ static inline void cvb_tally(struct cvb_handle *h, uint32_t stage, uint32_t sour
 {
     cvb_own_add64(&h->tallies[stage].n[what], n);
     cvb_own_add64(&h->tallies[h->segment.settings.max_stages + source].n[what], n);
-}
-
-static inline uint64_t *cvb_ring_at(struct cvb_handle *h, uint32_t stage)
-{
-    const struct cvb_geometry *g = &h->segment.geometry;
-    return stage ? h->rings + (UINT64_C(1) << g->dead_ring_bits) + ((stage - UINT64_C(1)) << g->ring_bits) : h->rings;
-}
-
-static inline uint32_t cvb_ring_bits(struct cvb_handle *h, uint32_t stage)
-{
-    return stage ? h->segment.geometry.ring_bits : h->segment.geometry.dead_ring_bits;
 }
 
 static inline uint64_t *cvb_bitmap_at(struct cvb_handle *h, uint32_t which)

@@ -76,13 +76,11 @@ static bool append(struct cvb_handle *h, uint32_t u, uint64_t key)
 
 static void want_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_want *out)
 {
-    uint32_t mask = cvb_hi_mask(w.hi);
-    out->source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    out->source = cvb_load16_rlx(&unit->source);
     out->stage = cvb_hi_stage(w.hi);
-    out->count = cvb_mask_count(mask);
-    out->class = CVB_NO_CLASS;
-    if (mask)
-        out->class = cvb_part_of_cell(h, cvb_load32_rlx(&cvb_member_at(h, u, (unsigned)__builtin_ctz(mask))->cell));
+    out->count = cvb_mask_count(cvb_hi_mask(w.hi));
+    out->class = cvb_load16_rlx(&unit->class);
 }
 
 /* IDLE -> RES of this seat, from exactly w. */

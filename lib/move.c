@@ -27,6 +27,7 @@ static uint32_t fill(struct cvb_handle *h, uint32_t t, uint32_t bits, uint32_t t
         cvb_store32_rlx(&b->length, cvb_load32_rlx(&a->length));
         places |= place;
     }
+    cvb_store16_rlx(&cvb_unit_at(h, t2)->class, cvb_load16_rlx(&cvb_unit_at(h, t)->class));
     return places;
 }
 

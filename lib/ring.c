@@ -27,9 +27,10 @@ static void raise_hint(uint64_t *hint, uint64_t position, bool now)
  * QUEUED units, which for a unit that holds its credit means that somebody else has entered it meanwhile (A4). */
 static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position)
 {
-    uint32_t bits = cvb_ring_bits(h, stage);
-    uint64_t size = UINT64_C(1) << bits, *ring = cvb_ring_at(h, stage), *tail = &h->ends[stage].tail;
-    struct cvb_hint *hint = cvb_hint_at(h, stage);
+    struct cvb_ends *e = &h->ends[stage];
+    uint32_t bits = e->bits;
+    uint64_t size = UINT64_C(1) << bits, *ring = e->ring, *tail = &e->tail;
+    struct cvb_hint *hint = e->hint;
     uint64_t seen = cvb_load64_acq(&hint->tail);
     if (seen > *tail)
         *tail = seen;
@@ -42,12 +43,12 @@ static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position)
         }
         if (ahead < -1)
             return CVB_ECORRUPT;
-        if (*tail >= size && *tail - size >= h->ends[stage].head) {
+        if (*tail >= size && *tail - size >= e->head) {
             uint64_t passed = cvb_load64_acq(&hint->head);
-            if (passed > h->ends[stage].head)
-                h->ends[stage].head = passed;
+            if (passed > e->head)
+                e->head = passed;
         }
-        if (*tail >= size && *tail - size >= h->ends[stage].head) {
+        if (*tail >= size && *tail - size >= e->head) {
             uint32_t u = slot_unit(slot);
             if (u >= h->segment.geometry.unit_count)
                 return CVB_ECORRUPT;
@@ -69,9 +70,10 @@ static bool read_queued(struct cvb_handle *h, uint32_t u, uint32_t stage, struct
 
 static void published(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
-    if (h->ends[stage].tail <= position)
-        h->ends[stage].tail = position + 1;
-    raise_hint(&cvb_hint_at(h, stage)->tail, position + 1, false);
+    struct cvb_ends *e = &h->ends[stage];
+    if (e->tail <= position)
+        e->tail = position + 1;
+    raise_hint(&e->hint->tail, position + 1, false);
     cvb_flag_wake(h, cvb_flag_of_data(stage));
 }
 
@@ -100,8 +102,8 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
  * it was seen in its slot, or not QUEUED any more. */
 int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
 {
-    uint32_t stage = cvb_hi_stage(seen.hi), bits = cvb_ring_bits(h, stage);
-    uint64_t *ring = cvb_ring_at(h, stage), index = (UINT64_C(1) << bits) - 1;
+    uint32_t stage = cvb_hi_stage(seen.hi), bits = h->ends[stage].bits;
+    uint64_t *ring = h->ends[stage].ring, index = (UINT64_C(1) << bits) - 1;
     for (unsigned full = 0; full < CVB_FULL_TURNS;) {
         uint64_t p = cvb_lo_number(seen.lo), slot = cvb_load64_acq(&ring[p & index]);
         uint64_t mine = slot_of((p >> bits) + 1, u);
@@ -143,8 +145,8 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
 
 static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
-    uint32_t bits = cvb_ring_bits(h, stage);
-    uint64_t slot = cvb_load64_rlx(&cvb_ring_at(h, stage)[position & ((UINT64_C(1) << bits) - 1)]);
+    uint32_t bits = h->ends[stage].bits;
+    uint64_t slot = cvb_load64_rlx(&h->ends[stage].ring[position & ((UINT64_C(1) << bits) - 1)]);
     bool there = lap_ahead(slot, position, bits) == 0 && slot_unit(slot) < h->segment.geometry.unit_count;
     return there ? slot_unit(slot) : CVB_NO_UNIT;
 }
@@ -177,16 +179,16 @@ static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned w
         return CVB_ESETTLED;
     *unit = u;
     h->ends[stage].head = position + 1;
-    raise_hint(&cvb_hint_at(h, stage)->head, position + 1, false);
+    raise_hint(&h->ends[stage].hint->head, position + 1, false);
     return 0;
 }
 
 /* The first unit that is QUEUED at its place, head on. 1: found, 0: the stage is empty. */
 static int find_head(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struct cvb_pair *word)
 {
-    uint32_t bits = cvb_ring_bits(h, stage);
-    uint64_t size = UINT64_C(1) << bits, *ring = cvb_ring_at(h, stage), *head = &h->ends[stage].head;
-    uint64_t *hint = &cvb_hint_at(h, stage)->head;
+    struct cvb_ends *e = &h->ends[stage];
+    uint32_t bits = e->bits;
+    uint64_t size = UINT64_C(1) << bits, *ring = e->ring, *head = &e->head, *hint = &e->hint->head;
     for (;;) {
         uint64_t slot = cvb_load64_acq(&ring[*head & (size - 1)]);
         int64_t ahead = lap_ahead(slot, *head, bits);
@@ -221,7 +223,7 @@ int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, bool spl
 {
     uint64_t *head = &h->ends[stage].head;
     if (!(h->ends[stage].turns++ % CVB_HINT_PERIOD)) {
-        uint64_t seen = cvb_load64_acq(&cvb_hint_at(h, stage)->head);
+        uint64_t seen = cvb_load64_acq(&h->ends[stage].hint->head);
         if (seen > *head)
             *head = seen;
     }

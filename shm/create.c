@@ -45,6 +45,7 @@ static void format_units(char *base, const struct cvb_geometry *g)
                 struct cvb_member *m = i < CVB_INLINE_MEMBERS ? &unit[u].member[i] : &extension[u].member[i];
                 m->cell = g->part[p].first_cell + c++;
             }
+            unit[u].class = (uint16_t)p;
             unit[u].word.hi = cvb_hi((uint32_t)((UINT64_C(1) << n) - 1), 0, 0, 0);
             uint32_t which = n > 1 ? CVB_BITMAP_TRAINS(g, p) : CVB_BITMAP_SINGLES(g, p);
             bitmap[(uint64_t)which * g->bitmap_words + u / 64] |= UINT64_C(1) << u % 64;

@@ -45,7 +45,7 @@ struct cvb_unit {
     uint16_t source;
     uint16_t pipeline;
     uint16_t origin; /* the stage a dead letter came from */
-    uint16_t pad;
+    uint16_t class;  /* of its cells */
     uint64_t buffered_at_ns;
     struct cvb_member member[CVB_INLINE_MEMBERS];
 };
