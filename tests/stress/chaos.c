@@ -1,7 +1,7 @@
 /* chaos.c - random kill -9, SIGSTOP, SIGCONT and restarts among processes at work, with exact accounting.
  *
- * Usage: chaos [--seconds S] [--seed X]. The time is divided into rounds of a few seconds, each with a fresh segment and
- * limits and batch sizes of its own. Prints the seed; exits 1 if a rule of chaos.h was broken.
+ * Usage: chaos [--seconds S] [--seed X]. The time is divided into rounds of a few seconds, each with a fresh segment
+ * and limits and batch sizes of its own. Prints the seed; exits 1 if a rule of chaos.h was broken.
  */
 #include "chaos.h"
 

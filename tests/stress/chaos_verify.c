@@ -157,8 +157,8 @@ void chaos_verify(void)
         return;
     }
     expect_audit(h, a.queued, "recovered");
-    int64_t left = drain_seen(h, chaos->filter, 0) + drain_seen(h, chaos->sink, 1) +
-                   drain_seen(h, CVB_STAGE_DEAD_LETTER, 2);
+    int64_t left =
+        drain_seen(h, chaos->filter, 0) + drain_seen(h, chaos->sink, 1) + drain_seen(h, CVB_STAGE_DEAD_LETTER, 2);
     if (left != a.queued)
         chaos_violation("%u were queued, %lld came out", a.queued, (long long)left);
     expect_audit(h, 0, "drained");
