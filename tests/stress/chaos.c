@@ -99,7 +99,8 @@ static bool new_round(uint64_t *seed)
     static const uint32_t limits[][3] = {{600, 400, 150}, {200, 150, 60}, {2000, 1500, 500}, {60, 50, 20}, {20, 12, 5}};
     unsigned which = random_below(seed, 5);
     memset(chaos, 0, offsetof(struct chaos, ledger));
-    madvise(chaos->ledger, sizeof chaos->ledger, MADV_REMOVE);
+    if (madvise(chaos->ledger, sizeof chaos->ledger, MADV_REMOVE)) /* zeros again */
+        return false;
     chaos->seed = random_next(seed);
     chaos->settings = small_settings(limits[which][0], limits[which][1], limits[which][2]);
     chaos->settings.payload_size = sizeof(struct item);

@@ -59,7 +59,7 @@ struct chaos {
     uint64_t violations;
     char first_violation[160];
     uint64_t acked, redelivered, dead_letters, samples;
-    uint32_t ledger[PRODUCERS][RECORDS] __attribute__((aligned(4096)));
+    _Alignas(4096) uint32_t ledger[PRODUCERS][RECORDS];
 };
 
 extern struct chaos *chaos;
