@@ -157,7 +157,7 @@ static void check_ledger(void)
 
 void chaos_verify(void)
 {
-    struct cvb_handle *h;
+    struct cvb_handle *h = NULL;
     struct cvb_audit a;
     int error = cvb_attach(chaos->name, &h);
     if (!error && (error = cvb_recover(h)) >= 0)
