@@ -1,7 +1,7 @@
 /* chaos.c - random kill -9, SIGSTOP, SIGCONT and restarts among processes at work, with exact accounting.
  *
- * Usage: chaos [--seconds S] [--seed X]. The time is divided into rounds of a few seconds, each with a fresh segment and
- * limits and batch sizes of its own. Prints the seed; exits 1 if a rule of chaos.h was broken.
+ * Usage: chaos [--seconds S] [--seed X]. The time is divided into rounds of a few seconds, each with a fresh segment
+ * and limits and batch sizes of its own. Prints the seed; exits 1 if a rule of chaos.h was broken.
  */
 #include "chaos.h"
 
@@ -99,10 +99,17 @@ static bool new_round(uint64_t *seed)
     static const uint32_t limits[][3] = {{600, 400, 150}, {200, 150, 60}, {2000, 1500, 500}, {60, 50, 20}, {20, 12, 5}};
     unsigned which = random_below(seed, 5);
     memset(chaos, 0, offsetof(struct chaos, ledger));
-    madvise(chaos->ledger, sizeof chaos->ledger, MADV_REMOVE);
+    if (madvise(chaos->ledger, sizeof chaos->ledger, MADV_REMOVE)) /* zeros again */
+        return false;
     chaos->seed = random_next(seed);
     chaos->settings = small_settings(limits[which][0], limits[which][1], limits[which][2]);
     chaos->settings.payload_size = sizeof(struct item);
+    if (random_below(seed, 2)) { /* few large cells, so that memory refuses too */
+        chaos->settings.class_count = 3;
+        chaos->settings.classes[0] = (struct cvb_class){32, limits[which][0]};
+        chaos->settings.classes[1] = (struct cvb_class){100, limits[which][0] / 2};
+        chaos->settings.classes[2] = (struct cvb_class){sizeof(struct item), limits[which][0] / 4};
+    }
     chaos->put_most = random_below(seed, 3) ? BATCH_MOST : 3;
     chaos->get_most = random_below(seed, 3) ? BATCH_MOST : 3;
     snprintf(chaos->name, sizeof chaos->name, "%s", segment_name("chaos"));
@@ -139,13 +146,15 @@ static void tell(uint64_t seed, uint64_t round)
     uint64_t put = 0;
     for (unsigned i = 0; i < PRODUCERS; i++)
         put += chaos->worker[i].next;
-    printf("seed %llu round %llu: limits %u/%u/%u, batches %u/%u; %llu put, %llu acked, %llu deliveries repeated, "
+    printf("seed %llu round %llu: limits %u/%u/%u, %u classes, batches %u/%u; %llu put, %llu acked, %llu deliveries "
+           "repeated, "
            "%llu dead letters; %llu kills (%llu of stopped), %llu stops\n",
            (unsigned long long)seed, (unsigned long long)round, chaos->settings.max_total_records,
-           chaos->settings.max_per_stage, chaos->settings.max_per_source, chaos->put_most, chaos->get_most,
-           (unsigned long long)put, (unsigned long long)chaos->acked, (unsigned long long)chaos->redelivered,
-           (unsigned long long)chaos->dead_letters, (unsigned long long)control.kills,
-           (unsigned long long)control.kills_of_stopped, (unsigned long long)control.stops);
+           chaos->settings.max_per_stage, chaos->settings.max_per_source, chaos->settings.class_count, chaos->put_most,
+           chaos->get_most, (unsigned long long)put, (unsigned long long)chaos->acked,
+           (unsigned long long)chaos->redelivered, (unsigned long long)chaos->dead_letters,
+           (unsigned long long)control.kills, (unsigned long long)control.kills_of_stopped,
+           (unsigned long long)control.stops);
     fflush(stdout);
 }
 

@@ -9,13 +9,12 @@
  *   SETTLING   its ack was begun             ACKED    its ack is known done       BATCH   the first of one put
  *   and how often it was seen in each of the two stages.
  *
- * Why it is exact: a mark that says "begun" is set before the call, one that says "done" after it. So a kill between the
- * two leaves a record uncertain and never falsely certain, and these must hold:
- *   IN and never SETTLING: it is still in the segment, and is found by the last drain (nothing is lost).
- *   ACKED: it is never delivered again (nothing comes twice after it was settled).
- *   PASSED, or SEEN in the second stage: it is never delivered in the first again (exactly once between stages).
- *   seen n times in a stage: its next retry_count there is at least n, and at most max_retries.
- *   not TRIED: never delivered. Of a put that was killed, a prefix is in.
+ * Why it is exact: a mark that says "begun" is set before the call, one that says "done" after it. So a kill between
+ * the two leaves a record uncertain and never falsely certain, and these must hold: IN and never SETTLING: it is still
+ * in the segment, and is found by the last drain (nothing is lost). ACKED: it is never delivered again (nothing comes
+ * twice after it was settled). PASSED, or SEEN in the second stage: it is never delivered in the first again (exactly
+ * once between stages). seen n times in a stage: its next retry_count there is at least n, and at most max_retries. not
+ * TRIED: never delivered. Of a put that was killed, a prefix is in.
  */
 #ifndef CVB_TESTS_CHAOS_H
 #define CVB_TESTS_CHAOS_H
@@ -60,7 +59,7 @@ struct chaos {
     uint64_t violations;
     char first_violation[160];
     uint64_t acked, redelivered, dead_letters, samples;
-    uint32_t ledger[PRODUCERS][RECORDS] __attribute__((aligned(4096)));
+    _Alignas(4096) uint32_t ledger[PRODUCERS][RECORDS];
 };
 
 extern struct chaos *chaos;

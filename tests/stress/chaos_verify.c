@@ -100,6 +100,19 @@ static void expect_fill(const char *what, unsigned got, int why, unsigned limit,
         chaos_violation("%s took %u of %u more, then: %s", what, got, limit, cvb_error_text(why));
 }
 
+/* All sources together have more than any other limit, so one of them is refused by that. */
+static unsigned fill_of_all_sources(struct cvb_handle *h, uint32_t stage, int *why)
+{
+    unsigned n = 0;
+    *why = CVB_ESOURCE_FULL;
+    for (uint32_t source = 0; source < PRODUCERS; source++) {
+        int one = 0;
+        n += fill(h, stage, source, &one);
+        *why = one == CVB_ESOURCE_FULL ? *why : one;
+    }
+    return n;
+}
+
 static void fill_to_each_limit(struct cvb_handle *h)
 {
     const struct cvb_settings *s = &chaos->settings;
@@ -110,12 +123,9 @@ static void fill_to_each_limit(struct cvb_handle *h)
         if (drain(h, chaos->filter) != (int64_t)n)
             chaos_violation("the filled records did not come back");
     }
-    unsigned in_stage = 0, in_all = 0, n = 0;
-    for (uint32_t source = 0; source < PRODUCERS && in_stage < s->max_per_stage; source++)
-        in_stage += fill(h, chaos->filter, source, &why);
+    unsigned in_stage = fill_of_all_sources(h, chaos->filter, &why);
     expect_fill("the stage", in_stage, why, s->max_per_stage, CVB_ESTAGE_FULL);
-    for (uint32_t source = 0; source < PRODUCERS && in_stage + in_all < s->max_total_records; source++)
-        in_all += fill(h, chaos->sink, source, &why);
+    unsigned in_all = fill_of_all_sources(h, chaos->sink, &why), n;
     expect_fill("the total", in_stage + in_all, why, s->max_total_records, CVB_ETOTAL_FULL);
     expect_audit(h, in_stage + in_all, "filled");
     n = (unsigned)(drain(h, chaos->filter) + drain(h, chaos->sink));
@@ -147,7 +157,7 @@ static void check_ledger(void)
 
 void chaos_verify(void)
 {
-    struct cvb_handle *h;
+    struct cvb_handle *h = NULL;
     struct cvb_audit a;
     int error = cvb_attach(chaos->name, &h);
     if (!error && (error = cvb_recover(h)) >= 0)
@@ -157,8 +167,8 @@ void chaos_verify(void)
         return;
     }
     expect_audit(h, a.queued, "recovered");
-    int64_t left = drain_seen(h, chaos->filter, 0) + drain_seen(h, chaos->sink, 1) +
-                   drain_seen(h, CVB_STAGE_DEAD_LETTER, 2);
+    int64_t left =
+        drain_seen(h, chaos->filter, 0) + drain_seen(h, chaos->sink, 1) + drain_seen(h, CVB_STAGE_DEAD_LETTER, 2);
     if (left != a.queued)
         chaos_violation("%u were queued, %lld came out", a.queued, (long long)left);
     expect_audit(h, 0, "drained");

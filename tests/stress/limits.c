@@ -7,7 +7,7 @@
 #include "../support/traffic.h"
 
 #include <criterion/criterion.h>
-#include <signal.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,11 +58,12 @@ static void push_against(uint32_t total, uint32_t per_stage, uint32_t per_source
     cr_assert_not_null(h);
     const char *wrong = traffic_start(t, h);
     cr_assert_null(wrong, "%s", wrong);
-    uint64_t end = now_ms() + 60000;
+    uint64_t end = now_ms() + 200000;
     while (running(t) && now_ms() < end) {
-        for (int i = 0; i < 100; i++)
+        for (int i = 0; i < 20; i++)
             sample(h, t, &s, &o);
         sample_sources(h, &s, t->sources, &o);
+        sched_yield();
     }
     wrong = traffic_finish(t);
     cr_assert_null(wrong, "%s", wrong);
@@ -78,13 +79,13 @@ static void push_against(uint32_t total, uint32_t per_stage, uint32_t per_source
     cvb_unlink(t->name);
 }
 
-Test(limits, the_total_under_eight_processes, .timeout = 90) { push_against(10, 20, 20, 30000, false); }
-Test(limits, the_stage_under_eight_processes, .timeout = 90) { push_against(40, 11, 40, 30000, false); }
-Test(limits, the_source_under_eight_processes, .timeout = 90) { push_against(60, 60, 5, 30000, false); }
-Test(limits, reserved_records_under_eight_processes, .timeout = 90) { push_against(12, 11, 7, 20000, true); }
-Test(limits, every_limit_is_one, .timeout = 90) { push_against(1, 1, 1, 3000, false); }
-Test(limits, only_the_stage_is_one, .timeout = 90) { push_against(50, 1, 50, 3000, false); }
-Test(limits, only_the_sources_are_one, .timeout = 90) { push_against(50, 50, 1, 10000, false); }
+Test(limits, the_total_under_eight_processes, .timeout = 240) { push_against(10, 20, 20, 8000, false); }
+Test(limits, the_stage_under_eight_processes, .timeout = 240) { push_against(40, 11, 40, 8000, false); }
+Test(limits, the_source_under_eight_processes, .timeout = 240) { push_against(60, 60, 5, 8000, false); }
+Test(limits, reserved_records_under_eight_processes, .timeout = 240) { push_against(12, 11, 7, 4000, true); }
+Test(limits, every_limit_is_one, .timeout = 240) { push_against(1, 1, 1, 1500, false); }
+Test(limits, only_the_stage_is_one, .timeout = 240) { push_against(50, 1, 50, 1500, false); }
+Test(limits, only_the_sources_are_one, .timeout = 240) { push_against(50, 50, 1, 3000, false); }
 
 struct filling {
     struct cvb_handle *h;
@@ -121,7 +122,7 @@ static void fill_exactly(uint32_t total, uint32_t per_stage, uint32_t per_source
     f->h = make_segment(f->name, &s);
     cr_assert_not_null(f->h);
     cr_assert_eq(cvb_stage(f->h, "filter", &f->stage), 0);
-    for (int round = 0; round < 30; round++) {
+    for (int round = 0; round < 15; round++) {
         pid_t child[8];
         f->accepted = f->go = 0;
         for (int i = 0; i < 8; i++)
@@ -138,7 +139,7 @@ static void fill_exactly(uint32_t total, uint32_t per_stage, uint32_t per_source
     cvb_unlink(f->name);
 }
 
-Test(limits, eight_processes_fill_each_limit_exactly, .timeout = 120)
+Test(limits, eight_processes_fill_each_limit_exactly, .timeout = 240)
 {
     fill_exactly(37, 100, 100, 37);
     fill_exactly(100, 41, 100, 41);

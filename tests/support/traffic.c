@@ -38,7 +38,7 @@ struct traffic *traffic_new(const char *tag)
     if (t) {
         snprintf(t->name, sizeof t->name, "%s", segment_name(tag));
         t->sources = t->chain = t->put_most = t->get_most = 1;
-        t->seconds = 100;
+        t->seconds = 220;
     }
     return t;
 }
