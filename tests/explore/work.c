@@ -88,7 +88,8 @@ static bool operate(int me, enum op op)
     case REPLACE:
         return work_on_held(me, GHOST_REPLACE, stage);
     case STALE:
-        return work_stale(me);
+        return process[me].has_old && (!process[me].has_old_slot || sim_below(2)) ? work_stale(me)
+                                                                                  : work_stale_slot(me);
     case RECOVER:
         return work_recover(me);
     case AUDIT:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-from table import MUTANTS
+from table import EXPLAINED, MUTANTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", "..", ".."))
@@ -113,6 +113,8 @@ def main():
             for name, rule, caught, how in pool.map(lambda m: examine(options, base, m), chosen):
                 print("%-15s %-72s %s" % (name, rule, how), flush=True)
                 missed += not caught
+    for name, rule, why in EXPLAINED if not options.name else []:
+        print("%-15s %-72s explained: %s" % (name, rule, why))
     print("%d faults, %d caught" % (len(chosen), len(chosen) - missed))
     return 1 if missed else 0
 
