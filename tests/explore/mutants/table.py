@@ -99,19 +99,26 @@ MUTANTS = [
         return CVB_ECORRUPT;""")]),
     # idle units
     ("NOGENIDLE", "the generation does not grow when a unit becomes idle", ["reserve"], [
-        ("lib/idle.c", "    uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    list(h, place, u, key_of(&has));",
-         "    uint64_t next = cvb_load64_rlx(&unit->generation);\n    list(h, place, u, key_of(&has));")]),
+        ("lib/idle.c", "    uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    cvb_store64_rlx(&unit->generation, next);",
+         "    uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, next);")]),
     ("LISTLATE", "a unit listed after it became idle", ["single", "mixed"], [
-        ("lib/idle.c", "    list(h, place, u, key_of(&has));\n    cvb_store64_rlx(&unit->generation, next);", "    cvb_store64_rlx(&unit->generation, next);"),
-        ("lib/idle.c", "    cvb_store64_seq(&unit->word.lo, idle.lo);\n", "    cvb_store64_seq(&unit->word.lo, idle.lo);\n    list(h, place, u, key_of(&has));\n")]),
+        ("lib/idle.c", "    if (!quick || !append(h, u, key_of(&has)))", "    if (!quick)"),
+        ("lib/idle.c", "    h->noisy = !quiet(h, has.source, has.stage);\n",
+         "    append(h, u, key_of(&has));\n    h->noisy = !quiet(h, has.source, has.stage);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
         ("lib/idle.c", "    reclaim(h, refusal, want);\n    return true;", "    return true;")]),
     ("NOVERSION", "a refusal does not look at the versions again", ["rounds", "split"], [
         ("lib/idle.c", "seen->refusal == refusal && seen->versions == now && ", "seen->refusal == refusal && ")]),
     ("NORTCHECK", "a refusal does not look at the returned credits again", ["single", "batch", "split"], [
         ("lib/idle.c", " && seen->returned == returned)", ")")]),
-    ("ONEVERSION", "an entry moves between lines under one version", ["rounds", "split"], [
-        ("lib/idle.c", "    cvb_store64_rel(&line->version, version + 1); /* so whoever", "    /* so whoever")]),
+    ("ONEVERSION", "an entry moves between lists under one version", ["rounds", "split"], [
+        ("lib/idle.c", """    cvb_store64_rel(&list->version, version);
+    cvb_store64_rel(entry, u | key << KEY_SHIFT | version << VERSION_SHIFT);
+    cvb_store64_rel(&list->version, version + 1);""", """    cvb_store64_rel(&list->version, version + 1);
+    cvb_store64_rel(entry, u | key << KEY_SHIFT | version << VERSION_SHIFT);""")]),
+    ("OVERWRITE", "an entry that still names an idle unit is overwritten", ["single", "mixed"], [
+        ("lib/idle.c", "cvb_lo_state(cvb_load64_acq(&cvb_unit_at(h, unit)->word.lo)) == CVB_IDLE)\n        return false;",
+         "false)\n        return false;")]),
     # recovery
     ("NOSEATGEN", "a journal completed without looking at the seat again", ["reseat", "recover", "publish"], [
         ("lib/journal.c", """        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
