@@ -22,9 +22,9 @@ FLAGS = ["-std=gnu11", "-O2", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-
 REPLACED = {"attach.c", "process.c", "futex.c"}
 
 
-def copy(to):
+def copy(root, to):
     for part in ("include", "shm", "lib", os.path.join("tests", "explore")):
-        shutil.copytree(os.path.join(ROOT, part), os.path.join(to, part), ignore=shutil.ignore_patterns("cli", "mutants"))
+        shutil.copytree(os.path.join(root, part), os.path.join(to, part), ignore=shutil.ignore_patterns("cli", "mutants"))
 
 
 def sources(tree):
@@ -88,7 +88,7 @@ def hunt(tree, scenarios, seconds):
 def examine(options, base, mutant):
     name, rule, scenarios, edits = mutant
     with tempfile.TemporaryDirectory(prefix="mutant-") as tree:
-        copy(tree)
+        copy(base, tree)
         problem = plant(tree, edits)
         if problem:
             return name, rule, False, problem
@@ -106,7 +106,7 @@ def main():
     chosen = [m for m in MUTANTS if not options.name or m[0] in options.name]
     missed = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as base:
-        copy(base)
+        copy(ROOT, base)
         build(options.cc, base)
         print("%-15s %-72s %s" % ("fault", "the rule that it breaks", "caught after so many schedules"))
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:

@@ -7,8 +7,8 @@ A text that is not found exactly once stops the run: the table has to keep step 
 MUTANTS = [
     # ring
     ("HEADFIRST", "head moved on before the take", ["single", "mixed1"], [
-        ("lib/ring.c", "    *unit = u;\n    return cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased)",
-         "    *unit = u;\n    raise_hint(&cvb_hint_at(h, cvb_hi_stage(w.hi))->head, cvb_lo_number(w.lo) + 1, true);\n"
+        ("lib/ring.c", "    return cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased)",
+         "    raise_hint(&cvb_hint_at(h, cvb_hi_stage(w.hi))->head, cvb_lo_number(w.lo) + 1, true);\n"
          "    return cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased)")]),
     ("EARLYPOS", "a position chosen before the unit's word is read", ["mixed", "recover", "retry"], [
         ("lib/ring.c", """    if (!read_queued(h, u, stage, w))
