@@ -189,6 +189,8 @@ static void plan_blows(void)
         sim_plan((int)sim_below(all), true, far);
     for (unsigned i = sim_below(4); i > 0; i--)
         sim_plan((int)sim_below(all), false, far);
+    for (unsigned i = 0; i < now->doomed; i++)
+        sim_plan((int)i, true, 200);
 }
 
 void work_schedule(const struct scenario *scenario, uint64_t seed)

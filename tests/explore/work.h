@@ -36,6 +36,7 @@ struct scenario {
     unsigned weight[OPS];
     struct cvb_class classes[2]; /* or none */
     bool unhurt;                 /* nobody is killed */
+    unsigned doomed;             /* so many of the first are killed early */
     bool rounds;                 /* put, get, ack, again and again */
 };
 

@@ -43,6 +43,9 @@ MUTANTS = [
          "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo))")]),
     ("NORELOOK", "a hint is cleared and the unit not looked at again", ["mixed", "split"], [
         ("lib/unit.c", "            if (looks_free(h, u, bitmap))\n                cvb_or64(&bits[word], bit);\n", "")]),
+    ("NOCLASS", "a hint's class is not looked at again", ["sizes"], [
+        ("lib/unit.c", "bitmap_of(h, u, cvb_hi_mask(w->hi)) == bitmap;",
+         "!cvb_hi_mask(w->hi) == (bitmap >= CVB_BITMAP_LARGE(&h->segment.geometry));")]),
     ("NOHINT", "recovery does not set the bit of a free unit", ["single", "split"], [
         ("lib/recover.c", "    if (state == CVB_FREE)", "    if (false)")]),
     ("TORN", "halves of two words are taken for one", ["retry", "single", "mixed"], [
