@@ -292,7 +292,7 @@ static void mark(uint32_t id, uint32_t stage)
 /* A record that the dead had leased: it comes again, or its ack had begun and it may come again. */
 static void leased_by_dead(struct record *r, int id, int process)
 {
-    bool own = r->owner == process;
+    bool own = r->owner == process && r->state != IN && r->state != MAYBE && r->state != MAYBE_ACKED;
     SIM_CHECK(r->state != SETTLED && r->state != REFUSED && (own || (r->state != LEASED && r->state != ACKING)),
               "record %d is leased by the dead p%d while it is %s", id, process, state_names[r->state]);
     bool acking = r->state == ACKING || r->state == MAYBE_ACKED || (taking[process] != UINT32_MAX && !own);

@@ -7,7 +7,7 @@ bool work_join(int me)
 {
     struct process *p = &process[me];
     p->held = p->slots = 0;
-    p->has_old = false;
+    p->has_old = p->has_old_slot = false;
     p->joining = true;
     work_begin(me);
     SIM_LOG("p%d attaches", me);
@@ -28,7 +28,7 @@ void work_leave(int me)
     ghost_settle(me, p->lease, p->id, p->held, GHOST_RETURN, 0);
     cvb_detach(p->handle);
     p->held = p->slots = 0;
-    p->has_old = false;
+    p->has_old = p->has_old_slot = false;
     sim_progress();
 }
 

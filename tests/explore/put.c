@@ -96,6 +96,8 @@ bool work_publish(int me)
     int error = cvb_publish(p->handle, slot, (size_t)n);
     SIM_LOG("p%d has published %d: %s", me, n, cvb_error_text(error));
     SIM_CHECK(!error, "publishing failed: %s", cvb_error_text(error));
+    p->old_slot = slot[0];
+    p->has_old_slot = true;
     ghost_put_ended(id, n, n);
     sim_progress();
     return true;
@@ -113,6 +115,22 @@ bool work_cancel(int me)
     int error = cvb_cancel(p->handle, slot, (size_t)n);
     SIM_LOG("p%d has canceled %d: %s", me, n, cvb_error_text(error));
     SIM_CHECK(!error, "canceling failed: %s", cvb_error_text(error));
+    p->old_slot = slot[0];
+    p->has_old_slot = true;
+    sim_progress();
+    return true;
+}
+
+/* A slot that was published or canceled is refused. */
+bool work_stale_slot(int me)
+{
+    struct process *p = &process[me];
+    if (!p->has_old_slot)
+        return false;
+    work_begin(me);
+    int error = sim_below(2) ? cvb_publish(p->handle, &p->old_slot, 1) : cvb_cancel(p->handle, &p->old_slot, 1);
+    SIM_CHECK(error == CVB_ESETTLED || error == CVB_EFOREIGN, "a slot that was published serves again: %s",
+              cvb_error_text(error));
     sim_progress();
     return true;
 }

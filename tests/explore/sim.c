@@ -11,7 +11,7 @@ enum { STACK = 1 << 17, LIMIT = 200000, CHANGES = 6 };
 static const long NEVER = 1L << 60;
 
 struct sim sim;
-static void *scheduler;
+static void *outside;           /* the stack of who called sim_run */
 static const char *last_access; /* of the process that is alone */
 static const void *last_at, *last_place;
 
@@ -19,7 +19,10 @@ static const void *last_at, *last_place;
 void sim_switch(void **save, void *to);
 __asm__(
     ".text\n.globl sim_switch\nsim_switch:\n push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n"
-    " mov %rsp,(%rdi)\n mov %rsi,%rsp\n pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbx\n pop %rbp\n ret\n");
+    " mov %rsp,(%rdi)\n mov %rsi,%rsp\n pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbx\n pop %rbp\n"
+    " pop %rcx\n jmp *%rcx\n");
+
+static void hand_over(void **save);
 
 uint64_t sim_random(void)
 {
@@ -48,14 +51,21 @@ void sim_reset(uint64_t seed)
         sim.bound[i] = 4000;
 }
 
+static void executed(struct sim_fiber *f)
+{
+    if (f->access)
+        sim.after_step(f->access, f->at, f->place);
+    f->access = NULL;
+}
+
 static void entry(void)
 {
     struct sim_fiber *f = &sim.fiber[sim.current];
     f->run(sim.current);
+    executed(f);
     f->done = true;
     sim.changed = true;
-    for (;;)
-        sim_switch(&f->sp, scheduler);
+    hand_over(&f->sp);
 }
 
 int sim_spawn(void (*run)(int))
@@ -85,11 +95,12 @@ void sim_point(const char *access, const void *at, const void *place)
     }
     struct sim_fiber *f = &sim.fiber[sim.current];
     last_access = NULL;
+    executed(f);
     f->access = access;
     f->at = at;
     f->place = place;
     SIM_CHECK(++f->alone <= sim.bound[sim.current], "an operation goes on though nobody else has success");
-    sim_switch(&f->sp, scheduler);
+    hand_over(&f->sp);
 }
 
 void sim_progress(void)
@@ -165,21 +176,6 @@ static bool strike(int k)
     return false;
 }
 
-static void step(int k)
-{
-    struct sim_fiber *f = &sim.fiber[k];
-    const char *access = f->access;
-    const void *at = f->at, *place = f->place;
-    sim.current = k;
-    f->steps++;
-    f->writes += access && access[0] != 'l';
-    sim.total++;
-    sim_switch(&scheduler, f->sp);
-    if (access)
-        sim.after_step(access, at, place);
-    sim.current = SIM_AFTER;
-}
-
 static struct {
     int fiber[SIM_FIBERS], n;
     long next; /* when somebody more can run */
@@ -228,29 +224,50 @@ void sim_wake(int fiber)
         sim_pause_until(fiber, 0, false);
 }
 
-void sim_run(void)
+static struct strategy strategy;
+
+/* Who does the next step; SIM_AFTER if all have come to their end. */
+static int next_fiber(void)
 {
-    struct strategy s = {.kind = sim_below(4), .last = -1};
-    static const unsigned stays[] = {1, 4, 12, 50};
-    s.stay = stays[1 + sim_below(3)];
-    for (int i = 0; i < CHANGES; i++)
-        s.change[i] = sim_below(1500);
     for (;;) {
         if (sim.changed || sim_clock() >= ready.next)
             find_ready();
         if (!ready.n && ready.next == NEVER)
-            break;
+            return SIM_AFTER;
         if (!ready.n) {
             pass_time();
             continue;
         }
-        int k = pick(&s, ready.fiber, ready.n);
-        if (strike(k))
-            continue;
-        s.last = k;
-        step(k);
-        SIM_CHECK(sim.total < LIMIT, "the processes do not come to an end");
+        int k = pick(&strategy, ready.fiber, ready.n);
+        if (!strike(k))
+            return strategy.last = k;
     }
+}
+
+/* Leaves the stack of sim.current, unless it does the next step itself. */
+static void hand_over(void **save)
+{
+    int from = sim.current, k = next_fiber();
+    sim.current = k;
+    if (k == SIM_AFTER) {
+        sim_switch(save, outside);
+        return;
+    }
+    struct sim_fiber *f = &sim.fiber[k];
+    f->steps++;
+    f->writes += f->access && f->access[0] != 'l';
+    SIM_CHECK(++sim.total < LIMIT, "the processes do not come to an end");
+    if (k != from)
+        sim_switch(save, f->sp);
+}
+
+void sim_run(void)
+{
+    static const unsigned stays[] = {4, 12, 50};
+    strategy = (struct strategy){.kind = sim_below(4), .stay = stays[sim_below(3)], .last = -1};
+    for (int i = 0; i < CHANGES; i++)
+        strategy.change[i] = sim_below(1500);
+    hand_over(&outside);
     sim.steps_all += sim.total;
 }
 

@@ -88,7 +88,8 @@ static bool operate(int me, enum op op)
     case REPLACE:
         return work_on_held(me, GHOST_REPLACE, stage);
     case STALE:
-        return work_stale(me);
+        return process[me].has_old && (!process[me].has_old_slot || sim_below(2)) ? work_stale(me)
+                                                                                  : work_stale_slot(me);
     case RECOVER:
         return work_recover(me);
     case AUDIT:
@@ -188,6 +189,8 @@ static void plan_blows(void)
         sim_plan((int)sim_below(all), true, far);
     for (unsigned i = sim_below(4); i > 0; i--)
         sim_plan((int)sim_below(all), false, far);
+    for (unsigned i = 0; i < now->doomed; i++)
+        sim_plan((int)i, true, 200);
 }
 
 void work_schedule(const struct scenario *scenario, uint64_t seed)

@@ -36,6 +36,7 @@ struct scenario {
     unsigned weight[OPS];
     struct cvb_class classes[2]; /* or none */
     bool unhurt;                 /* nobody is killed */
+    unsigned doomed;             /* so many of the first are killed early */
     bool rounds;                 /* put, get, ack, again and again */
 };
 
@@ -51,7 +52,8 @@ struct process {
     struct cvb_slot slot[GHOST_BATCH];
     uint32_t slot_stage[GHOST_BATCH], slot_source[GHOST_BATCH];
     int slots;
-    bool has_old, joining;
+    struct cvb_slot old_slot; /* one that was published or canceled */
+    bool has_old, has_old_slot, joining;
     enum { AWAKE, FOR_RECORDS, FOR_CREDITS } waits;
     uint32_t wait_stage, wait_source;
 };
@@ -71,6 +73,7 @@ int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why);
 bool work_reserve(int me, uint32_t stage, uint32_t source, int n);
 bool work_publish(int me);
 bool work_cancel(int me);
+bool work_stale_slot(int me);
 /* take.c */
 int work_get(int me, uint32_t stage, int n);
 int work_take(int me, uint32_t stage, int n);

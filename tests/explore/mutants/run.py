@@ -13,18 +13,18 @@ import subprocess
 import sys
 import tempfile
 
-from table import MUTANTS
+from table import EXPLAINED, MUTANTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", "..", ".."))
 FLAGS = ["-std=gnu11", "-O2", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-DCVB_EXPLORE", "-DCVB_RESERVE_BYTES=256",
-         "-DCVB_TRAIN_BYTES=128", "-DCVB_RING_BITS_MIN=1", "-DCVB_SPIN_MAX=4u", "-DCVB_SPIN_MIN=2u", "-mcx16", "-w"]
+         "-DCVB_TRAIN_BYTES=128", "-DCVB_RING_BITS_MIN=1", "-DCVB_IDLE_ENTRIES=4u", "-DCVB_SPIN_MAX=4u", "-DCVB_SPIN_MIN=2u", "-mcx16", "-w"]
 REPLACED = {"attach.c", "process.c", "futex.c"}
 
 
-def copy(to):
+def copy(root, to):
     for part in ("include", "shm", "lib", os.path.join("tests", "explore")):
-        shutil.copytree(os.path.join(ROOT, part), os.path.join(to, part), ignore=shutil.ignore_patterns("cli", "mutants"))
+        shutil.copytree(os.path.join(root, part), os.path.join(to, part), ignore=shutil.ignore_patterns("cli", "mutants"))
 
 
 def sources(tree):
@@ -88,7 +88,7 @@ def hunt(tree, scenarios, seconds):
 def examine(options, base, mutant):
     name, rule, scenarios, edits = mutant
     with tempfile.TemporaryDirectory(prefix="mutant-") as tree:
-        copy(tree)
+        copy(base, tree)
         problem = plant(tree, edits)
         if problem:
             return name, rule, False, problem
@@ -106,13 +106,15 @@ def main():
     chosen = [m for m in MUTANTS if not options.name or m[0] in options.name]
     missed = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as base:
-        copy(base)
+        copy(ROOT, base)
         build(options.cc, base)
         print("%-15s %-72s %s" % ("fault", "the rule that it breaks", "caught after so many schedules"))
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             for name, rule, caught, how in pool.map(lambda m: examine(options, base, m), chosen):
                 print("%-15s %-72s %s" % (name, rule, how), flush=True)
                 missed += not caught
+    for name, rule, why in EXPLAINED if not options.name else []:
+        print("%-15s %-72s explained: %s" % (name, rule, why))
     print("%d faults, %d caught" % (len(chosen), len(chosen) - missed))
     return 1 if missed else 0
 
