@@ -1,0 +1,135 @@
+"""Runs the examples against each other and against the command, and checks what comes out."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+import conveyor  # noqa: E402
+
+PLACE = os.environ["EXAMPLES"]
+
+
+def program(name):
+    return os.path.join(PLACE, "example-" + name)
+
+
+class Examples(conveyor.SegmentTest):
+    def run_example(self, name, *arguments, **options):
+        """Runs an example to its end and returns its output."""
+        options.setdefault("stdin", subprocess.DEVNULL) if "input" not in options else None
+        done = subprocess.run([program(name), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=conveyor.PATIENCE, **options)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        return done.stdout
+
+    def start_example(self, name, *arguments, **options):
+        process = subprocess.Popen([program(name), *arguments], **options)
+        self.started.append(process)
+        return process
+
+    def stop(self, process):
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(conveyor.PATIENCE), 0)
+
+    def check_audit(self):
+        found = json.loads(conveyor.call("doctor", self.segment, "--json").stdout)
+        self.assertEqual(found["free"] + found["reserved"] + found["queued"] + found["leased"], found["capacity"])
+        self.assertEqual(found["reserved"] + found["leased"], 0)
+        return found
+
+    def stage(self, name):
+        return next((s for s in self.stat()["stages"] if s["name"] == name), None)
+
+    def test_producer_and_consumer(self):
+        self.run_example("produce", self.segment, "filter", "file-1", "1000")
+        out = self.run_example("consume", self.segment, "filter", "1000")
+        self.assertEqual(out, b"".join(b"record %d\n" % i for i in range(1, 1001)))
+        self.assertEqual(self.check_audit()["queued"], 0)
+
+    def test_producer_waits_for_a_consumer_in_a_small_segment(self):
+        self.create("--max-total-records", "20")
+        producer = self.start_example("produce", self.segment, "filter", "file-1", "500")
+        out = self.run_example("consume", self.segment, "filter", "500")
+        self.assertEqual(producer.wait(conveyor.PATIENCE), 0)
+        self.assertEqual(out.count(b"\n"), 500)
+
+    def test_worker_forwards_acks_and_returns(self):
+        self.create("--max-retries", "2")
+        self.push(b"one\n\nbad luck\ntwo\n")
+        worker = self.start_example("worker", self.segment, "filter", "sink")
+        conveyor.wait_until(lambda: self.stage("dead-letter")["queued"] == 1, "a dead letter")
+        conveyor.wait_until(lambda: (self.stage("sink") or {"queued": 0})["queued"] == 2, "two results")
+        self.stop(worker)
+        self.assertEqual(self.pull(stage="sink"), b"ONE\nTWO\n")
+        self.assertEqual(self.pull(stage="dead-letter"), b"bad luck\n")
+        filtered = self.stage("filter")
+        self.assertEqual((filtered["queued"], filtered["leased"], filtered["acked"], filtered["delivered"]), (0, 0, 1, 6))
+        self.assertEqual(self.check_audit()["queued"], 0)
+
+    def test_worker_waits_for_the_next_stage_and_a_killed_one_loses_nothing(self):
+        self.create("--max-per-stage", "40")
+        lines = [b"line %d" % i for i in range(400)]
+        push = self.start("push", self.segment, "--stage", "filter", "--source", "file-1", stdin=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL)
+        killed = self.start_example("worker", self.segment, "filter", "sink")
+        push.stdin.write(b"".join(line + b"\n" for line in lines))
+        push.stdin.close()
+        conveyor.wait_until(lambda: (self.stage("sink") or {"queued": 0})["queued"] >= 30, "a full sink")
+        killed.kill()
+        killed.wait()
+        worker = self.start_example("worker", self.segment, "filter", "sink")
+        out = self.run_example("consume", self.segment, "sink", "400")
+        self.assertEqual(push.wait(conveyor.PATIENCE), 0)
+        self.stop(worker)
+        self.assertEqual(sorted(out.splitlines()), sorted(line.upper() for line in lines))
+        self.assertEqual(self.check_audit()["queued"], 0)
+
+    def test_source_heeds_the_signals(self):
+        self.create("--max-total-records", "1000", "--max-per-source", "100")
+        text = b"".join(b"%d\n" % i for i in range(300))
+        source = self.start_example("source", self.segment, "filter", "kafka-1", stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE)
+        source.stdin.write(text)
+        source.stdin.close()
+        conveyor.wait_until(lambda: any(s["backpressure"] == "pause" for s in self.stat()["sources"]), "a pause")
+        self.assertLessEqual(self.stage("filter")["queued"], 100)
+        out = self.run_example("consume", self.segment, "filter", "300")
+        self.assertEqual(out, text)
+        said = source.stdout.read().decode()
+        self.assertEqual(source.wait(conveyor.PATIENCE), 0)
+        self.assertRegex(said, r"^300 records, told to slow down [1-9]\d* times and to pause [1-9]\d* times, ")
+
+    def test_zero_copy(self):
+        self.create("--max-total-records", "30")
+        data = os.urandom(3000).hex().encode()  # 6,000 bytes: the last record is shorter
+        path = os.path.join(PLACE, "zero-copy-input-%d" % os.getpid())
+        with open(path, "wb") as f:
+            f.write(data)
+        self.addCleanup(os.unlink, path)
+        with open(path, "rb") as f:
+            source = self.start_example("zero_copy", self.segment, "filter", "file-1", "100", stdin=f)
+            out = self.run_example("consume", self.segment, "filter", "60")
+            self.assertEqual(source.wait(conveyor.PATIENCE), 0)
+        self.assertEqual(out.replace(b"\n", b""), data)
+        self.assertEqual(self.check_audit()["queued"], 0)
+
+    @unittest.skipUnless(os.path.exists(program("plus")), "built without a C++ compiler")
+    def test_plus(self):
+        self.create()
+        words = ["word-%d" % i for i in range(100)]
+        out = self.run_example("plus", self.segment, "filter", *words)
+        self.assertEqual(out.decode().split(), words)
+        self.assertEqual(self.check_audit()["queued"], 0)
+
+    def test_an_error_is_a_sentence(self):
+        for name, arguments in (("consume", ["filter", "1"]), ("worker", ["filter", "sink"]), ("source", ["f", "s"])):
+            done = subprocess.run([program(name), self.segment, *arguments], stdout=subprocess.DEVNULL,
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=conveyor.PATIENCE)
+            self.assertEqual((done.returncode, done.stderr.decode()), (1, name + ": no segment of that name\n"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,116 @@
+"""Checks that the manual pages and the completion name what the headers and the command have, and nothing else."""
+import glob
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+ROOT = sys.argv.pop()
+COMMAND = os.environ["CONVEYOR"]
+PAGES = os.path.join(ROOT, "lib", "packaging", "man")
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def one_blank(text):
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def declared():
+    """Name and declaration of each public function."""
+    for path in sorted(glob.glob(os.path.join(ROOT, "include", "conveyor", "*.h"))):
+        for text in re.findall(r"^CVB_API ([^;]+;)", read(path), re.M):
+            yield re.search(r"(cvb_\w+)\(", text)[1], one_blank(text)
+
+
+def synopses():
+    """Name and declaration of each function in a page of section 3."""
+    for path in sorted(glob.glob(os.path.join(PAGES, "*.3.scd"))):
+        block = re.search(r"^# SYNOPSIS\n\n```\n(.*?)^```", read(path), re.M | re.S)[1]
+        for text in re.findall(r"^(?!#)([^;]+;)", block, re.M):
+            yield re.search(r"(cvb_\w+)\(", text)[1], one_blank(text)
+
+
+def help_of(*arguments):
+    return subprocess.run([COMMAND, *arguments, "--help"], stdout=subprocess.PIPE, check=True).stdout.decode()
+
+
+def commands():
+    return re.findall(r"^  ([a-z-]+)  ", help_of(), re.M)
+
+
+def options(command):
+    return re.findall(r"^  (--[a-z-]+)", help_of(command), re.M)
+
+
+def complete(*words):
+    """What bash offers for the last of the words."""
+    script = """source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _conveyor; printf '%s\\n' "${COMPREPLY[@]}" """
+    environment = dict(os.environ, PATH=os.path.dirname(COMMAND) + ":" + os.environ["PATH"])
+    done = subprocess.run(["bash", "-c", script, "bash", os.path.join(ROOT, "lib", "packaging", "completion", "conveyor"),
+                           "conveyor", *words], stdout=subprocess.PIPE, env=environment, check=True)
+    return done.stdout.decode().split()
+
+
+class Manuals(unittest.TestCase):
+    maxDiff = None
+
+    def test_each_function_has_its_page(self):
+        self.assertEqual(dict(synopses()), dict(declared()))
+
+    def test_each_function_is_found_by_its_name(self):
+        build = read(os.path.join(ROOT, "lib", "packaging", "meson.build"))
+        for name, _ in declared():
+            self.assertRegex(build, r"'%s(\.3)?'" % name)
+
+    def test_each_page_names_its_functions(self):
+        for path in glob.glob(os.path.join(PAGES, "*.3.scd")):
+            text = read(path)
+            named = re.search(r"^# NAME\n\n(.*?) - ", text, re.M | re.S)[1].replace("\n", " ").split(", ")
+            shown = re.findall(r"(cvb_\w+)\(", re.search(r"^```\n(.*?)^```", text, re.M | re.S)[1])
+            self.assertEqual(sorted(named), sorted(shown), path)
+
+    def test_each_error_is_explained(self):
+        text = read(os.path.join(PAGES, "cvb_error_text.3.scd"))
+        for name in re.findall(r"^    (CVB_E\w+) = ", read(os.path.join(ROOT, "include", "conveyor", "types.h")), re.M):
+            self.assertIn("*%s*\n" % name, text)
+
+    def test_the_command_page_has_each_option(self):
+        text = read(os.path.join(PAGES, "conveyor.1.scd"))
+        synopsis = dict(re.findall(r"^\*conveyor ([a-z-]+)\*(.*?)(?=^\*|^#)", text, re.M | re.S))
+        synopsis.pop("--version")
+        self.assertEqual(sorted(synopsis), sorted(commands()))
+        for command in commands():
+            self.assertIn("*%s*\n\t" % command, text)
+            if command == "bench":
+                continue
+            has = set(options(command)) - {"--help"}
+            self.assertEqual(set(re.findall(r"\*(--[a-z-]+)\*", synopsis[command])), has, command)
+            for option in has:
+                self.assertRegex(text, r"\n(\S.*)?\*%s\*.*\n\t" % option)
+
+    def test_completion(self):
+        self.assertEqual(sorted(complete("")), sorted(commands() + ["--help", "--version"]))
+        self.assertEqual(complete("dead-letter", "x", "re"), ["retry"])
+        for command in commands():
+            if command != "bench":
+                self.assertEqual(sorted(complete(command, "x", "--")), sorted(options(command)))
+
+    def test_completion_of_names(self):
+        segment = "conveyor-completion-%d" % os.getpid()
+        subprocess.run([COMMAND, "create", segment, "--max-total-records", "10"], check=True)
+        try:
+            subprocess.run([COMMAND, "push", segment, "--stage", "filter", "--source", "file-1"], input=b"x\n",
+                           stderr=subprocess.DEVNULL, check=True)
+            self.assertEqual(complete("pull", segment[:-1]), [segment])
+            self.assertEqual(complete("pull", segment, "--stage", "f"), ["filter"])
+            self.assertEqual(complete("push", segment, "--source", ""), ["file-1"])
+        finally:
+            subprocess.run([COMMAND, "rm", segment], check=True)
+
+
+unittest.main()

@@ -1,0 +1,114 @@
+"""Runs a document's ```console blocks in order, in one shell, and compares what they print with what they show.
+
+usage: tour.py DOCUMENT ROOT DIFFERENCES, with CONVEYOR naming the command, whose folder comes first in PATH
+
+In a console block a line that begins with "$ " is a command, and one that begins with "> " goes on with it. What follows
+is its output, standard error among it. Two wildcards: … inside a line stands for any characters but blanks, and blanks
+then count as one, however many there are; a line that is … alone stands for any number of lines.
+
+A block whose first line is ```c PATH must stand, as it is, in that file below ROOT.
+
+Prints each difference. Exit status 0 if there are as many as expected: none, but for the test of this program.
+"""
+import fcntl
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+PATIENCE = 120
+SEGMENT = "readme-tour"
+
+
+def blocks(text):
+    """Yields the information string, the content and the number of the first line of each fenced block."""
+    for match in re.finditer(r"^```(\S[^\n]*)\n(.*?)^```$", text, re.M | re.S):
+        yield match[1], match[2], text.count("\n", 0, match.start()) + 2
+
+
+def steps(block, number):
+    """The commands of a console block: [line number, command, lines of output]."""
+    found = []
+    for offset, line in enumerate(block.splitlines()):
+        if line.startswith("$ "):
+            found.append([number + offset, line[2:], []])
+        elif line.startswith("> ") and found and not found[-1][2]:
+            found[-1][1] += "\n" + line[2:]
+        elif found:
+            found[-1][2].append(line)
+        else:
+            sys.exit("line %d: output before the first command" % (number + offset))
+    return found
+
+
+def line_pattern(line):
+    if "…" not in line:
+        return re.escape(line)
+    words = re.split(r"( +|…)", line)
+    return "".join(r"\S+" if w == "…" else " +" if w and not w.strip(" ") else re.escape(w) for w in words)
+
+
+def pattern(lines):
+    return "".join("(?:.*\n)*?" if line.strip() == "…" else line_pattern(line) + "\n" for line in lines)
+
+
+def run(found):
+    """Runs all commands in one shell, in a folder of its own; what each of them printed."""
+    mark = "end of step %d, of process %d"
+    script = "exec 2>&1\n"
+    for i, (_, command, _) in enumerate(found):
+        script += command + "\nprintf '%s\\n' '" + mark % (i, os.getpid()) + "'\n"
+    environment = dict(os.environ, LC_ALL="C.UTF-8")
+    environment["PATH"] = os.path.dirname(os.environ["CONVEYOR"]) + ":" + environment["PATH"]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, timeout=PATIENCE)
+        finally:
+            subprocess.run([os.environ["CONVEYOR"], "rm", SEGMENT], stderr=subprocess.DEVNULL, check=False)
+    rest, outputs = done.stdout.decode(errors="replace"), []
+    for i in range(len(found)):
+        output, _, rest = rest.partition(mark % (i, os.getpid()) + "\n")
+        outputs.append(output)
+    return outputs
+
+
+def check_console(found):
+    wrong = 0
+    for (number, command, lines), output in zip(found, run(found)):
+        if not re.fullmatch(pattern(lines), output):
+            wrong += 1
+            print("line %d: $ %s\n--- shown\n%s\n--- printed\n%s---" % (number, command, "\n".join(lines), output))
+    return wrong
+
+
+def check_code(name, block, number, root):
+    with open(os.path.join(root, name), encoding="utf-8") as f:
+        if block in f.read():
+            return 0
+    print("line %d: this block does not stand in %s" % (number, name))
+    return 1
+
+
+def main():
+    path, root, expected = sys.argv[1:]
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    found, wrong = [], 0
+    for kind, block, number in blocks(text):
+        if kind == "console":
+            found += steps(block, number)
+        elif kind.startswith("c "):
+            wrong += check_code(kind[2:], block, number, root)
+    if not found:
+        sys.exit("no console block")
+    with open(os.path.join(tempfile.gettempdir(), "conveyor-%s-%d.lock" % (SEGMENT, os.getuid())), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one tour at a time: the segment's name is the document's
+        subprocess.run([os.environ["CONVEYOR"], "rm", SEGMENT], stderr=subprocess.DEVNULL, check=False)
+        wrong += check_console(found)
+    print("%d commands, %d differences" % (len(found), wrong))
+    sys.exit(wrong != int(expected))
+
+
+main()
