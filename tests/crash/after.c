@@ -1,0 +1,469 @@
+/* after.c - the aftermaths, played on a copy of the segment as it was at one instruction of the victim.
+ *
+ * In the copy nobody holds the lock of the victim's seat, so it is dead there; while this process holds it, the victim
+ * counts as alive, and is as good as stopped for ever. Seat 0 is that of the idle peer that built the starting state;
+ * in the copies it is kept alive by a handle that does nothing else.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crash.h"
+
+static void seat_lock(int fd, uint32_t seat, bool held)
+{
+    struct flock l = {.l_type = held ? F_WRLCK : F_UNLCK, .l_whence = SEEK_SET, .l_start = (off_t)seat, .l_len = 1};
+    fcntl(fd, F_OFD_SETLK, &l);
+}
+
+static int open_for_locks(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static bool make_copy(const char *name, struct bytes *b, int *fd)
+{
+    struct cvb_settings s;
+    struct cvb_handle *keeper; /* of seat 0 */
+    settings_of_test(&s);
+    cvb_unlink(name);
+    if (cvb_create(name, &s) || !bytes_map(name, b) || cvb_attach(name, &keeper))
+        return false;
+    *fd = open_for_locks(name);
+    return *fd >= 0;
+}
+
+const char *arena_open(struct arena *x, struct world *w)
+{
+    x->w = w;
+    if (!make_copy(w->copy, &x->copy, &x->copy_fd) || !make_copy(w->second, &x->second, &x->second_fd))
+        return say("no copies");
+    x->helper = start_traced(helper_main, w, NULL);
+    return x->helper ? NULL : say("no helper");
+}
+
+void arena_close(struct arena *x)
+{
+    end(x->helper);
+    cvb_unlink(x->w->copy);
+    cvb_unlink(x->w->second);
+}
+
+/* No limit is exceeded by what the units say. */
+static const char *limits_hold(struct cvb_handle *h)
+{
+    struct cvb_census all, stage[STAGES], source[SOURCES];
+    int error = cvb_census(h, &all, stage, source, NULL);
+    if (error)
+        return say("census: %s", cvb_error_text(error));
+#define SUM(c) ((c).queued + (c).leased + (c).reserved)
+    if (SUM(all) > TOTAL)
+        return say("%u records in all", SUM(all));
+    for (unsigned i = 1; i < STAGES; i++)
+        if (SUM(stage[i]) > PER_STAGE)
+            return say("%u records in stage %u", SUM(stage[i]), i);
+    for (unsigned i = 0; i < SOURCES; i++)
+        if (SUM(source[i]) > PER_SOURCE)
+            return say("%u records of source %u", SUM(source[i]), i);
+    return NULL;
+}
+
+static const char *audit_exact(struct cvb_handle *h, bool empty)
+{
+    struct cvb_audit a;
+    int error = cvb_audit(h, &a);
+    if (error)
+        return say("audit: %s", cvb_error_text(error));
+    if (!a.exact || a.problems)
+        return say("audit: %u problems, %s", a.problems, a.first_problem);
+    if (empty && (a.free != TOTAL || cvb_total_buffered(h)))
+        return say("drained, but %u of %u are free, and %lld are counted", a.free, TOTAL,
+                   (long long)cvb_total_buffered(h));
+    return NULL;
+}
+
+static const char *no_dead_seats(struct cvb_handle *h)
+{
+    for (uint32_t s = 0; s < SEATS; s++) {
+        struct cvb_peer p;
+        int error = cvb_peer(h, s, &p);
+        if (error || p.state == CVB_PEER_DEAD)
+            return say("seat %u: %s", s, error ? cvb_error_text(error) : "still dead");
+    }
+    return NULL;
+}
+
+static const char *drain_stage(struct cvb_handle *h, unsigned stage, struct facts *f)
+{
+    struct cvb_lease l[5];
+    int n;
+    unsigned turns = 0;
+    while ((n = cvb_get_batch(h, stage, l, 5)) > 0) {
+        for (int i = 0; i < n; i++) {
+            const char *wrong = f ? facts_got(f, &l[i], true) : NULL;
+            if (wrong)
+                return wrong;
+        }
+        int error = cvb_ack(h, l, (size_t)n);
+        if (error || ++turns > 1000)
+            return say("ack while draining: %s", cvb_error_text(error));
+    }
+    return n ? say("get while draining: %s", cvb_error_text(n)) : NULL;
+}
+
+static const char *drain_all(struct cvb_handle *h, struct facts *f)
+{
+    const char *wrong = NULL;
+    for (unsigned s = 1; !wrong && s < STAGES_NAMED; s++)
+        wrong = drain_stage(h, s, f);
+    if (!wrong)
+        wrong = drain_stage(h, DEAD_LETTERS, f);
+    return wrong;
+}
+
+static const char *put_until(struct cvb_handle *h, unsigned stage, unsigned source, int fits, int refusal)
+{
+    struct cvb_record r[BATCH];
+    int why;
+    for (unsigned i = 0; i < BATCH; i++)
+        r[i] = (struct cvb_record){"0123456789abcdef", 16, source, 0};
+    int n = cvb_buffer_batch_for_stage(h, stage, r, (unsigned)fits + 1, &why);
+    return n == fits && why == refusal
+               ? NULL
+               : say("stage %u takes %d of source %u (%s), not %d", stage, n, source, cvb_error_text(why), fits);
+}
+
+static const char *fill_exactly(struct cvb_handle *h)
+{
+    const char *wrong = put_until(h, STAGE_A, 0, PER_SOURCE, CVB_ESOURCE_FULL);
+    if (!wrong)
+        wrong = put_until(h, STAGE_A, 1, PER_STAGE - PER_SOURCE, CVB_ESTAGE_FULL);
+    if (!wrong)
+        wrong = put_until(h, STAGE_B, 1, 2 * PER_SOURCE - PER_STAGE, CVB_ESOURCE_FULL);
+    if (!wrong)
+        wrong = put_until(h, STAGE_B, 2, TOTAL - 2 * PER_SOURCE, CVB_ETOTAL_FULL);
+    return wrong;
+}
+
+/* The new name is there or not, never in part, and has used up one place at most. */
+static const char *names_sound(struct cvb_handle *h, bool must)
+{
+    static unsigned serial;
+    char text[CVB_NAME_MAX + 1] = "", mine[32];
+    uint32_t id = 0;
+    bool there = !cvb_stage_name(h, STAGES_NAMED, text);
+    if ((there && strcmp(text, NEW_NAME)) || (must && !there))
+        return say("stage %u is called '%s'", STAGES_NAMED, text);
+    snprintf(mine, sizeof mine, "mine %u", serial++);
+    int error = cvb_stage(h, mine, &id);
+    if (error != (there ? CVB_ENAMES : 0) || (!there && id != STAGES_NAMED))
+        return say("another name: %s, id %u", cvb_error_text(error), id);
+    if (!there && (cvb_stage_name(h, id, text) || strcmp(text, mine)))
+        return say("stage %u is called '%s', not '%s'", id, text, mine);
+    return NULL;
+}
+
+static const char *check_with(struct world *w, struct cvb_handle *h, struct facts *f)
+{
+    int again = cvb_recover(h);
+    const char *wrong = again ? say("recovered again: %d", again) : no_dead_seats(h);
+    if (!wrong)
+        wrong = audit_exact(h, false);
+    if (!wrong)
+        wrong = limits_hold(h);
+    if (!wrong && w->interns)
+        wrong = names_sound(h, w->phase == OVER && !w->result);
+    if (!wrong)
+        wrong = drain_all(h, f);
+    if (!wrong)
+        wrong = facts_complete(f);
+    if (!wrong)
+        wrong = audit_exact(h, true);
+    if (!wrong)
+        wrong = fill_exactly(h);
+    if (!wrong)
+        wrong = drain_all(h, NULL);
+    return wrong ? wrong : audit_exact(h, true);
+}
+
+static const char *attach(const char *segment, struct cvb_handle **h)
+{
+    int error = cvb_attach(segment, h);
+    return error ? say("attach: %s", cvb_error_text(error)) : NULL;
+}
+
+/* Everybody but seat 0 is dead: a newcomer finds all as it should be. */
+const char *check_all(struct world *w, const char *segment, struct facts *f)
+{
+    struct cvb_handle *h;
+    const char *wrong = attach(segment, &h);
+    if (wrong)
+        return wrong;
+    wrong = check_with(w, h, f);
+    int error = cvb_detach(h);
+    return wrong ? wrong : error ? say("detach: %s", cvb_error_text(error)) : NULL;
+}
+
+/* b: killed, and recovered. */
+const char *after_kill(struct arena *x, const char *packed, bool over)
+{
+    struct facts f;
+    bytes_unpack(&x->copy, packed);
+    if (x->wreck)
+        bytes_wrong_hints(&x->copy, HINTS_NONE);
+    facts_build(x->w, over, &f);
+    return check_all(x->w, x->w->copy, &f);
+}
+
+static const char *survivor_put(struct world *w, struct cvb_handle *h, struct facts *f)
+{
+    char payload[64];
+    uint64_t id = w->next_id++;
+    fill_payload(payload, id);
+    int error = cvb_buffer_for_stage(h, STAGE_A, &(struct cvb_record){payload, length_of(id), 0, 0});
+    if (!error)
+        facts_put(f, id, STAGE_A, 0);
+    return error && (error > CVB_ESTAGE_FULL || error < CVB_EMEMORY_FULL) ? say("put: %s", cvb_error_text(error))
+                                                                          : NULL;
+}
+
+static const char *survivor_get(struct cvb_handle *h, unsigned stage, struct facts *f, struct cvb_lease *l, int *n)
+{
+    *n = cvb_get_batch(h, stage, l, 3);
+    const char *wrong = *n < 0 ? say("get: %s", cvb_error_text(*n)) : NULL;
+    for (int i = 0; i < *n && !wrong; i++)
+        wrong = facts_got(f, &l[i], false);
+    return wrong;
+}
+
+/* Of n leases the first is acked, the others are returned. */
+static const char *survivor_settle(struct cvb_handle *h, struct facts *f, const struct cvb_lease *l, int n)
+{
+    for (int i = 0; i < n; i++)
+        facts_settled(f, id_of(&l[i]), !i, &l[i]);
+    int error = n ? cvb_ack(h, l, 1) : 0;
+    if (error)
+        return say("ack: %s", cvb_error_text(error));
+    error = n ? cvb_return_to_buffer(h, l + 1, (size_t)n - 1) : 0;
+    return error ? say("return: %s", cvb_error_text(error)) : NULL;
+}
+
+/* Others work beside a stopped victim. */
+static const char *survive(struct world *w, struct cvb_handle *h, struct facts *f)
+{
+    struct cvb_lease l[3];
+    const char *wrong = limits_hold(h);
+    for (unsigned stage = STAGE_A; !wrong && stage <= STAGE_B; stage++) {
+        int n = 0;
+        wrong = survivor_put(w, h, f);
+        if (!wrong)
+            wrong = limits_hold(h);
+        if (!wrong)
+            wrong = survivor_get(h, stage, f, l, &n);
+        if (!wrong)
+            wrong = survivor_settle(h, f, l, n);
+        if (!wrong)
+            wrong = limits_hold(h);
+    }
+    return wrong;
+}
+
+/* a: killed, and nobody has recovered yet, which is the same as stopped; recovered in the end. */
+const char *after_stop(struct arena *x, const char *packed, bool over)
+{
+    struct facts f;
+    struct cvb_handle *h;
+    bytes_unpack(&x->copy, packed);
+    facts_build(x->w, over, &f);
+    seat_lock(x->copy_fd, x->w->seat, true);
+    const char *wrong = attach(x->w->copy, &h);
+    if (!wrong) {
+        wrong = survive(x->w, h, &f);
+        seat_lock(x->copy_fd, x->w->seat, false);
+        int n = cvb_recover(h);
+        if (!wrong && n < 0)
+            wrong = say("recover: %s", cvb_error_text(n));
+        if (!wrong)
+            wrong = check_with(x->w, h, &f);
+        cvb_detach(h);
+    }
+    seat_lock(x->copy_fd, x->w->seat, false);
+    return wrong;
+}
+
+/* The helper: attaches to the second copy, and does at each command one thing that is stepped through. */
+static void helper_survive(struct world *w, struct cvb_handle *h)
+{
+    struct cvb_lease l[3];
+    char payload[64];
+    fill_payload(payload, 1);
+    cvb_buffer_for_stage(h, STAGE_A, &(struct cvb_record){payload, length_of(1), 0, 0});
+    w->progress = 1;
+    int n = cvb_get_batch(h, STAGE_A, l, 3);
+    w->progress = 2;
+    if (n > 0)
+        cvb_ack(h, l, 1);
+    w->progress = 3;
+    if (n > 1)
+        cvb_return_to_buffer(h, l + 1, (size_t)n - 1);
+    w->progress = 4;
+}
+
+void helper_main(struct world *w, const void *unused)
+{
+    (void)unused;
+    for (;;) {
+        struct cvb_handle *h;
+        raise(SIGSTOP); /* for a command */
+        if (cvb_attach(w->second, &h))
+            _exit(3);
+        raise(SIGSTOP); /* attached */
+        w->helper_phase = RUNNING;
+        if (w->command == HELP_RECOVER)
+            cvb_recover(h);
+        else
+            helper_survive(w, h);
+        w->helper_phase = OVER;
+        cvb_detach(h);
+    }
+}
+
+/* The second copy is the victim's segment, and the helper has attached while the victim was alive. */
+static const char *call_helper(struct arena *x, const char *packed, enum command command, bool dead)
+{
+    struct world *w = x->w;
+    bytes_unpack(&x->second, packed);
+    seat_lock(x->second_fd, w->seat, true);
+    w->command = command;
+    w->progress = 0;
+    w->helper_phase = PREPARING;
+    bool ready = go_on(x->helper);
+    if (dead)
+        seat_lock(x->second_fd, w->seat, false);
+    while (ready && w->helper_phase == PREPARING)
+        ready = step(x->helper);
+    return ready ? NULL : say("the helper could not attach");
+}
+
+static const char *dismiss_helper(struct arena *x)
+{
+    seat_lock(x->second_fd, x->w->seat, false);
+    return go_on(x->helper) ? NULL : say("the helper ended");
+}
+
+static const char *after_two_kills(struct arena *x, const char *packed, bool over)
+{
+    struct facts f;
+    bytes_unpack(&x->copy, packed);
+    facts_build(x->w, over, &f);
+    return check_all(x->w, x->w->copy, &f);
+}
+
+/* d: the recoverer is killed too, at each of its instructions that changes something; or at every so-many-th of those.
+ */
+const char *after_recoverer(struct arena *x, const char *packed, bool over, unsigned every)
+{
+    static char seen[1 << 17];
+    const char *wrong = call_helper(x, packed, HELP_RECOVER, true);
+    if (wrong)
+        return wrong;
+    bytes_pack(&x->second, seen);
+    uint64_t steps = 0, states = 0;
+    while (!wrong && x->w->helper_phase == RUNNING) {
+        if (!step(x->helper) || ++steps > 10 * BOUND)
+            return say("the recoverer ended, or does not end: %llu steps", (unsigned long long)steps);
+        if (bytes_equal(&x->second, seen))
+            continue;
+        bytes_pack(&x->second, seen);
+        if (states++ % every == every - 1) {
+            x->recoverer_states++;
+            wrong = after_two_kills(x, seen, over);
+        }
+    }
+    const char *bad = dismiss_helper(x);
+    return wrong ? wrong : bad;
+}
+
+/* d: a recoverer stops after so many steps, another one recovers all, and the first goes on. */
+const char *after_two(struct arena *x, const char *packed, bool over, uint64_t steps)
+{
+    struct facts f;
+    facts_build(x->w, over, &f);
+    const char *wrong = call_helper(x, packed, HELP_RECOVER, true);
+    for (uint64_t i = 0; !wrong && i < steps && x->w->helper_phase == RUNNING; i++)
+        if (!step(x->helper))
+            wrong = say("the recoverer ended");
+    struct cvb_handle *h = NULL;
+    if (!wrong)
+        wrong = attach(x->w->second, &h);
+    if (!wrong)
+        wrong = drain_all(h, &f);
+    if (!wrong)
+        wrong = facts_complete(&f);
+    if (h)
+        cvb_detach(h);
+    const char *bad = dismiss_helper(x);
+    memset(&f, 0, sizeof f);
+    wrong = wrong ? wrong : bad;
+    return wrong ? wrong : check_all(x->w, x->w->second, &f);
+}
+
+/* a: how many instructions each of a survivor's operations takes. */
+const char *after_counted(struct arena *x, const char *packed)
+{
+    const char *wrong = call_helper(x, packed, HELP_SURVIVE, false);
+    uint64_t steps = 0;
+    int progress = 0;
+    while (!wrong && x->w->helper_phase == RUNNING && progress < 4) {
+        if (!step(x->helper) || ++steps > BOUND)
+            return say("a survivor's operation %d does not end: %llu steps", progress, (unsigned long long)steps);
+        if (x->w->progress != progress) {
+            if (steps > x->steps_most[progress])
+                x->steps_most[progress] = steps;
+            progress = x->w->progress;
+            steps = 0;
+        }
+    }
+    const char *bad = wrong ? wrong : dismiss_helper(x);
+    return bad;
+}
+
+static const char *lap_put(struct world *w, struct cvb_handle *h, unsigned stage, struct facts *f)
+{
+    char payload[64];
+    uint64_t id = w->next_id++;
+    fill_payload(payload, id);
+    int error = cvb_buffer_for_stage(h, stage, &(struct cvb_record){payload, length_of(id), 4, 0});
+    if (!error)
+        facts_put(f, id, stage, 4);
+    return error && (error > CVB_ESTAGE_FULL || error < CVB_EMEMORY_FULL) ? say("put: %s", cvb_error_text(error))
+                                                                          : NULL;
+}
+
+/* c: others take all there is and go round the rings twice and more; what they got is kept in `delivered`. */
+const char *lap(struct world *w, struct facts *delivered)
+{
+    struct cvb_handle *h;
+    struct cvb_lease l[4];
+    const char *wrong = attach(w->segment, &h);
+    if (wrong)
+        return wrong;
+    for (unsigned i = 0; !wrong && i < 150; i++)
+        for (unsigned s = STAGE_A; !wrong && s <= STAGE_B; s++) {
+            int n;
+            wrong = survivor_get(h, s, delivered, l, &n);
+            for (int k = 0; k < n; k++)
+                facts_settled(delivered, id_of(&l[k]), true, &l[k]);
+            int error = !wrong && n > 0 ? cvb_ack(h, l, (size_t)n) : 0;
+            if (error)
+                wrong = say("ack: %s", cvb_error_text(error));
+            if (!wrong)
+                wrong = lap_put(w, h, s, delivered);
+        }
+    facts_leave(delivered, w);
+    cvb_detach(h);
+    return wrong;
+}

@@ -1,0 +1,121 @@
+/* bytes.c - the segment as bytes: all that an operation may change is packed, compared and copied.
+ *
+ * Of the cells only the first bytes are used by these tests' short records; rounding up to pages is left out too. This
+ * file alone knows the layout: for that, and to make hints wrong.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "crash.h"
+#include "segment.h"
+
+#define CELL_BYTES 64u
+
+struct range {
+    uint64_t at, length;
+};
+static struct range ranges[128];
+static unsigned range_count;
+static size_t packed_size;
+static struct cvb_geometry g;
+
+void settings_of_test(struct cvb_settings *s)
+{
+    cvb_settings_init(s);
+    s->max_total_records = TOTAL;
+    s->max_per_stage = PER_STAGE;
+    s->max_per_source = PER_SOURCE;
+    s->payload_size = PAYLOAD;
+    s->max_stages = STAGES;
+    s->max_sources = SOURCES;
+    s->max_pipelines = 3;
+    s->max_handles = SEATS;
+    s->max_retries = RETRIES;
+    s->class_count = 1;
+    s->classes[0] = (struct cvb_class){PAYLOAD, TOTAL};
+}
+
+static void range(uint64_t at, uint64_t length)
+{
+    ranges[range_count++] = (struct range){at, length};
+    packed_size += length;
+}
+
+static void find_ranges(void)
+{
+    struct cvb_settings s;
+    settings_of_test(&s);
+    cvb_geometry_of(&s, &g);
+    range(g.counters, sizeof(struct cvb_counter) * (1u + STAGES + SOURCES));
+    range(g.flags, sizeof(struct cvb_flag) * (3u + 2u * STAGES + SOURCES));
+    range(g.hints, sizeof(struct cvb_hint) * STAGES);
+    range(g.seats, sizeof(struct cvb_seat) * (SEATS + 1u));
+    range(g.idle, sizeof(struct cvb_idle) * (SEATS + 1u));
+    range(g.tallies, sizeof(struct cvb_tally) * (SEATS + 1u) * (STAGES + SOURCES));
+    for (int k = 0; k < CVB_KINDS; k++) {
+        range(g.references[k], 4u * g.name_limit[k]);
+        range(g.names[k], sizeof(struct cvb_name) * (g.name_limit[k] + SEATS + 1u));
+    }
+    range(g.units, sizeof(struct cvb_unit) * g.unit_count);
+    range(g.extensions, sizeof(struct cvb_extension) * g.large_count);
+    range(g.bitmaps, 8u * g.bitmap_words * g.bitmap_count);
+    range(g.rings, 8u * ((1u << g.dead_ring_bits) + ((STAGES - 1u) << g.ring_bits)));
+    for (uint32_t i = 0; i < g.cell_count; i++)
+        range(g.part[0].offset + (uint64_t)i * g.part[0].stride, CELL_BYTES);
+}
+
+size_t bytes_packed_size(void)
+{
+    if (!range_count)
+        find_ranges();
+    return packed_size;
+}
+
+bool bytes_map(const char *name, struct bytes *b)
+{
+    char path[256];
+    if (cvb_segment_path(name, path, sizeof path))
+        return false;
+    bytes_packed_size();
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    b->size = g.size;
+    b->base = fd < 0 ? MAP_FAILED : mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    return b->base != MAP_FAILED;
+}
+
+void bytes_unmap(struct bytes *b) { munmap(b->base, b->size); }
+
+void bytes_pack(const struct bytes *b, char *packed)
+{
+    for (unsigned i = 0; i < range_count; packed += ranges[i++].length)
+        memcpy(packed, b->base + ranges[i].at, ranges[i].length);
+}
+
+void bytes_unpack(const struct bytes *b, const char *packed)
+{
+    for (unsigned i = 0; i < range_count; packed += ranges[i++].length)
+        memcpy(b->base + ranges[i].at, packed, ranges[i].length);
+}
+
+bool bytes_equal(const struct bytes *b, const char *packed)
+{
+    for (unsigned i = 0; i < range_count; packed += ranges[i++].length)
+        if (memcmp(b->base + ranges[i].at, packed, ranges[i].length))
+            return false;
+    return true;
+}
+
+/* Heads and tails at the beginning; the bitmaps of free units full of units that are not, or empty. */
+void bytes_wrong_hints(const struct bytes *b, enum wrong_hints how)
+{
+    memset(b->base + g.hints, 0, sizeof(struct cvb_hint) * STAGES);
+    uint64_t *map = (void *)(b->base + g.bitmaps);
+    for (uint32_t b0 = 0; b0 < g.bitmap_count; b0++)
+        for (uint32_t u = 0; u < g.unit_count; u++) {
+            uint64_t *word = &map[b0 * g.bitmap_words + u / 64], bit = UINT64_C(1) << u % 64;
+            *word = how == HINTS_NONE ? *word & ~bit : *word | bit;
+        }
+}

@@ -1,0 +1,157 @@
+/* crash.h - what the parts of the single-step harness share; main.c says how it works. */
+#ifndef CVB_TESTS_CRASH_H
+#define CVB_TESTS_CRASH_H
+
+#include <conveyor/buffer.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* The segment: small, so that it can be copied at every instruction; large payloads make it have few spare cells. */
+enum { DEAD_LETTERS, STAGE_A, STAGE_B, STAGE_C, STAGES_NAMED, STAGES };
+enum { SOURCES = 5, PER_STAGE = 10, PER_SOURCE = 7, TOTAL = 16, RETRIES = 2, SEATS = 6, TRAIN = 4, PAYLOAD = 16384 };
+enum { RECORDS_MOST = 128, BATCH = 8, BOUND = 200000 };
+
+/* A record of the starting state, or of what the victim did before its operation. */
+enum owner { QUEUED, OF_VICTIM, OF_DEAD, GONE };
+struct known {
+    uint64_t id;
+    uint8_t stage, source, retry, owner;
+};
+
+/* What the operation does with records that are named before it begins; the first `done` of them were done. */
+enum intent_kind { PUT, ACK, RETURN, FORWARD, REPLACE };
+struct intent {
+    enum intent_kind kind;
+    uint64_t id, result; /* result: the record that REPLACE puts */
+    uint8_t source;
+};
+
+/* Shared by the runner and its children: what is true of the segment, and how far the victim is. */
+enum phase { PREPARING, RUNNING, OVER };
+struct world {
+    char segment[64]; /* the real one */
+    char copy[64];    /* aftermaths are played here */
+    char second[64];  /* a recoverer is stepped here */
+    uint64_t next_id;
+    struct known known[RECORDS_MOST];
+    unsigned known_count;
+    struct intent intent[BATCH];
+    unsigned intent_count;
+    bool takes, acks;   /* the operation leases records of STAGE_A; and acks them */
+    unsigned dead;      /* peers that die before the operation begins */
+    bool interns;       /* it makes the name NEW_NAME */
+    uint32_t seat;      /* the victim's */
+    volatile int phase; /* of the victim */
+    volatile int result;
+    volatile unsigned done;
+    uint64_t taken[BATCH];
+    unsigned taken_count;
+    volatile int built; /* the starting state is there */
+    /* the helper */
+    volatile int command, helper_phase, progress;
+};
+#define NEW_NAME "a name that is new"
+
+/* ledger.c: what must be found afterwards. */
+struct fact {
+    uint64_t id;
+    uint64_t where;  /* bits of place(): where it is found once the victim's seat was recovered */
+    uint64_t seen;   /* where others may get it while the victim is only stopped */
+    bool absent;     /* it may be gone instead */
+    bool found;      /* it was got */
+    bool ordered;    /* comes in order of ids with others of its source */
+    bool extra;      /* put by a survivor */
+    uint64_t at;     /* where it was got */
+    int16_t partner; /* exactly one of the two is there */
+    int16_t before;  /* is there only if that one is */
+    uint8_t source;
+};
+struct facts {
+    struct fact fact[RECORDS_MOST];
+    unsigned count;
+    uint64_t last[STAGES][SOURCES];
+};
+
+const char *say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+uint64_t place(unsigned stage, unsigned retry);
+void fill_payload(char *to, uint64_t id);
+uint32_t length_of(uint64_t id);
+struct known *ledger_add(struct world *w, uint64_t id, unsigned stage, unsigned source);
+struct known *ledger_find(struct world *w, uint64_t id);
+void facts_build(const struct world *w, bool over, struct facts *f);
+const char *facts_got(struct facts *f, const struct cvb_lease *l, bool recovered);
+void facts_settled(struct facts *f, uint64_t id, bool acked, const struct cvb_lease *l);
+void facts_put(struct facts *f, uint64_t id, unsigned stage, unsigned source);
+void facts_leave(struct facts *f, struct world *w);
+const char *facts_after(struct facts *f, const struct facts *before);
+const char *facts_complete(const struct facts *f);
+uint64_t id_of(const struct cvb_lease *l);
+
+/* bytes.c: the segment as bytes. */
+struct bytes {
+    char *base;
+    uint64_t size;
+};
+bool bytes_map(const char *name, struct bytes *b);
+void bytes_unmap(struct bytes *b);
+size_t bytes_packed_size(void);
+void bytes_pack(const struct bytes *b, char *packed);
+void bytes_unpack(const struct bytes *b, const char *packed);
+bool bytes_equal(const struct bytes *b, const char *packed);
+enum wrong_hints { HINTS_STALE, HINTS_NONE };
+void bytes_wrong_hints(const struct bytes *b, enum wrong_hints how);
+void settings_of_test(struct cvb_settings *s);
+
+/* states.c and work.c: the tables. */
+struct start {
+    const char *name;
+    void (*build)(struct world *w, struct cvb_handle *h);
+    unsigned dead; /* peers that die before the operation begins; SEATS: as many as there are seats */
+    bool hints;    /* are wrong */
+};
+extern const struct start starts[];
+extern const unsigned start_count;
+struct operation {
+    const char *name;
+    void (*prepare)(struct world *w);
+    int (*run)(struct world *w);
+};
+extern const struct operation operations[];
+extern const unsigned operation_count;
+int put_some(struct world *w, struct cvb_handle *h, unsigned stage, unsigned source, unsigned n);
+int lease_some(struct world *w, struct cvb_handle *h, unsigned stage, unsigned n, enum owner owner,
+               struct cvb_lease *l);
+void make_dead_peers(struct world *w, unsigned count);
+
+/* step.c: processes and single steps. */
+pid_t start_traced(void (*run)(struct world *w, const void *what), struct world *w, const void *what);
+bool step(pid_t pid);  /* false: it has ended or was struck by a signal */
+bool go_on(pid_t pid); /* to its next stop */
+uint64_t where_is(pid_t pid);
+void end(pid_t pid);
+void name_address(uint64_t address, char *text, size_t size);
+
+/* after.c: the aftermaths. NULL if all is well, else what is wrong. */
+struct arena {
+    struct world *w;
+    struct bytes copy, second;
+    int copy_fd, second_fd; /* of their own, for the locks of seats */
+    pid_t helper;
+    uint64_t steps_most[4]; /* of a survivor's put, get, ack, return */
+    uint64_t recoverer_states;
+    bool wreck; /* the hints as well */
+};
+enum command { HELP_RECOVER, HELP_SURVIVE };
+const char *arena_open(struct arena *x, struct world *w);
+void arena_close(struct arena *x);
+void helper_main(struct world *w, const void *unused);
+const char *after_kill(struct arena *x, const char *packed, bool over);
+const char *after_stop(struct arena *x, const char *packed, bool over);
+const char *after_recoverer(struct arena *x, const char *packed, bool over, unsigned every);
+const char *after_two(struct arena *x, const char *packed, bool over, uint64_t steps);
+const char *after_counted(struct arena *x, const char *packed);
+const char *lap(struct world *w, struct facts *delivered);
+const char *check_all(struct world *w, const char *segment, struct facts *f);
+
+#endif

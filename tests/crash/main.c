@@ -1,0 +1,423 @@
+/* main.c - a victim runs one public operation of the shipped library, one instruction at a time.
+ *
+ * For each operation and starting state a victim process is stopped by ptrace after every instruction. A kill or a stop
+ * there leaves the segment as it is at that moment; so its bytes are copied, and what may follow is played on the copy:
+ *
+ *   a  nobody has recovered yet: another handle puts, gets, acks and returns, and no limit is exceeded; recovered then
+ *   b  killed and recovered: the audit is exact, every accepted record is there, leased ones with one try more, none is
+ *      torn or comes twice; then it is filled to exactly each limit and drained to exactly nothing
+ *   c  stopped, on the real segment: others take all, go round the rings, use the cells again; the victim goes on, its
+ *      result is true, and b holds
+ *   d  the recoverer is killed too, at each of its instructions, or it is stopped and another one recovers
+ *
+ * Why not every instruction needs an aftermath of its own: a, b and d see nothing of the victim but the segment's
+ * bytes. Two instructions between which the bytes are the same have the same aftermath, and are counted as covered by
+ * it. c depends on the victim's registers as well, and is played at instructions of its own choice: before and after
+ * changes of the segment, and at random ones.
+ *
+ * A quick run plays a seeded part of them; --full plays all of a, b and d (of d the interleaved recoverers: a part).
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crash.h"
+
+enum { FAILURES_SHOWN = 3, CASE_SECONDS = 240, STATES_KEPT = 4096, REACH = 30000 };
+
+struct options {
+    bool full, list;
+    uint64_t seed;
+    const char *operation, *start;
+};
+
+/* What a case found; shared by the runner and main. */
+struct tally {
+    uint64_t instructions, covered, states, played[4], counted, recoverer_states, steps_most[4], failures;
+    char where[512]; /* what was being done */
+};
+
+struct runner {
+    const struct options *options;
+    const struct operation *operation;
+    const struct start *start;
+    struct world *w;
+    struct tally *t;
+    struct arena arena;
+    struct bytes real;
+    pid_t builder, victim;
+    char *packed;
+    uint64_t changed[STATES_KEPT]; /* the instructions after which the segment was another */
+    unsigned changes;
+};
+
+static void *shared(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        exit(2);
+    return p;
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+/* The same choice for the same seed, case and place. */
+static uint64_t chance(const struct runner *r, uint64_t what, uint64_t place)
+{
+    uint64_t x = r->options->seed;
+    x = mix(x ^ (uint64_t)(r->operation - operations) << 8 ^ (uint64_t)(r->start - starts));
+    return mix(x ^ what << 56 ^ place);
+}
+
+static bool one_in(const struct runner *r, uint64_t what, uint64_t place, unsigned quick, unsigned full)
+{
+    unsigned n = r->options->full ? full : quick;
+    return n && chance(r, what, place) % n == 0;
+}
+
+static void failed(struct runner *r, const char *aftermath, uint64_t at, const char *what)
+{
+    char address[256] = "";
+    if (r->t->failures++ >= FAILURES_SHOWN)
+        return;
+    if (r->victim)
+        name_address(where_is(r->victim), address, sizeof address);
+    printf("FAILED %s, %s, aftermath %s at instruction %llu before %s: %s\n", r->operation->name, r->start->name,
+           aftermath, (unsigned long long)at, address, what);
+    fflush(stdout);
+}
+
+/* The peer that builds the starting state and stays. */
+static void build(struct world *w, const struct start *start)
+{
+    struct cvb_handle *h;
+    struct bytes b;
+    uint32_t id;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    bool fine = !cvb_attach(w->segment, &h) && !cvb_stage(h, "a", &id) && !cvb_stage(h, "b", &id) &&
+                !cvb_stage(h, "c", &id) && !cvb_source(h, "s", &id);
+    if (fine) {
+        start->build(w, h);
+        if (start->hints && bytes_map(w->segment, &b))
+            bytes_wrong_hints(&b, HINTS_STALE);
+    }
+    w->built = fine ? 1 : -1;
+    for (;;)
+        pause();
+}
+
+static void victim_main(struct world *w, const void *what)
+{
+    const struct operation *o = what;
+    o->prepare(w);
+    raise(SIGSTOP);
+    w->phase = RUNNING;
+    w->result = o->run(w);
+    w->phase = OVER;
+    raise(SIGSTOP);
+}
+
+/* A new segment in its starting state, and a victim that is about to begin. */
+static bool set_up(struct runner *r)
+{
+    static unsigned serial;
+    struct world *w = r->w;
+    struct cvb_settings s;
+    memset(w, 0, sizeof *w);
+    snprintf(w->segment, sizeof w->segment, "conveyor-crash-%d-%u", getpid(), serial++);
+    snprintf(w->copy, sizeof w->copy, "conveyor-crash-%d-copy", getpid());
+    snprintf(w->second, sizeof w->second, "conveyor-crash-%d-second", getpid());
+    w->next_id = 1000;
+    w->dead = r->start->dead;
+    settings_of_test(&s);
+    if (cvb_create(w->segment, &s) || !bytes_map(w->segment, &r->real))
+        return false;
+    if (!(r->builder = fork()))
+        build(w, r->start);
+    while (!w->built)
+        if (waitpid(r->builder, NULL, WNOHANG))
+            return false;
+    if (w->built < 0)
+        return false;
+    r->victim = start_traced(victim_main, w, r->operation);
+    return r->victim != 0;
+}
+
+static void tear_down(struct runner *r)
+{
+    end(r->victim);
+    end(r->builder);
+    r->victim = r->builder = 0;
+    bytes_unmap(&r->real);
+    cvb_unlink(r->w->segment);
+}
+
+static void note(struct runner *r, const char *what, uint64_t at)
+{
+    snprintf(r->t->where, sizeof r->t->where, "%s at instruction %llu", what, (unsigned long long)at);
+}
+
+static void judge(struct runner *r, unsigned which, const char *name, uint64_t at, const char *wrong)
+{
+    r->t->played[which]++;
+    if (wrong)
+        failed(r, name, at, wrong);
+}
+
+/* a, b and d for the segment as it is now. True if a and b were played. */
+static bool aftermaths(struct runner *r, uint64_t at, uint64_t state, bool over)
+{
+    bool always = over || !state;
+    bool played = always || one_in(r, 1, state, 4, 1);
+    if (played) {
+        note(r, "a", at);
+        judge(r, 0, "a", at, after_stop(&r->arena, r->packed, over));
+        note(r, "b", at);
+        judge(r, 1, "b", at, after_kill(&r->arena, r->packed, over));
+    }
+    if (one_in(r, 2, state, 40, 1)) {
+        note(r, "d", at);
+        judge(r, 3, "d", at, after_recoverer(&r->arena, r->packed, over, r->options->full ? 1 : 3));
+    }
+    if (one_in(r, 3, state, 60, 4)) {
+        note(r, "d (two recoverers)", at);
+        judge(r, 3, "d (two)", at, after_two(&r->arena, r->packed, over, chance(r, 4, state) % 4000));
+    }
+    if (one_in(r, 5, state, 40, 10)) {
+        note(r, "a (counted)", at);
+        r->t->counted++;
+        const char *wrong = after_counted(&r->arena, r->packed);
+        if (wrong)
+            failed(r, "a (counted)", at, wrong);
+    }
+    return played;
+}
+
+static const char *result_true(const struct world *w)
+{
+    int e = w->result;
+    bool refusal = e <= CVB_ESTAGE_FULL && e >= CVB_EMEMORY_FULL;
+    return !e || refusal || (w->interns && e == CVB_ENAMES) ? NULL : say("its result is: %s", cvb_error_text(e));
+}
+
+/* Steps through the whole operation. */
+static void step_through(struct runner *r)
+{
+    struct world *w = r->w;
+    uint64_t at = 0, state = 0;
+    bool played = false;
+    bytes_pack(&r->real, r->packed);
+    while (w->phase != OVER) {
+        if (!step(r->victim)) {
+            failed(r, "none", at, "the victim ended");
+            return;
+        }
+        if (w->phase == PREPARING)
+            continue;
+        bool over = w->phase == OVER, first = !at++;
+        if (first || over || !bytes_equal(&r->real, r->packed)) {
+            bytes_pack(&r->real, r->packed);
+            played = aftermaths(r, at, state++, over);
+            if (r->changes < STATES_KEPT)
+                r->changed[r->changes++] = at;
+        }
+        r->t->covered += played;
+    }
+    r->t->instructions = at;
+    r->t->states = state;
+    const char *wrong = result_true(w);
+    if (wrong)
+        failed(r, "none", at, wrong);
+}
+
+/* c: on a segment of its own. */
+static const char *stop_at(struct runner *r, uint64_t at)
+{
+    struct world *w = r->w;
+    struct facts before, f;
+    while (w->phase == PREPARING)
+        if (!step(r->victim))
+            return say("the victim ended");
+    for (uint64_t i = 1; i < at && w->phase == RUNNING; i++)
+        if (!step(r->victim))
+            return say("the victim ended");
+    if (w->phase == OVER)
+        return NULL; /* another way through it than the first time: there is nothing left to stop */
+    facts_build(w, false, &before);
+    const char *wrong = lap(w, &before);
+    if (!wrong && !go_on(r->victim))
+        wrong = say("the victim ended when it went on");
+    if (!wrong)
+        wrong = result_true(w);
+    if (wrong)
+        return wrong;
+    end(r->victim);
+    facts_build(w, true, &f);
+    wrong = facts_after(&f, &before);
+    return wrong ? wrong : check_all(w, w->segment, &f);
+}
+
+static void stop_and_lap(struct runner *r, uint64_t at)
+{
+    note(r, "c", at);
+    if (!set_up(r)) {
+        failed(r, "c", at, "no starting state");
+        return;
+    }
+    judge(r, 2, "c", at, stop_at(r, at));
+    tear_down(r);
+}
+
+/* Before and after changes of the segment, and anywhere. What takes long to reach is reached less often. */
+static void stops(struct runner *r)
+{
+    uint64_t n = r->t->instructions;
+    unsigned slow = n > REACH ? 10 : 1;
+    for (unsigned i = 0; i < r->changes; i++)
+        for (uint64_t before = 0; before < 2; before++)
+            if (r->changed[i] > before && one_in(r, 6 + before, i, 50 * slow, slow))
+                stop_and_lap(r, r->changed[i] - before);
+    for (unsigned i = 0; i < (r->options->full ? 20 / slow : 1); i++)
+        stop_and_lap(r, 1 + chance(r, 8, i) % (n ? n : 1));
+}
+
+static int run_case(struct runner *r)
+{
+    alarm(CASE_SECONDS);
+    r->packed = malloc(bytes_packed_size());
+    if (!r->packed || !set_up(r)) {
+        failed(r, "none", 0, "no starting state");
+        return 1;
+    }
+    r->arena.wreck = r->start->hints;
+    const char *wrong = arena_open(&r->arena, r->w);
+    if (wrong) {
+        failed(r, "none", 0, wrong);
+        return 1;
+    }
+    step_through(r);
+    memcpy(r->t->steps_most, r->arena.steps_most, sizeof r->t->steps_most);
+    r->t->recoverer_states = r->arena.recoverer_states;
+    arena_close(&r->arena);
+    tear_down(r);
+    stops(r);
+    return 0;
+}
+
+/* Leaves no segment behind, whatever happened to the runner. */
+static void clean(pid_t runner)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -f /dev/shm/conveyor-crash-%d-*", runner);
+    if (system(command))
+        return;
+}
+
+static void run_apart(struct runner *r)
+{
+    memset(r->t, 0, sizeof *r->t);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (!pid)
+        _exit(run_case(r));
+    int status;
+    waitpid(pid, &status, 0);
+    clean(pid);
+    if (WIFSIGNALED(status)) {
+        r->t->failures++;
+        printf("FAILED %s, %s: %s while playing %s\n", r->operation->name, r->start->name,
+               WTERMSIG(status) == SIGALRM ? "does not end" : strsignal(WTERMSIG(status)), r->t->where);
+    }
+}
+
+static void print_row(const char *operation, const char *start, const struct tally *t)
+{
+    printf("%-16s %-16s %8llu of %8llu %6llu  a %6llu b %6llu c %6llu d %6llu (%llu)  %llu failed\n", operation, start,
+           (unsigned long long)t->covered, (unsigned long long)t->instructions, (unsigned long long)t->states,
+           (unsigned long long)t->played[0], (unsigned long long)t->played[1], (unsigned long long)t->played[2],
+           (unsigned long long)t->played[3], (unsigned long long)t->recoverer_states, (unsigned long long)t->failures);
+    fflush(stdout);
+}
+
+static void add_up(struct tally *sum, const struct tally *t)
+{
+    sum->instructions += t->instructions;
+    sum->covered += t->covered;
+    sum->states += t->states;
+    sum->counted += t->counted;
+    sum->recoverer_states += t->recoverer_states;
+    sum->failures += t->failures;
+    for (int i = 0; i < 4; i++) {
+        sum->played[i] += t->played[i];
+        if (t->steps_most[i] > sum->steps_most[i])
+            sum->steps_most[i] = t->steps_most[i];
+    }
+}
+
+static uint64_t seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec;
+}
+
+static int run_all(const struct options *o)
+{
+    struct world *w = shared(sizeof *w);
+    struct tally *t = shared(sizeof *t), sum = {0};
+    uint64_t began = seconds();
+    printf("operation        starting state   instructions covered states  aftermaths (d: killed recoverers)\n");
+    for (unsigned i = 0; i < operation_count; i++)
+        for (unsigned k = 0; k < start_count; k++) {
+            struct runner r = {.options = o, .operation = &operations[i], .start = &starts[k], .w = w, .t = t};
+            if ((o->operation && strcmp(o->operation, r.operation->name)) ||
+                (o->start && strcmp(o->start, r.start->name)))
+                continue;
+            run_apart(&r);
+            print_row(r.operation->name, r.start->name, t);
+            add_up(&sum, t);
+        }
+    print_row("all", "all", &sum);
+    printf("most instructions of a survivor's put %llu, get %llu, ack %llu, return %llu (bound %d; %llu counted)\n",
+           (unsigned long long)sum.steps_most[0], (unsigned long long)sum.steps_most[1],
+           (unsigned long long)sum.steps_most[2], (unsigned long long)sum.steps_most[3], BOUND,
+           (unsigned long long)sum.counted);
+    printf("%s, seed %llu, %llu s\n", o->full ? "full" : "quick", (unsigned long long)o->seed,
+           (unsigned long long)(seconds() - began));
+    return sum.failures != 0;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: crash [--full] [--seed N] [--operation NAME] [--state NAME]\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.seed = 1};
+    for (int i = 1; i < argc; i++) {
+        bool more = i + 1 < argc;
+        if (!strcmp(argv[i], "--full"))
+            o.full = true;
+        else if (!strcmp(argv[i], "--seed") && more)
+            o.seed = strtoull(argv[++i], NULL, 0);
+        else if (!strcmp(argv[i], "--operation") && more)
+            o.operation = argv[++i];
+        else if (!strcmp(argv[i], "--state") && more)
+            o.start = argv[++i];
+        else
+            return usage();
+    }
+    return run_all(&o);
+}

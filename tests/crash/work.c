@@ -1,0 +1,389 @@
+/* work.c - the operations of the victim. `prepare` runs at full speed, `run` one instruction at a time. */
+#include <string.h>
+#include <unistd.h>
+
+#include "crash.h"
+
+static struct {
+    struct cvb_handle *h;
+    struct cvb_lease lease[16];
+    unsigned leases;
+    struct cvb_slot slot[BATCH];
+    unsigned slots;
+    struct cvb_record record[BATCH];
+    unsigned records;
+    char payload[BATCH][64];
+    char room[BATCH * PAYLOAD];
+} v;
+
+static void join(struct world *w)
+{
+    if (cvb_attach(w->segment, &v.h))
+        _exit(2);
+    for (uint32_t s = 0; s < SEATS; s++) {
+        struct cvb_peer p;
+        if (!cvb_peer(v.h, s, &p) && p.pid == getpid())
+            w->seat = s;
+    }
+    make_dead_peers(w, w->dead < SEATS ? w->dead : SEATS - 2);
+}
+
+/* A record that is about to be put. */
+static void mean_record(struct world *w, unsigned source)
+{
+    uint64_t id = w->next_id++;
+    struct cvb_record *r = &v.record[v.records];
+    fill_payload(v.payload[v.records], id);
+    *r = (struct cvb_record){v.payload[v.records++], length_of(id), source, 0};
+}
+
+static void mean(struct world *w, enum intent_kind kind, uint64_t id, uint64_t result, unsigned source)
+{
+    w->intent[w->intent_count++] = (struct intent){kind, id, result, (uint8_t)source};
+}
+
+static void mean_put(struct world *w, unsigned source)
+{
+    mean_record(w, source);
+    mean(w, PUT, w->next_id - 1, 0, source);
+}
+
+static void with_one(struct world *w)
+{
+    join(w);
+    mean_put(w, 0);
+}
+
+static void with_batch(struct world *w)
+{
+    join(w);
+    for (unsigned i = 0; i < 6; i++)
+        mean_put(w, i / 3);
+}
+
+static void with_train(struct world *w)
+{
+    join(w);
+    for (unsigned i = 0; i < TRAIN; i++)
+        mean_put(w, 0);
+}
+
+/* Leases of STAGE_A; if there is nothing to lease, records of its own. */
+static void with_leases(struct world *w, unsigned n)
+{
+    join(w);
+    int got = lease_some(w, v.h, STAGE_A, n, OF_VICTIM, v.lease);
+    if (got < (int)n && put_some(w, v.h, STAGE_A, 0, TRAIN) > 0) {
+        int more = lease_some(w, v.h, STAGE_A, n - (unsigned)got, OF_VICTIM, v.lease + got);
+        got += more > 0 ? more : 0;
+    }
+    v.leases = got > 0 ? (unsigned)got : 0;
+}
+
+/* What will be done with leases from..to of those. */
+static void mean_leases(struct world *w, enum intent_kind kind, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to && i < v.leases; i++) {
+        if (kind == REPLACE)
+            mean_record(w, v.lease[i].source);
+        mean(w, kind, id_of(&v.lease[i]), w->next_id - 1, v.lease[i].source);
+    }
+    if (from < v.leases) {
+        v.leases = v.leases < to ? v.leases - from : to - from;
+        memmove(v.lease, v.lease + from, v.leases * sizeof *v.lease);
+    } else {
+        v.leases = 0;
+    }
+}
+
+static void to_ack(struct world *w) { with_leases(w, 6), mean_leases(w, ACK, 0, 6); }
+static void to_ack_part(struct world *w) { with_leases(w, 4), mean_leases(w, ACK, 1, 3); }
+static void to_return(struct world *w) { with_leases(w, 6), mean_leases(w, RETURN, 0, 6); }
+static void to_return_part(struct world *w) { with_leases(w, 4), mean_leases(w, RETURN, 1, 3); }
+static void to_forward(struct world *w) { with_leases(w, 6), mean_leases(w, FORWARD, 0, 6); }
+static void to_forward_part(struct world *w) { with_leases(w, 4), mean_leases(w, FORWARD, 1, 3); }
+static void to_replace(struct world *w) { with_leases(w, 6), mean_leases(w, REPLACE, 0, 6); }
+static void to_replace_part(struct world *w) { with_leases(w, 4), mean_leases(w, REPLACE, 1, 3); }
+
+/* All that is in STAGE_A goes round until the first leases have used up their tries. */
+static void to_return_for_good(struct world *w)
+{
+    with_leases(w, 2);
+    for (unsigned round = 0; round < 40 && v.leases && v.lease[0].retry_count < RETRIES; round++) {
+        for (unsigned i = 0; i < v.leases; i++) {
+            struct known *k = ledger_find(w, id_of(&v.lease[i]));
+            k->owner = QUEUED;
+            k->retry++;
+        }
+        cvb_return_to_buffer(v.h, v.lease, v.leases);
+        int got = lease_some(w, v.h, STAGE_A, 2, OF_VICTIM, v.lease);
+        v.leases = got > 0 ? (unsigned)got : 0;
+    }
+    mean_leases(w, RETURN, 0, 2);
+}
+
+static void to_get(struct world *w)
+{
+    join(w);
+    w->takes = true;
+}
+
+static void to_take(struct world *w)
+{
+    to_get(w);
+    w->acks = true;
+}
+
+static void reserve(unsigned n)
+{
+    int got = cvb_reserve(v.h, STAGE_A, &(struct cvb_record){.length = 64}, v.slot, n, NULL);
+    v.slots = got > 0 ? (unsigned)got : 0;
+}
+
+static void to_publish(struct world *w)
+{
+    join(w);
+    reserve(6);
+    for (unsigned i = 0; i < v.slots; i++) {
+        fill_payload(v.slot[i].payload, w->next_id);
+        v.slot[i].length = length_of(w->next_id);
+        mean(w, PUT, w->next_id++, 0, 0);
+    }
+}
+
+/* The middle of the first unit. */
+static void to_publish_part(struct world *w)
+{
+    to_publish(w);
+    if (v.slots < 3)
+        return;
+    v.slots = w->intent_count = 2;
+    memmove(w->intent, w->intent + 1, sizeof w->intent - sizeof *w->intent);
+    memmove(v.slot, v.slot + 1, sizeof v.slot - sizeof *v.slot);
+}
+
+static void to_cancel(struct world *w)
+{
+    join(w);
+    reserve(6);
+}
+
+static void to_cancel_part(struct world *w)
+{
+    to_cancel(w);
+    if (v.slots < 3)
+        return;
+    v.slots = 2;
+    memmove(v.slot, v.slot + 1, sizeof v.slot - sizeof *v.slot);
+}
+
+static void to_detach(struct world *w)
+{
+    with_leases(w, 3);
+    reserve(2);
+    mean_leases(w, RETURN, 0, 3);
+}
+
+static void to_attach(struct world *w)
+{
+    w->seat = 1;
+    make_dead_peers(w, w->dead < SEATS ? w->dead : SEATS - 1);
+}
+
+static void to_intern(struct world *w)
+{
+    join(w);
+    w->interns = true;
+}
+
+static int attach(struct world *w) { return cvb_attach(w->segment, &v.h); }
+
+static int detach(struct world *w)
+{
+    w->done = w->intent_count;
+    return cvb_detach(v.h);
+}
+
+static int put_one(struct world *w)
+{
+    int error = cvb_buffer_for_stage(v.h, STAGE_A, v.record);
+    w->done = !error;
+    return error;
+}
+
+static int put_batch(struct world *w)
+{
+    int why, n = cvb_buffer_batch_for_stage(v.h, STAGE_A, v.record, v.records, &why);
+    w->done = n > 0 ? (unsigned)n : 0;
+    return n < 0 ? n : 0;
+}
+
+static int reserve_now(struct world *w)
+{
+    (void)w;
+    int n = cvb_reserve(v.h, STAGE_A, &(struct cvb_record){.length = 64}, v.slot, 6, NULL);
+    return n < 0 ? n : 0;
+}
+
+static int all_done(struct world *w, int error)
+{
+    w->done = error ? 0 : w->intent_count;
+    return error;
+}
+
+static int publish(struct world *w) { return all_done(w, cvb_publish(v.h, v.slot, v.slots)); }
+static int cancel(struct world *w) { return all_done(w, cvb_cancel(v.h, v.slot, v.slots)); }
+static int ack(struct world *w) { return all_done(w, cvb_ack(v.h, v.lease, v.leases)); }
+static int give_back(struct world *w) { return all_done(w, cvb_return_to_buffer(v.h, v.lease, v.leases)); }
+
+static int forward(struct world *w)
+{
+    int why, n = cvb_forward(v.h, STAGE_B, v.lease, v.leases, &why);
+    w->done = n > 0 ? (unsigned)n : 0;
+    return n < 0 ? n : 0;
+}
+
+static int replace(struct world *w)
+{
+    int why, n = cvb_forward_records(v.h, STAGE_B, v.lease, v.record, v.leases, &why);
+    w->done = n > 0 ? (unsigned)n : 0;
+    return n < 0 ? n : 0;
+}
+
+static int get(struct world *w, unsigned n)
+{
+    int got = cvb_get_batch(v.h, STAGE_A, v.lease, n);
+    for (int i = 0; i < got; i++)
+        w->taken[i] = id_of(&v.lease[i]);
+    w->taken_count = got > 0 ? (unsigned)got : 0;
+    return got < 0 ? got : 0;
+}
+
+static int get_one(struct world *w) { return get(w, 1); }
+static int get_train(struct world *w) { return get(w, TRAIN); }
+static int get_many(struct world *w) { return get(w, 7); }
+
+static int take(struct world *w)
+{
+    struct cvb_record r[3];
+    int got = cvb_take_batch(v.h, STAGE_A, r, 3, v.room, sizeof v.room);
+    for (int i = 0; i < got; i++)
+        memcpy(&w->taken[i], r[i].payload, sizeof w->taken[i]);
+    w->taken_count = got > 0 ? (unsigned)got : 0;
+    return got < 0 ? got : 0;
+}
+
+static const uint32_t stages[] = {STAGE_C, STAGE_B, STAGE_A};
+enum { SHORT_NS = 200000 };
+static int timed_out(int result) { return result > 0 || result == CVB_ETIMEDOUT ? 0 : result; }
+static int wait_credits(struct world *w)
+{
+    (void)w;
+    return timed_out(cvb_wait_credits(v.h, STAGE_A, 0, 0));
+}
+static int wait_credits_short(struct world *w)
+{
+    (void)w;
+    return timed_out(cvb_wait_credits(v.h, STAGE_A, 0, SHORT_NS));
+}
+static int wait_records(struct world *w)
+{
+    (void)w;
+    return timed_out(cvb_wait_records(v.h, stages, 3, 0));
+}
+static int wait_records_short(struct world *w)
+{
+    (void)w;
+    return timed_out(cvb_wait_records(v.h, stages, 1, SHORT_NS));
+}
+static int wait_any_short(struct world *w)
+{
+    (void)w;
+    return timed_out(cvb_wait_records(v.h, stages, 2, SHORT_NS));
+}
+
+static int recover(struct world *w)
+{
+    (void)w;
+    int n = cvb_recover(v.h);
+    return n < 0 ? n : 0;
+}
+
+static int intern(struct world *w)
+{
+    (void)w;
+    uint32_t id;
+    int error = cvb_stage(v.h, NEW_NAME, &id);
+    error = error ? error : cvb_source(v.h, NEW_NAME, &id);
+    return error ? error : cvb_pipeline(v.h, NEW_NAME, &id);
+}
+
+static int audit(struct world *w)
+{
+    (void)w;
+    struct cvb_audit a;
+    int error = cvb_audit(v.h, &a);
+    return error ? error : a.problems ? CVB_ECORRUPT : 0;
+}
+
+static int stat(struct world *w)
+{
+    (void)w;
+    uint32_t ids[STAGES];
+    struct cvb_counts counts;
+    struct cvb_census all, by_stage[STAGES], by_source[SOURCES], by_seat[SEATS];
+    struct cvb_peer peer;
+    char name[CVB_NAME_MAX + 1];
+    int bad = cvb_stage_size(v.h, STAGE_A) < 0 || cvb_stage_size(v.h, DEAD_LETTERS) < 0 || cvb_total_buffered(v.h) < 0;
+    bad |= cvb_stage_utilization(v.h, STAGE_A) < 0 || cvb_global_utilization(v.h) < 0;
+    bad |= cvb_stages_with_data(v.h, ids, STAGES) < 0 || cvb_stage_counts(v.h, STAGE_A, &counts) < 0;
+    bad |= cvb_source_counts(v.h, 0, &counts) < 0 || cvb_census(v.h, &all, by_stage, by_source, by_seat) < 0;
+    bad |= cvb_stage_name(v.h, STAGE_A, name) < 0 || cvb_peer(v.h, 0, &peer) < 0 || cvb_peer(v.h, w->seat, &peer) < 0;
+    return bad ? CVB_ECORRUPT : 0;
+}
+
+static int signals(struct world *w)
+{
+    (void)w;
+    struct cvb_backpressure b;
+    int error = cvb_backpressure(v.h, STAGE_A, 0, &b), should = cvb_should_backpressure(v.h, 0);
+    int64_t left = cvb_available_credits(v.h, 0);
+    return error ? error : should < 0 ? should : left < 0 ? (int)left : 0;
+}
+
+const struct operation operations[] = {
+    {"attach", to_attach, attach},
+    {"detach", to_detach, detach},
+    {"put one", with_one, put_one},
+    {"put train", with_train, put_batch},
+    {"put batch", with_batch, put_batch},
+    {"reserve", join, reserve_now},
+    {"publish", to_publish, publish},
+    {"publish part", to_publish_part, publish},
+    {"cancel", to_cancel, cancel},
+    {"cancel part", to_cancel_part, cancel},
+    {"get one", to_get, get_one},
+    {"get train", to_get, get_train},
+    {"get many", to_get, get_many},
+    {"take batch", to_take, take},
+    {"ack", to_ack, ack},
+    {"ack part", to_ack_part, ack},
+    {"return", to_return, give_back},
+    {"return part", to_return_part, give_back},
+    {"return last", to_return_for_good, give_back},
+    {"forward", to_forward, forward},
+    {"forward part", to_forward_part, forward},
+    {"forward new", to_replace, replace},
+    {"forward new part", to_replace_part, replace},
+    {"wait credits 0", join, wait_credits},
+    {"wait credits", join, wait_credits_short},
+    {"wait records 0", join, wait_records},
+    {"wait records", join, wait_records_short},
+    {"wait any", join, wait_any_short},
+    {"recover", join, recover},
+    {"names", to_intern, intern},
+    {"audit", join, audit},
+    {"state", join, stat},
+    {"signals", join, signals},
+};
+const unsigned operation_count = sizeof operations / sizeof *operations;
