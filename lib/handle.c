@@ -40,7 +40,9 @@ static void bind_places(struct cvb_handle *h)
     h->extensions = (void *)(base + g->extensions);
     h->counters = (void *)(base + g->counters);
     h->flags = (void *)(base + g->flags);
-    h->idle = (void *)(base + g->idle);
+    h->idle = base + g->idle;
+    h->idle_mask = (UINT64_C(1) << g->idle_bits) - 1;
+    h->idle_stride = sizeof(struct cvb_idle) + (UINT64_C(8) << g->idle_bits);
     uint64_t *ring = (void *)(base + g->rings);
     for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++) {
         struct cvb_ends *e = &h->ends[stage];

@@ -22,6 +22,13 @@ struct cvb_ends {
     uint32_t bits, turns;
 };
 
+/* What the last search for idle units saw that a refusal of the operation in hand led to. */
+struct cvb_refusal {
+    int refusal;
+    uint32_t counter, class;
+    uint64_t versions, returned;
+};
+
 struct cvb_mapping;
 struct cvb_handle {
     struct cvb_handle *next;     /* of this process */
@@ -31,7 +38,8 @@ struct cvb_handle {
     struct cvb_extension *extensions;
     struct cvb_counter *counters;
     struct cvb_flag *flags;
-    struct cvb_idle *idle;
+    char *idle;
+    uint64_t idle_stride, idle_mask;
     struct cvb_tally *tallies; /* of this handle's seat */
     int lock_fd;
     uint32_t seat;
@@ -40,9 +48,10 @@ struct cvb_handle {
     uint64_t seq;                 /* of the journal */
     uint32_t search;              /* where the next search for a free unit starts */
     struct cvb_ends *ends;        /* by stage */
-    uint32_t refused_class;       /* of the last put, if memory refused it */
-    uint64_t recover_ns;          /* when this handle looked for dead peers last */
-    uint32_t spin;                /* turns before a wait sleeps */
+    struct cvb_refusal refusal;
+    uint32_t refused_class;  /* of the last put, if memory refused it */
+    uint64_t recover_ns;     /* when this handle looked for dead peers last */
+    uint32_t spin;           /* turns before a wait sleeps */
     unsigned near;           /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     uint64_t idle_take;      /* the number in the own idle list where the next look begins */
     bool noisy;              /* the last ack found somebody waiting for what it ended */

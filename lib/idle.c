@@ -29,18 +29,25 @@
 #define LOOK_MOST 64u /* and in another's */
 #define LOOK_AGAIN 32u
 
-static struct cvb_idle *list_of(struct cvb_handle *h, uint32_t seat) { return h->idle + seat; }
+static struct cvb_idle *list_of(struct cvb_handle *h, uint32_t seat)
+{
+    return (struct cvb_idle *)(void *)(h->idle + (uint64_t)seat * h->idle_stride);
+}
 
-static uint64_t *entry_at(struct cvb_idle *list, uint64_t number) { return &list->entry[number % CVB_IDLE_ENTRIES]; }
+static uint64_t *entry_at(struct cvb_handle *h, struct cvb_idle *list, uint64_t number)
+{
+    return &list->entry[number & h->idle_mask];
+}
 
 /* The numbers of the entries that are listed: from *first to what is returned, less one. One that is being listed is
  * not among them, and its unit is not IDLE yet. */
-static uint64_t window(struct cvb_idle *list, uint64_t *first)
+static uint64_t window(struct cvb_handle *h, struct cvb_idle *list, uint64_t *first)
 {
     uint64_t end = cvb_load64_acq(&list->version) / 2;
     *first = cvb_load64_rlx(&list->first);
-    if (*first > end || end - *first > CVB_IDLE_ENTRIES)
-        *first = end < CVB_IDLE_ENTRIES ? 0 : end - CVB_IDLE_ENTRIES;
+    uint64_t places = h->idle_mask + 1;
+    if (*first > end || end - *first > places)
+        *first = end < places ? 0 : end - places;
     return end;
 }
 
@@ -64,12 +71,12 @@ static bool append(struct cvb_handle *h, uint32_t u, uint64_t key)
 {
     struct cvb_idle *list = list_of(h, h->seat);
     uint64_t number = (cvb_load64_rlx(&list->version) + 1) / 2, last = number + APPEND_TRIES;
-    while (in_use(h, cvb_load64_rlx(entry_at(list, number))))
+    while (in_use(h, cvb_load64_rlx(entry_at(h, list, number))))
         if (++number == last)
             return false;
     uint64_t version = 2 * number + 1; /* never that of another entry, whenever an owner dies */
     cvb_store64_rel(&list->version, version);
-    cvb_store64_rel(entry_at(list, number), u | key << KEY_SHIFT | version << VERSION_SHIFT);
+    cvb_store64_rel(entry_at(h, list, number), u | key << KEY_SHIFT | version << VERSION_SHIFT);
     cvb_store64_rel(&list->version, version + 1); /* whoever missed it here, and where it came from, looks again */
     return true;
 }
@@ -138,7 +145,7 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 static void prefetch_units(struct cvb_handle *h, struct cvb_idle *list, uint64_t from, uint64_t end, uint64_t key)
 {
     for (unsigned n = 0; from < end && n <= TRANSFER_MOST; from++) {
-        uint64_t entry = cvb_load64_rlx(entry_at(list, from));
+        uint64_t entry = cvb_load64_rlx(entry_at(h, list, from));
         uint32_t u = (uint32_t)(entry & UNIT_MASK);
         if (!entry || (entry >> KEY_SHIFT & 0xfff) != key || u >= h->segment.geometry.unit_count)
             continue;
@@ -159,18 +166,18 @@ static void prefetch_payload(struct cvb_handle *h, uint32_t u, struct cvb_pair w
 static bool take_own(struct cvb_handle *h, const struct cvb_want *want, uint64_t key, uint32_t *unit)
 {
     struct cvb_idle *list = list_of(h, h->seat);
-    uint64_t first, end = window(list, &first), number = h->idle_take < first ? first : h->idle_take;
+    uint64_t first, end = window(h, list, &first), number = h->idle_take < first ? first : h->idle_take;
     bool empty = number == first; /* all looked at so far */
     bool all = end - number <= LOOK_OWN;
     end = all ? end : number + LOOK_OWN;
     for (; number < end; number++) {
-        uint64_t entry = cvb_load64_rlx(entry_at(list, number));
+        uint64_t entry = cvb_load64_rlx(entry_at(h, list, number));
         uint32_t u = (uint32_t)(entry & UNIT_MASK);
         struct cvb_pair w;
         bool fitting = entry && (entry >> KEY_SHIFT & 0xfff) == key && u < h->segment.geometry.unit_count;
         bool mine = fitting && fits(h, u, want, &w) && claim(h, u, w);
         if (fitting && (mine || cvb_lo_state(w.lo) != CVB_IDLE))
-            cvb_store64_rlx(entry_at(list, number),
+            cvb_store64_rlx(entry_at(h, list, number),
                             0); /* an entry of one's own list was IDLE once: claimed by somebody */
         else
             empty = empty && !entry;
@@ -187,9 +194,9 @@ static bool take_own(struct cvb_handle *h, const struct cvb_want *want, uint64_t
 }
 
 /* Moves the hint past what is empty. */
-static void skip_empty(struct cvb_idle *list, uint64_t first, uint64_t end)
+static void skip_empty(struct cvb_handle *h, struct cvb_idle *list, uint64_t first, uint64_t end)
 {
-    while (first < end && !cvb_load64_rlx(entry_at(list, first)))
+    while (first < end && !cvb_load64_rlx(entry_at(h, list, first)))
         first++;
     if (first > cvb_load64_rlx(&list->first))
         cvb_store64_rlx(&list->first, first);
@@ -199,7 +206,7 @@ static void skip_empty(struct cvb_idle *list, uint64_t first, uint64_t end)
 static bool take_from(struct cvb_handle *h, uint32_t seat, const struct cvb_want *want, uint64_t key, uint32_t *unit)
 {
     struct cvb_idle *list = list_of(h, seat);
-    uint64_t first, end = window(list, &first), from = h->idle_seen[seat], number;
+    uint64_t first, end = window(h, list, &first), from = h->idle_seen[seat], number;
     bool found = false;
     if (from == end)
         return false;
@@ -211,7 +218,7 @@ static bool take_from(struct cvb_handle *h, uint32_t seat, const struct cvb_want
     uint64_t own = (cvb_load64_rlx(&list_of(h, h->seat)->version) + 1) / 2;
     prefetch_units(h, list, from, end, key);
     for (number = from; number < end && moved < TRANSFER_MOST; number++) {
-        uint64_t entry = cvb_load64_acq(entry_at(list, number));
+        uint64_t entry = cvb_load64_acq(entry_at(h, list, number));
         uint32_t u = (uint32_t)(entry & UNIT_MASK);
         struct cvb_pair w;
         if (!entry || (entry >> KEY_SHIFT & 0xfff) != key || u >= h->segment.geometry.unit_count ||
@@ -226,13 +233,13 @@ static bool take_from(struct cvb_handle *h, uint32_t seat, const struct cvb_want
             moved++;
         }
         prefetch_payload(h, u, w);
-        cvb_cas64(entry_at(list, number), entry, 0);
+        cvb_cas64(entry_at(h, list, number), entry, 0);
     }
     h->idle_seen[seat] = number; /* nothing for us before this; all is looked at again when a limit refuses */
     if (moved)
         h->idle_take = own;
     if (from == first && found)
-        skip_empty(list, first, number);
+        skip_empty(h, list, first, number);
     return found;
 }
 
@@ -281,9 +288,9 @@ static uint64_t reclaim(struct cvb_handle *h, int refusal, const struct cvb_want
     uint64_t given = 0;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
         struct cvb_idle *list = list_of(h, (h->seat + s) % h->segment.settings.max_handles);
-        uint64_t number, end = window(list, &number), first = number;
+        uint64_t number, end = window(h, list, &number), first = number;
         for (; number < end && given < want->count; number++) {
-            uint64_t entry = cvb_load64_acq(entry_at(list, number));
+            uint64_t entry = cvb_load64_acq(entry_at(h, list, number));
             uint32_t u = (uint32_t)(entry & UNIT_MASK);
             struct cvb_want has;
             if (!entry || u >= h->segment.geometry.unit_count)
@@ -292,13 +299,13 @@ static uint64_t reclaim(struct cvb_handle *h, int refusal, const struct cvb_want
             want_of(h, u, w, &has);
             if (cvb_lo_state(w.lo) != CVB_IDLE || !holds(h, &has, refusal, want) || !claim(h, u, w))
                 continue;
-            cvb_cas64(entry_at(list, number), entry, 0);
+            cvb_cas64(entry_at(h, list, number), entry, 0);
             if (cvb_give(h, u))
                 return given;
             given += has.count;
         }
         if (number > first)
-            skip_empty(list, first, number);
+            skip_empty(h, list, first, number);
     }
     return given;
 }
@@ -318,14 +325,19 @@ static uint32_t counter_of(struct cvb_handle *h, int refusal, const struct cvb_w
                                         : CVB_COUNTER_TOTAL;
 }
 
-/* After a refusal, with the journal closed: true if it is worth trying again. `seen` starts as {0}. */
-bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, struct cvb_refusal *seen)
+/* After a refusal, with the journal closed: true if it is worth trying again. False: nothing has changed since this
+ * operation's last refusal of this kind, after which a search found nothing. Each operation searches anew (it sets
+ * h->refusal.refusal to 0), because a unit that was listed and not yet IDLE then raises no version when it becomes so.
+ */
+bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want)
 {
-    uint64_t now = versions(h);
-    uint64_t returned = cvb_load64_acq(&cvb_counter_at(h, counter_of(h, refusal, want))->returned.lo);
-    if (seen->refusal == refusal && seen->versions == now && seen->returned == returned)
+    struct cvb_refusal *seen = &h->refusal;
+    struct cvb_refusal now = {refusal, counter_of(h, refusal, want), want->class, versions(h), 0};
+    now.returned = cvb_load64_acq(&cvb_counter_at(h, now.counter)->returned.lo);
+    if (seen->refusal == refusal && seen->counter == now.counter && seen->class == now.class &&
+        seen->versions == now.versions && seen->returned == now.returned)
         return false;
-    *seen = (struct cvb_refusal){refusal, now, returned};
+    *seen = now;
     reclaim(h, refusal, want);
     return true;
 }
@@ -354,8 +366,8 @@ int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
         struct cvb_idle *list = list_of(h, s);
         uint64_t number;
-        for (uint64_t end = window(list, &number); number < end; number++) {
-            uint64_t entry = cvb_load64_acq(entry_at(list, number));
+        for (uint64_t end = window(h, list, &number); number < end; number++) {
+            uint64_t entry = cvb_load64_acq(entry_at(h, list, number));
             uint32_t u = (uint32_t)(entry & UNIT_MASK);
             struct cvb_want has;
             if (!entry || u >= h->segment.geometry.unit_count)

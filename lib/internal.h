@@ -62,19 +62,15 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, en
 struct cvb_want {
     uint32_t source, stage, count, class;
 };
-struct cvb_refusal {
-    int refusal;
-    uint64_t versions, returned;
-};
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair leased);
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, uint32_t *unit);
-bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, struct cvb_refusal *seen);
+bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want);
 void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);
 static inline bool cvb_is_refusal(int error) { return error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL; }
 /* restage.c */
 int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members);
-bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to, struct cvb_refusal *seen);
+bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to);
 int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
 int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to);
 /* futex.c: until_ns is of the monotonic clock; all may return early */

@@ -124,21 +124,21 @@ static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record 
 int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u)
 {
     struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
-    struct cvb_refusal seen = {0};
     if (cvb_claim_idle(h, &want, u)) {
         cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
         return 0;
     }
     int error;
+    h->refusal.refusal = 0;
     for (;;) {
         uint32_t room = cvb_room(h, r->source, stage, &error);
-        if (room < n && cvb_try_again(h, error, &want, &seen))
+        if (room < n && cvb_try_again(h, error, &want))
             continue;
         if (!room)
             break;
         n = room < n ? room : n;
         error = refill(h, stage, r, n, u);
-        if (!cvb_is_refusal(error) || (n == 1 && !cvb_try_again(h, error, &want, &seen)))
+        if (!cvb_is_refusal(error) || (n == 1 && !cvb_try_again(h, error, &want)))
             break;
         n = n > 1 ? n / 2 : 1; /* others were quicker: a shorter prefix may fit */
     }

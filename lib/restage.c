@@ -38,11 +38,11 @@ int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
 int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
 {
     struct cvb_want want = {.stage = to, .count = cvb_mask_count(*members)};
-    struct cvb_refusal seen = {0};
     int64_t room;
+    h->refusal.refusal = 0;
     do
         room = h->segment.settings.max_per_stage - cvb_counter_used(h, cvb_counter_of_stage(to));
-    while (room < want.count && cvb_try_again(h, CVB_ESTAGE_FULL, &want, &seen));
+    while (room < want.count && cvb_try_again(h, CVB_ESTAGE_FULL, &want));
     if (room <= 0)
         return CVB_ESTAGE_FULL;
     if (room < want.count)
@@ -51,13 +51,13 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
 }
 
 /* After a move to `to`, or its refusal: the flags; and is it worth trying again? */
-bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to, struct cvb_refusal *seen)
+bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to)
 {
     struct cvb_want want = {.stage = to, .count = CVB_UNIT_MEMBERS};
     uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
     if (h->near && source < h->segment.settings.max_sources)
         cvb_flag_raise(h, to, source);
-    return error == CVB_ESTAGE_FULL && cvb_try_again(h, error, &want, seen);
+    return error == CVB_ESTAGE_FULL && cvb_try_again(h, error, &want);
 }
 
 /* HELD unit b enters stage `to` in exchange for the leased unit a, which has as many records and becomes free: source

@@ -159,11 +159,11 @@ static int ack_whole(struct cvb_handle *h, const struct cvb_lease *leases, size_
 
 static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
 {
-    struct cvb_refusal seen = {0};
     int error;
+    h->refusal.refusal = 0;
     do
         error = cvb_restage(h, u, to);
-    while (cvb_restage_again(h, error, u, to, &seen));
+    while (cvb_restage_again(h, error, u, to));
     return error;
 }
 

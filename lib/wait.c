@@ -187,8 +187,8 @@ static int look_for_credits(struct cvb_handle *h, void *what)
     if (c->class == CVB_NO_CLASS || cvb_memory_left(h, c->class))
         return 1;
     struct cvb_want want = {.count = 1, .class = c->class};
-    struct cvb_refusal seen = {0};
-    cvb_try_again(h, CVB_EMEMORY_FULL, &want, &seen);
+    h->refusal.refusal = 0;
+    cvb_try_again(h, CVB_EMEMORY_FULL, &want);
     return cvb_memory_left(h, c->class);
 }
 

@@ -84,16 +84,14 @@ struct cvb_seat {
 static_assert(sizeof(struct cvb_seat) == 512, "layout");
 
 /* What waits for reuse, as its seat's owner has listed it: lib/idle.c. An entry: unit 24 | key 12 | version 28. */
-#ifndef CVB_IDLE_ENTRIES
-#define CVB_IDLE_ENTRIES 1024u
-#endif
 struct cvb_idle {
     uint64_t version; /* raised twice for each entry: entry number n, from 0 on, is listed by the version 2n + 1 */
     uint8_t pad_version[56];
     uint64_t first; /* hint: all entries before this number are empty */
     uint8_t pad_first[56];
-    uint64_t entry[CVB_IDLE_ENTRIES]; /* entry number n is at n mod CVB_IDLE_ENTRIES */
-} __attribute__((aligned(128)));
+    uint64_t entry[]; /* entry number n is at n mod 2 ^ idle_bits */
+};
+static_assert(sizeof(struct cvb_idle) == 128, "layout");
 
 /* A flag word: PROTOCOL.md, section 8. One line each, because the hot path reads it and hardly anybody writes it. */
 struct cvb_flag {
@@ -135,7 +133,7 @@ struct cvb_geometry {
     uint64_t counters, flags, hints, seats, idle, tallies, references[CVB_KINDS], names[CVB_KINDS], units, extensions,
         bitmaps, rings, cells;
     uint32_t unit_count, large_count, cell_count, bitmap_words, bitmap_count;
-    uint32_t ring_bits, dead_ring_bits, name_limit[CVB_KINDS];
+    uint32_t ring_bits, dead_ring_bits, idle_bits, name_limit[CVB_KINDS];
     struct {
         uint64_t offset;
         uint32_t first_cell, cell_count, stride, train;

@@ -453,7 +453,7 @@ void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage))
         return;
     struct cvb_pair t = world_unit(j->unit)->word, t2 = world_unit(j->unit2)->word;
     if (cvb_move_happened(j, seat, t) && cvb_pair_equal(t2, j->before2))
-        visit_members(j->unit2, j->after2.hi, visit);
+        visit_members(j->unit2, j->after2.hi & ~(uint64_t)cvb_hi_mask(j->before2.hi), visit);
 }
 
 static uint32_t bitmap_of(uint32_t u)
@@ -471,8 +471,9 @@ static uint32_t bitmap_of(uint32_t u)
 static bool listed(uint32_t u)
 {
     for (uint32_t s = 0; s < world.settings.max_handles; s++) {
-        const struct cvb_idle *line = (const struct cvb_idle *)(void *)(world.base + world.geometry.idle) + s;
-        for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++)
+        uint64_t stride = sizeof(struct cvb_idle) + (UINT64_C(8) << world.geometry.idle_bits);
+        const struct cvb_idle *line = (const struct cvb_idle *)(void *)(world.base + world.geometry.idle + s * stride);
+        for (unsigned i = 0; i < 1u << world.geometry.idle_bits; i++)
             if (line->entry[i] && (line->entry[i] & 0xffffff) == u)
                 return true;
     }
