@@ -160,9 +160,9 @@ void chaos_verify(void)
     struct cvb_handle *h = NULL;
     struct cvb_audit a;
     int error = cvb_attach(chaos->name, &h);
-    if (!error && (error = cvb_recover(h)) >= 0)
-        error = cvb_audit(h, &a);
-    if (error < 0) {
+    error = error ? error : cvb_recover(h);
+    error = error < 0 ? error : cvb_audit(h, &a);
+    if (error || !h) {
         chaos_violation("at the end: %s", cvb_error_text(error));
         return;
     }

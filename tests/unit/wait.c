@@ -227,7 +227,7 @@ Test(wait, records_end_a_wait_however_they_come, .timeout = 120)
                 cr_assert_eq(put_numbers(h, how == BY_FORWARD ? next : stage, 1, 0, 3, NULL), 3);
             pid_t child = start_waker(w, how);
             int got =
-                several ? cvb_wait_records(h, both, 2, 30l * SECOND) : cvb_wait_records(h, &stage, 1, 30l * SECOND);
+                several ? cvb_wait_records(h, both, 2, 30L * SECOND) : cvb_wait_records(h, &stage, 1, 30L * SECOND);
             cr_assert_eq(got, several, "way %d: %s", how, cvb_error_text(got));
             cr_assert_eq(reap(child), how == BY_DEATH ? SIGNALED + SIGKILL : 0, "way %d", how);
             cr_assert_gt(drain(h, stage), 0);
@@ -243,7 +243,7 @@ Test(wait, credits_end_a_wait, .timeout = 60)
     struct waker *w = shared_memory(sizeof *w);
     put(100);
     pid_t child = start_waker(w, BY_ACK);
-    cr_assert_eq(cvb_wait_credits(h, stage, source, 30l * SECOND), 0);
+    cr_assert_eq(cvb_wait_credits(h, stage, source, 30L * SECOND), 0);
     cr_assert_eq(reap(child), 0);
     cr_assert_eq(cvb_available_credits(h, source), 60);
     struct cvb_counts c;
@@ -282,7 +282,7 @@ Test(wait, memory_ends_a_wait, .timeout = 60)
     cr_assert_eq(cvb_wait_credits(h, stage, 0, SECOND / 20), CVB_ETIMEDOUT);
     struct waker *w = shared_memory(sizeof *w);
     pid_t child = start_waker(w, BY_ACK);
-    cr_assert_eq(cvb_wait_credits(h, stage, 0, 30l * SECOND), 0);
+    cr_assert_eq(cvb_wait_credits(h, stage, 0, 30L * SECOND), 0);
     cr_assert_eq(reap(child), 0);
     cr_assert_eq(cvb_buffer_for_stage(h, stage, &r), 0);
 }
