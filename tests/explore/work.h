@@ -37,9 +37,13 @@ struct scenario {
     struct cvb_class classes[2]; /* or none */
     bool unhurt;                 /* nobody is killed */
     unsigned doomed;             /* so many of the first are killed early */
+    bool tight;                  /* no seat to spare: late ones need a seat of the dead */
     bool rounds;                 /* put, get, ack, again and again */
 };
 
+/* The scenario "any": drawn anew for each ANY_BLOCK seeds. */
+enum { ANY_BLOCK = 256 };
+void scenario_draw(struct scenario *scenario, uint64_t seed);
 extern const struct scenario scenarios[];
 extern const int scenario_count;
 extern const char *const work_names[OPS];
