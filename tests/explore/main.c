@@ -80,6 +80,10 @@ static uint64_t explore(const struct scenario *given, uint64_t seed, uint64_t sc
     double end = clock_seconds() + seconds;
     struct scenario s = *given;
     bool any = !strcmp(s.name, "any");
+    if (s.systematic) {
+        make(&s);
+        return systematic_explore(&s, schedules == 1 ? seed : UINT64_MAX);
+    }
     for (uint64_t n = 0; n < schedules; n++, seed++) {
         if (n % 64 == 0 && clock_seconds() > end)
             return n;
@@ -101,13 +105,13 @@ int main(int count, char **argument)
     uint64_t all = 0;
     int chosen = 0;
     for (int i = 0; i < scenario_count; i++)
-        chosen += !o.scenario || !strcmp(o.scenario, scenarios[i].name);
+        chosen += o.scenario ? !strcmp(o.scenario, scenarios[i].name) : !scenarios[i].systematic;
     if (!chosen)
         usage();
     double began = clock_seconds();
     for (int i = 0; i < scenario_count; i++) {
         const struct scenario *s = &scenarios[i];
-        if (o.scenario && strcmp(o.scenario, s->name))
+        if (o.scenario ? strcmp(o.scenario, s->name) : s->systematic)
             continue;
         uint64_t n = explore(s, o.seed, o.schedules, o.seconds / chosen);
         printf("%-9s %9llu schedules from seed %llu\n", s->name, (unsigned long long)n, (unsigned long long)o.seed);

@@ -105,6 +105,7 @@ const struct scenario scenarios[] = {
                 [STATE] = 1,
                 [NAME] = 1,
                 [REJOIN] = 1}},
+    {"smallest", LIMITS(2, 2, 2), SHAPE(2, 1, 8, 1), CROWD(5, 0, 1), .systematic = true, .weight = {[PUT] = 1}},
     {"any", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 3, 8), .weight = {[PUT] = 1}},
 };
 const int scenario_count = sizeof scenarios / sizeof scenarios[0];

@@ -194,7 +194,7 @@ static void plan_blows(void)
         sim_plan((int)i, true, 200);
 }
 
-void work_schedule(const struct scenario *scenario, uint64_t seed)
+void work_reset(const struct scenario *scenario, uint64_t seed)
 {
     now = scenario;
     sim.scenario = scenario->name;
@@ -204,6 +204,11 @@ void work_schedule(const struct scenario *scenario, uint64_t seed)
     ghost_reset();
     work_forget_names();
     memset(process, 0, sizeof process);
+}
+
+void work_schedule(const struct scenario *scenario, uint64_t seed)
+{
+    work_reset(scenario, seed);
     for (int i = 0; i < scenario->starters; i++)
         process[sim_spawn(start)].joining = true;
     for (int i = 0; i < scenario->late; i++)

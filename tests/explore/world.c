@@ -453,7 +453,7 @@ void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage))
         return;
     struct cvb_pair t = world_unit(j->unit)->word, t2 = world_unit(j->unit2)->word;
     if (cvb_move_happened(j, seat, t) && cvb_pair_equal(t2, j->before2))
-        visit_members(j->unit2, j->after2.hi, visit);
+        visit_members(j->unit2, j->after2.hi & ~(uint64_t)cvb_hi_mask(j->before2.hi), visit);
 }
 
 static uint32_t bitmap_of(uint32_t u)
