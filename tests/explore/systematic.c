@@ -43,8 +43,7 @@ static void life(int me)
         sim_pause_until(me, 1L << 50, false);
     script.step = joined == ALL ? 0 : -1;
     sim_point("wait", NULL, __builtin_return_address(0));
-    act(me);
-    work_leave(me);
+    act(me); /* and stays alive, doing nothing */
 }
 
 static void prepare(int order)
@@ -68,6 +67,9 @@ static long play(const struct scenario *scenario, uint64_t number)
         process[sim_spawn(life)].joining = true;
     sim_run();
     sim.script = NULL;
+    for (int i = 0; i < ALL; i++)
+        if (!sim.fiber[i].killed)
+            sim.killed(i);
     after_all(scenario);
     return script.step;
 }
