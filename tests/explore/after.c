@@ -42,6 +42,34 @@ static void drain(void)
         }
 }
 
+static bool paused(uint32_t used, uint32_t limit)
+{
+    double high = limit * world.settings.backpressure_threshold;
+    return used >= high;
+}
+
+/* What the state functions and the flags say when nobody else is at work, with so many records by stage and source. */
+static void check_state(const uint32_t *stages, const uint32_t *sources, uint32_t all)
+{
+    const struct cvb_settings *s = &world.settings;
+    struct cvb_handle *h = process[SIM_AFTER].handle;
+    sim.alone_after = 0;
+    SIM_CHECK(cvb_total_buffered(h) == all, "the total is said to be %lld, not %u", (long long)cvb_total_buffered(h),
+              all);
+    for (uint32_t i = 1; i < s->max_stages; i++)
+        SIM_CHECK(cvb_stage_size(h, i) == stages[i], "stage %u is said to hold %lld, not %u", i,
+                  (long long)cvb_stage_size(h, i), stages[i]);
+    for (uint32_t i = 0; i < s->max_sources; i++) {
+        int64_t own = s->max_per_source - sources[i], total = s->max_total_records - all;
+        int64_t credits = cvb_available_credits(h, i);
+        SIM_CHECK(credits == (own < total ? own : total), "source %u is said to have %lld credits of %lld, %lld", i,
+                  (long long)credits, (long long)own, (long long)total);
+        bool pause = paused(sources[i], s->max_per_source) || paused(all, s->max_total_records);
+        SIM_CHECK(cvb_should_backpressure(h, i) == pause, "source %u with %u of %u records, %u of %u in all: pause %d",
+                  i, sources[i], s->max_per_source, all, s->max_total_records, !pause);
+    }
+}
+
 /* Puts until each limit refuses, and no earlier. */
 static void fill(void)
 {
@@ -63,6 +91,7 @@ static void fill(void)
                 all++;
             }
     audit(all, "of the full segment");
+    check_state(stages, sources, all);
 }
 
 static void check_empty(void)
@@ -82,6 +111,8 @@ void after_all(const struct scenario *scenario)
     ghost_check_end();
     audit(0, "of the drained segment");
     check_empty();
+    const uint32_t none[16] = {0};
+    check_state(none, none, 0);
     world_check_hints();
     fill();
     drain();

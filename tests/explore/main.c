@@ -67,7 +67,7 @@ static void make(const struct scenario *s)
     settings.max_stages = s->stages;
     settings.max_sources = s->sources;
     settings.max_pipelines = 1;
-    settings.max_handles = (uint32_t)s->starters + 1;
+    settings.max_handles = (uint32_t)s->starters + !s->tight;
     settings.max_retries = s->retries;
     for (uint32_t i = 0; i < 2 && s->classes[i].bytes; i++)
         settings.classes[settings.class_count++] = s->classes[i];
@@ -75,14 +75,25 @@ static void make(const struct scenario *s)
 }
 
 /* Runs schedules of one scenario from the seed on, until either bound; returns how many. */
-static uint64_t explore(const struct scenario *s, uint64_t seed, uint64_t schedules, double seconds)
+static uint64_t explore(const struct scenario *given, uint64_t seed, uint64_t schedules, double seconds)
 {
     double end = clock_seconds() + seconds;
-    uint64_t n = 0;
-    make(s);
-    while (n < schedules && (n % 64 || clock_seconds() < end))
-        work_schedule(s, seed + n++);
-    return n;
+    struct scenario s = *given;
+    bool any = !strcmp(s.name, "any");
+    if (s.systematic) {
+        make(&s);
+        return systematic_explore(&s, schedules == 1 ? seed : UINT64_MAX);
+    }
+    for (uint64_t n = 0; n < schedules; n++, seed++) {
+        if (n % 64 == 0 && clock_seconds() > end)
+            return n;
+        if (any && (!n || seed % ANY_BLOCK == 0))
+            scenario_draw(&s, seed);
+        if (!n || (any && seed % ANY_BLOCK == 0))
+            make(&s);
+        work_schedule(&s, seed);
+    }
+    return schedules;
 }
 
 int main(int count, char **argument)
@@ -94,13 +105,13 @@ int main(int count, char **argument)
     uint64_t all = 0;
     int chosen = 0;
     for (int i = 0; i < scenario_count; i++)
-        chosen += !o.scenario || !strcmp(o.scenario, scenarios[i].name);
+        chosen += o.scenario ? !strcmp(o.scenario, scenarios[i].name) : !scenarios[i].systematic;
     if (!chosen)
         usage();
     double began = clock_seconds();
     for (int i = 0; i < scenario_count; i++) {
         const struct scenario *s = &scenarios[i];
-        if (o.scenario && strcmp(o.scenario, s->name))
+        if (o.scenario ? strcmp(o.scenario, s->name) : s->systematic)
             continue;
         uint64_t n = explore(s, o.seed, o.schedules, o.seconds / chosen);
         printf("%-9s %9llu schedules from seed %llu\n", s->name, (unsigned long long)n, (unsigned long long)o.seed);

@@ -62,6 +62,8 @@ const struct scenario scenarios[] = {
      .weight = {[PUT] = 4, [GET_ONE] = 1, [RETURN] = 1, [RECOVER] = 4}},
     {"reseat", LIMITS(6, 3, 4), SHAPE(2, 1, 8, 2), CROWD(3, 4, 6),
      .weight = {[PUT] = 4, [GET_ONE] = 2, [ACK] = 2, [RECOVER] = 4, [REJOIN] = 2}},
+    {"tight", LIMITS(6, 4, 4), SHAPE(2, 1, 8, 2), CROWD(3, 4, 6), .tight = true,
+     .weight = {[PUT] = 3, [PUT_BATCH] = 1, [GET_ONE] = 2, [ACK] = 2, [RESERVE] = 1, [RECOVER] = 1, [REJOIN] = 1}},
     {"rounds", LIMITS(3, 3, 3), SHAPE(3, 2, 8, 2), CROWD(3, 0, 8), .unhurt = true, .rounds = true,
      .weight = {[PUT] = 1}},
     {"recover", LIMITS(4, 2, 3), SHAPE(2, 1, 8, 1), CROWD(5, 2, 5),
@@ -103,5 +105,35 @@ const struct scenario scenarios[] = {
                 [STATE] = 1,
                 [NAME] = 1,
                 [REJOIN] = 1}},
+    {"smallest", LIMITS(2, 2, 2), SHAPE(2, 1, 8, 1), CROWD(5, 0, 1), .systematic = true, .weight = {[PUT] = 1}},
+    {"any", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 3, 8), .weight = {[PUT] = 1}},
 };
 const int scenario_count = sizeof scenarios / sizeof scenarios[0];
+
+void scenario_draw(struct scenario *s, uint64_t seed)
+{
+    sim_reset(seed / ANY_BLOCK * 2654435761u + 99);
+    s->stage = 1 + sim_below(6);
+    s->source = 1 + sim_below(6);
+    s->total = 1 + sim_below(9);
+    s->stages = 2 + sim_below(3);
+    s->sources = 1 + sim_below(3);
+    s->payload = 8 + sim_below(3) * 20;
+    s->retries = sim_below(3);
+    s->starters = 2 + (int)sim_below(4);
+    s->late = (int)sim_below(4);
+    s->operations = 3 + (int)sim_below(9);
+    s->tight = !sim_below(4);
+    s->doomed = sim_below(3) ? 0 : sim_below((unsigned)s->starters);
+    for (int o = 0; o < OPS; o++)
+        s->weight[o] = sim_below(3) ? sim_below(5) : 0;
+    s->weight[WAIT_RECORDS] = s->weight[WAIT_CREDITS] = 0;
+    s->weight[PUT]++;
+    s->weight[GET_ONE]++;
+    if (sim_below(4) || s->payload < 48)
+        s->classes[0].bytes = 0;
+    else {
+        s->classes[0] = (struct cvb_class){16, s->total};
+        s->classes[1] = (struct cvb_class){s->payload, 1 + s->total / 2};
+    }
+}

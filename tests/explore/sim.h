@@ -25,6 +25,18 @@ struct sim_fiber {
     const void *at, *place;
 };
 
+/* A schedule that is given, not drawn: the first of `order` that can run does, until a turn hands over to another. */
+struct sim_script {
+    int order[SIM_FIBERS], count;
+    struct {
+        long step;
+        int fiber;
+    } turn[2]; /* step < 0: none */
+    long kill; /* the step before which who would do it is killed; < 0: nobody */
+    long step; /* done so far; < 0 while all join, one after the other */
+    int last;
+};
+
 extern struct sim {
     struct sim_fiber fiber[SIM_FIBERS];
     int count, current; /* current: SIM_AFTER outside the fibers */
@@ -34,6 +46,7 @@ extern struct sim {
     const char *scenario;
     bool trace, again, hurt; /* hurt: processes may be killed */
     long steps_all, kills_all, stops_all;
+    struct sim_script *script;
     void (*after_step)(const char *access, const void *at, const void *place);
     void (*killed)(int fiber);
     void (*only_sleepers)(void); /* nobody can run but by time going by */

@@ -44,7 +44,7 @@ static bool seat_is_free(void)
 static bool rejoin(int me)
 {
     work_leave(me);
-    return seat_is_free() && work_join(me);
+    return (now->tight || seat_is_free()) && work_join(me);
 }
 
 static bool put_some(int me, uint32_t stage, int n)
@@ -174,11 +174,12 @@ static void come_late(int me)
     for (int i = 0; i < 20; i++) {
         sim_pause_until(me, sim_clock() + (long)sim_below(i ? 200 : 1000), false);
         sim_point("wait", NULL, __builtin_return_address(0));
-        if (!seat_is_free())
+        if (!now->tight && !seat_is_free())
             continue;
-        if (work_join(me))
+        if (work_join(me)) {
             run(me);
-        return;
+            return;
+        }
     }
 }
 
@@ -193,7 +194,7 @@ static void plan_blows(void)
         sim_plan((int)i, true, 200);
 }
 
-void work_schedule(const struct scenario *scenario, uint64_t seed)
+void work_reset(const struct scenario *scenario, uint64_t seed)
 {
     now = scenario;
     sim.scenario = scenario->name;
@@ -203,6 +204,11 @@ void work_schedule(const struct scenario *scenario, uint64_t seed)
     ghost_reset();
     work_forget_names();
     memset(process, 0, sizeof process);
+}
+
+void work_schedule(const struct scenario *scenario, uint64_t seed)
+{
+    work_reset(scenario, seed);
     for (int i = 0; i < scenario->starters; i++)
         process[sim_spawn(start)].joining = true;
     for (int i = 0; i < scenario->late; i++)

@@ -37,9 +37,14 @@ struct scenario {
     struct cvb_class classes[2]; /* or none */
     bool unhurt;                 /* nobody is killed */
     unsigned doomed;             /* so many of the first are killed early */
+    bool tight;                  /* no seat to spare: late ones need a seat of the dead */
+    bool systematic;             /* not drawn: systematic.c */
     bool rounds;                 /* put, get, ack, again and again */
 };
 
+/* The scenario "any": drawn anew for each ANY_BLOCK seeds. */
+enum { ANY_BLOCK = 256 };
+void scenario_draw(struct scenario *scenario, uint64_t seed);
 extern const struct scenario scenarios[];
 extern const int scenario_count;
 extern const char *const work_names[OPS];
@@ -61,6 +66,8 @@ extern struct process process[SIM_FIBERS + 1];
 
 /* One schedule of the scenario whose world has been made. */
 void work_schedule(const struct scenario *scenario, uint64_t seed);
+/* Before a schedule: all that the last one left is forgotten. */
+void work_reset(const struct scenario *scenario, uint64_t seed);
 /* Nobody can run but those who sleep: has a wake-up been lost? */
 void work_only_sleepers(void);
 /* Every operation of process `me` begins with this. */
@@ -90,6 +97,8 @@ bool work_state(int me);
 bool work_wait_records(int me, uint32_t stage);
 bool work_wait_credits(int me, uint32_t stage, uint32_t source);
 void work_forget_names(void);
+/* systematic.c: all schedules of the smallest scenario that differ from a plain one in two ways. */
+uint64_t systematic_explore(const struct scenario *scenario, uint64_t only);
 /* after.c: a process that comes when all others are dead or gone: recovers, audits, drains, fills, drains. */
 void after_all(const struct scenario *scenario);
 
