@@ -12,7 +12,6 @@
 
 #define BATCH 32
 #define SLICE_NS INT64_C(100000000) /* how late a signal may be noticed */
-#define ROOM_NS INT64_C(10000000)   /* between two tries to forward into a full stage */
 
 struct worker {
     struct cvb_handle *buffer;
@@ -53,7 +52,7 @@ static int send_on(struct worker *w, const struct cvb_lease *leases, const struc
             return why;
         if (stop)
             return cvb_return_to_buffer(w->buffer, leases + done, count - done);
-        int error = cvb_wait_credits(w->buffer, w->to, leases[done].source, ROOM_NS);
+        int error = cvb_wait_credits(w->buffer, w->to, CVB_NO_SOURCE, SLICE_NS);
         if (error && error != CVB_ETIMEDOUT)
             return error;
     }
