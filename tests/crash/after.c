@@ -24,6 +24,9 @@ static int open_for_locks(const char *name)
     return open(path, O_RDWR | O_CLOEXEC);
 }
 
+static void counter_main(struct world *w, const void *unused);
+static void recoverer_main(struct world *w, const void *unused);
+
 static bool make_copy(const char *name, struct bytes *b, int *fd)
 {
     struct cvb_settings s;
@@ -41,13 +44,15 @@ const char *arena_open(struct arena *x, struct world *w)
     x->w = w;
     if (!make_copy(w->copy, &x->copy, &x->copy_fd) || !make_copy(w->second, &x->second, &x->second_fd))
         return say("no copies");
-    x->helper = start_traced(helper_main, w, NULL);
-    return x->helper ? NULL : say("no helper");
+    x->recoverer = start_child(recoverer_main, w, NULL);
+    x->counter = start_traced(counter_main, w, NULL);
+    return x->recoverer && x->counter ? NULL : say("no helpers");
 }
 
 void arena_close(struct arena *x)
 {
-    end(x->helper);
+    end(x->recoverer);
+    end(x->counter);
     cvb_unlink(x->w->copy);
     cvb_unlink(x->w->second);
 }
@@ -212,7 +217,7 @@ const char *after_kill(struct arena *x, const char *packed, bool over)
 {
     struct facts f;
     bytes_unpack(&x->copy, packed);
-    if (x->wreck)
+    if (x->wreck && bytes_seat_active(&x->copy, x->w->seat)) /* else nobody has anything to recover */
         bytes_wrong_hints(&x->copy, HINTS_NONE);
     facts_build(x->w, over, &f);
     return check_all(x->w, x->w->copy, &f);
@@ -294,8 +299,8 @@ const char *after_stop(struct arena *x, const char *packed, bool over)
     return wrong;
 }
 
-/* The helper: attaches to the second copy, and does at each command one thing that is stepped through. */
-static void helper_survive(struct world *w, struct cvb_handle *h)
+/* What is counted of a survivor. */
+static void counted_work(struct world *w, struct cvb_handle *h)
 {
     struct cvb_lease l[3];
     char payload[64];
@@ -312,46 +317,60 @@ static void helper_survive(struct world *w, struct cvb_handle *h)
     w->progress = 4;
 }
 
-void helper_main(struct world *w, const void *unused)
+/* Stepped through by ptrace. */
+static void counter_main(struct world *w, const void *unused)
 {
     (void)unused;
     for (;;) {
         struct cvb_handle *h;
-        raise(SIGSTOP); /* for a command */
+        raise(SIGSTOP); /* for the next segment */
         if (cvb_attach(w->second, &h))
             _exit(3);
         raise(SIGSTOP); /* attached */
-        w->helper_phase = RUNNING;
-        if (w->command == HELP_RECOVER)
-            cvb_recover(h);
-        else
-            helper_survive(w, h);
-        w->helper_phase = OVER;
+        counted_work(w, h);
         cvb_detach(h);
     }
 }
 
-/* The second copy is the victim's segment, and the helper has attached while the victim was alive. */
-static const char *call_helper(struct arena *x, const char *packed, enum command command, bool dead)
+/* Stops at each of its writes. */
+static void recoverer_main(struct world *w, const void *unused)
+{
+    (void)unused;
+    for (;;) {
+        struct cvb_handle *h;
+        raise(SIGSTOP); /* for the next segment */
+        if (cvb_attach(w->second, &h))
+            _exit(3);
+        raise(SIGSTOP); /* attached */
+        w->helper_phase = RUNNING;
+        faults_begin(w, w->second, FAULT_WRITES);
+        cvb_recover(h);
+        faults_end();
+        w->helper_phase = OVER;
+        raise(SIGSTOP);
+        cvb_detach(h);
+    }
+}
+
+/* The second copy is the victim's segment, and the recoverer has attached while the victim was alive. */
+static const char *call_recoverer(struct arena *x, const char *packed)
 {
     struct world *w = x->w;
     bytes_unpack(&x->second, packed);
     seat_lock(x->second_fd, w->seat, true);
-    w->command = command;
-    w->progress = 0;
     w->helper_phase = PREPARING;
-    bool ready = go_on(x->helper);
-    if (dead)
-        seat_lock(x->second_fd, w->seat, false);
-    while (ready && w->helper_phase == PREPARING)
-        ready = step(x->helper);
-    return ready ? NULL : say("the helper could not attach");
+    bool ready = resume(x->recoverer);
+    seat_lock(x->second_fd, w->seat, false);
+    return ready ? NULL : say("the recoverer could not attach");
 }
 
-static const char *dismiss_helper(struct arena *x)
+/* It ends its recovery and detaches. */
+static const char *dismiss_recoverer(struct arena *x)
 {
-    seat_lock(x->second_fd, x->w->seat, false);
-    return go_on(x->helper) ? NULL : say("the helper ended");
+    for (unsigned i = 0; x->w->helper_phase != OVER; i++)
+        if (!resume(x->recoverer) || i > BOUND)
+            return say("the recoverer ended, or does not end");
+    return resume(x->recoverer) ? NULL : say("the recoverer ended");
 }
 
 static const char *after_two_kills(struct arena *x, const char *packed, bool over)
@@ -362,20 +381,18 @@ static const char *after_two_kills(struct arena *x, const char *packed, bool ove
     return check_all(x->w, x->w->copy, &f);
 }
 
-/* d: the recoverer is killed too, at each of its instructions that changes something; or at every so-many-th of those.
- */
+/* d: the recoverer is killed too, after each of its instructions that changes something; or some of those. */
 const char *after_recoverer(struct arena *x, const char *packed, bool over, unsigned every)
 {
     static char seen[1 << 17];
-    const char *wrong = call_helper(x, packed, HELP_RECOVER, true);
+    const char *wrong = call_recoverer(x, packed);
     if (wrong)
         return wrong;
     bytes_pack(&x->second, seen);
-    uint64_t steps = 0, states = 0;
-    while (!wrong && x->w->helper_phase == RUNNING) {
-        if (!step(x->helper) || ++steps > 10 * BOUND)
-            return say("the recoverer ended, or does not end: %llu steps", (unsigned long long)steps);
-        if (bytes_equal(&x->second, seen))
+    for (uint64_t states = 0; !wrong && x->w->helper_phase != OVER;) {
+        if (!resume(x->recoverer) || states > BOUND)
+            return say("the recoverer ended, or does not end");
+        if (x->w->helper_phase == OVER || bytes_equal(&x->second, seen))
             continue;
         bytes_pack(&x->second, seen);
         if (states++ % every == every - 1) {
@@ -383,20 +400,20 @@ const char *after_recoverer(struct arena *x, const char *packed, bool over, unsi
             wrong = after_two_kills(x, seen, over);
         }
     }
-    const char *bad = dismiss_helper(x);
+    const char *bad = dismiss_recoverer(x);
     return wrong ? wrong : bad;
 }
 
-/* d: a recoverer stops after so many steps, another one recovers all, and the first goes on. */
-const char *after_two(struct arena *x, const char *packed, bool over, uint64_t steps)
+/* d: a recoverer stops after so many writes, another one recovers all, and the first goes on. */
+const char *after_two(struct arena *x, const char *packed, bool over, uint64_t writes)
 {
     struct facts f;
-    facts_build(x->w, over, &f);
-    const char *wrong = call_helper(x, packed, HELP_RECOVER, true);
-    for (uint64_t i = 0; !wrong && i < steps && x->w->helper_phase == RUNNING; i++)
-        if (!step(x->helper))
-            wrong = say("the recoverer ended");
     struct cvb_handle *h = NULL;
+    facts_build(x->w, over, &f);
+    const char *wrong = call_recoverer(x, packed);
+    for (uint64_t i = 0; !wrong && i < writes && x->w->helper_phase != OVER; i++)
+        if (!resume(x->recoverer))
+            return say("the recoverer ended");
     if (!wrong)
         wrong = attach(x->w->second, &h);
     if (!wrong)
@@ -405,7 +422,7 @@ const char *after_two(struct arena *x, const char *packed, bool over, uint64_t s
         wrong = facts_complete(&f);
     if (h)
         cvb_detach(h);
-    const char *bad = dismiss_helper(x);
+    const char *bad = dismiss_recoverer(x);
     memset(&f, 0, sizeof f);
     wrong = wrong ? wrong : bad;
     return wrong ? wrong : check_all(x->w, x->w->second, &f);
@@ -414,21 +431,26 @@ const char *after_two(struct arena *x, const char *packed, bool over, uint64_t s
 /* a: how many instructions each of a survivor's operations takes. */
 const char *after_counted(struct arena *x, const char *packed)
 {
-    const char *wrong = call_helper(x, packed, HELP_SURVIVE, false);
+    struct world *w = x->w;
+    bytes_unpack(&x->second, packed);
+    seat_lock(x->second_fd, w->seat, true);
+    w->progress = 0;
+    if (!go_on(x->counter))
+        return say("the survivor could not attach");
     uint64_t steps = 0;
     int progress = 0;
-    while (!wrong && x->w->helper_phase == RUNNING && progress < 4) {
-        if (!step(x->helper) || ++steps > BOUND)
+    while (progress < 4) {
+        if (!step(x->counter) || ++steps > BOUND)
             return say("a survivor's operation %d does not end: %llu steps", progress, (unsigned long long)steps);
-        if (x->w->progress != progress) {
-            if (steps > x->steps_most[progress])
-                x->steps_most[progress] = steps;
-            progress = x->w->progress;
-            steps = 0;
-        }
+        if (w->progress == progress)
+            continue;
+        if (steps > x->steps_most[progress])
+            x->steps_most[progress] = steps;
+        progress = w->progress;
+        steps = 0;
     }
-    const char *bad = wrong ? wrong : dismiss_helper(x);
-    return bad;
+    seat_lock(x->second_fd, w->seat, false);
+    return go_on(x->counter) ? NULL : say("the survivor ended");
 }
 
 static const char *lap_put(struct world *w, struct cvb_handle *h, unsigned stage, struct facts *f)

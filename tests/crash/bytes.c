@@ -108,6 +108,11 @@ bool bytes_equal(const struct bytes *b, const char *packed)
     return true;
 }
 
+bool bytes_seat_active(const struct bytes *b, uint32_t seat)
+{
+    return ((const struct cvb_seat *)(const void *)(b->base + g.seats))[seat].state & 1;
+}
+
 /* Heads and tails at the beginning; the bitmaps of free units full of units that are not, or empty. */
 void bytes_wrong_hints(const struct bytes *b, enum wrong_hints how)
 {

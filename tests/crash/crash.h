@@ -48,8 +48,10 @@ struct world {
     uint64_t taken[BATCH];
     unsigned taken_count;
     volatile int built; /* the starting state is there */
-    /* the helper */
-    volatile int command, helper_phase, progress;
+    /* the helpers */
+    volatile int helper_phase, progress;
+    /* faults.c */
+    volatile uint64_t accesses, stop_at, address;
 };
 #define NEW_NAME "a name that is new"
 
@@ -100,6 +102,7 @@ void bytes_pack(const struct bytes *b, char *packed);
 void bytes_unpack(const struct bytes *b, const char *packed);
 bool bytes_equal(const struct bytes *b, const char *packed);
 enum wrong_hints { HINTS_STALE, HINTS_NONE };
+bool bytes_seat_active(const struct bytes *b, uint32_t seat);
 void bytes_wrong_hints(const struct bytes *b, enum wrong_hints how);
 void settings_of_test(struct cvb_settings *s);
 
@@ -116,6 +119,8 @@ struct operation {
     const char *name;
     void (*prepare)(struct world *w);
     int (*run)(struct world *w);
+    bool by_steps; /* c is played by single steps: it sleeps on the segment, or has not mapped it yet */
+    bool long_way; /* so many instructions that a quick run steps it from few states only */
 };
 extern const struct operation operations[];
 extern const unsigned operation_count;
@@ -128,24 +133,29 @@ void make_dead_peers(struct world *w, unsigned count);
 pid_t start_traced(void (*run)(struct world *w, const void *what), struct world *w, const void *what);
 bool step(pid_t pid);  /* false: it has ended or was struck by a signal */
 bool go_on(pid_t pid); /* to its next stop */
+pid_t start_child(void (*run)(struct world *w, const void *what), struct world *w, const void *what);
+bool resume(pid_t pid); /* an untraced one, to its next stop */
 uint64_t where_is(pid_t pid);
 void end(pid_t pid);
 void name_address(uint64_t address, char *text, size_t size);
+
+/* faults.c: stops at accesses to the segment. */
+enum faults { FAULT_WRITES, FAULT_ALL };
+void faults_begin(struct world *w, const char *segment, enum faults which);
+void faults_end(void);
 
 /* after.c: the aftermaths. NULL if all is well, else what is wrong. */
 struct arena {
     struct world *w;
     struct bytes copy, second;
     int copy_fd, second_fd; /* of their own, for the locks of seats */
-    pid_t helper;
+    pid_t recoverer, counter;
     uint64_t steps_most[4]; /* of a survivor's put, get, ack, return */
     uint64_t recoverer_states;
     bool wreck; /* the hints as well */
 };
-enum command { HELP_RECOVER, HELP_SURVIVE };
 const char *arena_open(struct arena *x, struct world *w);
 void arena_close(struct arena *x);
-void helper_main(struct world *w, const void *unused);
 const char *after_kill(struct arena *x, const char *packed, bool over);
 const char *after_stop(struct arena *x, const char *packed, bool over);
 const char *after_recoverer(struct arena *x, const char *packed, bool over, unsigned every);

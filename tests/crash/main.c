@@ -28,7 +28,7 @@
 
 #include "crash.h"
 
-enum { FAILURES_SHOWN = 3, CASE_SECONDS = 240, STATES_KEPT = 4096, REACH = 30000 };
+enum { FAILURES_SHOWN = 3, CASE_SECONDS = 240, REACH = 30000 };
 
 struct options {
     bool full, list;
@@ -38,10 +38,11 @@ struct options {
 
 /* What a case found; shared by the runner and main. */
 struct tally {
-    uint64_t instructions, covered, states, played[4], counted, recoverer_states, steps_most[4], failures;
+    uint64_t instructions, covered, states, accesses, played[4], counted, recoverer_states, steps_most[4], failures;
     char where[512]; /* what was being done */
 };
 
+enum way { STEPPED, BY_ACCESS };
 struct runner {
     const struct options *options;
     const struct operation *operation;
@@ -52,8 +53,6 @@ struct runner {
     struct bytes real;
     pid_t builder, victim;
     char *packed;
-    uint64_t changed[STATES_KEPT]; /* the instructions after which the segment was another */
-    unsigned changes;
 };
 
 static void *shared(size_t size)
@@ -90,8 +89,8 @@ static void failed(struct runner *r, const char *aftermath, uint64_t at, const c
     char address[256] = "";
     if (r->t->failures++ >= FAILURES_SHOWN)
         return;
-    if (r->victim)
-        name_address(where_is(r->victim), address, sizeof address);
+    uint64_t rip = r->victim ? where_is(r->victim) : 0;
+    name_address(rip ? rip : r->w->address, address, sizeof address);
     printf("FAILED %s, %s, aftermath %s at instruction %llu before %s: %s\n", r->operation->name, r->start->name,
            aftermath, (unsigned long long)at, address, what);
     fflush(stdout);
@@ -127,8 +126,21 @@ static void victim_main(struct world *w, const void *what)
     raise(SIGSTOP);
 }
 
+static void accessing_main(struct world *w, const void *what)
+{
+    const struct operation *o = what;
+    o->prepare(w);
+    raise(SIGSTOP);
+    faults_begin(w, w->segment, FAULT_ALL);
+    w->phase = RUNNING;
+    w->result = o->run(w);
+    w->phase = OVER;
+    faults_end();
+    raise(SIGSTOP);
+}
+
 /* A new segment in its starting state, and a victim that is about to begin. */
-static bool set_up(struct runner *r)
+static bool set_up(struct runner *r, enum way way)
 {
     static unsigned serial;
     struct world *w = r->w;
@@ -149,7 +161,8 @@ static bool set_up(struct runner *r)
             return false;
     if (w->built < 0)
         return false;
-    r->victim = start_traced(victim_main, w, r->operation);
+    r->victim =
+        (way == STEPPED ? start_traced : start_child)(way == STEPPED ? victim_main : accessing_main, w, r->operation);
     return r->victim != 0;
 }
 
@@ -191,7 +204,7 @@ static bool aftermaths(struct runner *r, uint64_t at, uint64_t state, bool over)
     }
     if (one_in(r, 3, state, 60, 4)) {
         note(r, "d (two recoverers)", at);
-        judge(r, 3, "d (two)", at, after_two(&r->arena, r->packed, over, chance(r, 4, state) % 4000));
+        judge(r, 3, "d (two)", at, after_two(&r->arena, r->packed, over, chance(r, 4, state) % 60));
     }
     if (one_in(r, 5, state, 40, 10)) {
         note(r, "a (counted)", at);
@@ -228,8 +241,6 @@ static void step_through(struct runner *r)
         if (first || over || !bytes_equal(&r->real, r->packed)) {
             bytes_pack(&r->real, r->packed);
             played = aftermaths(r, at, state++, over);
-            if (r->changes < STATES_KEPT)
-                r->changed[r->changes++] = at;
         }
         r->t->covered += played;
     }
@@ -240,22 +251,25 @@ static void step_through(struct runner *r)
         failed(r, "none", at, wrong);
 }
 
-/* c: on a segment of its own. */
-static const char *stop_at(struct runner *r, uint64_t at)
+static bool reach_by_steps(struct runner *r, uint64_t at)
+{
+    while (r->w->phase == PREPARING)
+        if (!step(r->victim))
+            return false;
+    for (uint64_t i = 1; i < at && r->w->phase == RUNNING; i++)
+        if (!step(r->victim))
+            return false;
+    return true;
+}
+
+/* The victim is stopped; it goes on when others have used all that they can get at. */
+static const char *go_on_after_lap(struct runner *r)
 {
     struct world *w = r->w;
     struct facts before, f;
-    while (w->phase == PREPARING)
-        if (!step(r->victim))
-            return say("the victim ended");
-    for (uint64_t i = 1; i < at && w->phase == RUNNING; i++)
-        if (!step(r->victim))
-            return say("the victim ended");
-    if (w->phase == OVER)
-        return NULL; /* another way through it than the first time: there is nothing left to stop */
     facts_build(w, false, &before);
     const char *wrong = lap(w, &before);
-    if (!wrong && !go_on(r->victim))
+    if (!wrong && !(r->operation->by_steps ? go_on(r->victim) : resume(r->victim)))
         wrong = say("the victim ended when it went on");
     if (!wrong)
         wrong = result_true(w);
@@ -267,35 +281,54 @@ static const char *stop_at(struct runner *r, uint64_t at)
     return wrong ? wrong : check_all(w, w->segment, &f);
 }
 
+/* c: on a segment of its own, before access number `at`, or instruction `at`. */
 static void stop_and_lap(struct runner *r, uint64_t at)
 {
+    bool steps = r->operation->by_steps;
     note(r, "c", at);
-    if (!set_up(r)) {
+    if (!set_up(r, steps ? STEPPED : BY_ACCESS)) {
         failed(r, "c", at, "no starting state");
         return;
     }
-    judge(r, 2, "c", at, stop_at(r, at));
+    r->w->stop_at = at;
+    if (!(steps ? reach_by_steps(r, at) : resume(r->victim)))
+        judge(r, 2, "c", at, "the victim ended");
+    else if (r->w->phase != OVER) /* or it went another way than the first time, and there is nothing left to stop */
+        judge(r, 2, "c", at, go_on_after_lap(r));
     tear_down(r);
 }
 
-/* Before and after changes of the segment, and anywhere. What takes long to reach is reached less often. */
+static uint64_t count_accesses(struct runner *r)
+{
+    uint64_t n = 0;
+    note(r, "c", 0);
+    if (set_up(r, BY_ACCESS) && resume(r->victim))
+        n = r->w->accesses;
+    else
+        failed(r, "c", 0, "the victim ended while its accesses were counted");
+    tear_down(r);
+    return n;
+}
+
+/* A seeded part of the places where it may be stopped; what takes long to reach is reached less often. */
 static void stops(struct runner *r)
 {
-    uint64_t n = r->t->instructions;
-    unsigned slow = n > REACH ? 10 : 1;
-    for (unsigned i = 0; i < r->changes; i++)
-        for (uint64_t before = 0; before < 2; before++)
-            if (r->changed[i] > before && one_in(r, 6 + before, i, 50 * slow, slow))
-                stop_and_lap(r, r->changed[i] - before);
-    for (unsigned i = 0; i < (r->options->full ? 20 / slow : 1); i++)
-        stop_and_lap(r, 1 + chance(r, 8, i) % (n ? n : 1));
+    uint64_t n = r->operation->by_steps ? r->t->instructions : count_accesses(r);
+    uint64_t wanted = r->options->full ? 40 : 1;
+    if (r->operation->by_steps && n > REACH && wanted > 1)
+        wanted = 4;
+    if (!r->operation->by_steps)
+        r->t->accesses = n;
+    for (uint64_t at = 1; at <= n; at++)
+        if (n <= wanted || chance(r, 8, at) % n < wanted)
+            stop_and_lap(r, at);
 }
 
 static int run_case(struct runner *r)
 {
     alarm(CASE_SECONDS);
     r->packed = malloc(bytes_packed_size());
-    if (!r->packed || !set_up(r)) {
+    if (!r->packed || !set_up(r, STEPPED)) {
         failed(r, "none", 0, "no starting state");
         return 1;
     }
@@ -371,6 +404,14 @@ static uint64_t seconds(void)
     return (uint64_t)t.tv_sec;
 }
 
+static bool is_wanted(const struct runner *r)
+{
+    const struct options *o = r->options;
+    if ((o->operation && strcmp(o->operation, r->operation->name)) || (o->start && strcmp(o->start, r->start->name)))
+        return false;
+    return o->full || o->operation || !r->operation->long_way || chance(r, 9, 0) % 7 == 0;
+}
+
 static int run_all(const struct options *o)
 {
     struct world *w = shared(sizeof *w);
@@ -380,8 +421,7 @@ static int run_all(const struct options *o)
     for (unsigned i = 0; i < operation_count; i++)
         for (unsigned k = 0; k < start_count; k++) {
             struct runner r = {.options = o, .operation = &operations[i], .start = &starts[k], .w = w, .t = t};
-            if ((o->operation && strcmp(o->operation, r.operation->name)) ||
-                (o->start && strcmp(o->start, r.start->name)))
+            if (!is_wanted(&r))
                 continue;
             run_apart(&r);
             print_row(r.operation->name, r.start->name, t);

@@ -16,11 +16,13 @@ extern const char __executable_start[];
 static bool stopped_by(pid_t pid, int wanted)
 {
     int status;
-    while (waitpid(pid, &status, __WALL) < 0)
+    while (waitpid(pid, &status, __WALL | WUNTRACED) < 0)
         if (errno != EINTR)
             return false;
     if (WIFSTOPPED(status) && WSTOPSIG(status) == wanted)
         return true;
+    if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGCHLD && !ptrace(PTRACE_CONT, pid, NULL, NULL))
+        return stopped_by(pid, wanted); /* one of its own children ended */
     fprintf(stderr, "process %d: %s %d\n", pid, WIFSTOPPED(status) ? "stopped by" : "ended",
             WIFSTOPPED(status) ? WSTOPSIG(status) : status);
     return false;
@@ -39,6 +41,18 @@ pid_t start_traced(void (*run)(struct world *w, const void *what), struct world 
     run(w, what);
     _exit(0);
 }
+
+pid_t start_child(void (*run)(struct world *w, const void *what), struct world *w, const void *what)
+{
+    pid_t pid = fork();
+    if (pid)
+        return stopped_by(pid, SIGSTOP) ? pid : 0;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    run(w, what);
+    _exit(0);
+}
+
+bool resume(pid_t pid) { return !kill(pid, SIGCONT) && stopped_by(pid, SIGSTOP); }
 
 bool step(pid_t pid) { return !ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) && stopped_by(pid, SIGTRAP); }
 

@@ -5,7 +5,7 @@
 #include "crash.h"
 
 static struct {
-    struct cvb_handle *h;
+    struct cvb_handle *h, *other;
     struct cvb_lease lease[16];
     unsigned leases;
     struct cvb_slot slot[BATCH];
@@ -190,6 +190,22 @@ static void to_attach(struct world *w)
     make_dead_peers(w, w->dead < SEATS ? w->dead : SEATS - 1);
 }
 
+/* The process has a handle on the segment already, so it is mapped. */
+static void to_attach_again(struct world *w)
+{
+    if (cvb_attach(w->segment, &v.other))
+        _exit(2);
+    w->seat = 2;
+    make_dead_peers(w, w->dead < SEATS ? w->dead : SEATS - 2);
+}
+
+static void to_detach_one(struct world *w)
+{
+    to_detach(w);
+    if (cvb_attach(w->segment, &v.other))
+        _exit(2);
+}
+
 static void to_intern(struct world *w)
 {
     join(w);
@@ -197,6 +213,8 @@ static void to_intern(struct world *w)
 }
 
 static int attach(struct world *w) { return cvb_attach(w->segment, &v.h); }
+
+static int attach_again(struct world *w) { return cvb_attach(w->segment, &v.h); }
 
 static int detach(struct world *w)
 {
@@ -352,38 +370,40 @@ static int signals(struct world *w)
 }
 
 const struct operation operations[] = {
-    {"attach", to_attach, attach},
-    {"detach", to_detach, detach},
-    {"put one", with_one, put_one},
-    {"put train", with_train, put_batch},
-    {"put batch", with_batch, put_batch},
-    {"reserve", join, reserve_now},
-    {"publish", to_publish, publish},
-    {"publish part", to_publish_part, publish},
-    {"cancel", to_cancel, cancel},
-    {"cancel part", to_cancel_part, cancel},
-    {"get one", to_get, get_one},
-    {"get train", to_get, get_train},
-    {"get many", to_get, get_many},
-    {"take batch", to_take, take},
-    {"ack", to_ack, ack},
-    {"ack part", to_ack_part, ack},
-    {"return", to_return, give_back},
-    {"return part", to_return_part, give_back},
-    {"return last", to_return_for_good, give_back},
-    {"forward", to_forward, forward},
-    {"forward part", to_forward_part, forward},
-    {"forward new", to_replace, replace},
-    {"forward new part", to_replace_part, replace},
-    {"wait credits 0", join, wait_credits},
-    {"wait credits", join, wait_credits_short},
-    {"wait records 0", join, wait_records},
-    {"wait records", join, wait_records_short},
-    {"wait any", join, wait_any_short},
-    {"recover", join, recover},
-    {"names", to_intern, intern},
-    {"audit", join, audit},
-    {"state", join, stat},
-    {"signals", join, signals},
+    {"attach", to_attach, attach, true, true},
+    {"attach again", to_attach_again, attach_again, false, false},
+    {"detach", to_detach, detach, false, true},
+    {"detach one", to_detach_one, detach, false, false},
+    {"put one", with_one, put_one, false, false},
+    {"put train", with_train, put_batch, false, false},
+    {"put batch", with_batch, put_batch, false, false},
+    {"reserve", join, reserve_now, false, false},
+    {"publish", to_publish, publish, false, false},
+    {"publish part", to_publish_part, publish, false, false},
+    {"cancel", to_cancel, cancel, false, false},
+    {"cancel part", to_cancel_part, cancel, false, false},
+    {"get one", to_get, get_one, false, false},
+    {"get train", to_get, get_train, false, false},
+    {"get many", to_get, get_many, false, false},
+    {"take batch", to_take, take, false, false},
+    {"ack", to_ack, ack, false, false},
+    {"ack part", to_ack_part, ack, false, false},
+    {"return", to_return, give_back, false, false},
+    {"return part", to_return_part, give_back, false, false},
+    {"return last", to_return_for_good, give_back, false, false},
+    {"forward", to_forward, forward, false, false},
+    {"forward part", to_forward_part, forward, false, false},
+    {"forward new", to_replace, replace, false, false},
+    {"forward new part", to_replace_part, replace, false, false},
+    {"wait credits 0", join, wait_credits, false, false},
+    {"wait credits", join, wait_credits_short, true, false},
+    {"wait records 0", join, wait_records, false, false},
+    {"wait records", join, wait_records_short, true, false},
+    {"wait any", join, wait_any_short, true, false},
+    {"recover", join, recover, false, false},
+    {"names", to_intern, intern, false, false},
+    {"audit", join, audit, false, false},
+    {"state", join, stat, false, false},
+    {"signals", join, signals, false, false},
 };
 const unsigned operation_count = sizeof operations / sizeof *operations;
