@@ -100,8 +100,11 @@ bool cvb_flag_correct(struct cvb_handle *h, uint32_t counter)
 void cvb_flag_after(struct cvb_handle *h, uint32_t counter)
 {
     cvb_fence_after_cas();
-    if (cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter))) & CVB_FLAG_PAUSED)
+    uint32_t flag = cvb_flag_of(h, counter), now = cvb_load32_acq(cvb_flag_at(h, flag));
+    if (now & CVB_FLAG_PAUSED)
         cvb_flag_correct(h, counter);
+    else if (now & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY))
+        cvb_flag_wake(h, flag); /* left by one who found at his last look that he need not sleep */
 }
 
 /* As cvb_flag_correct, but first all that is idle is given back if it may make the difference. With the journal closed.

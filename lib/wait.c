@@ -93,19 +93,22 @@ int64_t cvb_available_credits(struct cvb_handle *h, uint32_t source)
     return least < 0 ? 0 : least;
 }
 
-/* What somebody waits for: any of some flags, and how to look whether it is there (1), not (0), or never (an error). */
+/* What somebody waits for, and how to look whether it is there (1 or more), not (0), or never (an error). A quick look
+ * may miss what only a thorough one would bring about. */
 struct wait {
-    uint32_t flag[CVB_WAIT_MAX];
-    size_t count;
-    int (*look)(struct cvb_handle *h, void *what);
-    void *what;
+    int (*look)(struct cvb_handle *h, const struct wait *w, bool thorough);
+    /* The flags that say so when it comes; none if it is there already. */
+    size_t (*flags)(struct cvb_handle *h, const struct wait *w, uint32_t *flag);
+    uint32_t counter[3], count, class; /* for credits */
+    const uint32_t *stages;            /* for data, count of them */
 };
 
 /* Sets the waiters bits; value[i] is what each flag then shows. */
-static void announce(struct cvb_handle *h, const struct wait *w, uint32_t bit, uint32_t **word, uint32_t *value)
+static void announce(struct cvb_handle *h, const uint32_t *flag, size_t count, uint32_t bit, uint32_t **word,
+                     uint32_t *value)
 {
-    for (size_t i = 0; i < w->count; i++) {
-        word[i] = cvb_flag_at(h, w->flag[i]);
+    for (size_t i = 0; i < count; i++) {
+        word[i] = cvb_flag_at(h, flag[i]);
         do
             value[i] = cvb_load32_acq(word[i]);
         while (!cvb_cas32(word[i], value[i], value[i] | bit));
@@ -116,21 +119,22 @@ static void announce(struct cvb_handle *h, const struct wait *w, uint32_t bit, u
 /* One sleep, until a flag changes or the time comes. The condition's answer if it need not sleep. */
 static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until)
 {
-    uint32_t *word[CVB_WAIT_MAX], value[CVB_WAIT_MAX];
-    bool waitv = cvb_futex_has_waitv() && w->count > 1, one = w->count == 1;
+    uint32_t flag[CVB_WAIT_MAX], *word[CVB_WAIT_MAX], value[CVB_WAIT_MAX];
+    size_t count = w->flags(h, w, flag);
+    bool waitv = cvb_futex_has_waitv() && count > 1, one = count == 1;
     uint32_t *any = cvb_flag_at(h, CVB_FLAG_ANY), any_value = cvb_load32_acq(any);
-    announce(h, w, waitv || one ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY, word, value);
+    announce(h, flag, count, waitv || one ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY, word, value);
     cvb_fence_after_cas();
-    int there = w->look(h, w->what);
-    if (there)
+    int there = w->look(h, w, true);
+    if (there || !count)
         return there;
     if (one)
         cvb_futex_wait(word[0], value[0], until);
     else if (waitv)
-        cvb_futex_wait_any(word, value, w->count, until);
+        cvb_futex_wait_any(word, value, count, until);
     else
         cvb_futex_wait(any, any_value, until);
-    return w->look(h, w->what);
+    return w->look(h, w, true);
 }
 
 /* Spins for about as long as spinning has helped lately. */
@@ -138,7 +142,7 @@ static int spin(struct cvb_handle *h, const struct wait *w)
 {
     uint32_t turns = h->spin < CVB_SPIN_MIN ? CVB_SPIN_MIN : h->spin;
     for (uint32_t i = 0; i < turns; i++) {
-        int there = w->look(h, w->what);
+        int there = w->look(h, w, false);
         if (there) {
             h->spin = turns < CVB_SPIN_MAX ? turns * 2 : CVB_SPIN_MAX;
             return there;
@@ -151,7 +155,7 @@ static int spin(struct cvb_handle *h, const struct wait *w)
 
 static int wait_for(struct cvb_handle *h, const struct wait *w, int64_t timeout_ns, uint64_t *slept_ns)
 {
-    int there = w->look(h, w->what);
+    int there = w->look(h, w, true);
     if (there)
         return there;
     if (!timeout_ns)
@@ -159,37 +163,56 @@ static int wait_for(struct cvb_handle *h, const struct wait *w, int64_t timeout_
     if ((there = spin(h, w)))
         return there;
     uint64_t start = cvb_monotonic_ns(), now = start;
-    uint64_t end =
-        timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX / 2 - start ? UINT64_MAX : start + (uint64_t)timeout_ns;
+    bool for_ever = timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX / 2 - start;
+    uint64_t end = for_ever ? UINT64_MAX : start + (uint64_t)timeout_ns;
     while (!there && now < end) {
         uint64_t slice = now + SLICE_NS;
         there = sleep_once(h, w, slice < end ? slice : end);
         now = cvb_monotonic_ns();
         if (!there && now >= slice) {
             there = cvb_recover(h);
-            there = there < 0 ? there : w->look(h, w->what);
+            there = there < 0 ? there : w->look(h, w, true);
         }
     }
     *slept_ns = now - start;
     return there ? there : CVB_ETIMEDOUT;
 }
 
-struct credits {
-    uint32_t counter[3], count, class;
-};
-
-static int look_for_credits(struct cvb_handle *h, void *what)
+static bool is_paused(struct cvb_handle *h, uint32_t counter)
 {
-    const struct credits *c = what;
-    for (uint32_t i = 0; i < c->count; i++)
-        if (cvb_flag_settle(h, c->counter[i]))
-            return 0;
-    if (c->class == CVB_NO_CLASS || cvb_memory_left(h, c->class))
-        return 1;
-    struct cvb_want want = {.count = 1, .class = c->class};
+    return cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter))) & CVB_FLAG_PAUSED;
+}
+
+/* Is there a free cell of the class? If not, idle ones are given back. */
+static bool has_memory(struct cvb_handle *h, uint32_t class)
+{
+    if (class == CVB_NO_CLASS || cvb_memory_left(h, class))
+        return true;
+    struct cvb_want want = {.count = 1, .class = class};
     h->refusal.refusal = 0;
     cvb_try_again(h, CVB_EMEMORY_FULL, &want);
-    return cvb_memory_left(h, c->class);
+    return cvb_memory_left(h, class);
+}
+
+static int look_for_credits(struct cvb_handle *h, const struct wait *w, bool thorough)
+{
+    for (uint32_t i = 0; i < w->count; i++)
+        if (thorough ? cvb_flag_settle(h, w->counter[i]) : is_paused(h, w->counter[i]))
+            return 0;
+    return has_memory(h, w->class);
+}
+
+/* Only those that stand in the way: a bit on another would keep all acks from leaving their credits with their units.
+ */
+static size_t flags_of_credits(struct cvb_handle *h, const struct wait *w, uint32_t *flag)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < w->count; i++)
+        if (is_paused(h, w->counter[i]))
+            flag[n++] = cvb_flag_of(h, w->counter[i]);
+    if (!n && !has_memory(h, w->class))
+        flag[n++] = CVB_FLAG_MEMORY;
+    return n;
 }
 
 int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int64_t timeout_ns)
@@ -197,13 +220,8 @@ int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int6
     int error = check_ids(h, stage, source);
     if (error)
         return error;
-    struct credits c = {.class = h->refused_class};
-    struct wait w = {.look = look_for_credits, .what = &c};
-    c.count = counters_of(h, stage, source, c.counter);
-    for (; w.count < c.count; w.count++)
-        w.flag[w.count] = cvb_flag_of(h, c.counter[w.count]);
-    if (c.class != CVB_NO_CLASS)
-        w.flag[w.count++] = CVB_FLAG_MEMORY;
+    struct wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = h->refused_class};
+    w.count = counters_of(h, stage, source, w.counter);
     uint64_t slept = 0;
     int there = wait_for(h, &w, timeout_ns, &slept);
     if (source != CVB_NO_SOURCE)
@@ -213,21 +231,24 @@ int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int6
     return there < 0 ? there : 0;
 }
 
-struct data {
-    const uint32_t *stages;
-    size_t count;
-};
-
 /* 1 + the index of a stage that has data. */
-static int look_for_data(struct cvb_handle *h, void *what)
+static int look_for_data(struct cvb_handle *h, const struct wait *w, bool thorough)
 {
-    const struct data *d = what;
-    for (size_t i = 0; i < d->count; i++) {
-        int has = cvb_ring_has_data(h, d->stages[i]);
+    (void)thorough;
+    for (uint32_t i = 0; i < w->count; i++) {
+        int has = cvb_ring_has_data(h, w->stages[i]);
         if (has)
             return has < 0 ? has : (int)i + 1;
     }
     return 0;
+}
+
+static size_t flags_of_data(struct cvb_handle *h, const struct wait *w, uint32_t *flag)
+{
+    (void)h;
+    for (uint32_t i = 0; i < w->count; i++)
+        flag[i] = cvb_flag_of_data(w->stages[i]);
+    return w->count;
 }
 
 int cvb_wait_records(struct cvb_handle *h, const uint32_t *stages, size_t count, int64_t timeout_ns)
@@ -235,13 +256,10 @@ int cvb_wait_records(struct cvb_handle *h, const uint32_t *stages, size_t count,
     int error = cvb_handle_check(h);
     if (error || !stages || !count || count > CVB_WAIT_MAX)
         return error ? error : CVB_EINVAL;
-    struct data d = {stages, count};
-    struct wait w = {.count = count, .look = look_for_data, .what = &d};
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (stages[i] >= h->segment.settings.max_stages)
             return CVB_EUNKNOWN;
-        w.flag[i] = cvb_flag_of_data(stages[i]);
-    }
+    struct wait w = {.look = look_for_data, .flags = flags_of_data, .stages = stages, .count = (uint32_t)count};
     uint64_t slept = 0;
     int there = wait_for(h, &w, timeout_ns, &slept);
     return there > 0 ? there - 1 : there;
