@@ -27,7 +27,7 @@
 
 #define LOOK_OWN 16u  /* entries that a put looks at in its own list */
 #define LOOK_MOST 64u /* and in another's */
-#define LOOK_AGAIN 32u
+#define LOOK_AGAIN 1024u
 
 static struct cvb_idle *list_of(struct cvb_handle *h, uint32_t seat)
 {
