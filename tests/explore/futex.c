@@ -3,6 +3,8 @@
  * The clock is the number of steps, 20 microseconds each, so that a schedule lasts some of the protocol's own
  * intervals. A sleeper is not run before it is woken or its time is over; if nobody else can run, time passes at once.
  */
+#include <string.h>
+
 #include "world.h"
 
 enum { STEP_NS = 20000 };
@@ -12,6 +14,12 @@ static struct {
     size_t count;
 } sleeper[SIM_FIBERS + 1];
 static bool waitv_missing;
+
+void world_forget_sleepers(bool without_waitv)
+{
+    memset(sleeper, 0, sizeof sleeper);
+    waitv_missing = without_waitv;
+}
 
 uint64_t cvb_monotonic_ns(void) { return (uint64_t)sim_clock() * STEP_NS; }
 void cvb_futex_forget_waitv(void) { waitv_missing = true; }

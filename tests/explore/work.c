@@ -204,6 +204,7 @@ void work_reset(const struct scenario *scenario, uint64_t seed)
     sim.hurt = !scenario->unhurt;
     sim_reset(seed);
     world_reset();
+    world_forget_sleepers(!sim_below(3));
     ghost_reset();
     work_forget_names();
     memset(process, 0, sizeof process);

@@ -33,6 +33,8 @@ extern struct world {
 void world_make(const struct cvb_settings *settings);
 void world_reset(void);
 void world_after_step(const char *access, const void *at, const void *place);
+/* futex.c: nobody sleeps; and is this a kernel without futex_waitv? */
+void world_forget_sleepers(bool without_waitv);
 void world_begin(int process);
 /* The process's locks are gone. */
 void world_unlock_all(int process);
