@@ -1,9 +1,13 @@
 /* futex.c - waiting, for simulated processes: in place of lib/futex.c.
  *
- * The clock is the number of steps, a microsecond each. A sleeper is not run before it is woken or its time is over;
- * if nobody else can run, time passes at once.
+ * The clock is the number of steps, 20 microseconds each, so that a schedule lasts some of the protocol's own
+ * intervals. A sleeper is not run before it is woken or its time is over; if nobody else can run, time passes at once.
  */
+#include <string.h>
+
 #include "world.h"
+
+enum { STEP_NS = 20000 };
 
 static struct {
     const uint32_t *word[CVB_WAIT_MAX];
@@ -11,7 +15,13 @@ static struct {
 } sleeper[SIM_FIBERS + 1];
 static bool waitv_missing;
 
-uint64_t cvb_monotonic_ns(void) { return (uint64_t)sim_clock() * 1000; }
+void world_forget_sleepers(bool without_waitv)
+{
+    memset(sleeper, 0, sizeof sleeper);
+    waitv_missing = without_waitv;
+}
+
+uint64_t cvb_monotonic_ns(void) { return (uint64_t)sim_clock() * STEP_NS; }
 void cvb_futex_forget_waitv(void) { waitv_missing = true; }
 bool cvb_futex_has_waitv(void) { return !waitv_missing; }
 
@@ -35,7 +45,7 @@ bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t cou
         sleeper[me].word[i] = word[i];
     sleeper[me].count = count;
     if (me < SIM_FIBERS) {
-        sim_pause_until(me, (long)(until_ns / 1000) + 1, true);
+        sim_pause_until(me, (long)(until_ns / STEP_NS) + 1, true);
         sim_point("sleep", NULL, __builtin_return_address(0));
         sim.fiber[me].alone = 0;
     }

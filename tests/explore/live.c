@@ -98,7 +98,7 @@ bool work_state(int me)
     return b.signal != CVB_SIGNAL_NONE;
 }
 
-static const int64_t patience_ns[] = {0, 300000, 120000000};
+static const int64_t patience_ns[] = {0, 6000000, 2400000000};
 
 bool work_wait_records(int me, uint32_t stage)
 {

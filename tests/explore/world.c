@@ -468,6 +468,22 @@ static uint32_t bitmap_of(uint32_t u)
     return mask & (mask - 1) ? CVB_BITMAP_TRAINS(g, p) : CVB_BITMAP_SINGLES(g, p);
 }
 
+uint32_t world_free_cells(uint32_t length)
+{
+    const struct cvb_geometry *g = &world.geometry;
+    uint32_t free_cells = 0, least = 0;
+    while (least < g->parts && world.settings.classes[least].bytes < length)
+        least++;
+    for (uint32_t u = 0; u < g->unit_count; u++) {
+        unsigned state = cvb_lo_state(world_unit(u)->word.lo);
+        uint32_t mask = cvb_hi_mask(world_unit(u)->word.hi);
+        if ((state == CVB_FREE || state == CVB_IDLE) && mask &&
+            member_of(u, (unsigned)__builtin_ctz(mask))->cell >= g->part[least].first_cell)
+            free_cells += cvb_mask_count(mask);
+    }
+    return free_cells;
+}
+
 static bool listed(uint32_t u)
 {
     for (uint32_t s = 0; s < world.settings.max_handles; s++) {

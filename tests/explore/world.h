@@ -33,6 +33,8 @@ extern struct world {
 void world_make(const struct cvb_settings *settings);
 void world_reset(void);
 void world_after_step(const char *access, const void *at, const void *place);
+/* futex.c: nobody sleeps; and is this a kernel without futex_waitv? */
+void world_forget_sleepers(bool without_waitv);
 void world_begin(int process);
 /* The process's locks are gone. */
 void world_unlock_all(int process);
@@ -40,6 +42,8 @@ struct cvb_unit *world_unit(uint32_t u);
 struct cvb_seat *world_seat(uint32_t s);
 /* The first word of a member's payload: the record's number. */
 int world_member_id(uint32_t u, unsigned i);
+/* Cells that are free, or idle, and large enough. */
+uint32_t world_free_cells(uint32_t length);
 /* When nobody is at work: each free unit has its bit, each idle unit is listed. */
 void world_check_hints(void);
 /* Is the record in a unit that is queued or leased? */
