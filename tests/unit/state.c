@@ -215,6 +215,25 @@ Test(state, errors)
     cr_assert_eq(cvb_list(NULL, NULL), CVB_EINVAL);
 }
 
+Test(state, counts_of_a_seat_are_its_owners)
+{
+    struct cvb_lease l[4];
+    struct cvb_slot slots[3];
+    struct cvb_counts c;
+    struct cvb_handle *other;
+    cr_assert_eq(cvb_attach(name, &other), 0);
+    fill_some(l, slots);
+    cr_assert_eq(cvb_ack(h, l, 4), 0);
+    cr_assert_eq(drain(other, next), 2);
+    cr_assert_eq(cvb_peer_counts(h, 0, &c), 0);
+    cr_assert(c.accepted == 11 && c.delivered == 4 && c.acked == 4);
+    cr_assert_eq(cvb_peer_counts(h, 1, &c), 0);
+    cr_assert(c.accepted == 0 && c.delivered == 2 && c.acked == 2);
+    cr_assert_eq(cvb_peer_counts(h, 24, &c), CVB_EINVAL);
+    cr_assert_eq(cvb_peer_counts(h, 0, NULL), CVB_EINVAL);
+    cr_assert_eq(cvb_detach(other), 0);
+}
+
 static enum cvb_peer_state state_of(pid_t pid)
 {
     for (uint32_t seat = 0; seat < 24; seat++) {
