@@ -1,4 +1,4 @@
-"""watch, top and dead-letter: looking at a running segment, and settling what failed too often."""
+"""watch, top, peek and dead-letter: looking at a running segment, and settling what failed too often."""
 import json
 import os
 import pty
@@ -65,12 +65,41 @@ class Operate(SegmentTest):
         read_until(b"\x1b[?1049l")
         self.assertEqual(top.wait(timeout=PATIENCE), 0)
 
+    def test_peek_shows_and_takes_nothing(self):
+        self.create("--max-total-records", "1000")
+        self.push(b"".join(b"%d \x01\xff\n" % i for i in range(70)) + b"x" * 100 + b"\n", source="kafka-1")
+        self.pull("--count", "5")
+        before = self.stat()
+        lines = self.succeed("peek", self.segment, "--stage", "filter").stdout.splitlines()
+        self.assertEqual(len(lines), 68)
+        self.assertRegex(lines[1], rb"^kafka-1 +default +[0-9.]+ s +4  0 +5 \.\.$")
+        self.assertTrue(lines[66].endswith(b"x" * 60 + b"..."))
+        self.assertEqual(lines[67], b"66 records wait")
+        few = self.succeed("peek", self.segment, "--stage", "filter", "--count", "2").stdout.splitlines()
+        self.assertEqual((few[:3], few[3:]), (lines[:3], [b"66 records wait"]))
+        raw = self.succeed("peek", self.segment, "--stage", "filter", "--raw").stdout
+        self.assertEqual(self.stat(), before)
+        self.assertEqual(self.succeed("peek", self.segment, "--stage", "filter", "--raw", "--count", "1").stdout,
+                         b"5 \x01\xff\n")
+        self.assertEqual(raw, self.pull())
+        self.assertEqual(self.succeed("peek", self.segment, "--stage", "filter", "--raw").stdout, b"")
+
+    def test_peek_makes_no_stage(self):
+        self.create("--max-total-records", "100")
+        self.assertIn("no such stage", self.fail_with(1, "peek", self.segment, "--stage", "filter"))
+        self.assertIsNone(self.stage("filter"))
+        with open("/dev/full", "wb") as full:
+            for more in ([], ["--raw"]):
+                self.push(b"x\n")
+                done = call("peek", self.segment, "--stage", "filter", *more, stdout=full)
+                self.assertEqual((done.returncode, done.stderr.count(b"\n")), (1, 1), done.stderr)
+
     def test_dead_letters_are_listed_and_stay(self):
         self.make_dead_letters(b"".join(b"%d \x01\xff\n" % i for i in range(70)) + b"x" * 100 + b"\n")
         for _ in range(2):
             lines = self.succeed("dead-letter", self.segment, "list").stdout.splitlines()
             self.assertEqual(len(lines), 73)
-            self.assertRegex(lines[1], rb"^kafka-1 +default +[0-9.]+ s +4  0 \.\.$")
+            self.assertRegex(lines[1], rb"^kafka-1 +default +[0-9.]+ s +4  filter +0 \.\.$")
             self.assertTrue(lines[71].endswith(b"x" * 60 + b"..."))
             self.assertEqual(lines[72], b"71 dead letters")
         few = self.succeed("dead-letter", self.segment, "list", "--count", "2").stdout.splitlines()
