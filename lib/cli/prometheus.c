@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "json.h"
+
 enum { COUNTERS = 11 };
 
 static void family(const char *name, const char *type, const char *help)
@@ -32,7 +34,7 @@ static void sample(const char *name, const char *segment, const char *const labe
     label("segment", segment, "{");
     for (int i = 0; i < 4 && labels && labels[i]; i += 2)
         label(labels[i], labels[i + 1], ",");
-    printf("} %.17g\n", value);
+    printf("} %.*g\n", value == (double)(int64_t)value ? 17 : 9, value);
 }
 
 static void totals(const char *segment, const struct cli_snapshot *s)
@@ -144,9 +146,12 @@ static void handles(const char *segment, const struct cli_snapshot *s)
 
 void cli_prometheus_print(const char *segment, const struct cli_snapshot *s)
 {
-    totals(segment, s);
-    stage_gauges(segment, s);
-    stage_counters(segment, s);
-    sources(segment, s);
-    handles(segment, s);
+    json_t *plain = cli_json_text(segment); /* labels are UTF-8; a segment's name need not be */
+    const char *name = json_string_value(plain);
+    totals(name, s);
+    stage_gauges(name, s);
+    stage_counters(name, s);
+    sources(name, s);
+    handles(name, s);
+    json_decref(plain);
 }

@@ -2,9 +2,11 @@
 import json
 import os
 import re
+import shutil
 import signal
 import stat as status_bits
 import subprocess
+import unittest
 
 from conveyor import SegmentTest, call, main, wait_until
 
@@ -119,6 +121,19 @@ class State(SegmentTest):
         self.assertEqual(value["conveyor_stage_queued_records", stage], 6)
         self.assertEqual(value["conveyor_stage_accepted_records_total", stage], 10)
         self.assertEqual(value["conveyor_stage_acked_records_total", stage], 4)
+
+    @unittest.skipUnless(shutil.which("promtool"), "no promtool")
+    def test_prometheus_text_satisfies_promtool(self):
+        self.segment += "-\udcff \" \\ \u00fc"  # a byte that is no UTF-8, and what must be escaped
+        self.create("--max-total-records", "1000")
+        self.push(b"x\n" * 10, stage="a\"b\\c{d}=\u00fc", source="a\"b\\c{d}=\u00fc")
+        text = self.succeed("stat", self.segment, "--prometheus").stdout
+        done = subprocess.run(["promtool", "check", "metrics"], input=text, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, b""))
+        broken = subprocess.run(["promtool", "check", "metrics"], input=text + b"x{", stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, check=False)
+        self.assertNotEqual(broken.returncode, 0)
 
     def test_output_that_cannot_be_written_is_an_error(self):
         self.create("--max-total-records", "100")
