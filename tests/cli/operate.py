@@ -2,12 +2,14 @@
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
+import termios
 import time
 
-from conveyor import PATIENCE, SegmentTest, call, main
+from conveyor import PATIENCE, SegmentTest, call, main, wait_until
 
 
 class Operate(SegmentTest):
@@ -42,28 +44,50 @@ class Operate(SegmentTest):
         self.assertEqual(len(lines), 2)
         self.assertIn(b"buffered 2 (2.0 %)", lines[1])
 
+    def start_top(self, rows, columns):
+        self.terminal, slave = pty.openpty()
+        self.addCleanup(os.close, self.terminal)
+        termios.tcsetwinsize(slave, (rows, columns))
+        top = self.start("top", self.segment, "--interval", "0.1", stdin=slave, stdout=slave)
+        os.close(slave)
+        return top
+
+    def read_until(self, word):
+        """What the terminal got up to that word."""
+        seen, end = b"", time.monotonic() + PATIENCE
+        while word not in seen:
+            self.assertLess(time.monotonic(), end, (word, seen))
+            self.assertTrue(select.select([self.terminal], [], [], PATIENCE)[0], (word, seen))
+            seen += os.read(self.terminal, 65536)
+        return seen
+
     def test_top_on_a_terminal_draws_sorts_and_quits(self):
         self.create("--max-total-records", "100")
         self.push(b"a\nb\n", source="kafka-1")
-        master, slave = pty.openpty()
-        self.addCleanup(os.close, master)
-        top = self.start("top", self.segment, "--interval", "0.1", stdin=slave, stdout=slave)
-        os.close(slave)
-
-        def read_until(word):
-            seen, end = b"", time.monotonic() + PATIENCE
-            while word not in seen:
-                self.assertLess(time.monotonic(), end, (word, seen))
-                self.assertTrue(select.select([master], [], [], PATIENCE)[0], (word, seen))
-                seen += os.read(master, 65536)
-
-        read_until(b"kafka-1")
-        read_until(b"by first use")
-        os.write(master, b"s")
-        read_until(b"by name")
-        os.write(master, b"q")
-        read_until(b"\x1b[?1049l")
+        top = self.start_top(24, 80)
+        self.read_until(b"kafka-1")
+        self.read_until(b"by first use")
+        os.write(self.terminal, b"s")
+        self.read_until(b"by name")
+        os.write(self.terminal, b"q")
+        self.read_until(b"\x1b[?1049l")
         self.assertEqual(top.wait(timeout=PATIENCE), 0)
+
+    def test_top_fits_into_the_window(self):
+        self.create("--max-total-records", "4000", "--max-sources", "41")
+        for i in range(40):
+            self.push(b"x\n", source="a source with a long name %d" % i)
+        pull = self.start("pull", self.segment, "--stage", "sink", "--follow", stderr=subprocess.DEVNULL)
+        wait_until(lambda: self.stat()["handles"], "the pull is there")
+        self.start_top(24, 80)
+        self.read_until(b"\x1b[H")
+        picture = self.read_until(b"\x1b[J").split(b"\x1b[J")[0].replace(b"\x1b[K", b"")
+        lines = picture.split(b"\x1b[H")[-1].decode().replace("\r", "").split("\n")
+        self.assertLessEqual(len(lines), 24)
+        self.assertLessEqual(max(map(len, lines)), 80)
+        self.assertTrue([line for line in lines if line.startswith("a source wi~ [")], lines)
+        self.assertTrue([line for line in lines if re.fullmatch(r"and \d+ more", line)], lines)
+        self.assertTrue([line for line in lines if re.match("%d +alive" % pull.pid, line)], lines)
 
     def test_peek_shows_and_takes_nothing(self):
         self.create("--max-total-records", "1000")
