@@ -142,7 +142,8 @@ static int run(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_top = {
     "top", "SEG [--interval SECONDS] [--count N]", "stat, live, on a terminal",
-    "Stages, sources and handles with their fill, signals and rates. in/s counts records put, out/s acked or forwarded,\n"
+    "Stages, sources and handles with their fill, signals and rates. in/s counts records put, out/s acked or "
+    "forwarded,\n"
     "retry/s returned or delivered again. Keys: s sorts by first use, name, fill or rate in turn; q quits. Without a\n"
     "terminal it prints a line each time.",
     run};
