@@ -73,7 +73,9 @@ CVB_API int cvb_stage_name(struct cvb_handle *handle, uint32_t id, char name[CVB
 CVB_API int cvb_source_name(struct cvb_handle *handle, uint32_t id, char name[CVB_NAME_MAX + 1]);
 CVB_API int cvb_pipeline_name(struct cvb_handle *handle, uint32_t id, char name[CVB_NAME_MAX + 1]);
 
+/* Of a seat: nobody's, or how its owner fares. */
 enum cvb_peer_state { CVB_PEER_NONE, CVB_PEER_ALIVE, CVB_PEER_STOPPED, CVB_PEER_DEAD };
+/* The owner of a seat. */
 struct cvb_peer {
     pid_t pid; /* as its own pid namespace has it */
     enum cvb_peer_state state;
