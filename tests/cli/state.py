@@ -78,6 +78,12 @@ class State(SegmentTest):
         self.assertLessEqual(SOURCE_KEYS, set(source))
         self.assertEqual((source["name"], source["buffered"], source["delay_ms"]), ("kafka-1", 70, 0))
         self.assertEqual(answer["handles"], [])
+        counts = {"accepted", "delivered", "acked", "returned", "redelivered", "forwarded", "dead_lettered", "refused",
+                  "stalled_ns"}
+        self.assertLessEqual(counts, set(stage))
+        self.assertLessEqual(counts, set(source))
+        self.assertEqual((source["accepted"], source["delivered"], source["acked"]), (100, 30, 30))
+        self.assertEqual((answer["settings"]["payload_size"], answer["settings"]["max_retries"]), (1024, 3))
 
     def test_stat_shows_handles_and_their_leases(self):
         self.fill()
