@@ -162,8 +162,10 @@ static int replay_all(struct replay *r)
         if (cli_signals())
             return interrupted(r);
         found = gather(r, &record, &error);
-        if (error)
+        if (error) {
+            put(r); /* those before it */
             return failed(r, error);
+        }
         if (found != CLI_FLOW_OK)
             return end(r, found);
     }

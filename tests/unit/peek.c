@@ -162,7 +162,7 @@ Test(peek, errors)
     cr_assert_eq(cvb_peek(h, stage, &cursor, &seen, NULL, 0), 0);
 }
 
-enum { WORDS = 4096, BIG = 8 * WORDS };
+enum { WORDS = 1024, BIG = 8 * WORDS };
 
 /* Long records, each of one word again and again, in a few cells that are written over as soon as they are free. */
 static int put_and_take(void *argument)
@@ -197,7 +197,7 @@ Test(peek, never_shows_half_a_record, .timeout = 120)
     bool *stop = shared_memory(sizeof *stop);
     pid_t child = spawn(put_and_take, stop);
     static uint64_t buffer[WORDS];
-    for (unsigned records = 0; records < 5000;) {
+    for (unsigned records = 0; records < 1000;) {
         struct cvb_cursor cursor = {0};
         struct cvb_lease seen;
         int found;
