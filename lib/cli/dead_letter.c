@@ -25,7 +25,10 @@ static int settle(struct cli_drain *d)
     if (status != CLI_DONE)
         return status;
     printf("%llu dead letters %s%s\n", (unsigned long long)d->progress.records,
-           d->to_name ? "forwarded to " : "dropped", d->to_name ? d->to_name : "");
+           d->to_name     ? "forwarded to "
+           : d->to_origin ? "forwarded to where they came from"
+                          : "dropped",
+           d->to_name ? d->to_name : "");
     return cli_close_output();
 }
 
@@ -34,8 +37,6 @@ static int check(const char *verb, const char *to)
     bool retry = !strcmp(verb, "retry");
     if (!retry && strcmp(verb, "list") && strcmp(verb, "drop"))
         cli_complain("'%s' is none of list, retry and drop", verb);
-    else if (retry && !to)
-        cli_complain("retry needs --to STAGE: the stage that shall try them again");
     else if (!retry && to)
         cli_complain("--to goes with retry only");
     else
@@ -47,13 +48,15 @@ static int run(const struct cli_command *self, int argc, char **argv)
 {
     struct cli_drain d = {.batch = 64, .stage_name = "dead-letter"};
     const char *operand[2];
-    const struct cli_option options[] = {
-        {"to", CLI_TEXT, "STAGE", "retry: the stage that shall try them again", &d.to_name, 0, 0},
-        {"count", CLI_WHOLE, "N", "only the first so many", &d.count, 1, UINT32_MAX}};
+    const struct cli_option options[] = {{"to", CLI_TEXT, "STAGE",
+                                          "retry: the stage that shall try them again (the one they came from)",
+                                          &d.to_name, 0, 0},
+                                         {"count", CLI_WHOLE, "N", "only the first so many", &d.count, 1, UINT32_MAX}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], operand, 2);
     if (status != CLI_GO)
         return status;
     d.segment = operand[0];
+    d.to_origin = !strcmp(operand[1], "retry") && !d.to_name;
     cli_note_signals();
     if ((status = check(operand[1], d.to_name)) != CLI_GO || (status = cli_drain_open(&d)))
         return status;

@@ -37,31 +37,42 @@ int cli_drain_not_written(struct cli_drain *d, size_t count, int reason)
 }
 
 /* Waits for room in the target, a slice of time at most. */
-static int wait_for_room(struct cli_drain *d)
+static int wait_for_room(struct cli_drain *d, uint32_t to)
 {
     int64_t start = cli_now_ns();
-    int error = cvb_wait_credits(d->handle, d->to, CVB_NO_SOURCE, ROOM_SLICE);
+    int error = cvb_wait_credits(d->handle, to, CVB_NO_SOURCE, ROOM_SLICE);
     d->progress.stalled_ns += cli_now_ns() - start;
     cli_progress_tick(&d->progress);
     return error == CVB_ETIMEDOUT ? 0 : error;
+}
+
+/* How many of the leases go to the same stage as the first. */
+static size_t same_way(const struct cli_drain *d, const struct cvb_lease *leases, size_t count)
+{
+    size_t n = 1;
+    while (n < count && (!d->to_origin || leases[n].origin == leases[0].origin))
+        n++;
+    return n;
 }
 
 /* Sends the batch on: 0 or an error; *done of it. A signal ends the wait for room, and the rest is returned. */
 static int forward(struct cli_drain *d, size_t count, size_t *done)
 {
     for (*done = 0; *done < count;) {
-        int why = 0, error = 0;
-        int n = cvb_forward(d->handle, d->to, d->leases + *done, count - *done, &why);
+        const struct cvb_lease *leases = d->leases + *done;
+        uint32_t to = d->to_origin ? leases[0].origin : d->to;
+        size_t want = same_way(d, leases, count - *done);
+        int why = 0, n = cvb_forward(d->handle, to, leases, want, &why);
         if (n < 0)
             return n;
         *done += (size_t)n;
-        if (*done == count)
-            return 0;
+        if ((size_t)n == want)
+            continue;
         if (why && !cli_is_refusal(why))
             return why;
         if (cli_signals())
             return cvb_return_to_buffer(d->handle, d->leases + *done, count - *done);
-        error = wait_for_room(d);
+        int error = wait_for_room(d, to);
         if (error)
             return error;
     }
@@ -70,9 +81,10 @@ static int forward(struct cli_drain *d, size_t count, size_t *done)
 
 static int settle(struct cli_drain *d, size_t count)
 {
+    bool on = d->to_name || d->to_origin;
     size_t done = count;
-    int error = d->to_name ? forward(d, count, &done) : cvb_ack(d->handle, d->leases, count);
-    d->progress.records += error && !d->to_name ? 0 : done;
+    int error = on ? forward(d, count, &done) : cvb_ack(d->handle, d->leases, count);
+    d->progress.records += error && !on ? 0 : done;
     return error;
 }
 

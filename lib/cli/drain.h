@@ -11,6 +11,7 @@
 struct cli_drain {
     /* given by the command */
     const char *segment, *stage_name, *to_name; /* to_name: forward there; NULL: ack */
+    bool to_origin;                             /* of dead letters: forward each to the stage it came from */
     uint32_t batch, count;                      /* count 0: all */
     bool follow;                                /* wait for more when the stage is empty */
     double idle_seconds;                        /* so long at most; negative: without end */

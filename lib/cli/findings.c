@@ -101,7 +101,7 @@ static void look_at_stages(struct cli_findings *f, const char *segment, const st
             if (t->holds.queued)
                 problem(f,
                         "%u dead letters wait, records that failed %u times: see them with 'conveyor dead-letter %s "
-                        "list', and then 'retry --to STAGE' or 'drop' them",
+                        "list', and then 'retry' or 'drop' them",
                         t->holds.queued, s->settings.max_retries + 1, segment);
             continue;
         }

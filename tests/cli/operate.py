@@ -139,6 +139,20 @@ class Operate(SegmentTest):
         self.assertEqual(self.pull(), text)
         self.assert_sound(0)
 
+    def test_dead_letters_go_back_to_where_they_came_from(self):
+        self.create("--max-total-records", "1000", "--max-retries", "0")
+        for i in range(40):  # by turns
+            stage = "enrich" if i % 3 else "sink"
+            self.push(b"%d\n" % i, stage=stage)
+            with open("/dev/full", "wb") as full:
+                call("pull", self.segment, "--stage", stage, stdout=full)
+        self.assertEqual(self.queued("dead-letter"), 40)
+        done = self.succeed("dead-letter", self.segment, "retry")
+        self.assertEqual(done.stdout, b"40 dead letters forwarded to where they came from\n")
+        self.assertEqual(self.pull(stage="enrich"), b"".join(b"%d\n" % i for i in range(40) if i % 3))
+        self.assertEqual(self.pull(stage="sink"), b"".join(b"%d\n" % i for i in range(0, 40, 3)))
+        self.assert_sound(0)
+
     def test_dead_letters_are_dropped(self):
         self.make_dead_letters(b"a\nb\nc\n")
         done = self.succeed("dead-letter", self.segment, "drop", "--count", "1")
@@ -149,7 +163,7 @@ class Operate(SegmentTest):
 
     def test_wrong_usage(self):
         self.create("--max-total-records", "100")
-        for arguments, word in ((["list", "--to", "a"], "--to"), (["retry"], "--to"), (["burn"], "'burn'"),
+        for arguments, word in ((["list", "--to", "a"], "--to"), (["burn"], "'burn'"),
                                 (["retry", "--to", "dead-letter"], "--to"), ([], "missing")):
             self.assertIn(word, self.fail_with(2, "dead-letter", self.segment, *arguments))
         self.assertIn("--interval", self.fail_with(2, "watch", self.segment, "--interval", "0"))
