@@ -82,7 +82,8 @@ class Replay(SegmentTest):
     def test_a_replay_takes_the_time_that_it_should(self):
         self.create("--max-total-records", "1000")
         self.write(flow((0, "a", b"1"), (200000, "b", b"2"), (400000, "a", b"3")))
-        for arguments, least in (([], 0.4), (["--speed", "2"], 0.2), (["--speed", "0.5"], 0.8), (["--rate", "10"], 0.2)):
+        for arguments, least in (([], 0.4), (["--speed", "2"], 0.2), (["--speed", "0.5"], 0.8),
+                                 (["--rate", "10"], 0.2)):
             began = time.monotonic()
             self.succeed("replay", self.segment, self.path, *arguments)
             self.assertGreaterEqual(time.monotonic() - began, least, arguments)

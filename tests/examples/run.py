@@ -128,7 +128,7 @@ class Examples(conveyor.SegmentTest):
         loop = self.start_example("event_loop", self.segment, "busy", "calm", stdout=subprocess.DEVNULL)
         for i in range(20):
             self.push(b"x\n", stage="calm", source="b")
-            conveyor.wait_until(lambda: (self.stage("calm") or {"acked": 0})["acked"] == i + 1, "the calm one is served")
+            conveyor.wait_until(lambda: (self.stage("calm") or {"acked": 0})["acked"] == i + 1, "a calm one is served")
         self.feeding = False
         feeder.join()
         self.assertEqual(push.wait(conveyor.PATIENCE), 0)
