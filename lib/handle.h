@@ -44,6 +44,7 @@ struct cvb_sight {
 };
 struct cvb_look {
     uint32_t key, next, end; /* numbers of those in seen */
+    uint32_t least;          /* groups that a list must have to be looked into */
     uint32_t donor;          /* the seat whose list served last */
     uint32_t turn;           /* the next one to look at */
     uint32_t fruitless;

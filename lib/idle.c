@@ -32,6 +32,9 @@
 #define KEY_MASK 0xfffu
 
 #define APPEND_TRIES 16u
+/* Groups that make it worth while to take their lines away from whoever fills them; less if that is more than a
+ * sixteenth of what a source may have. */
+#define LOOK_LEAST 4u
 #define LOOK_GROUPS 32u /* that a put passes in one list, */
 #define LOOK_LISTS 3u   /* and lists that have news */
 #define LOOK_AGAIN 1024u
@@ -244,6 +247,8 @@ static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look
     uint64_t first, end = window(h, list, &first), number = look->from[seat];
     if (number < first || number > end)
         number = first;
+    if (!thorough && end - number < look->least)
+        return;
     if (end - number > LOOK_GROUPS)
         end = number + LOOK_GROUPS;
     for (; number < end && left_of(look) + CVB_IDLE_ENTRIES <= CVB_LOOK_MOST; number++) {
@@ -277,11 +282,13 @@ static void look_around(struct cvb_handle *h, struct cvb_look *look, bool thorou
         memset(look->from, 0, seats * sizeof *look->from);
 }
 
-static struct cvb_look *look_of(struct cvb_handle *h, uint32_t key)
+static struct cvb_look *look_of(struct cvb_handle *h, const struct cvb_want *want)
 {
+    uint32_t key = key_of(want), few = h->segment.settings.max_per_source / (16 * CVB_IDLE_ENTRIES * want->count);
     struct cvb_look *look = &h->look[key % CVB_LOOKS];
     if (look->key != key) {
         look->key = key;
+        look->least = few < LOOK_LEAST ? few : LOOK_LEAST;
         look->next = look->end;
         memset(look->from, 0, h->segment.settings.max_handles * sizeof *look->from);
     }
@@ -292,7 +299,7 @@ static struct cvb_look *look_of(struct cvb_handle *h, uint32_t key)
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, bool thorough, uint32_t *unit,
                     struct cvb_pair *w)
 {
-    struct cvb_look *look = look_of(h, key_of(want));
+    struct cvb_look *look = look_of(h, want);
     if (!left_of(look))
         look_around(h, look, thorough);
     while (left_of(look)) {

@@ -133,6 +133,7 @@ struct cvb_places {
 };
 typedef int (*cvb_settle_fn)(struct cvb_handle *h, uint32_t unit, uint32_t stage);
 int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state);
+bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *word);
 int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p);
 uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n);
 int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done);

@@ -152,8 +152,11 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
     return 0;
 }
 
-#define AHEAD_UNITS 8u    /* how far ahead of the head units are fetched, */
-#define AHEAD_PAYLOADS 4u /* and payloads, of units that were fetched before */
+/* How far ahead of the head units are fetched, and payloads, of units that were fetched before. */
+#define AHEAD_UNITS 8u
+#define AHEAD_PAYLOADS 4u
+#define AHEAD_TRAINS 2u /* the same for units of many records */
+#define AHEAD_PAYLOADS_OF_TRAINS 1u
 
 static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
@@ -165,9 +168,11 @@ static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t positi
 
 /* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.
  */
-static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position)
+static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
 {
-    uint32_t far = unit_ahead(h, stage, position + AHEAD_UNITS), near = unit_ahead(h, stage, position + AHEAD_PAYLOADS);
+    bool train = records > AHEAD_PAYLOADS;
+    uint32_t far = unit_ahead(h, stage, position + (train ? AHEAD_TRAINS : AHEAD_UNITS));
+    uint32_t near = unit_ahead(h, stage, position + (train ? AHEAD_PAYLOADS_OF_TRAINS : AHEAD_PAYLOADS));
     if (far != CVB_NO_UNIT)
         cvb_prefetch_write(cvb_unit_at(h, far));
     if (near == CVB_NO_UNIT)
@@ -196,7 +201,7 @@ static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned w
                               cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, cvb_hi_retry(w.hi))};
     uint64_t position = cvb_lo_number(w.lo);
     uint32_t stage = cvb_hi_stage(w.hi);
-    prefetch_after(h, stage, position);
+    prefetch_after(h, stage, position, cvb_mask_count(cvb_hi_mask(w.hi)));
     if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased))
         return CVB_ESETTLED;
     *unit = u;
