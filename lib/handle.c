@@ -49,6 +49,7 @@ static void bind_places(struct cvb_handle *h)
         e->hint = (struct cvb_hint *)(void *)(base + g->hints) + stage;
         e->bits = stage ? g->ring_bits : g->dead_ring_bits;
         e->ring = ring;
+        e->mask = (UINT64_C(1) << e->bits) - 1;
         ring += UINT64_C(1) << e->bits;
     }
 }
@@ -137,6 +138,7 @@ int cvb_attach(const char *name, struct cvb_handle **out)
         return error;
     }
     h->refused_class = CVB_NO_CLASS;
+    h->parked_key = cvb_idle_key(&h->parked);
     set_marks(h);
     h->serial = atomic_fetch_add(&serials, 1) + 1;
     h->same_process = make_fork_page();

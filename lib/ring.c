@@ -39,7 +39,7 @@ static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position, uint
 {
     struct cvb_ends *e = &h->ends[stage];
     uint32_t bits = e->bits;
-    uint64_t size = UINT64_C(1) << bits, *ring = e->ring, *tail = &e->tail;
+    uint64_t size = e->mask + 1, *ring = e->ring, *tail = &e->tail;
     struct cvb_hint *hint = e->hint;
     for (unsigned passed = 1;; passed++) {
         uint64_t slot = cvb_load64_acq(&ring[*tail & (size - 1)]);
@@ -80,7 +80,7 @@ static void published(struct cvb_handle *h, uint32_t stage, uint64_t position)
     struct cvb_ends *e = &h->ends[stage];
     if (e->tail <= position)
         e->tail = position + 1;
-    cvb_prefetch_write(&e->ring[(position + SLOTS_AHEAD) & ((UINT64_C(1) << e->bits) - 1)]);
+    cvb_prefetch_write(&e->ring[(position + SLOTS_AHEAD) & e->mask]);
     raise_hint(&e->hint->tail, position + 1, false);
     cvb_flag_wake(h, cvb_flag_of_data(stage));
 }
@@ -111,7 +111,7 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
 int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
 {
     uint32_t stage = cvb_hi_stage(seen.hi), bits = h->ends[stage].bits;
-    uint64_t *ring = h->ends[stage].ring, index = (UINT64_C(1) << bits) - 1;
+    uint64_t *ring = h->ends[stage].ring, index = h->ends[stage].mask;
     for (unsigned full = 0; full < CVB_FULL_TURNS;) {
         uint64_t p = cvb_lo_number(seen.lo), slot = cvb_load64_acq(&ring[p & index]);
         uint64_t mine = slot_of((p >> bits) + 1, u);
@@ -146,7 +146,7 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
         cvb_store64_rel(&cvb_unit_at(h, u)->word.lo, queued.lo); /* nobody else may change it */
     else if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, from, queued))
         return CVB_ESETTLED;
-    if (!cvb_cas64(&ring[position & ((UINT64_C(1) << bits) - 1)], former, slot_of((position >> bits) + 1, u)))
+    if (!cvb_cas64(&ring[position & h->ends[stage].mask], former, slot_of((position >> bits) + 1, u)))
         return cvb_publish_helped(h, u, queued);
     published(h, stage, position);
     return 0;
@@ -161,7 +161,7 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
 static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
     uint32_t bits = h->ends[stage].bits;
-    uint64_t slot = cvb_load64_rlx(&h->ends[stage].ring[position & ((UINT64_C(1) << bits) - 1)]);
+    uint64_t slot = cvb_load64_rlx(&h->ends[stage].ring[position & h->ends[stage].mask]);
     bool there = lap_ahead(slot, position, bits) == 0 && slot_unit(slot) < h->segment.geometry.unit_count;
     return there ? slot_unit(slot) : CVB_NO_UNIT;
 }
@@ -216,7 +216,7 @@ static int find_head(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struc
 {
     struct cvb_ends *e = &h->ends[stage];
     uint32_t bits = e->bits;
-    uint64_t size = UINT64_C(1) << bits, *ring = e->ring, *head = &e->head, *hint = &e->hint->head;
+    uint64_t size = e->mask + 1, *ring = e->ring, *head = &e->head, *hint = &e->hint->head;
     for (unsigned passed = 1;; passed++) {
         uint64_t slot = cvb_load64_acq(&ring[*head & (size - 1)]);
         int64_t ahead = lap_ahead(slot, *head, bits);
