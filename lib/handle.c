@@ -125,7 +125,7 @@ static void free_memory(struct cvb_handle *h)
     free(h);
 }
 
-int cvb_attach(const char *name, struct cvb_handle **out)
+static int attach(const char *name, bool recover, struct cvb_handle **out)
 {
     if (!out)
         return CVB_EINVAL;
@@ -147,7 +147,7 @@ int cvb_attach(const char *name, struct cvb_handle **out)
         bind_places(h);
         error = find_seat(h);
     }
-    if (!error)
+    if (!error && recover)
         error = cvb_recover(h);
     if (error < 0) {
         cvb_leave_mapping(h);
@@ -157,6 +157,9 @@ int cvb_attach(const char *name, struct cvb_handle **out)
     *out = h;
     return 0;
 }
+
+int cvb_attach(const char *name, struct cvb_handle **out) { return attach(name, true, out); }
+int cvb_observe(const char *name, struct cvb_handle **out) { return attach(name, false, out); }
 
 int cvb_detach(struct cvb_handle *h)
 {

@@ -1,22 +1,10 @@
 /* ring.c - entering a unit at a position, and leasing the unit at the head (PROTOCOL.md, section 2). */
 #include "internal.h"
-
-#define UNIT_BITS 24
-#define LAP_MASK ((UINT64_C(1) << 40) - 1)
+#include "slot.h"
 
 #define CVB_FULL_TURNS 1000u
 #define SLOTS_AHEAD 12u /* of the tail are fetched: a line holds 8 */
 #define PASSED_MANY 4u  /* positions that others have passed: time to look at the hint */
-
-static uint64_t slot_of(uint64_t lap, uint32_t unit) { return (lap & LAP_MASK) << UNIT_BITS | unit; }
-static uint32_t slot_unit(uint64_t slot) { return (uint32_t)slot & ((1u << UNIT_BITS) - 1); }
-
-/* slot's lap less the lap that position p has, as a signed number */
-static int64_t lap_ahead(uint64_t slot, uint64_t p, uint32_t bits)
-{
-    uint64_t lap = (p >> bits) + 1;
-    return (int64_t)(((slot >> UNIT_BITS) - lap) << 24) >> 24;
-}
 
 static void raise_hint(uint64_t *hint, uint64_t position, bool now)
 {
