@@ -1,4 +1,4 @@
-/* bench.h - the harness: where processes run, the state of the machine, one run of one system, the results. */
+/* bench.h - the harness: where processes run, the state of the machine, one run of one system, all runs. */
 #ifndef BENCH_HARNESS_H
 #define BENCH_HARNESS_H
 
@@ -9,7 +9,7 @@
 /* topology.c - the processors this process may use, those that share no core first. */
 struct bench_cpus {
     unsigned count;
-    int cpu[256];
+    int cpu[256], package[256], core[256];
 };
 void bench_cpus_find(struct bench_cpus *cpus);
 int bench_pin(const struct bench_cpus *cpus, unsigned index);
@@ -34,10 +34,12 @@ struct bench_run {
     double before_ns, after_ns;
     enum bench_state state;
     double records_per_s;
-    double cpu_s_per_record;
+    double cpu_s_per_record, sleeps_per_record;
+    double fairness; /* between the producers: the slowest one's part of the fastest one's records */
     uint64_t records;
     const char *failure; /* NULL: counts and sums agree */
     bool stuck;          /* the failure: it did not end in time, which some systems do when preempted */
+    bool unfit;          /* the failure: it cannot have this room here */
 };
 void bench_run_once(struct bench_run *run, const struct bench_cpus *cpus, const struct bench_times *times);
 
@@ -48,28 +50,36 @@ struct bench_summary {
 };
 struct bench_summary bench_summarize(double *values, unsigned n); /* sorts them */
 
-/* suite.c - the rows and repeats of a whole comparison. */
+/* suite.c - the rows and repeats of a whole comparison. A group is one block of the table: processes, payload, and a
+ * column for each batch. */
+struct bench_group {
+    unsigned producers, consumers, words, batch_count, batch[16];
+};
 struct bench_suite {
-    unsigned topology_count, batch_count, repeats, capacity;
-    struct {
-        unsigned producers, consumers;
-    } topology[16];
-    unsigned batch[16];
+    unsigned group_count, repeats, capacity;
+    struct bench_group group[16];
     struct bench_times times;
+    double seconds; /* ends after so long with fewer repeats; 0: with all of them */
     struct bench_cpus cpus;
     struct bench_run *runs;
-    unsigned run_count, failures, stuck, repeated;
+    unsigned planned, run_count, failures, stuck, unfit, repeated, dropped;
 };
 int bench_suite_run(struct bench_suite *suite);
 struct bench_summary bench_suite_summary(const struct bench_suite *suite, const struct peer *peer,
                                          const struct peer_shape *shape, enum bench_state state);
-struct peer_shape bench_suite_shape(const struct bench_suite *suite, unsigned topology, unsigned batch);
+struct peer_shape bench_suite_shape(const struct bench_suite *suite, const struct bench_group *group, unsigned batch);
 
-/* table.c and output.c */
+/* table.c */
+const char *bench_payload_name(unsigned words);
 void bench_table_print(FILE *out, const struct bench_suite *suite);
-int bench_json_write(const char *path, const struct bench_suite *suite);
 
-/* main.c of this folder: the command `peers` */
+/* output.c - adds the runs to the results. */
+struct json_t;
+int bench_peers_add(struct json_t *results, const struct bench_suite *suite);
+
+/* main.c of this folder: the command `peers`, and its parts for the whole suite. */
 int bench_peers_main(int argc, char **argv);
+void bench_peers_default(struct bench_suite *suite, bool quick, double seconds);
+int bench_peers_run(struct bench_suite *suite, struct json_t *results);
 
 #endif
