@@ -108,6 +108,7 @@ static void free_memory(struct cvb_handle *h)
         munmap((void *)(uintptr_t)h->same_process, CVB_PAGE);
     free(h->ends);
     free(h->idle_seen);
+    free(h->pending);
     free(h);
 }
 
@@ -129,7 +130,8 @@ int cvb_attach(const char *name, struct cvb_handle **out)
     h->same_process = make_fork_page();
     h->ends = calloc(h->segment.settings.max_stages, sizeof *h->ends);
     h->idle_seen = calloc(h->segment.settings.max_handles, sizeof *h->idle_seen);
-    error = h->same_process && h->ends && h->idle_seen ? 0 : CVB_ESYSTEM;
+    h->pending = calloc(h->segment.settings.max_handles, sizeof *h->pending);
+    error = h->same_process && h->ends && h->idle_seen && h->pending ? 0 : CVB_ESYSTEM;
     if (!error) {
         bind_places(h);
         error = find_seat(h);

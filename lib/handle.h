@@ -49,17 +49,18 @@ struct cvb_handle {
     uint32_t search;              /* where the next search for a free unit starts */
     struct cvb_ends *ends;        /* by stage */
     struct cvb_refusal refusal;
-    uint32_t refused_class;  /* of the last put, if memory refused it */
-    uint64_t recover_ns;     /* when this handle looked for dead peers last */
-    uint32_t spin;           /* turns before a wait sleeps */
-    unsigned near;           /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
-    uint64_t idle_take;      /* the number in the own idle list where the next look begins */
-    bool noisy;              /* the last ack found somebody waiting for what it ended */
-    uint32_t idle_donor;     /* the seat whose idle units served last */
-    uint32_t idle_fruitless; /* searches that found nothing */
-    uint32_t idle_turn;      /* the next seat to look at */
-    uint64_t *idle_seen;     /* by seat: the number in its list where the next look begins */
-    int64_t high[3];         /* high watermarks of a source, the total, a stage */
+    uint32_t refused_class;      /* of the last put, if memory refused it */
+    uint64_t recover_ns;         /* when this handle looked for dead peers last */
+    uint32_t spin;               /* turns before a wait sleeps */
+    unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
+    uint64_t idle_take;          /* the number in the own idle list where the next look begins */
+    bool noisy;                  /* the last ack found somebody waiting for what it ended */
+    uint32_t idle_donor;         /* the seat whose idle units served last */
+    uint32_t idle_fruitless;     /* searches that found nothing */
+    uint32_t idle_turn;          /* the next seat to look at */
+    struct cvb_pending *pending; /* pending.c: by open journal */
+    uint64_t *idle_seen;         /* by seat: the number in its list where the next look begins */
+    int64_t high[3];             /* high watermarks of a source, the total, a stage */
 };
 
 static inline struct cvb_unit *cvb_unit_at(struct cvb_handle *h, uint32_t u) { return h->units + u; }
@@ -86,6 +87,7 @@ static inline struct cvb_seat *cvb_seat_at(struct cvb_handle *h, uint32_t s)
 /* Counters: 0 the total, then the stages, then the sources. */
 static inline struct cvb_counter *cvb_counter_at(struct cvb_handle *h, uint32_t index) { return h->counters + index; }
 #define CVB_COUNTER_TOTAL 0u
+#define CVB_NO_COUNTER UINT32_MAX
 static inline uint32_t cvb_counter_of_stage(uint32_t stage) { return 1 + stage; }
 static inline uint32_t cvb_counter_of_source(struct cvb_handle *h, uint32_t source)
 {

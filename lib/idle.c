@@ -4,14 +4,16 @@
  * seat's line and then makes it IDLE: no counter, no journal, no bitmap. A put claims one that fits: IDLE -> RES. So in
  * the steady state the counters do not move, and no two cores share anything but the units themselves and these lines.
  *
- * Who writes: a list is a ring that the seat's owner appends to, raising the version before and after; anybody empties
- * an entry by a CAS, but only of a unit that he claimed, or that he has listed in his own list. An entry carries the
- * version it was listed at, so a late CAS never empties a younger entry of the same place. Entries are hints: the
- * unit's word decides. `first` only grows truly: an entry number is used once, so what is empty before it stays empty.
+ * Who writes: a list is a ring that the seat's owner appends to; he raises the version when the entry is there, and
+ * again when the unit is IDLE. Anybody empties an entry by a CAS, but only of a unit that he claimed, or that he has
+ * listed in his own list. An entry carries the version it was listed at, so a late CAS never empties a younger entry of
+ * the same place. Entries are hints: the unit's word decides. `first` only grows truly: an entry number is used once,
+ * so what is empty before it stays empty.
  *
- * Why refusals are exact: whoever makes a unit IDLE has listed it and raised the version before. A put that a limit
- * refuses gives back every IDLE unit that holds a credit of that limit and tries again; it is refused for good only if
- * no version and no `returned` changed between two refusals with such a search between them. A process that is stopped
+ * Why refusals are exact: a put that a limit refuses gives back every IDLE unit that holds a credit of that limit and
+ * tries again; it is refused for good only if no version and no `returned` changed between two refusals with such a
+ * search between them, in which nobody was quicker. What became IDLE unseen was listed after the first look at the
+ * versions, or has raised its version since, or is the work of an ack that is not over yet. A process that is stopped
  * can hide nothing: its unit is still leased, or it is listed.
  */
 #include <string.h>
@@ -39,11 +41,11 @@ static uint64_t *entry_at(struct cvb_handle *h, struct cvb_idle *list, uint64_t 
     return &list->entry[number & h->idle_mask];
 }
 
-/* The numbers of the entries that are listed: from *first to what is returned, less one. One that is being listed is
- * not among them, and its unit is not IDLE yet. */
+/* The numbers of the entries that are listed: from *first to what is returned, less one. The last one's unit may not be
+ * IDLE yet. */
 static uint64_t window(struct cvb_handle *h, struct cvb_idle *list, uint64_t *first)
 {
-    uint64_t end = cvb_load64_acq(&list->version) / 2;
+    uint64_t end = (cvb_load64_acq(&list->version) + 1) / 2;
     *first = cvb_load64_rlx(&list->first);
     uint64_t places = h->idle_mask + 1;
     if (*first > end || end - *first > places)
@@ -74,11 +76,18 @@ static bool append(struct cvb_handle *h, uint32_t u, uint64_t key)
     while (in_use(h, cvb_load64_rlx(entry_at(h, list, number))))
         if (++number == last)
             return false;
-    uint64_t version = 2 * number + 1; /* never that of another entry, whenever an owner dies */
-    cvb_store64_rel(&list->version, version);
+    uint64_t version = 2 * number + 1;
     cvb_store64_rel(entry_at(h, list, number), u | key << KEY_SHIFT | version << VERSION_SHIFT);
-    cvb_store64_rel(&list->version, version + 1); /* whoever missed it here, and where it came from, looks again */
+    cvb_store64_rel(&list->version, version); /* listed: whoever missed it here looks again */
     return true;
+}
+
+/* The unit listed last is IDLE, here alone: whoever looked at it before that, or in the list it came from, looks again.
+ */
+static void appended(struct cvb_handle *h)
+{
+    struct cvb_idle *list = list_of(h, h->seat);
+    cvb_store64_rel(&list->version, cvb_load64_rlx(&list->version) + 1);
 }
 
 static void want_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_want *out)
@@ -135,6 +144,7 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     cvb_store64_rlx(&unit->generation, next);
     struct cvb_pair idle = {cvb_lo_generation(CVB_IDLE, next), w.hi};
     cvb_store64_seq(&unit->word.lo, idle.lo);
+    appended(h);
     h->noisy = !quiet(h, has.source, has.stage);
     if (h->noisy && claim(h, u, idle)) /* somebody waits for it */
         return cvb_give(h, u);
@@ -234,6 +244,8 @@ static bool take_from(struct cvb_handle *h, uint32_t seat, const struct cvb_want
         }
         prefetch_payload(h, u, w);
         cvb_cas64(entry_at(h, list, number), entry, 0);
+        if (moved)
+            appended(h);
     }
     h->idle_seen[seat] = number; /* nothing for us before this; all is looked at again when a limit refuses */
     if (moved)
@@ -254,7 +266,7 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, uint32_t 
         uint32_t seat = i ? h->idle_turn : h->idle_donor;
         if (i && ++h->idle_turn >= seats)
             h->idle_turn = 0;
-        uint64_t end = cvb_load64_acq(&list_of(h, seat)->version) / 2;
+        uint64_t end = (cvb_load64_acq(&list_of(h, seat)->version) + 1) / 2;
         if (seat == h->seat || end == h->idle_seen[seat])
             continue;
         looked++;
@@ -297,8 +309,12 @@ static uint64_t reclaim(struct cvb_handle *h, int refusal, const struct cvb_want
                 continue;
             struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
             want_of(h, u, w, &has);
-            if (cvb_lo_state(w.lo) != CVB_IDLE || !holds(h, &has, refusal, want) || !claim(h, u, w))
+            if (cvb_lo_state(w.lo) != CVB_IDLE || !holds(h, &has, refusal, want))
                 continue;
+            if (!claim(h, u, w)) { /* somebody has it, and may be about to give it back: look again */
+                h->refusal.refusal = 0;
+                continue;
+            }
             cvb_cas64(entry_at(h, list, number), entry, 0);
             if (cvb_give(h, u))
                 return given;
@@ -326,9 +342,8 @@ static uint32_t counter_of(struct cvb_handle *h, int refusal, const struct cvb_w
 }
 
 /* After a refusal, with the journal closed: true if it is worth trying again. False: nothing has changed since this
- * operation's last refusal of this kind, after which a search found nothing. Each operation searches anew (it sets
- * h->refusal.refusal to 0), because a unit that was listed and not yet IDLE then raises no version when it becomes so.
- */
+ * operation's last refusal of this kind, after which a search found nothing. Each operation searches anew: it sets
+ * h->refusal.refusal to 0. */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want)
 {
     struct cvb_refusal *seen = &h->refusal;

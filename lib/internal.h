@@ -42,6 +42,7 @@ int cvb_memory_left(struct cvb_handle *h, uint32_t class);
 /* journal.c: fields are copied while the head is closed. */
 void cvb_journal_open(struct cvb_handle *h, enum cvb_op op, const struct cvb_journal *fields);
 void cvb_journal_close(struct cvb_handle *h);
+bool cvb_journal_read(struct cvb_handle *h, uint32_t seat, uint64_t *head, struct cvb_journal *fields);
 int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state);
 /* move.c */
 int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members);
@@ -58,6 +59,20 @@ int cvb_give(struct cvb_handle *h, uint32_t unit);
 uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, int *refusal);
 int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
                      const struct cvb_journal *fields, bool own);
+bool cvb_step_happened(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
+                       const struct cvb_journal *fields, uint32_t *counter);
+/* pending.c */
+struct cvb_pending {
+    uint32_t unit; /* whose word is taken for `word`; CVB_NO_UNIT: no unit's */
+    struct cvb_pair word;
+    struct {
+        uint32_t counter, n;
+    } credit[3];
+    unsigned credits;
+    uint64_t head;
+};
+uint32_t cvb_pending_all(struct cvb_handle *h);
+struct cvb_pair cvb_pending_word(struct cvb_handle *h, uint32_t u, uint32_t n);
 /* idle.c */
 struct cvb_want {
     uint32_t source, stage, count, class;
