@@ -43,7 +43,7 @@ static int run_parts(const struct bench_cpus *cpus, const struct wish *w, double
 {
     struct pace_plan pace = {w->rate, 1, 1, 32, w->quick ? 1 : 2, PEER_WORDS, w->hgrm};
     struct slow_plan slow = {3, 100, w->quick ? 2 : 4};
-    int failures = cost_run(cpus, w->quick, bench_now_s() + third, results);
+    int failures = cost_run(cpus, w->quick, 3, bench_now_s() + third, results);
     failures += heal_run(cpus, w->quick ? 3 : 10, bench_now_s() + third, results);
     failures += slow_run(cpus, &slow, results);
     failures += run_pipelines(cpus, w->quick, bench_now_s() + third, results);

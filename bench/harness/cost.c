@@ -11,7 +11,7 @@
 #include "segment.h"
 
 #define USAGE                                                                                                          \
-    "usage: conveyor-bench cost [--quick] " RESULTS_USAGE "\n"                                                         \
+    "usage: conveyor-bench cost [--quick] [--repeats N] " RESULTS_USAGE "\n"                                           \
     "  Nanoseconds for a record's put, lease and ack by one process, against capacity (1,000 to 10 million, nearly\n"  \
     "  empty and half full), stages (1 to 1,000), sources (1 to 10,000), handles (1 to 200) and payload (0 to 64 "     \
     "KiB),\n"                                                                                                          \
@@ -20,7 +20,7 @@
 
 #define WARM_S 0.02
 #define WINDOW_S 0.04
-enum { BATCH_MAX = 32, REPEATS = 3, OTHERS_MAX = 200 };
+enum { BATCH_MAX = 32, OTHERS_MAX = 200 };
 
 /* One point of a curve. */
 struct point {
@@ -232,17 +232,17 @@ static void print(FILE *out, const json_t *all, const struct point *p, unsigned 
     }
 }
 
-int cost_run(const struct bench_cpus *cpus, bool quick, double deadline, json_t *results)
+int cost_run(const struct bench_cpus *cpus, bool quick, unsigned repeats, double deadline, json_t *results)
 {
     static struct point list[64];
     unsigned n = points(list, quick);
     json_t *all = json_array();
     int failures = 0;
-    for (unsigned r = 0; r < REPEATS; r++)
+    for (unsigned r = 0; r < repeats; r++)
         for (unsigned i = 0; i < 2 * n && bench_now_s() < deadline; i++) {
             struct point p = list[i / 2];
             p.batch = i % 2 ? BATCH_MAX : 1;
-            parts_progress("cost", r * 2 * n + i, REPEATS * 2 * n);
+            parts_progress("cost", r * 2 * n + i, repeats * 2 * n);
             failures += run_once(&p, r, cpus, all);
         }
     parts_progress_end();
@@ -253,13 +253,15 @@ int cost_run(const struct bench_cpus *cpus, bool quick, double deadline, json_t 
 
 int cost_main(int argc, char **argv)
 {
-    static const struct option options[] = {{"quick", no_argument, 0, 'q'}, RESULTS_OPTIONS};
+    static const struct option options[] = {
+        {"quick", no_argument, 0, 'q'}, {"repeats", required_argument, 0, 'r'}, RESULTS_OPTIONS};
     struct results_output output = {0};
+    unsigned repeats = 3;
     bool quick = false;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'q')
             quick = true;
-        else if (!results_option(&output, c, optarg))
+        else if (!results_option(&output, c, optarg) && (c != 'r' || results_read_number(&repeats, optarg, 1, 64)))
             return parts_usage(c == 'h' ? stdout : stderr, USAGE);
     }
     if (optind != argc)
@@ -267,7 +269,7 @@ int cost_main(int argc, char **argv)
     struct bench_cpus cpus;
     bench_cpus_find(&cpus);
     json_t *results = results_new("cost", &cpus);
-    int status = cost_run(&cpus, quick, 1e300, results);
+    int status = cost_run(&cpus, quick, repeats, 1e300, results);
     status |= results_write(results, &output);
     json_decref(results);
     return status ? 1 : 0;

@@ -194,7 +194,8 @@ static int run_once(struct heal *h, unsigned repeat, json_t *all)
     cvb_unlink(h->name);
     munmap(h->board, sizeof *h->board);
     if (ms < 0)
-        fprintf(stderr, "heal: not all %d records were delivered again within %.0f s\n", LEASES, LIMIT_S);
+        fprintf(stderr, "heal: others %s: not all %d records were delivered again within %.0f s\n",
+                h->busy ? "busy" : "idle", LEASES, LIMIT_S);
     else
         json_array_append_new(all, json_pack("{s:s,s:i,s:s,s:i,s:f}", "mode", h->busy ? "busy" : "idle", "batch",
                                              (int)h->batch, "state", bench_state_name(state), "repeat", (int)repeat,

@@ -37,7 +37,7 @@ int slow_run(const struct bench_cpus *cpus, const struct slow_plan *plan, json_t
 int slow_main(int argc, char **argv);
 
 /* cost.c: what a record costs as work grows */
-int cost_run(const struct bench_cpus *cpus, bool quick, double deadline, json_t *results);
+int cost_run(const struct bench_cpus *cpus, bool quick, unsigned repeats, double deadline, json_t *results);
 int cost_main(int argc, char **argv);
 
 /* heal.c: the time from a kill to the last record's delivery */
