@@ -62,6 +62,16 @@ Test(histogram, one_value_is_every_quantile)
     cr_assert_eq(histogram_at(&h, 1), 1000);
 }
 
+Test(histogram, between_two_values_is_the_higher_one)
+{
+    static struct histogram h;
+    for (uint64_t v = 10; v <= 30; v += 10)
+        histogram_add(&h, v);
+    cr_assert_eq(histogram_at(&h, 0.3), 10);
+    cr_assert_eq(histogram_at(&h, 0.5), 20);
+    cr_assert_eq(histogram_at(&h, 0.7), 30);
+}
+
 Test(histogram, an_empty_one_and_a_huge_value)
 {
     static struct histogram h;

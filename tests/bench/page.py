@@ -131,6 +131,7 @@ class Page(BenchTest):
         self.assertIn(["heal", "", '"idle"'], [x[:3] for x in lines])
         found = [x for x in lines if x[0] == "runs" and x[1] == '"pipe"' and x[-2] == "records_per_s"]
         self.assertEqual(len(found), 9)
+        self.assertFalse({x[-2] for x in lines} & {"batch", "producers", "repeat", "size"}, "these say what, not how much")
 
     @unittest.skipUnless(BROWSER, "no chromium on this machine: the page was looked at as XML only")
     def test_a_browser_draws_it(self):

@@ -96,6 +96,7 @@ class Parts(BenchTest):
         out, r = self.part("backpressure", "--seconds", 1)
         self.assertIn("OK: no limit was exceeded", out)
         self.assertIn("pause", {x["signal"] for x in r["backpressure"]})
+        self.assertGreater(r["backpressure_summary"][0]["stalled_s"], 0)
         self.assertLessEqual(max(x["buffered"] for x in r["backpressure"]), 3000)
 
     def test_cost(self):
