@@ -23,6 +23,10 @@ enum bench_state { BENCH_NEAR, BENCH_FAR, BENCH_MIXED, BENCH_STATES };
 enum bench_state bench_state_of(double before_ns, double after_ns);
 const char *bench_state_name(enum bench_state state);
 
+/* load.c - the seconds these processors have worked since the machine started, for whomever; good to 10 ms. */
+double bench_busy_s(const struct bench_cpus *cpus);
+#define BENCH_OTHERS_MAX 0.1 /* above: the run was disturbed */
+
 /* run.c - one run of one system. */
 struct bench_times {
     unsigned warm_ms, window_ms;
@@ -36,6 +40,7 @@ struct bench_run {
     double records_per_s;
     double cpu_s_per_record, sleeps_per_record;
     double fairness; /* between the producers: the slowest one's part of the fastest one's records */
+    double others;   /* the part of the processors that went to other processes, or to the host */
     uint64_t records;
     const char *failure; /* NULL: counts and sums agree */
     bool stuck;          /* the failure: it did not end in time, which some systems do when preempted */
@@ -62,7 +67,7 @@ struct bench_suite {
     double seconds; /* ends after so long with fewer repeats; 0: with all of them */
     struct bench_cpus cpus;
     struct bench_run *runs;
-    unsigned planned, run_count, failures, stuck, unfit, repeated, dropped;
+    unsigned planned, run_count, failures, stuck, unfit, repeated, dropped, disturbed;
 };
 int bench_suite_run(struct bench_suite *suite);
 struct bench_summary bench_suite_summary(const struct bench_suite *suite, const struct peer *peer,

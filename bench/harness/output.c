@@ -25,11 +25,12 @@ static json_t *all_runs(const struct bench_suite *s)
     for (unsigned i = 0; i < s->run_count; i++) {
         const struct bench_run *r = &s->runs[i];
         json_t *run = shape_json(r->peer, &r->shape, r->state, s);
-        json_object_update_new(run, json_pack("{s:i,s:f,s:f,s:I,s:f,s:f,s:f,s:f,s:s?}", "repeat", (int)r->repeat,
+        json_object_update_new(run, json_pack("{s:i,s:f,s:f,s:I,s:f,s:f,s:f,s:f,s:f,s:s?}", "repeat", (int)r->repeat,
                                               "transfer_before_ns", r->before_ns, "transfer_after_ns", r->after_ns,
                                               "records", (json_int_t)r->records, "records_per_s", r->records_per_s,
                                               "cpu_ns_per_record", r->cpu_s_per_record * 1e9, "sleeps_per_record",
-                                              r->sleeps_per_record, "fairness", r->fairness, "failure", r->failure));
+                                              r->sleeps_per_record, "fairness", r->fairness, "others", r->others,
+                                              "failure", r->failure));
         json_array_append_new(all, run);
     }
     return all;

@@ -1,5 +1,6 @@
 /* suite.c - all runs of a comparison. The systems take turns, A B C A B C, and so do the rows, so that a change of the
- * machine meets all of them alike; a run during which the machine changed is done again. When the time is over, what is
+ * machine meets all of them alike; a run during which the machine changed, or
+ * others took much of it, is done again. When the time is over, what is
  * missing are repeats, not rows. */
 #include <stdlib.h>
 #include <string.h>
@@ -47,11 +48,13 @@ static void run_one(struct bench_suite *s, const struct peer *peer, const struct
     for (unsigned again = 0; again <= RUNS_AGAIN; again++) {
         *run = (struct bench_run){.peer = peer, .shape = *shape, .repeat = repeat};
         bench_run_once(run, &s->cpus, &s->times);
-        if (run->failure || run->state != BENCH_MIXED || bench_now_s() > deadline)
+        bool good = run->state != BENCH_MIXED && run->others <= BENCH_OTHERS_MAX;
+        if (run->failure || good || bench_now_s() > deadline)
             break;
         s->repeated++;
     }
     s->run_count++;
+    s->disturbed += run->others > BENCH_OTHERS_MAX;
     if (run->failure) {
         s->stuck += run->stuck;
         s->unfit += run->unfit;

@@ -153,7 +153,11 @@ static void print_remarks(FILE *out, const struct bench_suite *s)
             "ours: cpu, fair: processor time for each record of conveyor, all processes together; and the records\n"
             "of its slowest producer as a part of its fastest one's. The JSON has both, and sleeps, of every run.\n");
     if (s->repeated)
-        fprintf(out, "%u runs were done again because the machine changed while they ran\n", s->repeated);
+        fprintf(out, "%u runs were done again because the machine changed while they ran, or others took much of it\n",
+                s->repeated);
+    if (s->disturbed)
+        fprintf(out, "DISTURBED: during %u of %u runs other processes took more than %.0f %% of the processors\n",
+                s->disturbed, s->run_count, BENCH_OTHERS_MAX * 100);
     if (s->dropped)
         fprintf(out, "%u of %u runs were left out: the time was over\n", s->dropped, s->planned);
     if (s->stuck)
