@@ -41,7 +41,7 @@ static int run_pipelines(const struct bench_cpus *cpus, bool quick, double deadl
 /* Everything but the comparison. No part may take more than a third of the time. */
 static int run_parts(const struct bench_cpus *cpus, const struct wish *w, double third, json_t *results)
 {
-    struct pace_plan pace = {w->rate, 1, 1, 32, w->quick ? 1 : 2, PEER_WORDS, w->hgrm};
+    struct pace_plan pace = {w->rate, 1, 1, 32, w->quick ? 1 : 2, PEER_WORDS, w->hgrm, NULL};
     struct slow_plan slow = {3, 100, w->quick ? 2 : 4};
     int failures = cost_run(cpus, w->quick, 3, bench_now_s() + third, results);
     failures += heal_run(cpus, w->quick ? 3 : 10, bench_now_s() + third, results);

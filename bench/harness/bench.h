@@ -48,6 +48,9 @@ struct bench_run {
 };
 void bench_run_once(struct bench_run *run, const struct bench_cpus *cpus, const struct bench_times *times);
 
+/* Is a system's name in a list with commas between? In NULL everything is. */
+bool bench_is_wanted(const char *list, const char *name);
+
 /* stats.c */
 struct bench_summary {
     unsigned n;
@@ -64,7 +67,9 @@ struct bench_suite {
     unsigned group_count, repeats, capacity;
     struct bench_group group[16];
     struct bench_times times;
-    double seconds; /* ends after so long with fewer repeats; 0: with all of them */
+    double seconds;      /* ends after so long with fewer repeats; 0: with all of them */
+    unsigned again;      /* so often a run is done again if the machine changed or others took much of it */
+    const char *systems; /* only these, with commas between; NULL: all */
     struct bench_cpus cpus;
     struct bench_run *runs;
     unsigned planned, run_count, failures, stuck, unfit, repeated, dropped, disturbed;

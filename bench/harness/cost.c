@@ -210,11 +210,34 @@ static unsigned points(struct point *p, bool quick)
     return n;
 }
 
+/* About how many bytes the rounds of a point go through again and again, for its batches of 1: what each record, stage
+ * and source has in the segment (shm/LAYOUT.md). The reason where a curve rises is the cache that these no longer fit.
+ */
+static double touched(const struct point *p)
+{
+    enum { UNIT = 64, SLOT = 8, STAGE = 256 + 2 * 64 + 128 + 96, SOURCE = 256 + 64 + 96 };
+    double record = p->payload + UNIT, under_way = p->half_full ? p->capacity : 1;
+    double pairs = p->stages > p->sources ? p->stages : p->sources; /* an idle unit waits for each of them */
+    double slots = p->stages > 1 ? p->stages * 64.0 : p->capacity * (double)SLOT;
+    return (under_way > pairs ? under_way : pairs) * record + slots + p->stages * STAGE + p->sources * SOURCE;
+}
+
+static void print_bytes(FILE *out, double bytes)
+{
+    char text[32];
+    if (bytes < 1024 * 1024)
+        snprintf(text, sizeof text, "%.0f KiB", bytes / 1024);
+    else
+        snprintf(text, sizeof text, "%.1f MiB", bytes / 1024 / 1024);
+    fprintf(out, " %10s", text);
+}
+
 static void print(FILE *out, const json_t *all, const struct point *p, unsigned n)
 {
     fprintf(out,
             "\nCost of a record as work grows: put, lease and ack by one process, nanoseconds, median (min-max)\n");
-    fprintf(out, "  %-24s %10s %24s %24s %18s\n", "", "", "batch 1", "batch 32", "bytes a record");
+    fprintf(out, "  %-24s %10s %24s %24s %14s %10s %s\n", "", "", "batch 1", "batch 32", "bytes a record", "in use",
+            "cache");
     for (unsigned i = 0; i < n; i++) {
         fprintf(out, "  %-24s %10u", p[i].what, p[i].size);
         for (int batch = 1; batch <= BATCH_MAX; batch += BATCH_MAX - 1) {
@@ -225,11 +248,16 @@ static void print(FILE *out, const json_t *all, const struct point *p, unsigned 
                 snprintf(text, sizeof text, "%.1f (%.1f-%.1f)", s.median, s.min, s.max);
             fprintf(out, " %24s", text);
             if (batch == BATCH_MAX)
-                fprintf(out, " %18.0f", parts_summary(all, what, "bytes_per_record").median);
+                fprintf(out, " %14.0f", parts_summary(all, what, "bytes_per_record").median);
             json_decref(what);
         }
-        fputc('\n', out);
+        print_bytes(out, touched(&p[i]));
+        fprintf(out, " %s\n", parts_cache_of(touched(&p[i])));
     }
+    fputs("in use: what the rounds go through again and again; cache: the smallest that holds it. A curve rises where "
+          "that\n"
+          "changes, and with the bytes of payload themselves.\n",
+          out);
 }
 
 int cost_run(const struct bench_cpus *cpus, bool quick, unsigned repeats, double deadline, json_t *results)

@@ -8,7 +8,8 @@
 #define USAGE                                                                                                          \
     "usage: conveyor-bench peers [--quick] [--batch N,...] [--processes PxC,...] [--payload BYTES,...] [--repeats "    \
     "N]\n"                                                                                                             \
-    "                            [--window-ms N] [--capacity RECORDS] [--seconds N]\n"                                 \
+    "                            [--window-ms N] [--capacity RECORDS] [--seconds N] [--again N] [--systems "           \
+    "NAME,...]\n"                                                                                                      \
     "                            " RESULTS_USAGE "\n"                                                                  \
     "  Records a second through conveyor and through other systems, side by side. By default full records in "         \
     "batches\n"                                                                                                        \
@@ -17,6 +18,7 @@
     "  combinations (default of each: 1,32; 1x1,2x2,4x4; 64); there is then no limit of time without --seconds.\n"     \
     "  --payload: 8 is a message, 64 a full record of 128 bytes, others up to 1024 have 64 bytes in front.\n"          \
     "  --capacity: records on their way for each producer (5000), at most twice that in all.\n"                        \
+    "  --again: so often a run is done again if the machine changed or others took much of it (2).\n"                  \
     "  Exit status: 0 done, 1 a run failed or its sums disagree, 2 usage.\n"
 
 enum { LIST_MAX = 16 };
@@ -27,7 +29,8 @@ struct wish {
     struct {
         unsigned producers, consumers;
     } processes[LIST_MAX];
-    unsigned repeats, window_ms, capacity, seconds;
+    unsigned repeats, window_ms, capacity, seconds, again;
+    const char *systems;
     bool quick;
 };
 
@@ -86,6 +89,11 @@ static int set_option(struct wish *w, int option)
         return results_read_number(&w->window_ms, optarg, 1, 60000);
     case 'c':
         return results_read_number(&w->capacity, optarg, 1, 1000000);
+    case 'a':
+        return results_read_number(&w->again, optarg, 0, 100);
+    case 'y':
+        w->systems = optarg;
+        return 0;
     case 's':
         return results_read_number(&w->seconds, optarg, 1, 100000);
     default:
@@ -108,6 +116,7 @@ void bench_peers_default(struct bench_suite *s, bool quick, double seconds)
     s->repeats = quick ? 5 : 9;
     s->times = quick ? (struct bench_times){20, 80} : (struct bench_times){20, 100};
     s->capacity = 5000;
+    s->again = 2;
     for (unsigned n = 1; n <= 4; n *= 2)
         add_group(s, n, n, PEER_WORDS, quick ? ends : all, quick ? 2 : 7);
     if (!quick) {
@@ -150,6 +159,8 @@ static int set_suite(struct bench_suite *s, struct wish *w)
     bench_peers_default(s, w->quick, w->quick ? 85 : 410);
     if ((w->batches || w->payloads || w->topologies) && set_groups(s, w))
         return -1;
+    s->again = w->again;
+    s->systems = w->systems;
     if (w->repeats)
         s->repeats = w->repeats;
     if (w->window_ms)
@@ -193,10 +204,12 @@ int bench_peers_main(int argc, char **argv)
                                             {"window-ms", required_argument, 0, 'w'},
                                             {"capacity", required_argument, 0, 'c'},
                                             {"seconds", required_argument, 0, 's'},
+                                            {"again", required_argument, 0, 'a'},
+                                            {"systems", required_argument, 0, 'y'},
                                             RESULTS_OPTIONS};
     static struct bench_suite suite;
     struct results_output output = {0};
-    struct wish wish = {0};
+    struct wish wish = {.again = 2};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'h')
             return usage(stdout, 0);

@@ -11,7 +11,8 @@
 
 #define USAGE                                                                                                          \
     "usage: conveyor-bench latency [--rate RECORDS/S] [--producers N] [--consumers N] [--batch N] [--payload BYTES]\n" \
-    "                              [--seconds N] [--hgrm FOLDER] " RESULTS_USAGE "\n"                                  \
+    "                              [--seconds N] [--hgrm FOLDER] [--systems NAME,...]\n"                               \
+    "                              " RESULTS_USAGE "\n"                                                                \
     "  An open loop: records are due at a set rate (100000 a second in all), whether the system keeps up or not. "     \
     "Their\n"                                                                                                          \
     "  latency counts from that time (response: no coordinated omission) and from the start of their put (service).\n" \
@@ -190,10 +191,10 @@ int pace_run(const struct bench_cpus *cpus, const struct pace_plan *plan, double
     bool one_to_one = plan->producers == 1 && plan->consumers == 1;
     json_t *all = json_array();
     for (const struct peer *const *p = peers; *p; p++)
-        if (!(*p)->reference || one_to_one)
+        if ((!(*p)->reference || one_to_one) && bench_is_wanted(plan->systems, (*p)->name))
             list[n++] = *p;
     for (const struct peer *const *p = peers_waiting; *p; p++)
-        if ((*p)->produce)
+        if ((*p)->produce && bench_is_wanted(plan->systems, (*p)->name))
             list[n++] = *p;
     for (unsigned i = 0; i < n && bench_now_s() < deadline; i++) {
         parts_progress("latency", i, n);
@@ -223,6 +224,9 @@ static int set_option(struct pace_plan *p, struct results_output *o, int c)
             return -1;
         p->words /= 8;
         return 0;
+    case 'y':
+        p->systems = optarg;
+        return 0;
     case 'g':
         p->hgrm = optarg;
         return 0;
@@ -233,13 +237,17 @@ static int set_option(struct pace_plan *p, struct results_output *o, int c)
 
 int pace_main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"rate", required_argument, 0, 'r'},      {"producers", required_argument, 0, 'p'},
-        {"consumers", required_argument, 0, 'c'}, {"batch", required_argument, 0, 'b'},
-        {"payload", required_argument, 0, 'l'},   {"seconds", required_argument, 0, 's'},
-        {"hgrm", required_argument, 0, 'g'},      RESULTS_OPTIONS};
+    static const struct option options[] = {{"rate", required_argument, 0, 'r'},
+                                            {"producers", required_argument, 0, 'p'},
+                                            {"consumers", required_argument, 0, 'c'},
+                                            {"batch", required_argument, 0, 'b'},
+                                            {"payload", required_argument, 0, 'l'},
+                                            {"seconds", required_argument, 0, 's'},
+                                            {"hgrm", required_argument, 0, 'g'},
+                                            {"systems", required_argument, 0, 'y'},
+                                            RESULTS_OPTIONS};
     struct results_output output = {0};
-    struct pace_plan plan = {100000, 1, 1, 32, 2, PEER_WORDS, NULL};
+    struct pace_plan plan = {100000, 1, 1, 32, 2, PEER_WORDS, NULL, NULL};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
         if (c == 'h' || set_option(&plan, &output, c))
             return parts_usage(c == 'h' ? stdout : stderr, USAGE);

@@ -81,3 +81,37 @@ void parts_print_quantiles(FILE *out, const json_t *list, const json_t *what)
     }
     fputc('\n', out);
 }
+
+/* A number of a file of sysfs, with its K or M; 0 if there is none. `text` gets the rest of it. */
+static double read_size(unsigned index, const char *what, char text[16])
+{
+    char path[96], unit = 0;
+    double value = 0;
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%u/%s", index, what);
+    FILE *f = fopen(path, "r");
+    text[0] = 0;
+    if (!f)
+        return 0;
+    if (fscanf(f, "%lf%c", &value, &unit) < 1 && fscanf(f, "%15s", text) != 1)
+        text[0] = 0;
+    fclose(f);
+    return value * (unit == 'K' ? 1024 : unit == 'M' ? 1024 * 1024 : 1);
+}
+
+const char *parts_cache_of(double bytes)
+{
+    static const char *const names[] = {"", "L1", "L2", "L3", "L4"};
+    char text[16];
+    bool any = false;
+    for (unsigned i = 0; i < 8; i++) {
+        double size = read_size(i, "size", text);
+        unsigned level = (unsigned)read_size(i, "level", text);
+        read_size(i, "type", text);
+        if (!size || !level || level > 4 || text[0] == 'I')
+            continue;
+        any = true;
+        if (bytes <= size)
+            return names[level];
+    }
+    return any ? "memory" : "";
+}

@@ -16,7 +16,8 @@ int trip_main(int argc, char **argv);
 /* pace.c: latency in an open loop */
 struct pace_plan {
     unsigned rate, producers, consumers, batch, seconds, words;
-    const char *hgrm; /* folder for .hgrm files, or NULL */
+    const char *hgrm;    /* folder for .hgrm files, or NULL */
+    const char *systems; /* only these; NULL: all */
 };
 int pace_run(const struct bench_cpus *cpus, const struct pace_plan *plan, double deadline, json_t *results);
 int pace_main(int argc, char **argv);
@@ -61,6 +62,10 @@ void parts_add_quantiles(json_t *object, const struct histogram *h);
 /* Those objects of a list that have all members of `what`, and did not fail: how many; the median of one number. */
 unsigned parts_count(const json_t *list, const json_t *what);
 struct bench_summary parts_summary(const json_t *list, const json_t *what, const char *key);
+/* The smallest data cache of the first processor that holds so much: "L1", "L2", ...; else "memory"; "" if the kernel
+ * does not tell. */
+const char *parts_cache_of(double bytes);
+
 void parts_print_quantiles(FILE *out, const json_t *list, const json_t *what);
 
 #endif

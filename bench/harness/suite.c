@@ -8,8 +8,6 @@
 
 #include "crew.h"
 
-enum { RUNS_AGAIN = 2 };
-
 struct peer_shape bench_suite_shape(const struct bench_suite *s, const struct bench_group *group, unsigned batch)
 {
     struct peer_shape shape = {group->producers, group->consumers, group->batch[batch], 0, group->words};
@@ -18,10 +16,21 @@ struct peer_shape bench_suite_shape(const struct bench_suite *s, const struct be
     return shape;
 }
 
-static bool fits(const struct peer *peer, const struct peer_shape *shape)
+bool bench_is_wanted(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (!strncmp(at, name, n) && (at[n] == ',' || !at[n]))
+            return true;
+    }
+    return !list;
+}
+
+static bool fits(const struct bench_suite *s, const struct peer *peer, const struct peer_shape *shape)
 {
     bool one_to_one = shape->producers == 1 && shape->consumers == 1;
-    return !peer->reference || one_to_one;
+    return (!peer->reference || one_to_one) && bench_is_wanted(s->systems, peer->name);
 }
 
 /* A system that got stuck here before is not tried again: each time costs seconds. */
@@ -45,7 +54,7 @@ static void run_one(struct bench_suite *s, const struct peer *peer, const struct
                     double deadline)
 {
     struct bench_run *run = &s->runs[s->run_count];
-    for (unsigned again = 0; again <= RUNS_AGAIN; again++) {
+    for (unsigned again = 0; again <= s->again; again++) {
         *run = (struct bench_run){.peer = peer, .shape = *shape, .repeat = repeat};
         bench_run_once(run, &s->cpus, &s->times);
         bool good = run->state != BENCH_MIXED && run->others <= BENCH_OTHERS_MAX;
@@ -63,11 +72,11 @@ static void run_one(struct bench_suite *s, const struct peer *peer, const struct
     }
 }
 
-static unsigned rounds_of(const struct peer_shape *shape)
+static unsigned rounds_of(const struct bench_suite *s, const struct peer_shape *shape)
 {
     unsigned n = 0;
     for (const struct peer *const *p = peers; *p; p++)
-        n += fits(*p, shape);
+        n += fits(s, *p, shape);
     return n;
 }
 
@@ -84,7 +93,7 @@ static void show(const struct bench_suite *s, const struct peer_shape *shape, do
 static void run_row(struct bench_suite *s, const struct peer_shape *shape, unsigned repeat, double deadline)
 {
     for (const struct peer *const *p = peers; *p; p++) {
-        if (!fits(*p, shape) || was_stuck(s, *p, shape))
+        if (!fits(s, *p, shape) || was_stuck(s, *p, shape))
             continue;
         if (bench_now_s() < deadline)
             run_one(s, *p, shape, repeat, deadline);
@@ -114,7 +123,7 @@ int bench_suite_run(struct bench_suite *s)
     for (unsigned g = 0; g < s->group_count; g++)
         for (unsigned b = 0; b < s->group[g].batch_count; b++) {
             struct peer_shape shape = bench_suite_shape(s, &s->group[g], b);
-            s->planned += rounds_of(&shape) * s->repeats;
+            s->planned += rounds_of(s, &shape) * s->repeats;
         }
     s->runs = calloc(s->planned, sizeof *s->runs);
     if (!s->runs)
