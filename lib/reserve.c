@@ -4,15 +4,16 @@
 
 #include "internal.h"
 
-static int hand_out_slots(struct cvb_handle *h, uint32_t u, uint32_t length, struct cvb_slot *out)
+static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t length, struct cvb_slot *out)
 {
-    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    struct cvb_cells cells = {0};
     int n = 0;
     for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1, n++) {
         unsigned i = (unsigned)__builtin_ctz(mask);
         uint32_t cell = cvb_load32_rlx(&cvb_member_at(h, u, i)->cell);
-        out[n] = (struct cvb_slot){
-            cvb_payload(h, cell, length), length, {w.lo, u, h->serial, (uint16_t)i, (uint16_t)cvb_hi_stage(w.hi)}};
+        out[n] = (struct cvb_slot){cvb_payload_in(h, &cells, cell, length),
+                                   length,
+                                   {w.lo, u, h->serial, (uint16_t)i, (uint16_t)cvb_hi_stage(w.hi)}};
         if (!out[n].payload)
             return CVB_ECORRUPT;
     }
@@ -24,10 +25,9 @@ static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_re
                        struct cvb_slot *slots)
 {
     uint32_t u;
-    int error = cvb_obtain(h, stage, shape, n, &u);
-    if (error)
-        return error;
-    return hand_out_slots(h, u, shape->length, slots);
+    struct cvb_pair w;
+    int error = cvb_obtain(h, stage, shape, n, &u, &w);
+    return error ? error : hand_out_slots(h, u, w, shape->length, slots);
 }
 
 int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *shape, struct cvb_slot *slots,
