@@ -8,9 +8,9 @@
 
 enum { WIDTH = 860, HEIGHT = 400, LEFT = 74, RIGHT = 190, TOP = 34, BOTTOM = 48, TICKS_MAX = 40 };
 
-static const char *const colors[] = {"#c1121f", "#e8743b", "#1f77b4", "#17a2b8", "#6f42c1", "#2ca02c",
-                                     "#8c564b", "#d63384", "#7f7f7f", "#b5a400", "#005f73", "#ff9f1c",
-                                     "#3d5a80", "#9b5de5", "#588157", "#000000"};
+static const char *const colors[] = {"#c1121f", "#e8743b", "#1f77b4", "#17a2b8", "#6f42c1", "#2ca02c", "#8c564b",
+                                     "#d63384", "#7f7f7f", "#b5a400", "#005f73", "#ff9f1c", "#3d5a80", "#9b5de5",
+                                     "#588157", "#000000", "#b08968", "#00b4d8", "#8ac926", "#ff70a6"};
 enum { COLORS = sizeof colors / sizeof *colors };
 
 /* One direction: from value `low` to `high` along pixels `from` to `to`. */

@@ -133,8 +133,9 @@ static void write_trips(const json_t *results, FILE *out)
     fputs("<h2>Round trips</h2>\n<p>A record of 64 bytes to another process and back.</p>\n", out);
     json_array_foreach(list, i, state)
     {
-        struct chart *c =
-            is_first(list, i, states) ? chart_new("1 / (1 - percentile)", "nanoseconds", true, true) : NULL;
+        struct chart *c = !is_mixed(state) && is_first(list, i, states)
+                              ? chart_new("1 / (1 - percentile)", "nanoseconds", true, true)
+                              : NULL;
         if (!c)
             continue;
         snprintf(c->title, sizeof c->title, "Round trip, %s", results_text(state, "state"));
