@@ -254,9 +254,8 @@ static void print(FILE *out, const json_t *all, const struct point *p, unsigned 
         print_bytes(out, touched(&p[i]));
         fprintf(out, " %s\n", parts_cache_of(touched(&p[i])));
     }
-    fputs("in use: what the rounds go through again and again; cache: the smallest that holds it. A curve rises where "
-          "that\n"
-          "changes, and with the bytes of payload themselves.\n",
+    fputs("in use: what the rounds go through again and again; cache: the smallest that holds it. A rise where that\n"
+          "changes is the cache's, one with the bytes of payload is the copy's, and any other is the code's.\n",
           out);
 }
 
