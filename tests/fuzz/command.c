@@ -111,7 +111,7 @@ static bool has(const struct call *c, const char *argument)
 /* What is for programs can be read by them, and what is for people has no control characters. */
 static void check_output(const struct call *c, char *text, size_t size)
 {
-    if (has(c, "--help") || !strcmp(c->argv[1], "pull"))
+    if (!strncmp(text, "usage:", 6) || !strcmp(c->argv[1], "pull"))
         return;
     for (size_t i = 0; i < size; i++)
         FUZZ_CHECK((unsigned char)text[i] >= 32 || text[i] == '\n', "a control character in the output of %s",
