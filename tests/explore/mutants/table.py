@@ -44,7 +44,7 @@ MUTANTS = [
     if (!read_queued(h, u, stage, w))
         return false;
 """)]),
-    ("LEFTUNSEEN", "publish returns before the unit was seen in its slot", ["publish", "recover", "mixed1"], [
+    ("LEFTUNSEEN", "publish returns before the unit was seen in its slot", ["publish"], [
         ("lib/ring.c", "        return true; /* somebody has moved it: is it in there? */", "        return false;")]),
     ("HINTAHEAD", "the tail hint written before its slot is filled", ["single", "mixed1"], [
         ("lib/ring.c", "        *position = *tail;\n        return 0;",
@@ -59,7 +59,7 @@ MUTANTS = [
     ("NOSTAGE", "a take looks at the position only, not at the stage", ["retry", "forward1"], [
         ("lib/ring.c", " && cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))", " && cvb_hi_mask(word->hi))")]),
     # units
-    ("HELDNOGEN", "the generation does not grow when a unit is released", ["reseat", "recover"], [
+    ("HELDNOGEN", "the generation does not grow when a unit is released", ["tight"], [
         ("lib/unit.c", "    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo)) + 1;",
          "    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo));"),
         ("lib/recover.c", "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1)",
@@ -107,7 +107,7 @@ MUTANTS = [
     ("NOMAX", "evidence of one step overwrites that of another", ["single", "mixed"], [
         ("lib/credit.c", "cvb_cas64(head, now, now | (uint64_t)bit << 56)",
          "cvb_cas64(head, now, (now & ~(UINT64_C(255) << 56)) | (uint64_t)bit << 56)")]),
-    ("NORECHECK", "a helper whose CAS failed does not look at the evidence again", ["recover", "single", "mixed"], [
+    ("NORECHECK", "a helper whose CAS failed does not look at the evidence again", ["recover"], [
         ("lib/credit.c", "    int64_t used = 0;\n", "    int64_t used = 0;\n    uint64_t once = 0;\n"),
         ("lib/credit.c", "        if (!own) {\n            uint64_t now = cvb_load64_acq(head);",
          "        if (!own) {\n            uint64_t now = once ? once : (once = cvb_load64_acq(head));")]),
@@ -243,8 +243,11 @@ EXPLAINED = [
      "whoever sleeps has settled the flag after it set its bit (SLEEPBLIND)"),
     ("NAIVERC", "the retry count raised beside the unit", "it is a part of the unit's word (NORETRY)"),
     ("D mutants", "cells of a train taken one by one", "members have no words here: MOVE has mutants of its own"),
-    ("RELAXED", "acquire and release weakened", "the explorer is sequentially consistent: left to GenMC"),
+    ("RELAXED", "acquire and release weakened", "the explorer is sequentially consistent: tests/model/run --edges"),
+    ("help rows", "evidence in a row of the helper's own", "there are none: it is a bit in the journal's head (NOHELP, NOMAX)"),
+    ("NOREVAL", "a member taken though its train has changed", "members have no words here: MOVE has mutants of its own"),
+    ("NOLSPLIT", "a train requeued as a whole", "a unit that was split has fewer members in its mask, and goes back as that"),
 ]
 
-# Those that take more than a few seconds to catch: left out by run.py --quick.
-SLOW = set()
+# Those that take some 100,000 schedules to catch: left out by run.py --quick.
+SLOW = {"LEFTUNSEEN", "HELDNOGEN", "NORECHECK"}
