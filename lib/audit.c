@@ -1,4 +1,6 @@
-/* audit.c - counting every record, cell and credit; reads only. Exact when two counts in a row see the same words. */
+/* audit.c - counting every record, cell and credit; reads only. Exact when two counts in a row see the same words and
+ * journals: what an operation at work holds is in its journal (pending.c), so one that is stopped is counted as well.
+ */
 #include <conveyor/crash.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +15,10 @@ struct count {
     uint64_t *credit; /* by counter index: what the units say */
 };
 
-static void count_unit(struct cvb_handle *h, uint32_t u, unsigned char *owned, struct count *c)
+/* Counts unit u, whose word is w, or is about to be. */
+static void count_unit(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned char *owned, struct count *c)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    struct cvb_pair w = cvb_load_pair(&unit->word);
     uint32_t mask = cvb_hi_mask(w.hi), n = cvb_mask_count(mask), stage = cvb_hi_stage(w.hi);
     unsigned state = cvb_lo_state(w.lo);
     uint32_t source = cvb_load16_rlx(&unit->source);
@@ -53,8 +55,14 @@ static int count_all(struct cvb_handle *h, struct count *c, char *problem, size_
         free(c->credit);
         return CVB_ESYSTEM;
     }
+    uint32_t pending = cvb_pending_all(h);
     for (uint32_t u = 0; u < h->segment.geometry.unit_count; u++)
-        count_unit(h, u, owned, c);
+        count_unit(h, u, cvb_pending_word(h, u, pending), owned, c);
+    for (uint32_t i = 0; i < pending; i++) {
+        c->hash = (c->hash ^ h->pending[i].head) * UINT64_C(0x100000001b3);
+        for (unsigned k = 0; k < h->pending[i].credits; k++)
+            c->credit[h->pending[i].credit[k].counter] += h->pending[i].credit[k].n;
+    }
     for (uint32_t i = 0; i < cells; i++)
         c->missing += !owned[i];
     if (c->bad + c->twice + c->missing)

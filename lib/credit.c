@@ -28,6 +28,44 @@ static void keep_evidence(struct cvb_handle *h, uint64_t tag)
     }
 }
 
+static bool is_take(enum cvb_step step) { return step <= CVB_TAKE_STAGE; }
+
+/* Of a source, the total, or a stage: 0, 1, 2. */
+static unsigned limit_of_step(enum cvb_step step) { return step == CVB_BACK_STAGE2 ? 2 : (unsigned)step % 3; }
+
+/* The counter that a step changes; none for the stage of dead letters. */
+static uint32_t counter_of_step(struct cvb_handle *h, enum cvb_step step, const struct cvb_journal *f)
+{
+    uint32_t stage = step == CVB_TAKE_STAGE || step == CVB_BACK_STAGE2 ? f->stage2 : f->stage;
+    switch (limit_of_step(step)) {
+    case 0:
+        return cvb_counter_of_source(h, f->source);
+    case 1:
+        return CVB_COUNTER_TOTAL;
+    default:
+        return stage == CVB_STAGE_DEAD_LETTER ? CVB_NO_COUNTER : cvb_counter_of_stage(stage);
+    }
+}
+
+static struct cvb_pair *word_of_step(struct cvb_handle *h, enum cvb_step step, uint32_t counter)
+{
+    struct cvb_counter *c = cvb_counter_at(h, counter);
+    return is_take(step) ? &c->taken : &c->returned;
+}
+
+/* Has the step of (actor, seq) happened, as far as this moment shows? Reads only: for the audit. *counter is the one it
+ * changes. False also if it changes none. */
+bool cvb_step_happened(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
+                       const struct cvb_journal *f, uint32_t *counter)
+{
+    *counter = counter_of_step(h, step, f);
+    if (*counter == CVB_NO_COUNTER)
+        return false;
+    uint64_t tag = cvb_load_pair(word_of_step(h, step, *counter)).hi;
+    uint64_t head = cvb_load64_acq(&cvb_seat_at(h, actor)->journal.head);
+    return tag == tag_of(actor, seq, step) || (cvb_head_seq(head) == seq && (cvb_head_done(head) >> step & 1));
+}
+
 /* Step of operation (actor, seq). 1: it has happened, by this call or before. 0: it has not (a take that is not ours to
  * do). CVB_E*_FULL: refused. CVB_ESETTLED: the operation is over. */
 int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
@@ -35,15 +73,13 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
 {
     const struct cvb_settings *s = &h->segment.settings;
     static const int refusals[] = {CVB_ESOURCE_FULL, CVB_ETOTAL_FULL, CVB_ESTAGE_FULL};
-    bool take = step <= CVB_TAKE_STAGE;
-    unsigned x = step == CVB_BACK_STAGE2 ? 2 : (unsigned)step % 3;
-    uint32_t stage = step == CVB_TAKE_STAGE || step == CVB_BACK_STAGE2 ? f->stage2 : f->stage;
-    if (x == 2 && stage == CVB_STAGE_DEAD_LETTER)
+    bool take = is_take(step);
+    unsigned x = limit_of_step(step);
+    uint32_t counter = counter_of_step(h, step, f);
+    if (counter == CVB_NO_COUNTER)
         return 1;
-    const uint32_t which[] = {cvb_counter_of_source(h, f->source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
     const uint32_t limits[] = {s->max_per_source, s->max_total_records, s->max_per_stage};
-    struct cvb_counter *counter = cvb_counter_at(h, which[x]);
-    struct cvb_pair *word = take ? &counter->taken : &counter->returned;
+    struct cvb_pair *word = word_of_step(h, step, counter);
     int64_t used = 0;
     uint64_t tag = tag_of(actor, seq, step), *head = &cvb_seat_at(h, actor)->journal.head;
     for (;;) {
@@ -53,13 +89,13 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
             if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
                 return CVB_ESETTLED;
             if (w.hi == tag || (cvb_head_done(now) >> step & 1)) {
-                cvb_flag_after(h, which[x]); /* whose step it was may have died before this */
+                cvb_flag_after(h, counter); /* whose step it was may have died before this */
                 return 1;
             }
             if (take)
                 return 0;
         } else if (take) {
-            uint64_t back = cvb_load64_acq(&counter->returned.lo);
+            uint64_t back = cvb_load64_acq(&cvb_counter_at(h, counter)->returned.lo);
             used = (int64_t)(w.lo + f->count - back);
             if (used > (int64_t)limits[x])
                 return refusals[x];
@@ -67,7 +103,7 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
         keep_evidence(h, w.hi);
         if (cvb_cas_pair(word, w, (struct cvb_pair){w.lo + f->count, tag})) {
             if (!take)
-                cvb_flag_after(h, which[x]);
+                cvb_flag_after(h, counter);
             else if (used >= h->high[x])
                 h->near |= 1u << x;
             return 1;

@@ -19,7 +19,7 @@ struct cvb_ends {
     uint64_t head, tail;
     uint64_t *ring;
     struct cvb_hint *hint;
-    uint32_t bits, turns;
+    uint32_t bits;
 };
 
 /* What the last search for idle units saw that a refusal of the operation in hand led to. */
@@ -27,6 +27,29 @@ struct cvb_refusal {
     int refusal;
     uint32_t counter, class;
     uint64_t versions, returned;
+};
+
+/* A group of the own idle list that has room. */
+#define CVB_OPEN_GROUPS 32u
+struct cvb_open {
+    uint64_t number;
+    uint32_t key, left;
+};
+
+/* For one kind of put: idle units that were seen and not tried yet, and where the next look begins. */
+#define CVB_LOOKS 4u
+#define CVB_LOOK_MOST 32u
+struct cvb_sight {
+    uint64_t *at, entry;
+};
+struct cvb_look {
+    uint32_t key, next, end; /* numbers of those in seen */
+    uint32_t least;          /* groups that a list must have to be looked into */
+    uint32_t donor;          /* the seat whose list served last */
+    uint32_t turn;           /* the next one to look at */
+    uint32_t fruitless;
+    uint64_t *from; /* by seat: the group where the next look begins */
+    struct cvb_sight seen[CVB_LOOK_MOST];
 };
 
 struct cvb_mapping;
@@ -49,17 +72,16 @@ struct cvb_handle {
     uint32_t search;              /* where the next search for a free unit starts */
     struct cvb_ends *ends;        /* by stage */
     struct cvb_refusal refusal;
-    uint32_t refused_class;  /* of the last put, if memory refused it */
-    uint64_t recover_ns;     /* when this handle looked for dead peers last */
-    uint32_t spin;           /* turns before a wait sleeps */
-    unsigned near;           /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
-    uint64_t idle_take;      /* the number in the own idle list where the next look begins */
-    bool noisy;              /* the last ack found somebody waiting for what it ended */
-    uint32_t idle_donor;     /* the seat whose idle units served last */
-    uint32_t idle_fruitless; /* searches that found nothing */
-    uint32_t idle_turn;      /* the next seat to look at */
-    uint64_t *idle_seen;     /* by seat: the number in its list where the next look begins */
-    int64_t high[3];         /* high watermarks of a source, the total, a stage */
+    uint32_t refused_class;      /* of the last put, if memory refused it */
+    uint64_t recover_ns;         /* when this handle looked for dead peers last */
+    uint32_t spin;               /* turns before a wait sleeps */
+    unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
+    bool noisy;                  /* the last ack found somebody waiting for what it ended */
+    struct cvb_pending *pending; /* pending.c: by open journal */
+    struct cvb_open open[CVB_OPEN_GROUPS]; /* idle.c: by key */
+    struct cvb_look look[CVB_LOOKS];
+    uint64_t *looked_from;
+    int64_t high[3]; /* high watermarks of a source, the total, a stage */
 };
 
 static inline struct cvb_unit *cvb_unit_at(struct cvb_handle *h, uint32_t u) { return h->units + u; }
@@ -86,6 +108,7 @@ static inline struct cvb_seat *cvb_seat_at(struct cvb_handle *h, uint32_t s)
 /* Counters: 0 the total, then the stages, then the sources. */
 static inline struct cvb_counter *cvb_counter_at(struct cvb_handle *h, uint32_t index) { return h->counters + index; }
 #define CVB_COUNTER_TOTAL 0u
+#define CVB_NO_COUNTER UINT32_MAX
 static inline uint32_t cvb_counter_of_stage(uint32_t stage) { return 1 + stage; }
 static inline uint32_t cvb_counter_of_source(struct cvb_handle *h, uint32_t source)
 {

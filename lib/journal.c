@@ -64,17 +64,25 @@ static bool fields_valid(struct cvb_handle *h, uint64_t head, const struct cvb_j
            f->count <= CVB_UNIT_MEMBERS;
 }
 
+/* The open journal of a seat, as it is at one moment; false if it is closed. Whatever its owner does meanwhile. */
+bool cvb_journal_read(struct cvb_handle *h, uint32_t seat, uint64_t *head, struct cvb_journal *f)
+{
+    struct cvb_journal *j = &cvb_seat_at(h, seat)->journal;
+    *head = cvb_load64_acq(&j->head);
+    return cvb_head_phase(*head) != CVB_CLOSED && read_fields(j, *head, f) && fields_valid(h, *head, f);
+}
+
 /* Before a QUEUED word that was split is overwritten: let the splitter's second step happen first. */
 void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen)
 {
     uint32_t mover = cvb_hi_seat(seen.hi);
     if (!(seen.hi & CVB_HI_SPLIT) || mover == h->seat || mover > h->segment.settings.max_handles)
         return;
-    struct cvb_journal *j = &cvb_seat_at(h, mover)->journal, f = {0};
-    uint64_t head = cvb_load64_acq(&j->head);
-    if (cvb_head_op(head) != CVB_OP_MOVE || cvb_head_phase(head) != CVB_OPEN || !read_fields(j, head, &f))
+    struct cvb_journal f = {0};
+    uint64_t head;
+    if (!cvb_journal_read(h, mover, &head, &f) || cvb_head_op(head) != CVB_OP_MOVE)
         return;
-    if (f.unit == unit && fields_valid(h, head, &f) && cvb_move_happened(&f, mover, seen))
+    if (f.unit == unit && cvb_move_happened(&f, mover, seen))
         cvb_cas_pair(&cvb_unit_at(h, f.unit2)->word, f.before2, f.after2);
 }
 

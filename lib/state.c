@@ -119,8 +119,9 @@ int cvb_census(struct cvb_handle *h, struct cvb_census *total, struct cvb_census
         memset(sources, 0, sizeof *sources * s->max_sources);
     if (handles)
         memset(handles, 0, sizeof *handles * s->max_handles);
+    uint32_t pending = cvb_pending_all(h);
     for (uint32_t u = 0; u < h->segment.geometry.unit_count; u++) {
-        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+        struct cvb_pair w = cvb_pending_word(h, u, pending);
         unsigned state = cvb_lo_state(w.lo), n = cvb_mask_count(cvb_hi_mask(w.hi));
         uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
         add_to(total, state, n);

@@ -286,7 +286,11 @@ const char *after_stop(struct arena *x, const char *packed, bool over)
     seat_lock(x->copy_fd, x->w->seat, true);
     const char *wrong = attach(x->w->copy, &h);
     if (!wrong) {
-        wrong = survive(x->w, h, &f);
+        wrong = audit_exact(h, false); /* with what the stopped one holds in the middle of its operation */
+        if (!wrong)
+            wrong = survive(x->w, h, &f);
+        if (!wrong)
+            wrong = audit_exact(h, false);
         seat_lock(x->copy_fd, x->w->seat, false);
         int n = cvb_recover(h);
         if (!wrong && n < 0)

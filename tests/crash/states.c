@@ -24,8 +24,11 @@ int put_some(struct world *w, struct cvb_handle *h, unsigned stage, unsigned sou
 int lease_some(struct world *w, struct cvb_handle *h, unsigned stage, unsigned n, enum owner owner, struct cvb_lease *l)
 {
     int got = cvb_get_batch(h, stage, l, n);
-    for (int i = 0; i < got; i++)
-        ledger_find(w, id_of(&l[i]))->owner = (uint8_t)owner;
+    for (int i = 0; i < got; i++) {
+        struct known *k = ledger_find(w, id_of(&l[i]));
+        k->owner = (uint8_t)owner;
+        k->retry = (uint8_t)l[i].retry_count;
+    }
     return got;
 }
 

@@ -68,12 +68,16 @@ static void with_train(struct world *w)
         mean_put(w, 0);
 }
 
+/* How many of n records fit into STAGE_A beside what dead peers left: a refusal would recover them before the operation
+ * begins. */
+static unsigned beside_the_dead(const struct world *w, unsigned n) { return w->dead && n > 3 ? 3 : n; }
+
 /* Leases of STAGE_A; if there is nothing to lease, records of its own. */
 static void with_leases(struct world *w, unsigned n)
 {
     join(w);
     int got = lease_some(w, v.h, STAGE_A, n, OF_VICTIM, v.lease);
-    if (got < (int)n && put_some(w, v.h, STAGE_A, 0, TRAIN) > 0) {
+    if (got < (int)n && put_some(w, v.h, STAGE_A, 0, beside_the_dead(w, TRAIN)) > 0) {
         int more = lease_some(w, v.h, STAGE_A, n - (unsigned)got, OF_VICTIM, v.lease + got);
         got += more > 0 ? more : 0;
     }
@@ -134,16 +138,16 @@ static void to_take(struct world *w)
     w->acks = true;
 }
 
-static void reserve(unsigned n)
+static void reserve(unsigned stage, unsigned n)
 {
-    int got = cvb_reserve(v.h, STAGE_A, &(struct cvb_record){.length = 64}, v.slot, n, NULL);
+    int got = cvb_reserve(v.h, stage, &(struct cvb_record){.length = 64}, v.slot, n, NULL);
     v.slots = got > 0 ? (unsigned)got : 0;
 }
 
 static void to_publish(struct world *w)
 {
     join(w);
-    reserve(6);
+    reserve(STAGE_A, beside_the_dead(w, 6));
     for (unsigned i = 0; i < v.slots; i++) {
         fill_payload(v.slot[i].payload, w->next_id);
         v.slot[i].length = length_of(w->next_id);
@@ -165,7 +169,7 @@ static void to_publish_part(struct world *w)
 static void to_cancel(struct world *w)
 {
     join(w);
-    reserve(6);
+    reserve(STAGE_A, beside_the_dead(w, 6));
 }
 
 static void to_cancel_part(struct world *w)
@@ -180,7 +184,7 @@ static void to_cancel_part(struct world *w)
 static void to_detach(struct world *w)
 {
     with_leases(w, 3);
-    reserve(2);
+    reserve(STAGE_C, 2);
     mean_leases(w, RETURN, 0, 3);
 }
 

@@ -7,13 +7,19 @@ long work_done[OPS], work_useful[OPS];
 struct process process[SIM_FIBERS + 1];
 static const struct scenario *now;
 
+/* Steps of an operation without anybody's success: it may go over all units for each seat that has died. */
+static long bound_of_operation(void)
+{
+    return 4000 + 12 * (long)world.geometry.unit_count * world.settings.max_handles;
+}
+
 void work_begin(int me)
 {
     if (me < SIM_FIBERS)
         sim.fiber[me].alone = 0;
     else
         sim.alone_after = 0;
-    sim.bound[me] = 4000;
+    sim.bound[me] = bound_of_operation();
     world_begin(me);
 }
 
