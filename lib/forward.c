@@ -21,7 +21,8 @@ static int hold_results(struct cvb_handle *h, const struct cvb_record *r, unsign
     do
         error = cvb_hold_cells(h, r->length, n, b);
     while (error == CVB_EMEMORY_FULL && cvb_try_again(h, error, &want));
-    return error ? error : cvb_write_records(h, *b, r);
+    uint32_t mask = error ? 0 : cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, *b)->word.hi));
+    return error ? error : cvb_write_records(h, *b, mask, r);
 }
 
 /* Carves the members of b out of the lease, and exchanges the two. A refusal leaves the lease as it was. */

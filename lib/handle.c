@@ -42,13 +42,14 @@ static void bind_places(struct cvb_handle *h)
     h->flags = (void *)(base + g->flags);
     h->idle = base + g->idle;
     h->idle_mask = (UINT64_C(1) << g->idle_bits) - 1;
-    h->idle_stride = sizeof(struct cvb_idle) + (UINT64_C(8) << g->idle_bits);
+    h->idle_stride = cvb_idle_stride(g);
     uint64_t *ring = (void *)(base + g->rings);
     for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++) {
         struct cvb_ends *e = &h->ends[stage];
         e->hint = (struct cvb_hint *)(void *)(base + g->hints) + stage;
         e->bits = stage ? g->ring_bits : g->dead_ring_bits;
         e->ring = ring;
+        e->mask = (UINT64_C(1) << e->bits) - 1;
         ring += UINT64_C(1) << e->bits;
     }
 }
@@ -60,6 +61,7 @@ static bool enter_seat(struct cvb_handle *h, uint32_t s, uint64_t now)
     if (!cvb_cas64(&cvb_seat_at(h, s)->state, now, active))
         return false;
     sit(h, s);
+    cvb_idle_enter(h);
     h->seq = cvb_head_seq(cvb_load64_acq(&cvb_seat_at(h, s)->journal.head));
     cvb_store32_rlx(&cvb_seat_at(h, s)->pid, (uint32_t)getpid());
     return true;
@@ -102,12 +104,23 @@ static void set_marks(struct cvb_handle *h)
     }
 }
 
+static bool allocate(struct cvb_handle *h)
+{
+    const struct cvb_settings *s = &h->segment.settings;
+    h->ends = calloc(s->max_stages, sizeof *h->ends);
+    h->pending = calloc(s->max_handles, sizeof *h->pending);
+    h->looked_from = calloc(CVB_LOOKS * (size_t)s->max_handles, sizeof *h->looked_from);
+    for (unsigned i = 0; h->looked_from && i < CVB_LOOKS; i++)
+        h->look[i].from = h->looked_from + i * (size_t)s->max_handles;
+    return h->ends && h->pending && h->looked_from;
+}
+
 static void free_memory(struct cvb_handle *h)
 {
     if (h->same_process)
         munmap((void *)(uintptr_t)h->same_process, CVB_PAGE);
     free(h->ends);
-    free(h->idle_seen);
+    free(h->looked_from);
     free(h->pending);
     free(h);
 }
@@ -125,13 +138,11 @@ static int attach(const char *name, bool recover, struct cvb_handle **out)
         return error;
     }
     h->refused_class = CVB_NO_CLASS;
+    h->parked_key = cvb_idle_key(&h->parked);
     set_marks(h);
     h->serial = atomic_fetch_add(&serials, 1) + 1;
     h->same_process = make_fork_page();
-    h->ends = calloc(h->segment.settings.max_stages, sizeof *h->ends);
-    h->idle_seen = calloc(h->segment.settings.max_handles, sizeof *h->idle_seen);
-    h->pending = calloc(h->segment.settings.max_handles, sizeof *h->pending);
-    error = h->same_process && h->ends && h->idle_seen && h->pending ? 0 : CVB_ESYSTEM;
+    error = h->same_process && allocate(h) ? 0 : CVB_ESYSTEM;
     if (!error) {
         bind_places(h);
         error = find_seat(h);

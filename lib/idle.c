@@ -1,14 +1,18 @@
 /* idle.c - acked units keep their credits and wait for the next put of their source and stage (PROTOCOL.md, section 4).
  *
- * Overview: each seat has a line of entries that name IDLE units, and a version. An ack lists the unit in its own
- * seat's line and then makes it IDLE: no counter, no journal, no bitmap. A put claims one that fits: IDLE -> RES. So in
- * the steady state the counters do not move, and no two cores share anything but the units themselves and these lines.
+ * Overview: each seat has a list of entries that name IDLE units, and a version. An ack lists the unit in its own
+ * seat's list and then makes it IDLE: no counter, no journal, no bitmap. A put claims one that fits: IDLE -> RES. So in
+ * the steady state the counters do not move, and no two cores share anything but the units themselves and these lists.
  *
- * Who writes: a list is a ring that the seat's owner appends to; he raises the version when the entry is there, and
- * again when the unit is IDLE. Anybody empties an entry by a CAS, but only of a unit that he claimed, or that he has
- * listed in his own list. An entry carries the version it was listed at, so a late CAS never empties a younger entry of
- * the same place. Entries are hints: the unit's word decides. `first` only grows truly: an entry number is used once,
- * so what is empty before it stays empty.
+ * A list is a ring of groups, a cache line each: a header that says what the units of its entries are good for, and
+ * seven entries. So whoever looks for units of one source passes those of the others a line at a time, and learns of
+ * many units by one line. A handle remembers for each kind of put what it has seen and not yet tried (struct cvb_look).
+ *
+ * Who writes: the seat's owner opens groups and fills them in turn; he raises the version when the entry is there, and
+ * again when the unit is IDLE. Whoever claimed a unit empties its entry, by a CAS. An entry carries the version it was
+ * listed at, so a late CAS never empties a younger entry of the same place. Entries are hints: the unit's word decides.
+ * A group whose entries are still in use when its place comes round again stays as it is, and its number is skipped.
+ * `first` passes only what is closed and empty, and a group's number is used once, so what is before it stays empty.
  *
  * Why refusals are exact: a put that a limit refuses gives back every IDLE unit that holds a credit of that limit and
  * tries again; it is refused for good only if no version and no `returned` changed between two refusals with such a
@@ -20,70 +24,136 @@
 
 #include "internal.h"
 
+/* An entry: unit 24 | version 40. A header: key 12 | closed 1 | number 51. */
 #define UNIT_MASK UINT64_C(0xffffff)
-#define KEY_SHIFT 24
-#define VERSION_SHIFT 36
-#define TRANSFER_MOST 24u
-#define APPEND_TRIES 8u
-#define LISTS_MOST 3u /* others' lists that a put looks into */
+#define VERSION_SHIFT 24
+#define HEADER_CLOSED (UINT64_C(1) << 12)
+#define NUMBER_SHIFT 13
+#define KEY_MASK 0xfffu
 
-#define LOOK_OWN 16u  /* entries that a put looks at in its own list */
-#define LOOK_MOST 64u /* and in another's */
+#define APPEND_TRIES 16u
+/* Groups that make it worth while to take their lines away from whoever fills them; less if that is more than a
+ * sixteenth of what a source may have. */
+#define LOOK_LEAST 4u
+#define LOOK_GROUPS 32u /* that a put passes in one list, */
+#define LOOK_LISTS 3u   /* and lists that have news */
 #define LOOK_AGAIN 1024u
+#define AHEAD 4u /* so many puts before its own a unit's payload is fetched */
 
 static struct cvb_idle *list_of(struct cvb_handle *h, uint32_t seat)
 {
     return (struct cvb_idle *)(void *)(h->idle + (uint64_t)seat * h->idle_stride);
 }
 
-static uint64_t *entry_at(struct cvb_handle *h, struct cvb_idle *list, uint64_t number)
+static struct cvb_idle_group *group_at(struct cvb_handle *h, struct cvb_idle *list, uint64_t number)
 {
-    return &list->entry[number & h->idle_mask];
+    return &list->group[number & h->idle_mask];
 }
 
-/* The numbers of the entries that are listed: from *first to what is returned, less one. The last one's unit may not be
- * IDLE yet. */
+static uint64_t header_of(uint32_t key, uint64_t number) { return number << NUMBER_SHIFT | key; }
+static uint32_t unit_of(uint64_t entry) { return (uint32_t)(entry & UNIT_MASK); }
+
+/* The numbers of the groups that were opened and not overwritten: from *first to what is returned, less one. */
 static uint64_t window(struct cvb_handle *h, struct cvb_idle *list, uint64_t *first)
 {
-    uint64_t end = (cvb_load64_acq(&list->version) + 1) / 2;
+    uint64_t end = cvb_load64_acq(&list->groups), places = h->idle_mask + 1;
     *first = cvb_load64_rlx(&list->first);
-    uint64_t places = h->idle_mask + 1;
     if (*first > end || end - *first > places)
         *first = end < places ? 0 : end - places;
     return end;
 }
 
-/* 12 bits, never 0, of what must be equal for a unit to serve a put. */
-static uint64_t key_of(const struct cvb_want *w)
+/* 12 bits of what must be equal for a unit to serve a put. */
+uint32_t cvb_idle_key(const struct cvb_want *w)
 {
     uint32_t x = ((w->source * 0x9e3779b1u + w->stage) * 0x85ebca6bu + w->count) * 0xc2b2ae35u + w->class;
-    return (x * 0x9e3779b1u >> 21) | 0x800u;
+    return x * 0x9e3779b1u >> 20;
 }
 
-/* Does the entry still name a unit that waits? */
-static bool in_use(struct cvb_handle *h, uint64_t entry)
+static bool same_want(const struct cvb_want *a, const struct cvb_want *b)
 {
-    uint32_t u = (uint32_t)(entry & UNIT_MASK);
-    return entry && u < h->segment.geometry.unit_count &&
-           cvb_lo_state(cvb_load64_acq(&cvb_unit_at(h, u)->word.lo)) == CVB_IDLE;
+    return a->source == b->source && a->stage == b->stage && a->count == b->count && a->class == b->class;
 }
 
-/* Appends to the own list, past places that are still in use; false if there are many of them. */
-static bool append(struct cvb_handle *h, uint32_t u, uint64_t key)
+/* Does one of the group's entries still name a unit that waits? Those that do not are emptied. By the owner alone. */
+static bool in_use(struct cvb_handle *h, struct cvb_idle_group *g)
+{
+    for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
+        uint64_t entry = cvb_load64_rlx(&g->entry[i]);
+        uint32_t u = unit_of(entry);
+        if (!entry)
+            continue;
+        if (u < h->segment.geometry.unit_count && cvb_lo_state(cvb_load64_acq(&cvb_unit_at(h, u)->word.lo)) == CVB_IDLE)
+            return true;
+        cvb_store64_rlx(&g->entry[i], 0);
+    }
+    return false;
+}
+
+/* Is it still there? It may have been overwritten as one that is not in use. */
+static bool is_open(struct cvb_handle *h, struct cvb_idle *list, const struct cvb_open *open)
+{
+    return open->left && cvb_load64_rlx(&group_at(h, list, open->number)->header) == header_of(open->key, open->number);
+}
+
+static void close_group(struct cvb_handle *h, struct cvb_idle *list, struct cvb_open *open)
+{
+    if (is_open(h, list, open))
+        cvb_store64_rel(&group_at(h, list, open->number)->header, header_of(open->key, open->number) | HEADER_CLOSED);
+    open->left = 0;
+}
+
+/* A seat's new owner: nothing more comes into the groups that the last one left open. */
+void cvb_idle_enter(struct cvb_handle *h)
 {
     struct cvb_idle *list = list_of(h, h->seat);
-    uint64_t number = (cvb_load64_rlx(&list->version) + 1) / 2, last = number + APPEND_TRIES;
-    while (in_use(h, cvb_load64_rlx(entry_at(h, list, number))))
-        if (++number == last)
-            return false;
-    uint64_t version = 2 * number + 1;
-    cvb_store64_rel(entry_at(h, list, number), u | key << KEY_SHIFT | version << VERSION_SHIFT);
-    cvb_store64_rel(&list->version, version); /* listed: whoever missed it here looks again */
+    uint64_t number;
+    for (uint64_t end = window(h, list, &number); number < end; number++) {
+        struct cvb_idle_group *g = group_at(h, list, number);
+        uint64_t header = cvb_load64_rlx(&g->header);
+        if (!(header & HEADER_CLOSED))
+            cvb_store64_rel(&g->header, header | HEADER_CLOSED);
+    }
+}
+
+/* A new group for the key, past places that are still in use; false if there are many of them: the next call goes on
+ * behind them. */
+static bool open_group(struct cvb_handle *h, struct cvb_idle *list, struct cvb_open *open, uint32_t key)
+{
+    uint64_t number = cvb_load64_rlx(&list->groups), last = number + APPEND_TRIES;
+    close_group(h, list, open); /* one of another key */
+    while (number != last && in_use(h, group_at(h, list, number)))
+        number++;
+    if (number == last) {
+        cvb_store64_rel(&list->groups, number);
+        return false;
+    }
+    *open = (struct cvb_open){number, key, CVB_IDLE_ENTRIES};
+    cvb_prefetch_write(group_at(h, list, number + 1));
+    cvb_store64_rel(&group_at(h, list, number)->header, header_of(key, number));
+    cvb_store64_rel(&list->groups, number + 1);
     return true;
 }
 
-/* The unit listed last is IDLE, here alone: whoever looked at it before that, or in the list it came from, looks again.
- */
+/* Lists a unit that will be IDLE next; false if there is no place. */
+static bool append(struct cvb_handle *h, uint32_t u, uint32_t key)
+{
+    struct cvb_idle *list = list_of(h, h->seat);
+    struct cvb_open *open = &h->open[key % CVB_OPEN_GROUPS];
+    if ((open->key != key || !is_open(h, list, open)) && !open_group(h, list, open, key))
+        return false;
+    uint64_t version = cvb_load64_rlx(&list->version) + 1;
+    struct cvb_idle_group *g = group_at(h, list, open->number);
+    cvb_store64_rel(&g->entry[CVB_IDLE_ENTRIES - open->left], u | version << VERSION_SHIFT);
+    cvb_store64_rel(&list->version, version); /* listed: whoever missed it here looks again */
+    if (open->left == 1)
+        close_group(h, list, open);
+    else
+        open->left--;
+    return true;
+}
+
+/* The unit listed last is IDLE: whoever looked at it before that looks again. */
 static void appended(struct cvb_handle *h)
 {
     struct cvb_idle *list = list_of(h, h->seat);
@@ -99,12 +169,15 @@ static void want_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct 
     out->class = cvb_load16_rlx(&unit->class);
 }
 
-/* IDLE -> RES of this seat, from exactly w. */
-static bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+/* IDLE -> RES of this seat, from exactly *w, which becomes the new word. */
+static bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w)
 {
-    struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w.lo)),
-                            cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, 0)};
-    return cvb_cas_pair(&cvb_unit_at(h, u)->word, w, mine);
+    struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w->lo)),
+                            cvb_hi(cvb_hi_mask(w->hi), cvb_hi_stage(w->hi), h->seat, 0)};
+    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, mine))
+        return false;
+    *w = mine;
+    return true;
 }
 
 /* Is u IDLE, and what would be wanted? */
@@ -115,8 +188,7 @@ static bool fits(struct cvb_handle *h, uint32_t u, const struct cvb_want *want, 
     if (cvb_lo_state(w->lo) != CVB_IDLE)
         return false;
     want_of(h, u, *w, &has);
-    return has.source == want->source && has.stage == want->stage && has.count == want->count &&
-           has.class == want->class;
+    return same_want(&has, want);
 }
 
 /* Nobody sleeps until some of this is given back. */
@@ -128,8 +200,8 @@ static bool quiet(struct cvb_handle *h, uint32_t source, uint32_t stage)
     return !(all & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY));
 }
 
-/* Ends the lease of a whole unit: IDLE if nobody is short of what it holds and there is a place to list it; else FREE.
- */
+/* Ends the lease of a whole unit, whose word is w: IDLE if nobody is short of what it holds and there is a place to
+ * list it; else FREE. */
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
@@ -138,7 +210,11 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     if (has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages)
         return CVB_ECORRUPT;
     bool quick = has.stage != CVB_STAGE_DEAD_LETTER && (!h->noisy || quiet(h, has.source, has.stage));
-    if (!quick || !append(h, u, key_of(&has)))
+    if (quick && !same_want(&h->parked, &has)) {
+        h->parked = has;
+        h->parked_key = cvb_idle_key(&has);
+    }
+    if (!quick || !append(h, u, h->parked_key))
         return cvb_give(h, u);
     uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
     cvb_store64_rlx(&unit->generation, next);
@@ -146,137 +222,108 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     cvb_store64_seq(&unit->word.lo, idle.lo);
     appended(h);
     h->noisy = !quiet(h, has.source, has.stage);
-    if (h->noisy && claim(h, u, idle)) /* somebody waits for it */
+    if (h->noisy && claim(h, u, &idle)) /* somebody waits for it */
         return cvb_give(h, u);
     return 0;
 }
 
-/* The next puts will write the units' words and their first payloads; all lines come at the same time. */
-static void prefetch_units(struct cvb_handle *h, struct cvb_idle *list, uint64_t from, uint64_t end, uint64_t key)
+static void prefetch_payload(struct cvb_handle *h, uint32_t u)
 {
-    for (unsigned n = 0; from < end && n <= TRANSFER_MOST; from++) {
-        uint64_t entry = cvb_load64_rlx(entry_at(h, list, from));
-        uint32_t u = (uint32_t)(entry & UNIT_MASK);
-        if (!entry || (entry >> KEY_SHIFT & 0xfff) != key || u >= h->segment.geometry.unit_count)
-            continue;
-        cvb_prefetch_write(cvb_unit_at(h, u));
-        n++;
-    }
-}
-
-static void prefetch_payload(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
-{
-    uint32_t mask = cvb_hi_mask(w.hi);
-    struct cvb_member *m = cvb_member_at(h, u, mask ? (unsigned)__builtin_ctz(mask) : 0);
-    char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), 0);
+    char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_unit_at(h, u)->member[0].cell), 0);
     if (payload)
         cvb_prefetch_write(payload);
 }
 
-static bool take_own(struct cvb_handle *h, const struct cvb_want *want, uint64_t key, uint32_t *unit)
+static uint32_t left_of(const struct cvb_look *look) { return look->end - look->next; }
+
+static struct cvb_sight *sight(struct cvb_look *look, uint32_t number) { return &look->seen[number % CVB_LOOK_MOST]; }
+
+static void see(struct cvb_handle *h, struct cvb_look *look, uint64_t *at, uint64_t entry)
 {
-    struct cvb_idle *list = list_of(h, h->seat);
-    uint64_t first, end = window(h, list, &first), number = h->idle_take < first ? first : h->idle_take;
-    bool empty = number == first; /* all looked at so far */
-    bool all = end - number <= LOOK_OWN;
-    end = all ? end : number + LOOK_OWN;
-    for (; number < end; number++) {
-        uint64_t entry = cvb_load64_rlx(entry_at(h, list, number));
-        uint32_t u = (uint32_t)(entry & UNIT_MASK);
-        struct cvb_pair w;
-        bool fitting = entry && (entry >> KEY_SHIFT & 0xfff) == key && u < h->segment.geometry.unit_count;
-        bool mine = fitting && fits(h, u, want, &w) && claim(h, u, w);
-        if (fitting && (mine || cvb_lo_state(w.lo) != CVB_IDLE))
-            cvb_store64_rlx(entry_at(h, list, number),
-                            0); /* an entry of one's own list was IDLE once: claimed by somebody */
-        else
-            empty = empty && !entry;
-        if (empty && !(number % 16))
-            cvb_store64_rlx(&list->first, number);
-        if (!mine)
+    if (!entry || unit_of(entry) >= h->segment.geometry.unit_count)
+        return;
+    *sight(look, look->end++) = (struct cvb_sight){at, entry};
+    cvb_prefetch_write(cvb_unit_at(h, unit_of(entry)));
+}
+
+/* Remembers entries of the key that are listed by a seat, from where the last look ended; all lines of their units
+ * come at the same time. A group that is still being filled is left to its owner, unless there is no other way: its
+ * line would come and go with each entry. */
+static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look, bool thorough)
+{
+    struct cvb_idle *list = list_of(h, seat);
+    uint64_t first, end = window(h, list, &first), number = look->from[seat];
+    if (number < first || number > end)
+        number = first;
+    if (!thorough && end - number < look->least)
+        return;
+    if (end - number > LOOK_GROUPS)
+        end = number + LOOK_GROUPS;
+    for (; number < end && left_of(look) + CVB_IDLE_ENTRIES <= CVB_LOOK_MOST; number++) {
+        struct cvb_idle_group *g = group_at(h, list, number);
+        uint64_t header = cvb_load64_acq(&g->header);
+        bool mine = (header & KEY_MASK) == look->key, open = !(header & HEADER_CLOSED);
+        for (unsigned i = 0; mine && (!open || thorough) && i < CVB_IDLE_ENTRIES; i++)
+            see(h, look, &g->entry[i], cvb_load64_acq(&g->entry[i]));
+        if (mine && open)
+            break; /* more will come here, and nothing behind it */
+    }
+    look->from[seat] = number;
+}
+
+/* The list that has served last, then some of the others. */
+static void look_around(struct cvb_handle *h, struct cvb_look *look, bool thorough)
+{
+    uint32_t seats = h->segment.settings.max_handles, before = look->end;
+    for (uint32_t i = 0, looked = 0; i <= seats && looked < LOOK_LISTS && look->end == before; i++) {
+        uint32_t seat = i ? look->turn : look->donor;
+        if (i && ++look->turn >= seats)
+            look->turn = 0;
+        if (cvb_load64_acq(&list_of(h, seat)->groups) == look->from[seat])
             continue;
-        h->idle_take = number + 1;
+        looked++;
+        look_into(h, seat, look, thorough);
+        if (look->end != before)
+            look->donor = seat;
+    }
+    if (look->end == before && !(++look->fruitless % LOOK_AGAIN)) /* what was just being listed when we came by */
+        memset(look->from, 0, seats * sizeof *look->from);
+}
+
+static struct cvb_look *look_of(struct cvb_handle *h, const struct cvb_want *want)
+{
+    if (h->looked && same_want(&h->looked->want, want))
+        return h->looked;
+    uint32_t key = cvb_idle_key(want), few = h->segment.settings.max_per_source / (16 * CVB_IDLE_ENTRIES * want->count);
+    struct cvb_look *look = h->looked = &h->look[key % CVB_LOOKS];
+    if (!same_want(&look->want, want)) {
+        look->want = *want;
+        look->key = key;
+        look->least = few < LOOK_LEAST ? few : LOOK_LEAST;
+        look->next = look->end;
+        memset(look->from, 0, h->segment.settings.max_handles * sizeof *look->from);
+    }
+    return look;
+}
+
+/* An IDLE unit that fits becomes RES of this seat, with the word *w. False: none was found near by. */
+bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, bool thorough, uint32_t *unit,
+                    struct cvb_pair *w)
+{
+    struct cvb_look *look = look_of(h, want);
+    if (!left_of(look))
+        look_around(h, look, thorough);
+    while (left_of(look)) {
+        const struct cvb_sight s = *sight(look, look->next++);
+        uint32_t u = unit_of(s.entry);
+        if (left_of(look) >= AHEAD)
+            prefetch_payload(h, unit_of(sight(look, look->next + AHEAD - 1)->entry));
+        if (!fits(h, u, want, w) || !claim(h, u, w))
+            continue;
+        cvb_cas64(s.at, s.entry, 0);
         *unit = u;
         return true;
     }
-    h->idle_take = all ? 0 : end;
-    return false;
-}
-
-/* Moves the hint past what is empty. */
-static void skip_empty(struct cvb_handle *h, struct cvb_idle *list, uint64_t first, uint64_t end)
-{
-    while (first < end && !cvb_load64_rlx(entry_at(h, list, first)))
-        first++;
-    if (first > cvb_load64_rlx(&list->first))
-        cvb_store64_rlx(&list->first, first);
-}
-
-/* Claims one of another seat's and lists a few more in the own list, for the next puts. */
-static bool take_from(struct cvb_handle *h, uint32_t seat, const struct cvb_want *want, uint64_t key, uint32_t *unit)
-{
-    struct cvb_idle *list = list_of(h, seat);
-    uint64_t first, end = window(h, list, &first), from = h->idle_seen[seat], number;
-    bool found = false;
-    if (from == end)
-        return false;
-    if (from < first || from > end)
-        from = first;
-    if (end - from > LOOK_MOST)
-        end = from + LOOK_MOST;
-    unsigned moved = 0;
-    uint64_t own = (cvb_load64_rlx(&list_of(h, h->seat)->version) + 1) / 2;
-    prefetch_units(h, list, from, end, key);
-    for (number = from; number < end && moved < TRANSFER_MOST; number++) {
-        uint64_t entry = cvb_load64_acq(entry_at(h, list, number));
-        uint32_t u = (uint32_t)(entry & UNIT_MASK);
-        struct cvb_pair w;
-        if (!entry || (entry >> KEY_SHIFT & 0xfff) != key || u >= h->segment.geometry.unit_count ||
-            !fits(h, u, want, &w))
-            continue;
-        if (!found && claim(h, u, w)) {
-            found = true;
-            *unit = u;
-        } else if (!found || !append(h, u, key)) {
-            continue;
-        } else {
-            moved++;
-        }
-        prefetch_payload(h, u, w);
-        cvb_cas64(entry_at(h, list, number), entry, 0);
-        if (moved)
-            appended(h);
-    }
-    h->idle_seen[seat] = number; /* nothing for us before this; all is looked at again when a limit refuses */
-    if (moved)
-        h->idle_take = own;
-    if (from == first && found)
-        skip_empty(h, list, first, number);
-    return found;
-}
-
-/* An IDLE unit that fits becomes RES of this seat. False: none was found near by. */
-bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, uint32_t *unit)
-{
-    uint64_t key = key_of(want);
-    uint32_t seats = h->segment.settings.max_handles;
-    if (take_own(h, want, key, unit))
-        return true;
-    for (uint32_t i = 0, looked = 0; i <= seats && looked < LISTS_MOST; i++) {
-        uint32_t seat = i ? h->idle_turn : h->idle_donor;
-        if (i && ++h->idle_turn >= seats)
-            h->idle_turn = 0;
-        uint64_t end = (cvb_load64_acq(&list_of(h, seat)->version) + 1) / 2;
-        if (seat == h->seat || end == h->idle_seen[seat])
-            continue;
-        looked++;
-        if (take_from(h, seat, want, key, unit)) {
-            h->idle_donor = seat;
-            return true;
-        }
-    }
-    if (!(++h->idle_fruitless % LOOK_AGAIN))
-        memset(h->idle_seen, 0, seats * sizeof *h->idle_seen); /* what was just being listed when we came by */
     return false;
 }
 
@@ -294,36 +341,69 @@ static bool holds(struct cvb_handle *h, const struct cvb_want *has, int refusal,
     }
 }
 
-/* Gives back IDLE units that hold what refused, at least so many records if there are; returns how many. */
-static uint64_t reclaim(struct cvb_handle *h, int refusal, const struct cvb_want *want)
+/* Moves the hint past what is closed and empty. */
+static void skip_empty(struct cvb_handle *h, struct cvb_idle *list, uint64_t first, uint64_t end)
+{
+    uint64_t from = first;
+    for (; first < end; first++) {
+        struct cvb_idle_group *g = group_at(h, list, first);
+        uint64_t any = 0;
+        if (!(cvb_load64_acq(&g->header) & HEADER_CLOSED))
+            break;
+        for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++)
+            any |= cvb_load64_rlx(&g->entry[i]);
+        if (any)
+            break;
+    }
+    if (first > from && first > cvb_load64_rlx(&list->first))
+        cvb_store64_rlx(&list->first, first);
+}
+
+/* The unit of an entry, if it is IDLE, and what it holds. */
+static bool waits(struct cvb_handle *h, uint64_t entry, struct cvb_pair *w, struct cvb_want *has)
+{
+    uint32_t u = unit_of(entry);
+    if (!entry || u >= h->segment.geometry.unit_count)
+        return false;
+    *w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    want_of(h, u, *w, has);
+    return cvb_lo_state(w->lo) == CVB_IDLE;
+}
+
+/* Gives back the IDLE units of a group that hold what refused, at least so many records if there are; false: no more.
+ */
+static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, int refusal, const struct cvb_want *want,
+                          uint64_t *given)
+{
+    for (unsigned i = 0; i < CVB_IDLE_ENTRIES && *given < want->count; i++) {
+        uint64_t entry = cvb_load64_acq(&g->entry[i]);
+        struct cvb_pair w;
+        struct cvb_want has;
+        if (!waits(h, entry, &w, &has) || !holds(h, &has, refusal, want))
+            continue;
+        if (!claim(h, unit_of(entry), &w)) { /* somebody has it, and may be about to give it back: look again */
+            h->refusal.refusal = 0;
+            continue;
+        }
+        cvb_cas64(&g->entry[i], entry, 0);
+        if (cvb_give(h, unit_of(entry)))
+            return false;
+        *given += has.count;
+    }
+    return *given < want->count;
+}
+
+static void reclaim(struct cvb_handle *h, int refusal, const struct cvb_want *want)
 {
     uint64_t given = 0;
-    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
+    bool more = true;
+    for (uint32_t s = 0; more && s < h->segment.settings.max_handles; s++) {
         struct cvb_idle *list = list_of(h, (h->seat + s) % h->segment.settings.max_handles);
-        uint64_t number, end = window(h, list, &number), first = number;
-        for (; number < end && given < want->count; number++) {
-            uint64_t entry = cvb_load64_acq(entry_at(h, list, number));
-            uint32_t u = (uint32_t)(entry & UNIT_MASK);
-            struct cvb_want has;
-            if (!entry || u >= h->segment.geometry.unit_count)
-                continue;
-            struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-            want_of(h, u, w, &has);
-            if (cvb_lo_state(w.lo) != CVB_IDLE || !holds(h, &has, refusal, want))
-                continue;
-            if (!claim(h, u, w)) { /* somebody has it, and may be about to give it back: look again */
-                h->refusal.refusal = 0;
-                continue;
-            }
-            cvb_cas64(entry_at(h, list, number), entry, 0);
-            if (cvb_give(h, u))
-                return given;
-            given += has.count;
-        }
-        if (number > first)
-            skip_empty(h, list, first, number);
+        uint64_t first, end = window(h, list, &first);
+        for (uint64_t number = first; more && number < end; number++)
+            more = reclaim_group(h, group_at(h, list, number), refusal, want, &given);
+        skip_empty(h, list, first, end);
     }
-    return given;
 }
 
 static uint64_t versions(struct cvb_handle *h)
@@ -373,26 +453,30 @@ void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter)
     reclaim(h, refusal, &all);
 }
 
+static uint32_t count_group(struct cvb_handle *h, struct cvb_idle_group *g, uint32_t counter)
+{
+    uint32_t sum = 0, stages = h->segment.settings.max_stages;
+    for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
+        struct cvb_pair w;
+        struct cvb_want has;
+        if (!waits(h, cvb_load64_acq(&g->entry[i]), &w, &has))
+            continue;
+        bool counts = counter == CVB_COUNTER_TOTAL || counter == cvb_counter_of_stage(has.stage) ||
+                      (counter > stages && counter == cvb_counter_of_source(h, has.source));
+        sum += counts ? has.count : 0;
+    }
+    return sum;
+}
+
 /* Records whose credits of the counter only wait for reuse. Reads only. */
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
 {
-    uint32_t stages = h->segment.settings.max_stages;
     int64_t sum = 0;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
         struct cvb_idle *list = list_of(h, s);
         uint64_t number;
-        for (uint64_t end = window(h, list, &number); number < end; number++) {
-            uint64_t entry = cvb_load64_acq(entry_at(h, list, number));
-            uint32_t u = (uint32_t)(entry & UNIT_MASK);
-            struct cvb_want has;
-            if (!entry || u >= h->segment.geometry.unit_count)
-                continue;
-            struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-            want_of(h, u, w, &has);
-            bool counts = counter == CVB_COUNTER_TOTAL || counter == cvb_counter_of_stage(has.stage) ||
-                          (counter > stages && counter == cvb_counter_of_source(h, has.source));
-            sum += cvb_lo_state(w.lo) == CVB_IDLE && counts ? has.count : 0;
-        }
+        for (uint64_t end = window(h, list, &number); number < end; number++)
+            sum += count_group(h, group_at(h, list, number), counter);
     }
     return sum;
 }

@@ -74,11 +74,11 @@ struct cvb_pending {
 uint32_t cvb_pending_all(struct cvb_handle *h);
 struct cvb_pair cvb_pending_word(struct cvb_handle *h, uint32_t u, uint32_t n);
 /* idle.c */
-struct cvb_want {
-    uint32_t source, stage, count, class;
-};
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair leased);
-bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, uint32_t *unit);
+bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, bool thorough, uint32_t *unit,
+                    struct cvb_pair *word);
+void cvb_idle_enter(struct cvb_handle *h);
+uint32_t cvb_idle_key(const struct cvb_want *want);
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want);
 void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);
@@ -117,9 +117,10 @@ int cvb_return_unit(struct cvb_handle *h, uint32_t unit, uint32_t unused);
 /* put.c */
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);
-int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u);
+int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
+               struct cvb_pair *word);
 int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit);
-int cvb_write_records(struct cvb_handle *h, uint32_t unit, const struct cvb_record *r);
+int cvb_write_records(struct cvb_handle *h, uint32_t unit, uint32_t members, const struct cvb_record *r);
 void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error);
 uint64_t cvb_now_ns(void);
 /* settle.c: leases or reservations as the caller gave them */
@@ -130,6 +131,7 @@ struct cvb_places {
 };
 typedef int (*cvb_settle_fn)(struct cvb_handle *h, uint32_t unit, uint32_t stage);
 int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state);
+bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *word);
 int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p);
 uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n);
 int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done);
@@ -137,6 +139,7 @@ int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn h
 int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);
 int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);
 int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage);
-int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, bool split, uint32_t *unit);
+int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, bool split, uint32_t *unit,
+                   struct cvb_pair *word);
 
 #endif

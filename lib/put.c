@@ -35,6 +35,8 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
 static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, size_t count)
 {
     unsigned n = 1;
+    if (count == 1)
+        return n;
     uint32_t class = cvb_class_for(h, r->length), most = h->segment.settings.classes[class].bytes;
     uint32_t least = class ? h->segment.settings.classes[class - 1].bytes + 1 : 0;
     if (most > h->segment.settings.payload_size)
@@ -78,13 +80,12 @@ static inline void copy(char *to, const char *from, size_t n)
     memcpy(to + n - 16, from + n - 16, 16);
 }
 
-int cvb_write_records(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
+/* One record into each member of the unit that the mask has. */
+int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const struct cvb_record *r)
 {
-    uint32_t mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi));
-    struct cvb_cells cells = {0};
     for (; mask; mask &= mask - 1, r++) {
         struct cvb_member *m = cvb_member_at(h, u, (unsigned)__builtin_ctz(mask));
-        char *payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m->cell), r->length);
+        char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), r->length);
         if (!payload)
             return CVB_ECORRUPT;
         if (cvb_load32_rlx(&m->length) != r->length)
@@ -106,8 +107,9 @@ void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, in
         cvb_tally(h, stage, source, CVB_N_REFUSED_MEMORY, 1);
 }
 
-/* A HELD unit of at most n cells gets credits for them. */
-static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u)
+/* A HELD unit of at most n cells gets credits for them: RES, with the word *w. */
+static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
+                  struct cvb_pair *w)
 {
     int error = cvb_hold_cells(h, r->length, n, u);
     if (error)
@@ -117,33 +119,47 @@ static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record 
     error = cvb_refill(h, *u, stage);
     if (error)
         cvb_release(h, *u);
+    else
+        *w = cvb_load_pair(&cvb_unit_at(h, *u)->word);
     return error;
 }
 
-/* A unit for up to n records of r's kind that holds their credits: RES. Idle ones serve first. */
-int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u)
+/* Counters move: a unit for up to n records gets its credits anew. */
+static int obtain_new(struct cvb_handle *h, const struct cvb_want *want, const struct cvb_record *r, uint32_t *u,
+                      struct cvb_pair *w)
 {
-    struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
-    if (cvb_claim_idle(h, &want, u)) {
-        cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
-        return 0;
-    }
     int error;
+    unsigned n = want->count;
     h->refusal.refusal = 0;
     for (;;) {
-        uint32_t room = cvb_room(h, r->source, stage, &error);
-        if (room < n && cvb_try_again(h, error, &want))
+        uint32_t room = cvb_room(h, want->source, want->stage, &error);
+        if (room < n && cvb_claim_idle(h, want, true, u, w)) {
+            error = 0;
+            break;
+        }
+        if (room < n && cvb_try_again(h, error, want))
             continue;
         if (!room)
             break;
         n = room < n ? room : n;
-        error = refill(h, stage, r, n, u);
-        if (!cvb_is_refusal(error) || (n == 1 && !cvb_try_again(h, error, &want)))
+        error = refill(h, want->stage, r, n, u, w);
+        if (!cvb_is_refusal(error) || (n == 1 && !cvb_try_again(h, error, want)))
             break;
         n = n > 1 ? n / 2 : 1; /* others were quicker: a shorter prefix may fit */
     }
     if (h->near)
-        cvb_flag_raise(h, stage, r->source);
+        cvb_flag_raise(h, want->stage, want->source);
+    return error;
+}
+
+/* A unit for up to n records of r's kind that holds their credits: RES, with the word *w. Idle ones serve first. */
+int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
+               struct cvb_pair *w)
+{
+    struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
+    int error = cvb_claim_idle(h, &want, false, u, w) ? 0 : obtain_new(h, &want, r, u, w);
+    if (!error)
+        cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
     return error;
 }
 
@@ -151,15 +167,15 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
 static int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
 {
     uint32_t u;
-    int error = cvb_obtain(h, stage, r, n, &u);
+    struct cvb_pair w;
+    int error = cvb_obtain(h, stage, r, n, &u, &w);
     if (error)
         return error;
-    struct cvb_unit *unit = cvb_unit_at(h, u);
-    n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&unit->word.hi)));
-    cvb_store64_rlx(&unit->buffered_at_ns, cvb_now_ns());
-    error = cvb_write_records(h, u, r);
+    n = cvb_mask_count(cvb_hi_mask(w.hi));
+    cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, cvb_now_ns());
+    error = cvb_write_records(h, u, cvb_hi_mask(w.hi), r);
     if (!error)
-        error = cvb_enqueue(h, u, cvb_load_pair(&unit->word), stage, 0);
+        error = cvb_enqueue(h, u, w, stage, 0);
     if (error)
         return CVB_ECORRUPT;
     cvb_tally(h, stage, r->source, CVB_N_ACCEPTED, n);

@@ -3,6 +3,8 @@
 #include "slot.h"
 
 #define CVB_FULL_TURNS 1000u
+#define SLOTS_AHEAD 12u /* of the tail are fetched: a line holds 8 */
+#define PASSED_MANY 4u  /* positions that others have passed: time to look at the hint */
 
 static void raise_hint(uint64_t *hint, uint64_t position, bool now)
 {
@@ -11,31 +13,35 @@ static void raise_hint(uint64_t *hint, uint64_t position, bool now)
         cvb_cas64(hint, seen, position);
 }
 
-/* A position whose slot shows the former lap, at or after the handle's own tail. CVB_ESETTLED: the ring is full of
- * QUEUED units, which for a unit that holds its credit means that somebody else has entered it meanwhile (A4). */
-static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position)
+static void follow(uint64_t *own, uint64_t *hint)
+{
+    uint64_t seen = cvb_load64_acq(hint);
+    if (seen > *own)
+        *own = seen;
+}
+
+/* A position whose slot shows the former lap, at or after the handle's own tail, and what the slot shows. CVB_ESETTLED:
+ * the ring is full of QUEUED units, which for a unit that holds its credit means that somebody else has entered it
+ * meanwhile (A4). */
+static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position, uint64_t *former)
 {
     struct cvb_ends *e = &h->ends[stage];
     uint32_t bits = e->bits;
-    uint64_t size = UINT64_C(1) << bits, *ring = e->ring, *tail = &e->tail;
+    uint64_t size = e->mask + 1, *ring = e->ring, *tail = &e->tail;
     struct cvb_hint *hint = e->hint;
-    uint64_t seen = cvb_load64_acq(&hint->tail);
-    if (seen > *tail)
-        *tail = seen;
-    for (;;) {
+    for (unsigned passed = 1;; passed++) {
         uint64_t slot = cvb_load64_acq(&ring[*tail & (size - 1)]);
         int64_t ahead = lap_ahead(slot, *tail, bits);
         if (ahead >= 0) {
             *tail += ((uint64_t)ahead << bits) + 1;
+            if (passed == PASSED_MANY)
+                follow(tail, &hint->tail);
             continue;
         }
         if (ahead < -1)
             return CVB_ECORRUPT;
-        if (*tail >= size && *tail - size >= e->head) {
-            uint64_t passed = cvb_load64_acq(&hint->head);
-            if (passed > e->head)
-                e->head = passed;
-        }
+        if (*tail >= size && *tail - size >= e->head)
+            follow(&e->head, &hint->head);
         if (*tail >= size && *tail - size >= e->head) {
             uint32_t u = slot_unit(slot);
             if (u >= h->segment.geometry.unit_count)
@@ -45,6 +51,7 @@ static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position)
                 return CVB_ESETTLED;
         }
         *position = *tail;
+        *former = slot;
         return 0;
     }
 }
@@ -61,6 +68,7 @@ static void published(struct cvb_handle *h, uint32_t stage, uint64_t position)
     struct cvb_ends *e = &h->ends[stage];
     if (e->tail <= position)
         e->tail = position + 1;
+    cvb_prefetch_write(&e->ring[(position + SLOTS_AHEAD) & e->mask]);
     raise_hint(&e->hint->tail, position + 1, false);
     cvb_flag_wake(h, cvb_flag_of_data(stage));
 }
@@ -69,13 +77,13 @@ static void published(struct cvb_handle *h, uint32_t stage, uint64_t position)
 static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pair *w, int *error)
 {
     struct cvb_pair seen = *w;
-    uint64_t next;
+    uint64_t next, former;
     *error = 0;
     if (!read_queued(h, u, stage, w))
         return false;
     if (!cvb_pair_equal(*w, seen))
         return true; /* somebody has moved it: is it in there? */
-    *error = choose(h, stage, &next);
+    *error = choose(h, stage, &next, &former);
     if (*error == CVB_ESETTLED)
         return true; /* the ring is full, so it must have moved meanwhile: A4 */
     if (*error)
@@ -91,7 +99,7 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
 int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
 {
     uint32_t stage = cvb_hi_stage(seen.hi), bits = h->ends[stage].bits;
-    uint64_t *ring = h->ends[stage].ring, index = (UINT64_C(1) << bits) - 1;
+    uint64_t *ring = h->ends[stage].ring, index = h->ends[stage].mask;
     for (unsigned full = 0; full < CVB_FULL_TURNS;) {
         uint64_t p = cvb_lo_number(seen.lo), slot = cvb_load64_acq(&ring[p & index]);
         uint64_t mine = slot_of((p >> bits) + 1, u);
@@ -114,8 +122,9 @@ int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
  * from. */
 int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, unsigned retry)
 {
-    uint64_t position;
-    int error = choose(h, stage, &position);
+    uint64_t position, former, *ring = h->ends[stage].ring;
+    uint32_t bits = h->ends[stage].bits;
+    int error = choose(h, stage, &position, &former);
     if (error)
         return error;
     struct cvb_pair queued = {cvb_lo_position(CVB_QUEUED, position),
@@ -125,25 +134,33 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
         cvb_store64_rel(&cvb_unit_at(h, u)->word.lo, queued.lo); /* nobody else may change it */
     else if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, from, queued))
         return CVB_ESETTLED;
-    return cvb_publish_helped(h, u, queued);
+    if (!cvb_cas64(&ring[position & h->ends[stage].mask], former, slot_of((position >> bits) + 1, u)))
+        return cvb_publish_helped(h, u, queued);
+    published(h, stage, position);
+    return 0;
 }
 
-#define AHEAD_UNITS 8u    /* how far ahead of the head units are fetched, */
-#define AHEAD_PAYLOADS 4u /* and payloads, of units that were fetched before */
+/* How far ahead of the head units are fetched, and payloads, of units that were fetched before. */
+#define AHEAD_UNITS 8u
+#define AHEAD_PAYLOADS 4u
+#define AHEAD_TRAINS 2u /* the same for units of many records */
+#define AHEAD_PAYLOADS_OF_TRAINS 1u
 
 static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
     uint32_t bits = h->ends[stage].bits;
-    uint64_t slot = cvb_load64_rlx(&h->ends[stage].ring[position & ((UINT64_C(1) << bits) - 1)]);
+    uint64_t slot = cvb_load64_rlx(&h->ends[stage].ring[position & h->ends[stage].mask]);
     bool there = lap_ahead(slot, position, bits) == 0 && slot_unit(slot) < h->segment.geometry.unit_count;
     return there ? slot_unit(slot) : CVB_NO_UNIT;
 }
 
 /* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.
  */
-static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position)
+static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
 {
-    uint32_t far = unit_ahead(h, stage, position + AHEAD_UNITS), near = unit_ahead(h, stage, position + AHEAD_PAYLOADS);
+    bool train = records > AHEAD_PAYLOADS;
+    uint32_t far = unit_ahead(h, stage, position + (train ? AHEAD_TRAINS : AHEAD_UNITS));
+    uint32_t near = unit_ahead(h, stage, position + (train ? AHEAD_PAYLOADS_OF_TRAINS : AHEAD_PAYLOADS));
     if (far != CVB_NO_UNIT)
         cvb_prefetch_write(cvb_unit_at(h, far));
     if (near == CVB_NO_UNIT)
@@ -153,19 +170,30 @@ static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t positi
         __builtin_prefetch(payload);
 }
 
-static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, bool split, uint32_t *unit)
+static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit,
+                      struct cvb_pair *word)
+{
+    int error = cvb_split_queued(h, u, w, want, unit);
+    if (!error)
+        *word = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
+    return error;
+}
+
+static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, bool split, uint32_t *unit,
+                 struct cvb_pair *word)
 {
     if (cvb_mask_count(cvb_hi_mask(w.hi)) > want)
-        return split ? cvb_split_queued(h, u, w, want, unit) : CVB_ETOOLONG;
+        return split ? lease_part(h, u, w, want, unit, word) : CVB_ETOOLONG;
     cvb_help_split(h, u, w);
     struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w.lo)),
                               cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, cvb_hi_retry(w.hi))};
     uint64_t position = cvb_lo_number(w.lo);
     uint32_t stage = cvb_hi_stage(w.hi);
-    prefetch_after(h, stage, position);
+    prefetch_after(h, stage, position, cvb_mask_count(cvb_hi_mask(w.hi)));
     if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased))
         return CVB_ESETTLED;
     *unit = u;
+    *word = leased;
     h->ends[stage].head = position + 1;
     raise_hint(&h->ends[stage].hint->head, position + 1, false);
     return 0;
@@ -176,8 +204,8 @@ static int find_head(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struc
 {
     struct cvb_ends *e = &h->ends[stage];
     uint32_t bits = e->bits;
-    uint64_t size = UINT64_C(1) << bits, *ring = e->ring, *head = &e->head, *hint = &e->hint->head;
-    for (;;) {
+    uint64_t size = e->mask + 1, *ring = e->ring, *head = &e->head, *hint = &e->hint->head;
+    for (unsigned passed = 1;; passed++) {
         uint64_t slot = cvb_load64_acq(&ring[*head & (size - 1)]);
         int64_t ahead = lap_ahead(slot, *head, bits);
         if (ahead < 0) {
@@ -196,6 +224,8 @@ static int find_head(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struc
             return 1;
         ++*head;
         raise_hint(hint, *head, false);
+        if (passed == PASSED_MANY)
+            follow(head, hint);
     }
 }
 
@@ -207,21 +237,16 @@ int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
 }
 
 /* Leases the unit at the head, or its first `want` records if it may be split. 1: done, 0: nothing to lease. */
-int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, bool split, uint32_t *unit)
+int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, bool split, uint32_t *unit,
+                   struct cvb_pair *word)
 {
-    uint64_t *head = &h->ends[stage].head;
-    if (!(h->ends[stage].turns++ % CVB_HINT_PERIOD)) {
-        uint64_t seen = cvb_load64_acq(&h->ends[stage].hint->head);
-        if (seen > *head)
-            *head = seen;
-    }
     for (;;) {
         uint32_t u;
         struct cvb_pair w;
         int found = find_head(h, stage, &u, &w);
         if (found <= 0)
             return found;
-        int error = lease(h, u, w, want, split, unit);
+        int error = lease(h, u, w, want, split, unit, word);
         if (error == CVB_ETOOLONG)
             return 0;
         if (error != CVB_ESETTLED)

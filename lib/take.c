@@ -4,12 +4,10 @@
 
 #include "internal.h"
 
-/* One lease for each member of a unit that this seat has leased. */
-static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_lease *out)
+/* One lease for each member of a unit that this seat has leased, whose word is w. */
+static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    struct cvb_pair w = cvb_load_pair(&unit->word);
-    struct cvb_cells cells = {0};
     struct cvb_lease lease = {.buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
                               .source = cvb_load16_rlx(&unit->source),
                               .pipeline = cvb_load16_rlx(&unit->pipeline),
@@ -27,7 +25,7 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_lease *out)
             return CVB_ECORRUPT;
         struct cvb_member *m = cvb_member_at(h, u, i);
         lease.length = cvb_load32_rlx(&m->length);
-        lease.payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m->cell), lease.length);
+        lease.payload = cvb_payload(h, cvb_load32_rlx(&m->cell), lease.length);
         lease.place.member = (uint16_t)i;
         if (!lease.payload)
             return CVB_ECORRUPT;
@@ -39,14 +37,14 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_lease *out)
 
 /* Leases the next unit that may be delivered: one past its retry limit goes to the dead-letter stage instead, which
  * only the seat that leased it in order may do. */
-static int lease_deliverable(struct cvb_handle *h, uint32_t stage, size_t want, bool split, uint32_t *u)
+static int lease_deliverable(struct cvb_handle *h, uint32_t stage, size_t want, bool split, uint32_t *u,
+                             struct cvb_pair *w)
 {
     for (;;) {
-        int got = cvb_lease_next(h, stage, (unsigned)(want < 64 ? want : 64), split, u);
+        int got = cvb_lease_next(h, stage, (unsigned)(want < 64 ? want : 64), split, u, w);
         if (got <= 0)
             return got;
-        unsigned retry = cvb_hi_retry(cvb_load64_acq(&cvb_unit_at(h, *u)->word.hi));
-        if (retry <= h->segment.settings.max_retries || stage == CVB_STAGE_DEAD_LETTER)
+        if (cvb_hi_retry(w->hi) <= h->segment.settings.max_retries || stage == CVB_STAGE_DEAD_LETTER)
             return 1;
         int error = cvb_restage(h, *u, CVB_STAGE_DEAD_LETTER);
         if (error)
@@ -64,9 +62,10 @@ int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases
     size_t done = 0;
     while (done < count) {
         uint32_t u;
-        int got = lease_deliverable(h, stage, count - done, !done, &u);
+        struct cvb_pair w;
+        int got = lease_deliverable(h, stage, count - done, !done, &u, &w);
         if (got > 0)
-            got = hand_out(h, u, &leases[done]);
+            got = hand_out(h, u, w, &leases[done]);
         if (got < 0 && !done)
             return got;
         if (got <= 0)

@@ -12,9 +12,9 @@
 #define CVB_TRAIN_BYTES (64u << 10)
 #endif
 #ifndef CVB_IDLE_BITS_MIN
-#define CVB_IDLE_BITS_MIN 6u
+#define CVB_IDLE_BITS_MIN 3u
 #endif
-#define CVB_IDLE_BITS_MAX 13u
+#define CVB_IDLE_BITS_MAX 12u
 #ifndef CVB_RING_BITS_MIN
 #define CVB_RING_BITS_MIN 6u
 #endif
@@ -91,11 +91,11 @@ static uint32_t ring_bits_for(uint32_t records)
     return bits;
 }
 
-/* Room for all of a source's records, within reason, so that a burst of acks keeps their credits. */
+/* Groups for all of a stage's records, within reason, so that a burst of acks keeps their credits. */
 static uint32_t idle_bits_for(uint32_t records)
 {
     uint32_t bits = CVB_IDLE_BITS_MIN;
-    while (bits < CVB_IDLE_BITS_MAX && (1u << bits) < records)
+    while (bits < CVB_IDLE_BITS_MAX && CVB_IDLE_ENTRIES << bits < records)
         bits++;
     return bits;
 }
@@ -141,8 +141,8 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     g->flags = place(&end, sizeof(struct cvb_flag) * (3ull + 2ull * s->max_stages + s->max_sources));
     g->hints = place(&end, sizeof(struct cvb_hint) * s->max_stages);
     g->seats = place(&end, sizeof(struct cvb_seat) * (s->max_handles + 1ull));
-    g->idle_bits = idle_bits_for(s->max_per_source < per_stage ? s->max_per_source : per_stage);
-    g->idle = place(&end, (sizeof(struct cvb_idle) + (UINT64_C(8) << g->idle_bits)) * (s->max_handles + 1ull));
+    g->idle_bits = idle_bits_for(per_stage);
+    g->idle = place(&end, cvb_idle_stride(g) * (s->max_handles + 1ull));
     g->tallies =
         place(&end, sizeof(struct cvb_tally) * (s->max_handles + 1ull) * ((uint64_t)s->max_stages + s->max_sources));
     for (int k = 0; k < CVB_KINDS; k++) {
@@ -176,6 +176,6 @@ uint64_t cvb_fingerprint(void)
                               sizeof(struct cvb_name),   sizeof(struct cvb_journal), sizeof(struct cvb_flag),
                               sizeof(struct cvb_idle),   sizeof(struct cvb_tally),   sizeof(struct cvb_settings),
                               CVB_INLINE_MEMBERS,        CVB_UNIT_MEMBERS,           CVB_RING_BITS_MIN,
-                              CVB_IDLE_BITS_MIN,         CVB_IDLE_BITS_MAX};
+                              CVB_IDLE_BITS_MIN,         CVB_IDLE_BITS_MAX,          CVB_IDLE_ENTRIES};
     return cvb_hash(sizes, sizeof sizes);
 }

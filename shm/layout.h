@@ -83,13 +83,23 @@ struct cvb_seat {
 };
 static_assert(sizeof(struct cvb_seat) == 512, "layout");
 
-/* What waits for reuse, as its seat's owner has listed it: lib/idle.c. An entry: unit 24 | key 12 | version 28. */
+/* What waits for reuse, as its seat's owner has listed it: lib/idle.c. */
+#ifndef CVB_IDLE_ENTRIES
+#define CVB_IDLE_ENTRIES 7u
+#endif
+struct cvb_idle_group {
+    uint64_t header;                  /* key:12 | closed:1 | number:51 */
+    uint64_t entry[CVB_IDLE_ENTRIES]; /* unit:24 | version:40 */
+    uint64_t unused[8 - 1 - CVB_IDLE_ENTRIES];
+};
+static_assert(sizeof(struct cvb_idle_group) == 64, "layout");
 struct cvb_idle {
-    uint64_t version; /* raised twice for each entry: entry number n, from 0 on, is listed by the version 2n + 1 */
+    uint64_t version; /* raised when a unit is listed, and when it is IDLE */
     uint8_t pad_version[56];
-    uint64_t first; /* hint: all entries before this number are empty */
-    uint8_t pad_first[56];
-    uint64_t entry[]; /* entry number n is at n mod 2 ^ idle_bits */
+    uint64_t groups; /* how many were opened: number n is at n mod 2 ^ idle_bits */
+    uint64_t first;  /* hint: all groups before this number are empty */
+    uint8_t pad_groups[48];
+    struct cvb_idle_group group[];
 };
 static_assert(sizeof(struct cvb_idle) == 128, "layout");
 
@@ -140,6 +150,11 @@ struct cvb_geometry {
     } part[CVB_CLASSES_MAX];
     uint32_t parts;
 };
+
+static inline uint64_t cvb_idle_stride(const struct cvb_geometry *g)
+{
+    return sizeof(struct cvb_idle) + (sizeof(struct cvb_idle_group) << g->idle_bits);
+}
 
 struct cvb_header {
     uint64_t magic;

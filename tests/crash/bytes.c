@@ -52,7 +52,7 @@ static void find_ranges(void)
     range(g.flags, sizeof(struct cvb_flag) * (3u + 2u * STAGES + SOURCES));
     range(g.hints, sizeof(struct cvb_hint) * STAGES);
     range(g.seats, sizeof(struct cvb_seat) * (SEATS + 1u));
-    range(g.idle, sizeof(struct cvb_idle) * (SEATS + 1u));
+    range(g.idle, cvb_idle_stride(&g) * (SEATS + 1u));
     range(g.tallies, sizeof(struct cvb_tally) * (SEATS + 1u) * (STAGES + SOURCES));
     for (int k = 0; k < CVB_KINDS; k++) {
         range(g.references[k], 4u * g.name_limit[k]);

@@ -19,7 +19,7 @@ static struct unit_share {
 static uint32_t page_of_ones = 1;
 
 /* Memory for handles: freed as a whole with each schedule, so a killed process leaks nothing. */
-static char arena[1 << 18];
+static char arena[1 << 20];
 static size_t arena_used;
 
 void *explore_calloc(size_t count, size_t size);
@@ -487,11 +487,12 @@ uint32_t world_free_cells(uint32_t length)
 static bool listed(uint32_t u)
 {
     for (uint32_t s = 0; s < world.settings.max_handles; s++) {
-        uint64_t stride = sizeof(struct cvb_idle) + (UINT64_C(8) << world.geometry.idle_bits);
+        uint64_t stride = cvb_idle_stride(&world.geometry);
         const struct cvb_idle *line = (const struct cvb_idle *)(void *)(world.base + world.geometry.idle + s * stride);
         for (unsigned i = 0; i < 1u << world.geometry.idle_bits; i++)
-            if (line->entry[i] && (line->entry[i] & 0xffffff) == u)
-                return true;
+            for (unsigned k = 0; k < CVB_IDLE_ENTRIES; k++)
+                if (line->group[i].entry[k] && (line->group[i].entry[k] & 0xffffff) == u)
+                    return true;
     }
     return false;
 }
