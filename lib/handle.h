@@ -200,6 +200,10 @@ static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t le
     return length > cells->stride ? NULL : cells->base + (uint64_t)(cell - cells->first) * cells->stride;
 }
 
+/* How many payloads of a unit that will be used soon are worth fetching: of a long train only the first, as its own
+ * records are fetched while they are written or handed out. */
+static inline unsigned cvb_payloads_ahead(unsigned records) { return records > 8 ? 1 : records < 4 ? records : 4; }
+
 static inline int cvb_handle_check(const struct cvb_handle *h)
 {
     return !h ? CVB_EINVAL : *h->same_process ? 0 : CVB_EFORKED;

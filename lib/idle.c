@@ -227,11 +227,15 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     return 0;
 }
 
-static void prefetch_payload(struct cvb_handle *h, uint32_t u)
+/* The first payloads of a unit that a put will use soon. */
+static void prefetch_payloads(struct cvb_handle *h, uint32_t u, unsigned count)
 {
-    char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_unit_at(h, u)->member[0].cell), 0);
-    if (payload)
-        cvb_prefetch_write(payload);
+    unsigned n = cvb_payloads_ahead(count), room = cvb_unit_room(h, u);
+    for (unsigned i = 0; i < n && i < room; i++) {
+        char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, u, i)->cell), 0);
+        if (payload)
+            cvb_prefetch_write(payload);
+    }
 }
 
 static uint32_t left_of(const struct cvb_look *look) { return look->end - look->next; }
@@ -317,7 +321,7 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, bool thor
         const struct cvb_sight s = *sight(look, look->next++);
         uint32_t u = unit_of(s.entry);
         if (left_of(look) >= AHEAD)
-            prefetch_payload(h, unit_of(sight(look, look->next + AHEAD - 1)->entry));
+            prefetch_payloads(h, unit_of(sight(look, look->next + AHEAD - 1)->entry), want->count);
         if (!fits(h, u, want, w) || !claim(h, u, w))
             continue;
         cvb_cas64(s.at, s.entry, 0);

@@ -140,11 +140,10 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
     return 0;
 }
 
-/* How far ahead of the head units are fetched, and payloads, of units that were fetched before. */
+/* How far ahead of the head units are fetched, and their first payloads, of units that were fetched before. Of units of
+ * many records the next one is far enough, and two ahead is where the producer may be at work. */
 #define AHEAD_UNITS 8u
 #define AHEAD_PAYLOADS 4u
-#define AHEAD_TRAINS 2u /* the same for units of many records */
-#define AHEAD_PAYLOADS_OF_TRAINS 1u
 
 static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
@@ -158,16 +157,19 @@ static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t positi
  */
 static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
 {
-    bool train = records > AHEAD_PAYLOADS;
-    uint32_t far = unit_ahead(h, stage, position + (train ? AHEAD_TRAINS : AHEAD_UNITS));
-    uint32_t near = unit_ahead(h, stage, position + (train ? AHEAD_PAYLOADS_OF_TRAINS : AHEAD_PAYLOADS));
+    bool train = records > 4;
+    uint32_t far = unit_ahead(h, stage, position + (train ? 2 : AHEAD_UNITS));
+    uint32_t near = unit_ahead(h, stage, position + (train ? 1 : AHEAD_PAYLOADS));
     if (far != CVB_NO_UNIT)
         cvb_prefetch_write(cvb_unit_at(h, far));
     if (near == CVB_NO_UNIT)
         return;
-    char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_unit_at(h, near)->member[0].cell), 0);
-    if (payload)
-        __builtin_prefetch(payload);
+    unsigned n = cvb_payloads_ahead(records), room = cvb_unit_room(h, near);
+    for (unsigned i = 0; i < n && i < room; i++) {
+        char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, near, i)->cell), 0);
+        if (payload)
+            __builtin_prefetch(payload);
+    }
 }
 
 static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit,
