@@ -50,6 +50,31 @@ static const char *excuse(const struct bench_suite *s, const struct peer *p, con
     return NULL;
 }
 
+/* What stands beside the rates: for the first and the last batch. */
+static const struct cost {
+    const char *name;
+    size_t field;
+    double scale;
+    int digits;
+} costs[] = {{"cpu ns", offsetof(struct bench_run, cpu_s_per_record), 1e9, 0},
+             {"sleeps", offsetof(struct bench_run, sleeps_per_record), 1, 2},
+             {"fair", offsetof(struct bench_run, fairness), 1, 2}};
+enum { COSTS = sizeof costs / sizeof *costs };
+
+static void print_cost(FILE *out, const struct bench_suite *s, const struct peer *p, const struct bench_group *group,
+                       enum bench_state state, const struct cost *c)
+{
+    char text[64] = "";
+    int n = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        struct peer_shape shape = bench_suite_shape(s, group, i ? group->batch_count - 1 : 0);
+        struct bench_summary m = bench_suite_figure(s, p, &shape, state, c->field);
+        n += m.n ? snprintf(text + n, sizeof text - (size_t)n, i ? " %.*f" : "%.*f", c->digits, m.median * c->scale)
+                 : snprintf(text + n, sizeof text - (size_t)n, i ? " -" : "-");
+    }
+    fprintf(out, " %12s", text);
+}
+
 static void print_line(FILE *out, const struct bench_suite *s, const struct peer *p, const struct bench_group *group,
                        enum bench_state state)
 {
@@ -69,6 +94,8 @@ static void print_line(FILE *out, const struct bench_suite *s, const struct peer
         else
             print_cell(out, bench_suite_summary(s, p, &shape, state));
     }
+    for (size_t i = 0; i < COSTS; i++)
+        print_cost(out, s, p, group, state, &costs[i]);
     fprintf(out, "%s\n", p->reference ? "  *" : "");
 }
 
@@ -104,30 +131,6 @@ static struct bench_summary transfer(const struct bench_suite *s, const struct b
     return bench_summarize(ns, n);
 }
 
-/* Of ours, beside the rates: what a record costs in processor time and in sleeps, and whether producers fare alike. */
-static void print_costs(FILE *out, const struct bench_suite *s, const struct bench_group *g, enum bench_state state)
-{
-    fprintf(out, "  %-18s", "ours: cpu, fair");
-    for (unsigned b = 0; b < g->batch_count; b++) {
-        struct peer_shape shape = bench_suite_shape(s, g, b);
-        double cpu[64], fair[64];
-        char text[64] = "-";
-        unsigned n = 0;
-        for (unsigned i = 0; i < s->run_count && n < 64; i++) {
-            const struct bench_run *r = &s->runs[i];
-            if (r->peer != &peer_conveyor || memcmp(&r->shape, &shape, sizeof shape) || r->state != state || r->failure)
-                continue;
-            cpu[n] = r->cpu_s_per_record * 1e9;
-            fair[n++] = r->fairness;
-        }
-        if (n)
-            snprintf(text, sizeof text, "%.0f ns, %.2f", bench_summarize(cpu, n).median,
-                     bench_summarize(fair, n).median);
-        fprintf(out, " %22s", text);
-    }
-    fputc('\n', out);
-}
-
 static void print_block(FILE *out, const struct bench_suite *s, const struct bench_group *g, enum bench_state state)
 {
     struct bench_summary ns = transfer(s, g, state);
@@ -139,19 +142,19 @@ static void print_block(FILE *out, const struct bench_suite *s, const struct ben
     fprintf(out, "  %-18s", "");
     for (unsigned b = 0; b < g->batch_count; b++)
         fprintf(out, "%*s %-3u", 19, "batch", g->batch[b]);
+    for (size_t i = 0; i < COSTS; i++)
+        fprintf(out, " %12s", costs[i].name);
     fputc('\n', out);
     for (const struct peer *const *p = peers; *p; p++)
         print_line(out, s, *p, g, state);
     print_ratios(out, s, g, state);
-    print_costs(out, s, g, state);
 }
 
 static void print_remarks(FILE *out, const struct bench_suite *s)
 {
-    fprintf(out,
-            "\n* one producer and one consumer only: shown, not compared with. Compare only blocks of one state.\n"
-            "ours: cpu, fair: processor time for each record of conveyor, all processes together; and the records\n"
-            "of its slowest producer as a part of its fastest one's. The JSON has both, and sleeps, of every run.\n");
+    fprintf(out, "\n* one producer and one consumer only: shown, not compared with. Compare only blocks of one state.\n"
+                 "Beside the rates, for the first and the last batch: processor time for each record, all processes\n"
+                 "together; how often one slept for each record; the slowest producer's part of the fastest one's.\n");
     if (s->repeated)
         fprintf(out, "%u runs were done again because the machine changed while they ran, or others took much of it\n",
                 s->repeated);
