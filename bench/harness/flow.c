@@ -254,6 +254,10 @@ static void print(FILE *out, const json_t *all, const struct flow_plan *p, const
         json_pack("{s:s,s:i,s:i,s:i,s:i}", "mode", p->rewrite ? "rewrite" : "forward", "sources", (int)p->sources,
                   "stages", (int)p->stages, "workers", (int)p->workers, "batch", (int)p->batch);
     struct bench_summary rate = parts_summary(all, what, "records_per_s");
+    if (!rate.n) {
+        json_decref(what);
+        return;
+    }
     fprintf(out,
             "  %u sources, %u stages, %u workers each, batch %-3u %-8s %6.2f (%.2f-%.2f) M/s, %.0f ns of processor, "
             "%.4f sleeps a record%s\n",
