@@ -32,6 +32,9 @@
 #define KEY_MASK 0xfffu
 
 #define APPEND_TRIES 16u
+/* Groups that make it worth while to take their lines away from whoever fills them; less if that is more than a
+ * sixteenth of what a source may have. */
+#define LOOK_LEAST 4u
 #define LOOK_GROUPS 32u /* that a put passes in one list, */
 #define LOOK_LISTS 3u   /* and lists that have news */
 #define LOOK_AGAIN 1024u
@@ -61,10 +64,15 @@ static uint64_t window(struct cvb_handle *h, struct cvb_idle *list, uint64_t *fi
 }
 
 /* 12 bits of what must be equal for a unit to serve a put. */
-static uint32_t key_of(const struct cvb_want *w)
+uint32_t cvb_idle_key(const struct cvb_want *w)
 {
     uint32_t x = ((w->source * 0x9e3779b1u + w->stage) * 0x85ebca6bu + w->count) * 0xc2b2ae35u + w->class;
     return x * 0x9e3779b1u >> 20;
+}
+
+static bool same_want(const struct cvb_want *a, const struct cvb_want *b)
+{
+    return a->source == b->source && a->stage == b->stage && a->count == b->count && a->class == b->class;
 }
 
 /* Does one of the group's entries still name a unit that waits? Those that do not are emptied. By the owner alone. */
@@ -180,8 +188,7 @@ static bool fits(struct cvb_handle *h, uint32_t u, const struct cvb_want *want, 
     if (cvb_lo_state(w->lo) != CVB_IDLE)
         return false;
     want_of(h, u, *w, &has);
-    return has.source == want->source && has.stage == want->stage && has.count == want->count &&
-           has.class == want->class;
+    return same_want(&has, want);
 }
 
 /* Nobody sleeps until some of this is given back. */
@@ -203,7 +210,11 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     if (has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages)
         return CVB_ECORRUPT;
     bool quick = has.stage != CVB_STAGE_DEAD_LETTER && (!h->noisy || quiet(h, has.source, has.stage));
-    if (!quick || !append(h, u, key_of(&has)))
+    if (quick && !same_want(&h->parked, &has)) {
+        h->parked = has;
+        h->parked_key = cvb_idle_key(&has);
+    }
+    if (!quick || !append(h, u, h->parked_key))
         return cvb_give(h, u);
     uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
     cvb_store64_rlx(&unit->generation, next);
@@ -244,6 +255,8 @@ static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look
     uint64_t first, end = window(h, list, &first), number = look->from[seat];
     if (number < first || number > end)
         number = first;
+    if (!thorough && end - number < look->least)
+        return;
     if (end - number > LOOK_GROUPS)
         end = number + LOOK_GROUPS;
     for (; number < end && left_of(look) + CVB_IDLE_ENTRIES <= CVB_LOOK_MOST; number++) {
@@ -277,11 +290,16 @@ static void look_around(struct cvb_handle *h, struct cvb_look *look, bool thorou
         memset(look->from, 0, seats * sizeof *look->from);
 }
 
-static struct cvb_look *look_of(struct cvb_handle *h, uint32_t key)
+static struct cvb_look *look_of(struct cvb_handle *h, const struct cvb_want *want)
 {
-    struct cvb_look *look = &h->look[key % CVB_LOOKS];
-    if (look->key != key) {
+    if (h->looked && same_want(&h->looked->want, want))
+        return h->looked;
+    uint32_t key = cvb_idle_key(want), few = h->segment.settings.max_per_source / (16 * CVB_IDLE_ENTRIES * want->count);
+    struct cvb_look *look = h->looked = &h->look[key % CVB_LOOKS];
+    if (!same_want(&look->want, want)) {
+        look->want = *want;
         look->key = key;
+        look->least = few < LOOK_LEAST ? few : LOOK_LEAST;
         look->next = look->end;
         memset(look->from, 0, h->segment.settings.max_handles * sizeof *look->from);
     }
@@ -292,7 +310,7 @@ static struct cvb_look *look_of(struct cvb_handle *h, uint32_t key)
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, bool thorough, uint32_t *unit,
                     struct cvb_pair *w)
 {
-    struct cvb_look *look = look_of(h, key_of(want));
+    struct cvb_look *look = look_of(h, want);
     if (!left_of(look))
         look_around(h, look, thorough);
     while (left_of(look)) {

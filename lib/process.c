@@ -60,6 +60,7 @@ static void after_fork_child(void)
     for (struct cvb_handle *h = attached; h; h = h->next) {
         close(h->lock_fd);
         h->lock_fd = -1;
+        *(uint32_t *)(uintptr_t)h->same_process = 0; /* qemu's user mode ignores MADV_WIPEONFORK */
     }
     attached = NULL;
     pthread_mutex_unlock(&mutex);

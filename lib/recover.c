@@ -7,6 +7,9 @@
 
 #include "internal.h"
 
+/* A unit of the dead is looked at again when another recoverer has changed it, which happens once or twice. */
+#define TURNS_MOST 1000u
+
 /* What the dead seat owned becomes nobody's, or this seat's to give back. 1: look at the unit again. */
 static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t dead)
 {
@@ -49,15 +52,18 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
 int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
 {
     int error = cvb_journal_recover(h, dead, state);
-    for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++)
+    for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++) {
+        unsigned turns = 0;
         do {
             struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
             if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
                 return 0;
-            if (cvb_lo_state(w.lo) == CVB_QUEUED && cvb_hi_stage(w.hi) >= h->segment.settings.max_stages)
+            if (turns++ == TURNS_MOST ||
+                (cvb_lo_state(w.lo) == CVB_QUEUED && cvb_hi_stage(w.hi) >= h->segment.settings.max_stages))
                 return CVB_ECORRUPT;
             error = recover_word(h, u, w, dead);
         } while (error == 1);
+    }
     return error;
 }
 

@@ -6,14 +6,12 @@
 
 static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t length, struct cvb_slot *out)
 {
-    struct cvb_cells cells = {0};
     int n = 0;
     for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1, n++) {
         unsigned i = (unsigned)__builtin_ctz(mask);
         uint32_t cell = cvb_load32_rlx(&cvb_member_at(h, u, i)->cell);
-        out[n] = (struct cvb_slot){cvb_payload_in(h, &cells, cell, length),
-                                   length,
-                                   {w.lo, u, h->serial, (uint16_t)i, (uint16_t)cvb_hi_stage(w.hi)}};
+        out[n] = (struct cvb_slot){
+            cvb_payload(h, cell, length), length, {w.lo, u, h->serial, (uint16_t)i, (uint16_t)cvb_hi_stage(w.hi)}};
         if (!out[n].payload)
             return CVB_ECORRUPT;
     }
@@ -60,19 +58,23 @@ static struct cvb_places places_of_slots(const struct cvb_slot *slots, size_t co
     return (struct cvb_places){slots ? &slots->place : NULL, sizeof *slots, count, CVB_RES};
 }
 
+static int publish_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    uint32_t source = cvb_load16_rlx(&unit->source), stage = cvb_hi_stage(w.hi);
+    if (source >= h->segment.settings.max_sources || stage >= h->segment.settings.max_stages)
+        return CVB_ECORRUPT;
+    cvb_store64_rlx(&unit->buffered_at_ns, cvb_now_ns());
+    int error = cvb_enqueue(h, u, w, stage, 0);
+    if (!error)
+        cvb_tally(h, stage, source, CVB_N_ACCEPTED, cvb_mask_count(cvb_hi_mask(w.hi)));
+    return error ? CVB_ECORRUPT : 0;
+}
+
 static int publish_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
     (void)unused;
-    struct cvb_unit *unit = cvb_unit_at(h, u);
-    struct cvb_pair w = cvb_load_pair(&unit->word);
-    uint32_t source = cvb_load16_rlx(&unit->source);
-    if (source >= h->segment.settings.max_sources || cvb_hi_stage(w.hi) >= h->segment.settings.max_stages)
-        return CVB_ECORRUPT;
-    cvb_store64_rlx(&unit->buffered_at_ns, cvb_now_ns());
-    int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), 0);
-    if (!error)
-        cvb_tally(h, cvb_hi_stage(w.hi), source, CVB_N_ACCEPTED, cvb_mask_count(cvb_hi_mask(w.hi)));
-    return error ? CVB_ECORRUPT : 0;
+    return publish_word(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
 }
 
 static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
@@ -81,19 +83,40 @@ static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return cvb_give(h, u);
 }
 
+/* The lengths that the caller has set fit into their cells. */
+static int lengths_check(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct cvb_place *p = &slots[i].place;
+        uint32_t cell = cvb_load32_rlx(&cvb_member_at(h, p->unit, p->member)->cell);
+        if (slots[i].length > h->segment.settings.payload_size || !cvb_payload(h, cell, slots[i].length))
+            return CVB_ETOOLONG;
+    }
+    return 0;
+}
+
+static void store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct cvb_member *m = cvb_member_at(h, slots[i].place.unit, slots[i].place.member);
+        if (cvb_load32_rlx(&m->length) != slots[i].length)
+            cvb_store32_rlx(&m->length, slots[i].length);
+    }
+}
+
 int cvb_publish(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
     size_t done = 0;
     struct cvb_places p = places_of_slots(slots, count);
-    int error = cvb_places_check(h, &p);
-    for (size_t i = 0; !error && i < count; i++)
-        if (slots[i].length > h->segment.settings.payload_size ||
-            !cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, slots[i].place.unit, slots[i].place.member)->cell),
-                         slots[i].length))
-            error = CVB_ETOOLONG;
-    for (size_t i = 0; !error && i < count; i++)
-        cvb_store32_rlx(&cvb_member_at(h, slots[i].place.unit, slots[i].place.member)->length, slots[i].length);
-    return error ? error : cvb_settle(h, &p, publish_unit, NULL, &done);
+    struct cvb_pair w;
+    bool whole = cvb_places_whole(h, &p, &w);
+    int error = whole ? 0 : cvb_places_check(h, &p);
+    if (!error)
+        error = lengths_check(h, slots, count);
+    if (error)
+        return error;
+    store_lengths(h, slots, count);
+    return whole ? publish_word(h, p.first->unit, w) : cvb_settle(h, &p, publish_unit, NULL, &done);
 }
 
 int cvb_cancel(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)

@@ -127,34 +127,37 @@ int cvb_return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return cvb_enqueue(h, u, w, stage, retry < 255 ? retry + 1 : retry);
 }
 
-static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+static int ack_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
-    (void)unused;
-    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
     int error = tally_unit(h, u, w, CVB_N_ACKED);
     return error ? error : cvb_park(h, u, w);
 }
 
-/* All of a unit's records in one call, in order, as cvb_get_batch gave them: the usual case. 1: it is not that. */
-static int ack_whole(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
+static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
-    const struct cvb_place *first = &leases->place;
-    if (cvb_handle_check(h) || count > CVB_UNIT_MEMBERS || first->handle != h->serial ||
+    (void)unused;
+    return ack_word(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
+}
+
+/* Are the places all of one unit's, in order, as they were handed out? The usual case. *w is then the unit's word. */
+bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *w)
+{
+    const struct cvb_place *first = p->first;
+    if (!first || !p->count || p->count > CVB_UNIT_MEMBERS || cvb_handle_check(h) || first->handle != h->serial ||
         first->unit >= h->segment.geometry.unit_count)
-        return 1;
-    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, first->unit)->word);
-    uint32_t mask = cvb_hi_mask(w.hi), left = mask;
-    if (w.lo != first->number || cvb_lo_state(w.lo) != CVB_LEASED || cvb_hi_seat(w.hi) != h->seat ||
-        cvb_hi_stage(w.hi) != first->stage || cvb_mask_count(mask) != count)
-        return 1;
-    for (size_t i = 0; i < count; i++, left &= left - 1) {
-        const struct cvb_place *p = &leases[i].place;
-        if (p->unit != first->unit || p->number != first->number || p->handle != first->handle ||
-            p->stage != first->stage || p->member != (unsigned)__builtin_ctz(left))
-            return 1;
+        return false;
+    *w = cvb_load_pair(&cvb_unit_at(h, first->unit)->word);
+    uint32_t left = cvb_hi_mask(w->hi);
+    if (w->lo != first->number || cvb_lo_state(w->lo) != p->state || cvb_hi_seat(w->hi) != h->seat ||
+        cvb_hi_stage(w->hi) != first->stage || cvb_mask_count(left) != p->count)
+        return false;
+    for (size_t i = 0; i < p->count; i++, left &= left - 1) {
+        const struct cvb_place *q = place_at(p, i);
+        if (q->unit != first->unit || q->number != first->number || q->handle != first->handle ||
+            q->stage != first->stage || q->member != (unsigned)__builtin_ctz(left))
+            return false;
     }
-    int error = tally_unit(h, first->unit, w, CVB_N_ACKED);
-    return error ? error : cvb_park(h, first->unit, w);
+    return true;
 }
 
 static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
@@ -169,12 +172,10 @@ static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
 
 int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
-    int whole = leases && count ? ack_whole(h, leases, count) : 1;
-    if (whole <= 0)
-        return whole;
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);
-    return cvb_settle(h, &p, ack_unit, NULL, &done);
+    struct cvb_pair w;
+    return cvb_places_whole(h, &p, &w) ? ack_word(h, p.first->unit, w) : cvb_settle(h, &p, ack_unit, NULL, &done);
 }
 
 int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Plants each fault of table.py into a copy of the protocol's sources and runs the explorer on it: all must be caught.
 
-run.py [--seconds S] [--jobs J] [--cc CC] [NAME ...]
-Prints a table: the fault, and after how many schedules of which scenario it was caught.
+run.py [--quick] [--seconds S] [--jobs J] [--cc CC] [NAME ...]
+Prints a table: the fault, the rule that it breaks, the scenario that caught it, after how many schedules and seconds, and
+how. --quick leaves out those that take long (SLOW in the table).
 """
 import argparse
 import concurrent.futures
@@ -12,19 +13,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
-from table import EXPLAINED, MUTANTS
+from table import EXPLAINED, MUTANTS, SLOW
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", "..", ".."))
-FLAGS = ["-std=gnu11", "-O2", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-DCVB_EXPLORE", "-DCVB_RESERVE_BYTES=256",
-         "-DCVB_TRAIN_BYTES=128", "-DCVB_RING_BITS_MIN=1", "-DCVB_IDLE_BITS_MIN=2u", "-DCVB_SPIN_MAX=4u", "-DCVB_SPIN_MIN=2u", "-mcx16", "-w"]
+FLAGS = ["-std=gnu11", "-O1", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-DCVB_EXPLORE", "-DCVB_RESERVE_BYTES=256",
+         "-DCVB_TRAIN_BYTES=128", "-DCVB_RING_BITS_MIN=1", "-DCVB_IDLE_BITS_MIN=2u", "-DCVB_SPIN_MAX=4u",
+         "-DCVB_SPIN_MIN=2u", "-mcx16", "-w"]
 REPLACED = {"attach.c", "process.c", "futex.c"}
+LINE = "%-15s %-72s %-9s %9s %7s  %s"
 
 
 def copy(root, to):
     for part in ("include", "shm", "lib", os.path.join("tests", "explore")):
-        shutil.copytree(os.path.join(root, part), os.path.join(to, part), ignore=shutil.ignore_patterns("cli", "mutants"))
+        shutil.copytree(os.path.join(root, part), os.path.join(to, part),
+                        ignore=shutil.ignore_patterns("cli", "packaging", "mutants"))
 
 
 def sources(tree):
@@ -35,54 +40,50 @@ def sources(tree):
     return protocol, own
 
 
-def build(cc, tree):
-    protocol, own = sources(tree)
-    objects = []
-    for source in protocol + own:
-        hook = ["-include", "tests/explore/hook.h"] if source in protocol else []
-        objects.append(source.replace("/", "_") + ".o")
-        subprocess.run([cc, *FLAGS, *hook, "-c", source, "-o", objects[-1]], cwd=tree, check=True)
-    subprocess.run([cc, *objects, "-o", "explorer"], cwd=tree, check=True)
-
-
-def rebuild(cc, tree, base, changed):
-    """Compiles what was changed; all of the protocol if that is a header."""
+def build(options, tree, base=None, changed=()):
+    """Compiles what was changed, all of the protocol if that is a header, or everything; and links with base's rest."""
     protocol, own = sources(tree)
     header = any(c.endswith(".h") for c in changed)
     objects = []
     for source in protocol + own:
         name = source.replace("/", "_") + ".o"
-        if source in changed or (header and source in protocol):
-            hook = ["-include", "tests/explore/hook.h"] if source in protocol else []
-            subprocess.run([cc, *FLAGS, *hook, "-c", source, "-o", name], cwd=tree, check=True)
-            objects.append(name)
-        else:
+        if base and source not in changed and not (header and source in protocol):
             objects.append(os.path.join(base, name))
-    subprocess.run([cc, *objects, "-o", "explorer"], cwd=tree, check=True)
+            continue
+        hook = ["-include", "tests/explore/hook.h"] if source in protocol else []
+        subprocess.run([options.cc, *FLAGS, *hook, "-c", source, "-o", name], cwd=tree, check=True)
+        objects.append(name)
+    subprocess.run([options.cc, *objects, "-o", "explorer"], cwd=tree, check=True)
 
 
 def plant(tree, edits):
+    """Puts the fault in; how a text is broken into lines does not matter. None, or what is wrong."""
     for file, text, becomes in edits:
         path = os.path.join(tree, file)
         with open(path) as f:
             content = f.read()
-        if content.count(text) != 1:
-            return "the text is %d times in %s: %r" % (content.count(text), file, text.strip().splitlines()[0])
+        found = list(re.finditer(r"\s+".join(map(re.escape, text.split())), content))
+        if len(found) != 1:
+            return "the text is %d times in %s: %r" % (len(found), file, text.strip().splitlines()[0])
         with open(path, "w") as f:
-            f.write(content.replace(text, becomes))
+            f.write(content[:found[0].start()] + becomes + content[found[0].end():])
     return None
 
 
 def hunt(tree, scenarios, seconds):
+    """(caught, scenario, schedules, seconds, how)"""
+    began, schedules = time.monotonic(), 0
     for scenario in scenarios:
         run = subprocess.run(["./explorer", "--scenario", scenario, "--seconds", str(seconds)], cwd=tree,
                              capture_output=True, text=True, timeout=seconds * 20 + 120)
-        caught = re.search(r"FAILED scenario (\S+) seed (\d+) step \S+ \S+: (.*)", run.stdout)
-        if caught:
-            return True, "%8s of %-9s %s" % (caught.group(2), scenario, caught.group(3))
+        took = "%.1f" % (time.monotonic() - began)
+        failed = re.search(r"FAILED scenario \S+ seed (\d+) step \S+ \S+: (.*)", run.stdout)
+        if failed:
+            return True, scenario, schedules + int(failed.group(1)), took, failed.group(2)
         if run.returncode:
-            return True, "         %-9s ended with %d" % (scenario, run.returncode)
-    return False, "NOT CAUGHT"
+            return True, scenario, "", took, "ended with %d" % run.returncode
+        schedules += int(re.search(r"(\d+) schedules from", run.stdout).group(1))
+    return False, "", schedules, took, "NOT CAUGHT"
 
 
 def examine(options, base, mutant):
@@ -91,27 +92,41 @@ def examine(options, base, mutant):
         copy(base, tree)
         problem = plant(tree, edits)
         if problem:
-            return name, rule, False, problem
-        rebuild(options.cc, tree, base, {file for file, _, _ in edits})
+            return name, rule, False, "", "", "", problem
+        build(options, tree, base, {file for file, _, _ in edits})
         return (name, rule, *hunt(tree, scenarios, options.seconds))
+
+
+def check_texts(base, mutants):
+    """All texts must be there before anything is run."""
+    for name, _, _, edits in mutants:
+        with tempfile.TemporaryDirectory(prefix="mutant-") as tree:
+            copy(base, tree)
+            problem = plant(tree, edits)
+            if problem:
+                sys.exit("%s: %s" % (name, problem))
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--cc", default=os.environ.get("CC", "cc"))
     parser.add_argument("name", nargs="*")
     options = parser.parse_args()
     chosen = [m for m in MUTANTS if not options.name or m[0] in options.name]
+    if options.quick:
+        chosen = [m for m in chosen if m[0] not in SLOW]
     missed = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as base:
         copy(ROOT, base)
-        build(options.cc, base)
-        print("%-15s %-72s %s" % ("fault", "the rule that it breaks", "caught after so many schedules"))
+        check_texts(base, chosen)
+        build(options, base)
+        print(LINE % ("fault", "the rule that it breaks", "scenario", "schedules", "seconds", "how it was caught"))
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            for name, rule, caught, how in pool.map(lambda m: examine(options, base, m), chosen):
-                print("%-15s %-72s %s" % (name, rule, how), flush=True)
+            for name, rule, caught, *how in pool.map(lambda m: examine(options, base, m), chosen):
+                print(LINE % (name, rule, *how), flush=True)
                 missed += not caught
     for name, rule, why in EXPLAINED if not options.name else []:
         print("%-15s %-72s explained: %s" % (name, rule, why))

@@ -1,0 +1,86 @@
+/* credits.c - a process dies while it takes credits (or gives them back, with GIVE), another changes a counter of its,
+ * and a third completes the dead one's journal meanwhile (or with TWO: both complete it); the shipped lib/credit.c and
+ * lib/journal.c.
+ *
+ * KILL is the write before which it dies. Checked: in the end each counter says what the units hold.
+ */
+#define HAS_CREDIT
+#define HAS_JOURNAL
+#include "segment.h"
+
+#include <credit.c>
+#include <journal.c>
+
+#include "stubs.h"
+
+static void *die(void *argument)
+{
+    (void)argument;
+    model_left = KILL + 1;
+#ifdef GIVE
+    cvb_give(&handles[0], 0);
+#else
+    cvb_refill(&handles[0], 0, 1);
+#endif
+    return NULL;
+}
+
+static int others; /* of the source's credits */
+
+/* One step of another's operation on the source's counter: its tag takes the place of the dead one's. */
+static void *disturb(void *argument)
+{
+    struct cvb_journal f = {.count = 1, .stage = 1, .stage2 = 1};
+    (void)argument;
+#ifdef GIVE
+    assert(cvb_counter_step(&handles[1], 1, 1, CVB_BACK_SOURCE, &f, true) == 1);
+    others = -1;
+#else
+    assert(cvb_counter_step(&handles[1], 1, 1, CVB_TAKE_SOURCE, &f, true) == 1);
+    others = 1;
+#endif
+    return NULL;
+}
+
+static void *recover(void *argument)
+{
+    assert(!cvb_journal_recover(&handles[(uintptr_t)argument], 0, 3));
+    return NULL;
+}
+
+static void check(uint32_t i, int more)
+{
+    uint64_t taken = cvb_load64_rlx(&counters[i].taken.lo), back = cvb_load64_rlx(&counters[i].returned.lo);
+    bool holds = cvb_lo_state(cvb_load64_rlx(&units[0].word.lo)) == CVB_RES;
+    assert((int)(taken - back) == holds + more);
+}
+
+int main(void)
+{
+    pthread_t thread[2];
+    model_handles();
+    seats[0].state = 3; /* active in generation 1; that its lock is free is the kernel's word */
+    int before = 0;
+#ifdef GIVE
+    model_word(0, CVB_RES, 1, 1, 1, 0);
+    before = 1;
+    for (uint32_t i = 0; i < 1 + STAGES + SOURCES; i++)
+        *(uint64_t *)(void *)&counters[i].taken = model_pack(&counters[i].taken, (struct cvb_pair){2, 0});
+#else
+    model_word(0, CVB_HELD, 1, 1, 0, 0);
+#endif
+    pthread_create(&thread[0], NULL, die, NULL);
+    pthread_join(thread[0], NULL); /* the kernel orders its end before anybody sees its lock free */
+#ifdef TWO
+    pthread_create(&thread[0], NULL, recover, (void *)1);
+#else
+    pthread_create(&thread[0], NULL, disturb, NULL);
+#endif
+    pthread_create(&thread[1], NULL, recover, (void *)2);
+    pthread_join(thread[0], NULL);
+    pthread_join(thread[1], NULL);
+    check(0, before);
+    check(2, before);
+    check(3, before + others);
+    return 0;
+}

@@ -1,0 +1,90 @@
+/* flags.c - one sleeps until there is data, or (with CREDITS) until credits come back, another brings it; the shipped
+ * lib/flag.c and lib/wait.c, with lib/ring.c or lib/credit.c.
+ *
+ * Checked: who sleeps although it is there is woken.
+ */
+#define HAS_FLAG
+#define HAS_RING
+#ifdef CREDITS
+#define HAS_CREDIT
+#endif
+#include "segment.h"
+
+#include <flag.c>
+#include <ring.c>
+#include <wait.c>
+#ifdef CREDITS
+#include <credit.c>
+#endif
+
+#include "stubs.h"
+
+static int asleep, any;
+static uint32_t *slept_on, slept_value;
+
+void cvb_futex_wake(uint32_t *word) { (void)word; }
+bool cvb_futex_has_waitv(void) { return true; }
+uint64_t cvb_monotonic_ns(void) { return 0; }
+
+/* The kernel looks at the word again under its own lock, and sleeps; a change of the word after that comes with a wake.
+ */
+void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns)
+{
+    (void)until_ns;
+    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != value)
+        return;
+    asleep = 1;
+    slept_on = word;
+    slept_value = value;
+}
+bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)
+{
+    (void)count;
+    cvb_futex_wait(word[0], value[0], until_ns);
+    return true;
+}
+
+static void *sleep_for_it(void *argument)
+{
+    static const uint32_t stage = 1;
+    (void)argument;
+    (void)any;
+#ifdef CREDITS
+    struct wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = CVB_NO_CLASS, .count = 1};
+    w.counter[0] = cvb_counter_of_stage(stage);
+#else
+    struct wait w = {.look = look_for_data, .flags = flags_of_data, .stages = &stage, .count = 1};
+#endif
+    sleep_once(&handles[1], &w, 0);
+    return NULL;
+}
+
+static void *bring_it(void *argument)
+{
+    (void)argument;
+#ifdef CREDITS
+    struct cvb_journal f = {.count = LIMIT, .stage = 1};
+    assert(cvb_counter_step(&handles[0], 0, 1, CVB_BACK_STAGE, &f, true) == 1);
+#else
+    assert(!cvb_enqueue(&handles[0], 0, cvb_load_pair(&units[0].word), 1, 0));
+#endif
+    return NULL;
+}
+
+int main(void)
+{
+    pthread_t thread[2];
+    model_handles();
+#ifdef CREDITS
+    *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){LIMIT, 0});
+    *cvb_flag_at(&handles[0], cvb_flag_of_room(&handles[0], 1)) = CVB_FLAG_PAUSED;
+#else
+    model_word(0, CVB_RES, 1, 1, 1, 0);
+#endif
+    pthread_create(&thread[0], NULL, sleep_for_it, NULL);
+    pthread_create(&thread[1], NULL, bring_it, NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    assert(!asleep || __atomic_load_n(slept_on, __ATOMIC_RELAXED) != slept_value);
+    return 0;
+}

@@ -1,0 +1,46 @@
+/* journal.c - a journal is read while its owner closes it and opens it again; the shipped lib/journal.c.
+ *
+ * Only its fields of 32 bits are modelled, and of those two: all are written and read in the same way. Checked: fields
+ * read between two equal heads are of one operation.
+ */
+#define HAS_JOURNAL
+#include "segment.h"
+
+#define cvb_store16_rlx(at, value) ((void)(at), (void)(value))
+#define cvb_store64_rlx(at, value) ((void)(at), (void)(value))
+#define cvb_load16_rlx(at) ((uint16_t)((void)(at), 0))
+#define cvb_load64_rlx(at) ((uint64_t)((void)(at), 0))
+#include <journal.c>
+
+#include "stubs.h"
+
+static void *operate(void *argument)
+{
+    struct cvb_handle *h = &handles[0];
+    (void)argument;
+    cvb_journal_open(h, CVB_OP_MOVE, &(struct cvb_journal){.unit = 1, .unit2 = 1});
+    cvb_journal_close(h);
+    cvb_journal_open(h, CVB_OP_GIVE, &(struct cvb_journal){.unit = 2, .unit2 = 2});
+    return NULL;
+}
+
+static void *look(void *argument)
+{
+    struct cvb_journal *j = &seats[0].journal, f;
+    uint64_t head = cvb_load64_acq(&j->head);
+    (void)argument;
+    if (cvb_head_phase(head) == CVB_OPEN && read_fields(j, head, &f))
+        assert(f.unit == f.unit2 && f.unit == (cvb_head_op(head) == CVB_OP_MOVE ? 1u : 2u));
+    return NULL;
+}
+
+int main(void)
+{
+    pthread_t thread[2];
+    model_handles();
+    pthread_create(&thread[0], NULL, operate, NULL);
+    pthread_create(&thread[1], NULL, look, NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    return 0;
+}

@@ -1,0 +1,87 @@
+/* segment.h - a segment of the smallest size for the models: its parts are variables, and handles point to them. */
+#ifndef MODEL_SEGMENT_H
+#define MODEL_SEGMENT_H
+
+#include <internal.h>
+
+enum { UNITS = 3, SEATS = 3, STAGES = 2, SOURCES = 1, RING_BITS = 1, LIMIT = 2 };
+
+static struct cvb_unit units[UNITS] __attribute__((aligned(64)));
+static struct cvb_counter counters[1 + STAGES + SOURCES] __attribute__((aligned(64)));
+static struct cvb_flag flags[3 + 2 * STAGES + SOURCES];
+static struct cvb_hint hints[STAGES];
+static struct cvb_seat seats[SEATS + 1];
+static uint64_t rings[STAGES][1 << RING_BITS];
+static struct cvb_extension extensions[1];
+static struct cvb_ends ends[SEATS][STAGES];
+static struct cvb_handle handles[SEATS];
+static int payloads[UNITS]; /* plain memory: a race on it is a violation */
+
+static inline bool model_is_unit(const void *at)
+{
+    uintptr_t o = (uintptr_t)at - (uintptr_t)units;
+    return o < sizeof units && o % sizeof units[0] < sizeof units[0].word;
+}
+
+static inline bool model_packed(const void *at)
+{
+    uintptr_t o = (uintptr_t)at - (uintptr_t)counters;
+    return model_is_unit(at) || (o < sizeof counters && o % 128 < sizeof counters[0].taken);
+}
+
+static inline uint64_t model_pack(const void *at, struct cvb_pair p)
+{
+    if (!model_is_unit(at))
+        return (p.lo & 0xfff) | (p.hi >> 53 & 15) << 12 | (p.hi & 0xfff) << 16;
+    return p.lo >> 59 << 27 | (p.lo & 0xfff) << 15 | (p.hi & 15) << 11 | (p.hi >> 32 & 3) << 9 | (p.hi >> 44 & 7) << 6 |
+           (p.hi >> 54 & 7) << 3 | (p.hi >> 62 & 1);
+}
+
+static inline struct cvb_pair model_unpack(const void *at, uint64_t x)
+{
+    if (!model_is_unit(at))
+        return (struct cvb_pair){x & 0xfff, (x >> 12 & 15) << 53 | (x >> 16 & 0xfff)};
+    return (struct cvb_pair){x >> 27 << 59 | (x >> 15 & 0xfff), (x >> 11 & 15) | (x >> 9 & 3) << 32 |
+                                                                    (x >> 6 & 7) << 44 | (x >> 3 & 7) << 54 |
+                                                                    (x & 1) << 62};
+}
+
+static void model_word(uint32_t u, enum cvb_state state, uint64_t number, uint32_t mask, unsigned stage, unsigned seat)
+{
+    bool placed = state == CVB_QUEUED || state == CVB_LEASED;
+    struct cvb_pair w = {placed ? cvb_lo_position(state, number) : cvb_lo_generation(state, number),
+                         cvb_hi(mask, stage, seat, 0)};
+    *(uint64_t *)(void *)&units[u].word = model_pack(&units[u].word, w);
+    units[u].generation = number;
+}
+
+static void model_handles(void)
+{
+    for (uint32_t s = 0; s < SEATS; s++) {
+        struct cvb_handle *h = &handles[s];
+        h->seat = s;
+        h->units = units;
+        h->extensions = extensions;
+        h->counters = counters;
+        h->flags = flags;
+        h->ends = ends[s];
+        h->segment.base = (char *)seats; /* what is reached by offsets: the seats alone */
+        h->segment.geometry.large_count = 1;
+        h->segment.geometry.unit_count = UNITS;
+        h->segment.settings.max_handles = SEATS;
+        h->segment.settings.max_stages = STAGES;
+        h->segment.settings.max_sources = SOURCES;
+        h->segment.settings.max_per_source = h->segment.settings.max_per_stage = LIMIT;
+        h->segment.settings.max_total_records = LIMIT;
+        h->segment.settings.backpressure_threshold = 0.8;
+        h->segment.settings.resume_threshold = 0.5;
+        h->high[0] = h->high[1] = h->high[2] = LIMIT;
+        for (uint32_t i = 0; i < STAGES; i++) {
+            ends[s][i].ring = rings[i];
+            ends[s][i].hint = &hints[i];
+            ends[s][i].bits = RING_BITS;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,116 @@
+/* stubs.h - stands for the protocol files that a model leaves out: those that it includes are named by HAS_... before.
+ */
+#ifndef MODEL_STUBS_H
+#define MODEL_STUBS_H
+
+#define UNUSED (void)h
+
+#ifndef HAS_JOURNAL
+void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen) { UNUSED, (void)unit, (void)seen; }
+#endif
+
+#ifndef HAS_MOVE
+int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken)
+{
+    UNUSED, (void)unit, (void)seen, (void)want, (void)taken;
+    return CVB_ESETTLED;
+}
+bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct cvb_pair word)
+{
+    (void)fields, (void)mover, (void)word;
+    return false;
+}
+#endif
+
+#ifndef HAS_FLAG
+void cvb_flag_wake(struct cvb_handle *h, uint32_t flag) { UNUSED, (void)flag; }
+void cvb_flag_after(struct cvb_handle *h, uint32_t counter) { UNUSED, (void)counter; }
+bool cvb_flag_settle(struct cvb_handle *h, uint32_t counter)
+{
+    UNUSED, (void)counter;
+    return false;
+}
+int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter)
+{
+    UNUSED, (void)counter;
+    return 0;
+}
+#endif
+
+#ifndef HAS_CREDIT
+int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
+                     const struct cvb_journal *f, bool own)
+{
+    UNUSED, (void)actor, (void)seq, (void)step, (void)f, (void)own;
+    return 1;
+}
+int cvb_give(struct cvb_handle *h, uint32_t unit)
+{
+    UNUSED, (void)unit;
+    return 0;
+}
+#endif
+
+#ifndef HAS_RING
+int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
+{
+    UNUSED, (void)stage;
+    return 0;
+}
+#endif
+
+#ifndef HAS_IDLE
+void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter) { UNUSED, (void)counter; }
+bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *w)
+{
+    UNUSED, (void)refusal, (void)w;
+    return 0;
+}
+int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
+{
+    UNUSED, (void)counter;
+    return 0;
+}
+#endif
+
+/* Units that are free: the mover of a model holds its empty unit from the start. */
+#define MODEL_EMPTY 1u
+void cvb_set_free_hint(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
+void cvb_release(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
+int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *u)
+{
+    UNUSED, (void)bitmap, (void)u;
+    return CVB_EMEMORY_FULL;
+}
+bool cvb_free_empty(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+{
+    UNUSED, (void)u, (void)w;
+    return true;
+}
+int cvb_memory_left(struct cvb_handle *h, uint32_t class)
+{
+    UNUSED, (void)class;
+    return 1;
+}
+int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *u)
+{
+    UNUSED, (void)members;
+    *u = MODEL_EMPTY;
+    return 0;
+}
+int cvb_recover(struct cvb_handle *h)
+{
+    UNUSED;
+    return 0;
+}
+bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, uint32_t *id)
+{
+    UNUSED, (void)kind, (void)text, (void)id;
+    return false;
+}
+void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, uint32_t id)
+{
+    UNUSED, (void)kind, (void)text, (void)id;
+}
+
+#endif
