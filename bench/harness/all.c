@@ -72,9 +72,7 @@ static int run(const struct wish *w, const struct results_output *output)
     failures += bench_peers_run(&suite, results);
     printf("%s after %.0f s\n", failures ? "NOT OK: some runs failed (see above)" : "OK: all parts ended well",
            bench_now_s() - start);
-    int error = results_write(results, output);
-    json_decref(results);
-    return failures || error ? 1 : 0;
+    return parts_end(results, output, failures);
 }
 
 int all_main(int argc, char **argv)

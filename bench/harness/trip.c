@@ -180,8 +180,5 @@ int trip_main(int argc, char **argv)
     struct bench_cpus cpus;
     bench_cpus_find(&cpus);
     json_t *results = results_new("round-trip", &cpus);
-    int status = trip_run(&cpus, repeats, window_ms, 1e300, results);
-    status |= results_write(results, &output);
-    json_decref(results);
-    return status ? 1 : 0;
+    return parts_end(results, &output, trip_run(&cpus, repeats, window_ms, 1e300, results));
 }
