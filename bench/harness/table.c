@@ -15,19 +15,28 @@ const char *bench_payload_name(unsigned words)
     return text;
 }
 
-static double best_of(const struct bench_suite *s, const struct peer_shape *shape, enum bench_state state, bool ours,
-                      const struct peer **who)
+/* Whom ours is compared with. */
+static bool is_other(const struct peer *p) { return !p->reference && !peer_is_ours(p); }
+static bool is_copy(const struct peer *p) { return p == &peer_copy; }
+static bool is_ring(const struct peer *p)
 {
-    double best = 0;
+    return !strcmp(p->name, "rte_ring") || !strcmp(p->name, "rte_ring HTS") || !strcmp(p->name, "ck_ring MPMC");
+}
+
+/* The best of those, NULL if none has a figure. */
+static const struct peer *best_of(const struct bench_suite *s, const struct peer_shape *shape, enum bench_state state,
+                                  bool (*is_one)(const struct peer *p), struct bench_summary *best)
+{
+    const struct peer *who = NULL;
+    *best = (struct bench_summary){0};
     for (const struct peer *const *p = peers; *p; p++) {
-        double median = bench_suite_summary(s, *p, shape, state).median;
-        if (!(*p)->reference && peer_is_ours(*p) == ours && median > best) {
-            best = median;
-            if (who)
-                *who = *p;
+        struct bench_summary m = bench_suite_summary(s, *p, shape, state);
+        if (is_one(*p) && m.median > best->median) {
+            *best = m;
+            who = *p;
         }
     }
-    return best;
+    return who;
 }
 
 static void print_cell(FILE *out, struct bench_summary m)
@@ -99,17 +108,40 @@ static void print_line(FILE *out, const struct bench_suite *s, const struct peer
     fprintf(out, "%s\n", p->reference ? "  *" : "");
 }
 
+/* Ours by the best of those; nothing if none of them was there. */
 static void print_ratios(FILE *out, const struct bench_suite *s, const struct bench_group *group,
-                         enum bench_state state)
+                         enum bench_state state, const char *title, bool (*is_one)(const struct peer *p))
 {
-    fprintf(out, "  %-18s", "ours : best peer");
+    struct bench_summary ours, best;
+    bool any = false;
     for (unsigned b = 0; b < group->batch_count; b++) {
-        const struct peer *who = NULL;
         struct peer_shape shape = bench_suite_shape(s, group, b);
-        double ours = best_of(s, &shape, state, true, NULL), best = best_of(s, &shape, state, false, &who);
+        any |= best_of(s, &shape, state, is_one, &best) != NULL;
+    }
+    if (!any)
+        return;
+    fprintf(out, "  %-18s", title);
+    for (unsigned b = 0; b < group->batch_count; b++) {
+        struct peer_shape shape = bench_suite_shape(s, group, b);
+        const struct peer *who = best_of(s, &shape, state, is_one, &best);
         char text[64] = "-";
-        if (ours > 0 && best > 0)
-            snprintf(text, sizeof text, "%.2f of %s", ours / best, who->name);
+        if (who && best_of(s, &shape, state, peer_is_ours, &ours))
+            snprintf(text, sizeof text, "%.2f of %s", ours.median / best.median, who->name);
+        fprintf(out, " %22s", text);
+    }
+    fputc('\n', out);
+}
+
+/* How far ours falls behind in its worst repeat. */
+static void print_worst(FILE *out, const struct bench_suite *s, const struct bench_group *group, enum bench_state state)
+{
+    fprintf(out, "  %-18s", "ours: worst repeat");
+    for (unsigned b = 0; b < group->batch_count; b++) {
+        struct peer_shape shape = bench_suite_shape(s, group, b);
+        struct bench_summary ours;
+        char text[64] = "-";
+        if (best_of(s, &shape, state, peer_is_ours, &ours))
+            snprintf(text, sizeof text, "%.2f of the median", ours.min / ours.median);
         fprintf(out, " %22s", text);
     }
     fputc('\n', out);
@@ -147,12 +179,16 @@ static void print_block(FILE *out, const struct bench_suite *s, const struct ben
     fputc('\n', out);
     for (const struct peer *const *p = peers; *p; p++)
         print_line(out, s, *p, g, state);
-    print_ratios(out, s, g, state);
+    print_ratios(out, s, g, state, "ours : best peer", is_other);
+    print_ratios(out, s, g, state, "ours : best ring", is_ring);
+    print_ratios(out, s, g, state, "ours : plain copy", is_copy);
+    print_worst(out, s, g, state);
 }
 
 static void print_remarks(FILE *out, const struct bench_suite *s)
 {
     fprintf(out, "\n* one producer and one consumer only: shown, not compared with. Compare only blocks of one state.\n"
+                 "Rings: rte_ring (default, HTS) and ck_ring MPMC. Ours: the better of conveyor and conveyor reserve.\n"
                  "Beside the rates, for the first and the last batch: processor time for each record, all processes\n"
                  "together; how often one slept for each record; the slowest producer's part of the fastest one's.\n");
     if (s->repeated)
