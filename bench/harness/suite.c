@@ -132,15 +132,21 @@ int bench_suite_run(struct bench_suite *s)
     return 0;
 }
 
-struct bench_summary bench_suite_summary(const struct bench_suite *s, const struct peer *peer,
-                                         const struct peer_shape *shape, enum bench_state state)
+struct bench_summary bench_suite_figure(const struct bench_suite *s, const struct peer *peer,
+                                        const struct peer_shape *shape, enum bench_state state, size_t field)
 {
-    double rate[64];
+    double value[64];
     unsigned n = 0;
     for (unsigned i = 0; i < s->run_count && n < 64; i++) {
         const struct bench_run *r = &s->runs[i];
         if (r->peer == peer && !memcmp(&r->shape, shape, sizeof *shape) && r->state == state && !r->failure)
-            rate[n++] = r->records_per_s;
+            value[n++] = *(const double *)(const void *)((const char *)r + field);
     }
-    return bench_summarize(rate, n);
+    return bench_summarize(value, n);
+}
+
+struct bench_summary bench_suite_summary(const struct bench_suite *s, const struct peer *peer,
+                                         const struct peer_shape *shape, enum bench_state state)
+{
+    return bench_suite_figure(s, peer, shape, state, offsetof(struct bench_run, records_per_s));
 }
