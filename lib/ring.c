@@ -192,7 +192,9 @@ static bool next_line_full(struct cvb_handle *h, uint32_t stage, uint64_t positi
 static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
 {
     struct cvb_ends *e = &h->ends[stage];
-    uint64_t next = (position | (LINE_SLOTS - 1)) + 1, near = position + (records > 8 ? 1 : AHEAD_PAYLOADS);
+    uint64_t next = (position | (LINE_SLOTS - 1)) + 1, near = position + AHEAD_PAYLOADS;
+    if (records > 8)
+        return;
     if (position % LINE_SLOTS == 0 && next_line_full(h, stage, position, next + LINE_SLOTS - 1)) {
         e->full = next + LINE_SLOTS;
         for (unsigned i = 0; i < LINE_SLOTS; i++)
