@@ -2,26 +2,44 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/bench.h"
+#include "harness/parts.h"
 #include "job/job.h"
 #include "report/report.h"
 
-#define USAGE                                                                                                          \
-    "usage: conveyor-bench COMMAND ... (each has --help)\n"                                                            \
-    "  job      the Debian package index through three stages, with a worker killed on the way\n"                      \
-    "  peers    records a second, beside other systems\n"                                                              \
-    "  compare  two files of results: what is faster, what slower, what cannot be told apart\n"
+static const struct command {
+    const char *name, *about;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"job", "the Debian package index through three stages, with a worker killed on the way", job_main},
+    {"all", "all of the following in one go, within ten minutes, with one report", all_main},
+    {"peers", "records a second, beside other systems", bench_peers_main},
+    {"round-trip", "how long a record takes to another process and back", trip_main},
+    {"latency", "latency at a set rate, in an open loop", pace_main},
+    {"pipeline", "several sources and stages, with forward", flow_main},
+    {"backpressure", "a slow consumer: what fills, and what the sources are told", slow_main},
+    {"cost", "what a record costs as capacity, stages, sources, handles and payload grow", cost_main},
+    {"heal", "from kill -9 of a consumer to the delivery of its last lease", heal_main},
+    {"tune", "which settings are good for your producers, consumers, records and rate", tune_main},
+    {"compare", "two files of results: what is faster, what slower, and what cannot be told apart",
+     report_compare_main},
+    {"report", "a table, CSV and HTML of files of results", report_main},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int usage(FILE *to, int status)
+{
+    fputs("usage: conveyor-bench COMMAND ... (each has --help)\n", to);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(to, "  %-13s %s\n", commands[i].name, commands[i].about);
+    return status;
+}
 
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (argc > 1 && !strcmp(argv[1], "job"))
-        return job_main(argc - 1, argv + 1);
-    if (argc > 1 && !strcmp(argv[1], "peers"))
-        return bench_peers_main(argc - 1, argv + 1);
-    if (argc > 1 && !strcmp(argv[1], "compare"))
-        return report_compare_main(argc - 1, argv + 1);
+    for (size_t i = 0; i < COMMANDS && argc > 1; i++)
+        if (!strcmp(argv[1], commands[i].name))
+            return commands[i].run(argc - 1, argv + 1);
     bool help = argc > 1 && !strcmp(argv[1], "--help");
-    fputs(USAGE, help ? stdout : stderr);
-    return help ? 0 : 2;
+    return help ? usage(stdout, 0) : usage(stderr, 2);
 }

@@ -49,6 +49,7 @@ static void bind_places(struct cvb_handle *h)
         e->hint = (struct cvb_hint *)(void *)(base + g->hints) + stage;
         e->bits = stage ? g->ring_bits : g->dead_ring_bits;
         e->ring = ring;
+        e->mask = (UINT64_C(1) << e->bits) - 1;
         ring += UINT64_C(1) << e->bits;
     }
 }
@@ -124,7 +125,7 @@ static void free_memory(struct cvb_handle *h)
     free(h);
 }
 
-int cvb_attach(const char *name, struct cvb_handle **out)
+static int attach(const char *name, bool recover, struct cvb_handle **out)
 {
     if (!out)
         return CVB_EINVAL;
@@ -137,6 +138,7 @@ int cvb_attach(const char *name, struct cvb_handle **out)
         return error;
     }
     h->refused_class = CVB_NO_CLASS;
+    h->parked_key = cvb_idle_key(&h->parked);
     set_marks(h);
     h->serial = atomic_fetch_add(&serials, 1) + 1;
     h->same_process = make_fork_page();
@@ -145,7 +147,7 @@ int cvb_attach(const char *name, struct cvb_handle **out)
         bind_places(h);
         error = find_seat(h);
     }
-    if (!error)
+    if (!error && recover)
         error = cvb_recover(h);
     if (error < 0) {
         cvb_leave_mapping(h);
@@ -155,6 +157,9 @@ int cvb_attach(const char *name, struct cvb_handle **out)
     *out = h;
     return 0;
 }
+
+int cvb_attach(const char *name, struct cvb_handle **out) { return attach(name, true, out); }
+int cvb_observe(const char *name, struct cvb_handle **out) { return attach(name, false, out); }
 
 int cvb_detach(struct cvb_handle *h)
 {

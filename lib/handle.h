@@ -19,6 +19,7 @@ struct cvb_ends {
     uint64_t head, tail;
     uint64_t *ring;
     struct cvb_hint *hint;
+    uint64_t mask; /* its places, less one */
     uint32_t bits;
 };
 
@@ -27,6 +28,11 @@ struct cvb_refusal {
     int refusal;
     uint32_t counter, class;
     uint64_t versions, returned;
+};
+
+/* What a put needs, or an idle unit is good for. */
+struct cvb_want {
+    uint32_t source, stage, count, class;
 };
 
 /* A group of the own idle list that has room. */
@@ -43,6 +49,7 @@ struct cvb_sight {
     uint64_t *at, entry;
 };
 struct cvb_look {
+    struct cvb_want want;
     uint32_t key, next, end; /* numbers of those in seen */
     uint32_t least;          /* groups that a list must have to be looked into */
     uint32_t donor;          /* the seat whose list served last */
@@ -50,6 +57,12 @@ struct cvb_look {
     uint32_t fruitless;
     uint64_t *from; /* by seat: the group where the next look begins */
     struct cvb_sight seen[CVB_LOOK_MOST];
+};
+
+/* The cells of one class. */
+struct cvb_cells {
+    char *base;
+    uint32_t first, count, stride;
 };
 
 struct cvb_mapping;
@@ -61,6 +74,7 @@ struct cvb_handle {
     struct cvb_extension *extensions;
     struct cvb_counter *counters;
     struct cvb_flag *flags;
+    struct cvb_cells cells; /* of the class that was looked at last */
     char *idle;
     uint64_t idle_stride, idle_mask;
     struct cvb_tally *tallies; /* of this handle's seat */
@@ -79,7 +93,9 @@ struct cvb_handle {
     bool noisy;                  /* the last ack found somebody waiting for what it ended */
     struct cvb_pending *pending; /* pending.c: by open journal */
     struct cvb_open open[CVB_OPEN_GROUPS]; /* idle.c: by key */
-    struct cvb_look look[CVB_LOOKS];
+    struct cvb_want parked;                /* what was acked last, and its key */
+    uint32_t parked_key;
+    struct cvb_look look[CVB_LOOKS], *looked; /* the last one used */
     uint64_t *looked_from;
     int64_t high[3]; /* high watermarks of a source, the total, a stage */
 };
@@ -167,17 +183,12 @@ static inline uint32_t cvb_part_of_cell(struct cvb_handle *h, uint32_t cell)
     return p;
 }
 
-/* The cells of one class, so that those of a unit are found without a search for each. */
-struct cvb_cells {
-    char *base;
-    uint32_t first, count, stride;
-};
-
-/* NULL if there is no such cell, or the length is more than it holds. cells starts as {0}. */
-static inline char *cvb_payload_in(struct cvb_handle *h, struct cvb_cells *cells, uint32_t cell, uint32_t length)
+/* NULL if there is no such cell, or the length is more than it holds. The class found last is looked at first. */
+static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t length)
 {
-    const struct cvb_geometry *g = &h->segment.geometry;
+    struct cvb_cells *cells = &h->cells;
     if (cell - cells->first >= cells->count) {
+        const struct cvb_geometry *g = &h->segment.geometry;
         uint32_t p = cvb_part_of_cell(h, cell);
         if (p == g->parts)
             return NULL;
@@ -189,12 +200,9 @@ static inline char *cvb_payload_in(struct cvb_handle *h, struct cvb_cells *cells
     return length > cells->stride ? NULL : cells->base + (uint64_t)(cell - cells->first) * cells->stride;
 }
 
-/* NULL if there is no such cell, or the length is more than it holds. */
-static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t length)
-{
-    struct cvb_cells cells = {0};
-    return cvb_payload_in(h, &cells, cell, length);
-}
+/* How many payloads of a unit that will be used soon are worth fetching: of a long train only the first, as its own
+ * records are fetched while they are written or handed out. */
+static inline unsigned cvb_payloads_ahead(unsigned records) { return records > 8 ? 1 : records < 4 ? records : 4; }
 
 static inline int cvb_handle_check(const struct cvb_handle *h)
 {

@@ -64,10 +64,15 @@ static uint64_t window(struct cvb_handle *h, struct cvb_idle *list, uint64_t *fi
 }
 
 /* 12 bits of what must be equal for a unit to serve a put. */
-static uint32_t key_of(const struct cvb_want *w)
+uint32_t cvb_idle_key(const struct cvb_want *w)
 {
     uint32_t x = ((w->source * 0x9e3779b1u + w->stage) * 0x85ebca6bu + w->count) * 0xc2b2ae35u + w->class;
     return x * 0x9e3779b1u >> 20;
+}
+
+static bool same_want(const struct cvb_want *a, const struct cvb_want *b)
+{
+    return a->source == b->source && a->stage == b->stage && a->count == b->count && a->class == b->class;
 }
 
 /* Does one of the group's entries still name a unit that waits? Those that do not are emptied. By the owner alone. */
@@ -183,8 +188,7 @@ static bool fits(struct cvb_handle *h, uint32_t u, const struct cvb_want *want, 
     if (cvb_lo_state(w->lo) != CVB_IDLE)
         return false;
     want_of(h, u, *w, &has);
-    return has.source == want->source && has.stage == want->stage && has.count == want->count &&
-           has.class == want->class;
+    return same_want(&has, want);
 }
 
 /* Nobody sleeps until some of this is given back. */
@@ -206,7 +210,11 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     if (has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages)
         return CVB_ECORRUPT;
     bool quick = has.stage != CVB_STAGE_DEAD_LETTER && (!h->noisy || quiet(h, has.source, has.stage));
-    if (!quick || !append(h, u, key_of(&has)))
+    if (quick && !same_want(&h->parked, &has)) {
+        h->parked = has;
+        h->parked_key = cvb_idle_key(&has);
+    }
+    if (!quick || !append(h, u, h->parked_key))
         return cvb_give(h, u);
     uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
     cvb_store64_rlx(&unit->generation, next);
@@ -219,11 +227,15 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     return 0;
 }
 
-static void prefetch_payload(struct cvb_handle *h, uint32_t u)
+/* The first payloads of a unit that a put will use soon. */
+static void prefetch_payloads(struct cvb_handle *h, uint32_t u, unsigned count)
 {
-    char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_unit_at(h, u)->member[0].cell), 0);
-    if (payload)
-        cvb_prefetch_write(payload);
+    unsigned n = cvb_payloads_ahead(count), room = cvb_unit_room(h, u);
+    for (unsigned i = 0; i < n && i < room; i++) {
+        char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, u, i)->cell), 0);
+        if (payload)
+            cvb_prefetch_write(payload);
+    }
 }
 
 static uint32_t left_of(const struct cvb_look *look) { return look->end - look->next; }
@@ -284,9 +296,12 @@ static void look_around(struct cvb_handle *h, struct cvb_look *look, bool thorou
 
 static struct cvb_look *look_of(struct cvb_handle *h, const struct cvb_want *want)
 {
-    uint32_t key = key_of(want), few = h->segment.settings.max_per_source / (16 * CVB_IDLE_ENTRIES * want->count);
-    struct cvb_look *look = &h->look[key % CVB_LOOKS];
-    if (look->key != key) {
+    if (h->looked && same_want(&h->looked->want, want))
+        return h->looked;
+    uint32_t key = cvb_idle_key(want), few = h->segment.settings.max_per_source / (16 * CVB_IDLE_ENTRIES * want->count);
+    struct cvb_look *look = h->looked = &h->look[key % CVB_LOOKS];
+    if (!same_want(&look->want, want)) {
+        look->want = *want;
         look->key = key;
         look->least = few < LOOK_LEAST ? few : LOOK_LEAST;
         look->next = look->end;
@@ -306,7 +321,7 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, bool thor
         const struct cvb_sight s = *sight(look, look->next++);
         uint32_t u = unit_of(s.entry);
         if (left_of(look) >= AHEAD)
-            prefetch_payload(h, unit_of(sight(look, look->next + AHEAD - 1)->entry));
+            prefetch_payloads(h, unit_of(sight(look, look->next + AHEAD - 1)->entry), want->count);
         if (!fits(h, u, want, w) || !claim(h, u, w))
             continue;
         cvb_cas64(s.at, s.entry, 0);

@@ -74,13 +74,11 @@ struct cvb_pending {
 uint32_t cvb_pending_all(struct cvb_handle *h);
 struct cvb_pair cvb_pending_word(struct cvb_handle *h, uint32_t u, uint32_t n);
 /* idle.c */
-struct cvb_want {
-    uint32_t source, stage, count, class;
-};
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair leased);
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, bool thorough, uint32_t *unit,
                     struct cvb_pair *word);
 void cvb_idle_enter(struct cvb_handle *h);
+uint32_t cvb_idle_key(const struct cvb_want *want);
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want);
 void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);

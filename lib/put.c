@@ -35,6 +35,8 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
 static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, size_t count)
 {
     unsigned n = 1;
+    if (count == 1)
+        return n;
     uint32_t class = cvb_class_for(h, r->length), most = h->segment.settings.classes[class].bytes;
     uint32_t least = class ? h->segment.settings.classes[class - 1].bytes + 1 : 0;
     if (most > h->segment.settings.payload_size)
@@ -81,10 +83,9 @@ static inline void copy(char *to, const char *from, size_t n)
 /* One record into each member of the unit that the mask has. */
 int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const struct cvb_record *r)
 {
-    struct cvb_cells cells = {0};
     for (; mask; mask &= mask - 1, r++) {
         struct cvb_member *m = cvb_member_at(h, u, (unsigned)__builtin_ctz(mask));
-        char *payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m->cell), r->length);
+        char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), r->length);
         if (!payload)
             return CVB_ECORRUPT;
         if (cvb_load32_rlx(&m->length) != r->length)

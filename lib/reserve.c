@@ -6,14 +6,12 @@
 
 static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t length, struct cvb_slot *out)
 {
-    struct cvb_cells cells = {0};
     int n = 0;
     for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1, n++) {
         unsigned i = (unsigned)__builtin_ctz(mask);
         uint32_t cell = cvb_load32_rlx(&cvb_member_at(h, u, i)->cell);
-        out[n] = (struct cvb_slot){cvb_payload_in(h, &cells, cell, length),
-                                   length,
-                                   {w.lo, u, h->serial, (uint16_t)i, (uint16_t)cvb_hi_stage(w.hi)}};
+        out[n] = (struct cvb_slot){
+            cvb_payload(h, cell, length), length, {w.lo, u, h->serial, (uint16_t)i, (uint16_t)cvb_hi_stage(w.hi)}};
         if (!out[n].payload)
             return CVB_ECORRUPT;
     }
@@ -88,11 +86,10 @@ static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 /* The lengths that the caller has set fit into their cells. */
 static int lengths_check(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
-    struct cvb_cells cells = {0};
     for (size_t i = 0; i < count; i++) {
         const struct cvb_place *p = &slots[i].place;
         uint32_t cell = cvb_load32_rlx(&cvb_member_at(h, p->unit, p->member)->cell);
-        if (slots[i].length > h->segment.settings.payload_size || !cvb_payload_in(h, &cells, cell, slots[i].length))
+        if (slots[i].length > h->segment.settings.payload_size || !cvb_payload(h, cell, slots[i].length))
             return CVB_ETOOLONG;
     }
     return 0;

@@ -1,22 +1,10 @@
 /* ring.c - entering a unit at a position, and leasing the unit at the head (PROTOCOL.md, section 2). */
 #include "internal.h"
-
-#define UNIT_BITS 24
-#define LAP_MASK ((UINT64_C(1) << 40) - 1)
+#include "slot.h"
 
 #define CVB_FULL_TURNS 1000u
 #define SLOTS_AHEAD 12u /* of the tail are fetched: a line holds 8 */
 #define PASSED_MANY 4u  /* positions that others have passed: time to look at the hint */
-
-static uint64_t slot_of(uint64_t lap, uint32_t unit) { return (lap & LAP_MASK) << UNIT_BITS | unit; }
-static uint32_t slot_unit(uint64_t slot) { return (uint32_t)slot & ((1u << UNIT_BITS) - 1); }
-
-/* slot's lap less the lap that position p has, as a signed number */
-static int64_t lap_ahead(uint64_t slot, uint64_t p, uint32_t bits)
-{
-    uint64_t lap = (p >> bits) + 1;
-    return (int64_t)(((slot >> UNIT_BITS) - lap) << 24) >> 24;
-}
 
 static void raise_hint(uint64_t *hint, uint64_t position, bool now)
 {
@@ -39,7 +27,7 @@ static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position, uint
 {
     struct cvb_ends *e = &h->ends[stage];
     uint32_t bits = e->bits;
-    uint64_t size = UINT64_C(1) << bits, *ring = e->ring, *tail = &e->tail;
+    uint64_t size = e->mask + 1, *ring = e->ring, *tail = &e->tail;
     struct cvb_hint *hint = e->hint;
     for (unsigned passed = 1;; passed++) {
         uint64_t slot = cvb_load64_acq(&ring[*tail & (size - 1)]);
@@ -80,7 +68,7 @@ static void published(struct cvb_handle *h, uint32_t stage, uint64_t position)
     struct cvb_ends *e = &h->ends[stage];
     if (e->tail <= position)
         e->tail = position + 1;
-    cvb_prefetch_write(&e->ring[(position + SLOTS_AHEAD) & ((UINT64_C(1) << e->bits) - 1)]);
+    cvb_prefetch_write(&e->ring[(position + SLOTS_AHEAD) & e->mask]);
     raise_hint(&e->hint->tail, position + 1, false);
     cvb_flag_wake(h, cvb_flag_of_data(stage));
 }
@@ -111,7 +99,7 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
 int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
 {
     uint32_t stage = cvb_hi_stage(seen.hi), bits = h->ends[stage].bits;
-    uint64_t *ring = h->ends[stage].ring, index = (UINT64_C(1) << bits) - 1;
+    uint64_t *ring = h->ends[stage].ring, index = h->ends[stage].mask;
     for (unsigned full = 0; full < CVB_FULL_TURNS;) {
         uint64_t p = cvb_lo_number(seen.lo), slot = cvb_load64_acq(&ring[p & index]);
         uint64_t mine = slot_of((p >> bits) + 1, u);
@@ -146,22 +134,21 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
         cvb_store64_rel(&cvb_unit_at(h, u)->word.lo, queued.lo); /* nobody else may change it */
     else if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, from, queued))
         return CVB_ESETTLED;
-    if (!cvb_cas64(&ring[position & ((UINT64_C(1) << bits) - 1)], former, slot_of((position >> bits) + 1, u)))
+    if (!cvb_cas64(&ring[position & h->ends[stage].mask], former, slot_of((position >> bits) + 1, u)))
         return cvb_publish_helped(h, u, queued);
     published(h, stage, position);
     return 0;
 }
 
-/* How far ahead of the head units are fetched, and payloads, of units that were fetched before. */
+/* How far ahead of the head units are fetched, and their first payloads, of units that were fetched before. Of units of
+ * many records the next one is far enough, and two ahead is where the producer may be at work. */
 #define AHEAD_UNITS 8u
 #define AHEAD_PAYLOADS 4u
-#define AHEAD_TRAINS 2u /* the same for units of many records */
-#define AHEAD_PAYLOADS_OF_TRAINS 1u
 
 static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
     uint32_t bits = h->ends[stage].bits;
-    uint64_t slot = cvb_load64_rlx(&h->ends[stage].ring[position & ((UINT64_C(1) << bits) - 1)]);
+    uint64_t slot = cvb_load64_rlx(&h->ends[stage].ring[position & h->ends[stage].mask]);
     bool there = lap_ahead(slot, position, bits) == 0 && slot_unit(slot) < h->segment.geometry.unit_count;
     return there ? slot_unit(slot) : CVB_NO_UNIT;
 }
@@ -170,16 +157,19 @@ static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t positi
  */
 static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
 {
-    bool train = records > AHEAD_PAYLOADS;
-    uint32_t far = unit_ahead(h, stage, position + (train ? AHEAD_TRAINS : AHEAD_UNITS));
-    uint32_t near = unit_ahead(h, stage, position + (train ? AHEAD_PAYLOADS_OF_TRAINS : AHEAD_PAYLOADS));
+    bool train = records > 4;
+    uint32_t far = unit_ahead(h, stage, position + (train ? 2 : AHEAD_UNITS));
+    uint32_t near = unit_ahead(h, stage, position + (train ? 1 : AHEAD_PAYLOADS));
     if (far != CVB_NO_UNIT)
         cvb_prefetch_write(cvb_unit_at(h, far));
     if (near == CVB_NO_UNIT)
         return;
-    char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_unit_at(h, near)->member[0].cell), 0);
-    if (payload)
-        __builtin_prefetch(payload);
+    unsigned n = cvb_payloads_ahead(records), room = cvb_unit_room(h, near);
+    for (unsigned i = 0; i < n && i < room; i++) {
+        char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, near, i)->cell), 0);
+        if (payload)
+            __builtin_prefetch(payload);
+    }
 }
 
 static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit,
@@ -216,7 +206,7 @@ static int find_head(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struc
 {
     struct cvb_ends *e = &h->ends[stage];
     uint32_t bits = e->bits;
-    uint64_t size = UINT64_C(1) << bits, *ring = e->ring, *head = &e->head, *hint = &e->hint->head;
+    uint64_t size = e->mask + 1, *ring = e->ring, *head = &e->head, *hint = &e->hint->head;
     for (unsigned passed = 1;; passed++) {
         uint64_t slot = cvb_load64_acq(&ring[*head & (size - 1)]);
         int64_t ahead = lap_ahead(slot, *head, bits);

@@ -95,6 +95,19 @@ int cvb_source_counts(struct cvb_handle *h, uint32_t source, struct cvb_counts *
     return error ? error : counts_of(h, h->segment.settings.max_stages + source, counts);
 }
 
+int cvb_peer_counts(struct cvb_handle *h, uint32_t seat, struct cvb_counts *counts)
+{
+    int error = cvb_handle_check(h);
+    if (error || !counts || seat >= h->segment.settings.max_handles)
+        return error ? error : CVB_EINVAL;
+    uint64_t sum[CVB_N_COUNTS] = {0};
+    for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++)
+        for (int i = 0; i < CVB_N_COUNTS; i++)
+            sum[i] += cvb_load64_rlx(&cvb_tally_at(h, seat, stage)->n[i]);
+    memcpy(counts, sum, sizeof sum);
+    return 0;
+}
+
 static void add_to(struct cvb_census *c, unsigned state, uint32_t n)
 {
     if (state == CVB_QUEUED)

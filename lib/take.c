@@ -8,7 +8,6 @@
 static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    struct cvb_cells cells = {0};
     struct cvb_lease lease = {.buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
                               .source = cvb_load16_rlx(&unit->source),
                               .pipeline = cvb_load16_rlx(&unit->pipeline),
@@ -26,7 +25,7 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct 
             return CVB_ECORRUPT;
         struct cvb_member *m = cvb_member_at(h, u, i);
         lease.length = cvb_load32_rlx(&m->length);
-        lease.payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m->cell), lease.length);
+        lease.payload = cvb_payload(h, cvb_load32_rlx(&m->cell), lease.length);
         lease.place.member = (uint16_t)i;
         if (!lease.payload)
             return CVB_ECORRUPT;

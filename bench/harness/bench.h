@@ -1,4 +1,4 @@
-/* bench.h - the harness: where processes run, the state of the machine, one run of one system, the results. */
+/* bench.h - the harness: where processes run, the state of the machine, one run of one system, all runs. */
 #ifndef BENCH_HARNESS_H
 #define BENCH_HARNESS_H
 
@@ -9,7 +9,7 @@
 /* topology.c - the processors this process may use, those that share no core first. */
 struct bench_cpus {
     unsigned count;
-    int cpu[256];
+    int cpu[256], package[256], core[256];
 };
 void bench_cpus_find(struct bench_cpus *cpus);
 int bench_pin(const struct bench_cpus *cpus, unsigned index);
@@ -23,6 +23,10 @@ enum bench_state { BENCH_NEAR, BENCH_FAR, BENCH_MIXED, BENCH_STATES };
 enum bench_state bench_state_of(double before_ns, double after_ns);
 const char *bench_state_name(enum bench_state state);
 
+/* load.c - the seconds these processors have worked since the machine started, for whomever; good to 10 ms. */
+double bench_busy_s(const struct bench_cpus *cpus);
+#define BENCH_OTHERS_MAX 0.1 /* above: the run was disturbed */
+
 /* run.c - one run of one system. */
 struct bench_times {
     unsigned warm_ms, window_ms;
@@ -34,12 +38,18 @@ struct bench_run {
     double before_ns, after_ns;
     enum bench_state state;
     double records_per_s;
-    double cpu_s_per_record;
+    double cpu_s_per_record, sleeps_per_record;
+    double fairness; /* between the producers: the slowest one's part of the fastest one's records */
+    double others;   /* the part of the processors that went to other processes, or to the host */
     uint64_t records;
     const char *failure; /* NULL: counts and sums agree */
     bool stuck;          /* the failure: it did not end in time, which some systems do when preempted */
+    bool unfit;          /* the failure: it cannot have this room here */
 };
 void bench_run_once(struct bench_run *run, const struct bench_cpus *cpus, const struct bench_times *times);
+
+/* Is a system's name in a list with commas between? In NULL everything is. */
+bool bench_is_wanted(const char *list, const char *name);
 
 /* stats.c */
 struct bench_summary {
@@ -48,28 +58,41 @@ struct bench_summary {
 };
 struct bench_summary bench_summarize(double *values, unsigned n); /* sorts them */
 
-/* suite.c - the rows and repeats of a whole comparison. */
+/* suite.c - the rows and repeats of a whole comparison. A group is one block of the table: processes, payload, and a
+ * column for each batch. */
+struct bench_group {
+    unsigned producers, consumers, words, batch_count, batch[16];
+};
 struct bench_suite {
-    unsigned topology_count, batch_count, repeats, capacity;
-    struct {
-        unsigned producers, consumers;
-    } topology[16];
-    unsigned batch[16];
+    unsigned group_count, repeats, capacity;
+    struct bench_group group[16];
     struct bench_times times;
+    double seconds;      /* ends after so long with fewer repeats; 0: with all of them */
+    unsigned again;      /* so often a run is done again if the machine changed or others took much of it */
+    const char *systems; /* only these, with commas between; NULL: all */
     struct bench_cpus cpus;
     struct bench_run *runs;
-    unsigned run_count, failures, stuck, repeated;
+    unsigned planned, run_count, failures, stuck, unfit, repeated, dropped, disturbed;
 };
 int bench_suite_run(struct bench_suite *suite);
+/* The records a second of all runs that went well; and any other number of theirs, by its place in a run. */
 struct bench_summary bench_suite_summary(const struct bench_suite *suite, const struct peer *peer,
                                          const struct peer_shape *shape, enum bench_state state);
-struct peer_shape bench_suite_shape(const struct bench_suite *suite, unsigned topology, unsigned batch);
+struct bench_summary bench_suite_figure(const struct bench_suite *suite, const struct peer *peer,
+                                        const struct peer_shape *shape, enum bench_state state, size_t field);
+struct peer_shape bench_suite_shape(const struct bench_suite *suite, const struct bench_group *group, unsigned batch);
 
-/* table.c and output.c */
+/* table.c */
+const char *bench_payload_name(unsigned words);
 void bench_table_print(FILE *out, const struct bench_suite *suite);
-int bench_json_write(const char *path, const struct bench_suite *suite);
 
-/* main.c of this folder: the command `peers` */
+/* output.c - adds the runs to the results. */
+struct json_t;
+int bench_peers_add(struct json_t *results, const struct bench_suite *suite);
+
+/* main.c of this folder: the command `peers`, and its parts for the whole suite. */
 int bench_peers_main(int argc, char **argv);
+void bench_peers_default(struct bench_suite *suite, bool quick, double seconds);
+int bench_peers_run(struct bench_suite *suite, struct json_t *results);
 
 #endif

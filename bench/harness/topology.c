@@ -51,8 +51,11 @@ void bench_cpus_find(struct bench_cpus *cpus)
     }
     qsort(place, n, sizeof *place, compare);
     cpus->count = n;
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         cpus->cpu[i] = place[i].cpu;
+        cpus->package[i] = place[i].package;
+        cpus->core[i] = place[i].core;
+    }
 }
 
 int bench_pin(const struct bench_cpus *cpus, unsigned index)

@@ -54,6 +54,8 @@ struct job {
     uint32_t passes;  /* the input goes through so often */
     uint32_t records; /* passes * stanzas: positions are 0 to records - 1 */
     struct job_board *board;
+    uint32_t kept;         /* records that the filter keeps */
+    uint32_t seconds;      /* the job is to last about so long, to be watched; 0: as fast as can be */
     const char *directory; /* where the sinks write */
     char segment[CVB_NAME_MAX];
     struct cvb_settings settings;

@@ -11,9 +11,12 @@
 
 #define USAGE                                                                                                          \
     "usage: conveyor-bench job --input FILE --output DIRECTORY [--passes N] [--kill filter|enrich|sink]\n"             \
+    "                          [--segment NAME] [--seconds N]\n"                                                       \
     "  Sends the stanzas of FILE (as `apt-cache dumpavail` prints them) through filter, enrich and sink, kills a\n"    \
     "  worker on the way (of sink by default), and checks the output. --passes: the input goes through so often "      \
     "(5).\n"                                                                                                           \
+    "  --segment: its name, for who wants to look at it. --seconds: the sinks work so slowly that it takes about as\n" \
+    "  long, and the victim stays stopped for three seconds before it is killed.\n"                                    \
     "  Exit status: 0 all is well, 1 it is not, 2 "                                                                    \
     "usage.\n"
 
@@ -32,6 +35,14 @@ static uint32_t payload_size(uint32_t longest)
     return size;
 }
 
+static void count_kept(struct job *job)
+{
+    const struct job_input *in = &job->input;
+    for (uint32_t i = 0; i < in->count; i++)
+        job->kept += job_keep(in->text + in->stanzas[i].offset, in->stanzas[i].length);
+    job->kept *= job->passes;
+}
+
 static int prepare(struct job *job, const char *path)
 {
     if (job_input_read(path, &job->input) || !job->input.count) {
@@ -41,7 +52,9 @@ static int prepare(struct job *job, const char *path)
     job->records = job->input.count * job->passes;
     cvb_settings_init(&job->settings);
     job->settings.payload_size = payload_size(job->input.longest);
-    snprintf(job->segment, sizeof job->segment, "conveyor-bench-job-%d", (int)getpid());
+    count_kept(job);
+    if (!*job->segment)
+        snprintf(job->segment, sizeof job->segment, "conveyor-bench-job-%d", (int)getpid());
     job->board = mmap(NULL, sizeof *job->board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (job->board == MAP_FAILED)
         return 1;
@@ -68,9 +81,10 @@ static int run(struct job *job, enum job_role victim)
 int job_main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"input", required_argument, 0, 'i'},  {"output", required_argument, 0, 'o'},
-        {"passes", required_argument, 0, 'p'}, {"kill", required_argument, 0, 'k'},
-        {"help", no_argument, 0, 'h'},         {0, 0, 0, 0}};
+        {"input", required_argument, 0, 'i'},   {"output", required_argument, 0, 'o'},
+        {"passes", required_argument, 0, 'p'},  {"kill", required_argument, 0, 'k'},
+        {"segment", required_argument, 0, 's'}, {"seconds", required_argument, 0, 't'},
+        {"help", no_argument, 0, 'h'},          {0, 0, 0, 0}};
     static struct job job;
     const char *input = NULL;
     enum job_role victim = JOB_SINK;
@@ -84,13 +98,17 @@ int job_main(int argc, char **argv)
             job.directory = optarg;
         else if (c == 'p')
             job.passes = (uint32_t)atoi(optarg);
+        else if (c == 's')
+            snprintf(job.segment, sizeof job.segment, "%s", optarg);
+        else if (c == 't')
+            job.seconds = (uint32_t)atoi(optarg);
         else if (c == 'k')
             for (victim = JOB_FILTER; victim < JOB_ROLES && strcmp(optarg, job_role_name(victim)); victim++)
                 ;
         if (c == '?' || victim == JOB_ROLES)
             return usage(stderr, 2);
     }
-    if (!input || !job.directory || optind != argc || job.passes < 1 || job.passes > 1000)
+    if (!input || !job.directory || optind != argc || job.passes < 1 || job.passes > 1000 || job.seconds > 3600)
         return usage(stderr, 2);
     return prepare(&job, input) || run(&job, victim) ? 1 : 0;
 }

@@ -21,7 +21,7 @@ static unsigned slots(const struct peer_shape *shape) { return peer_power_of_two
 static size_t bytes(const struct peer_shape *shape)
 {
     return peer_round(sizeof(struct shared)) + 2 * peer_round(slots(shape) * sizeof(ck_ring_buffer_t)) +
-           shape->capacity * sizeof(struct peer_block);
+           shape->capacity * peer_stride(shape->words);
 }
 
 static struct self find(void *shared)
@@ -40,11 +40,11 @@ static int init_by(void *shared, const struct peer_shape *shape, enqueue_fn *enq
     struct shared *s = shared;
     s->slots = slots(shape);
     struct self self = find(shared);
-    struct peer_block *blocks = (void *)((char *)self.free + peer_round(s->slots * sizeof(ck_ring_buffer_t)));
+    char *blocks = (char *)self.free + peer_round(s->slots * sizeof(ck_ring_buffer_t));
     ck_ring_init(&s->full, s->slots);
     ck_ring_init(&s->free, s->slots);
     for (unsigned i = 0; i < shape->capacity; i++)
-        if (!enqueue(&s->free, self.free, &blocks[i]))
+        if (!enqueue(&s->free, self.free, blocks + i * peer_stride(shape->words)))
             return -1;
     return 0;
 }
@@ -58,45 +58,57 @@ static int init_spsc(void *shared, const struct peer_shape *shape)
     return init_by(shared, shape, ck_ring_enqueue_spsc);
 }
 
-PEER_INLINE int put_by(struct self *s, uint64_t first, unsigned n, enqueue_fn *enqueue, dequeue_fn *dequeue)
+/* A message is the pointer itself, and the ring's own room limits how many there are. */
+PEER_INLINE int put_by(struct self *s, uint64_t first, unsigned n, unsigned words, enqueue_fn *enqueue,
+                       dequeue_fn *dequeue)
 {
-    struct peer_block *b;
+    void *b;
     unsigned i = 0;
+    if (words == 1) {
+        for (; i < n && enqueue(&s->shared->full, s->full, (void *)(uintptr_t)(first + i)); i++)
+            ;
+        return (int)i;
+    }
     for (; i < n && dequeue(&s->shared->free, s->free, &b); i++) {
-        peer_fill(b, first + i);
+        peer_fill(b, first + i, words);
         if (!enqueue(&s->shared->full, s->full, b))
             return -1;
     }
     return (int)i;
 }
 
-PEER_INLINE int take_by(struct self *s, unsigned n, uint64_t *sum, enqueue_fn *enqueue, dequeue_fn *dequeue)
+PEER_INLINE int take_by(struct self *s, unsigned n, unsigned words, uint64_t *sum, uint64_t *values,
+                        enqueue_fn *enqueue, dequeue_fn *dequeue)
 {
-    struct peer_block *b;
+    void *b;
     unsigned i = 0;
     for (; i < n && dequeue(&s->shared->full, s->full, &b); i++) {
-        *sum += peer_read(b);
+        if (words == 1) {
+            peer_read(&b, 1, sum, peer_place(values, i));
+            continue;
+        }
+        peer_read(b, words, sum, peer_place(values, i));
         if (!enqueue(&s->shared->free, s->free, b))
             return -1;
     }
     return (int)i;
 }
 
-PEER_INLINE int put_mpmc(void *s, uint64_t first, unsigned n)
+PEER_INLINE int put_mpmc(void *s, uint64_t first, unsigned n, unsigned words)
 {
-    return put_by(s, first, n, ck_ring_enqueue_mpmc, ck_ring_dequeue_mpmc);
+    return put_by(s, first, n, words, ck_ring_enqueue_mpmc, ck_ring_dequeue_mpmc);
 }
-PEER_INLINE int take_mpmc(void *s, unsigned n, uint64_t *sum)
+PEER_INLINE int take_mpmc(void *s, unsigned n, unsigned words, uint64_t *sum, uint64_t *values)
 {
-    return take_by(s, n, sum, ck_ring_enqueue_mpmc, ck_ring_dequeue_mpmc);
+    return take_by(s, n, words, sum, values, ck_ring_enqueue_mpmc, ck_ring_dequeue_mpmc);
 }
-PEER_INLINE int put_spsc(void *s, uint64_t first, unsigned n)
+PEER_INLINE int put_spsc(void *s, uint64_t first, unsigned n, unsigned words)
 {
-    return put_by(s, first, n, ck_ring_enqueue_spsc, ck_ring_dequeue_spsc);
+    return put_by(s, first, n, words, ck_ring_enqueue_spsc, ck_ring_dequeue_spsc);
 }
-PEER_INLINE int take_spsc(void *s, unsigned n, uint64_t *sum)
+PEER_INLINE int take_spsc(void *s, unsigned n, unsigned words, uint64_t *sum, uint64_t *values)
 {
-    return take_by(s, n, sum, ck_ring_enqueue_spsc, ck_ring_dequeue_spsc);
+    return take_by(s, n, words, sum, values, ck_ring_enqueue_spsc, ck_ring_dequeue_spsc);
 }
 
 static int produce_mpmc(struct peer_process *p)
@@ -120,9 +132,29 @@ static int consume_spsc(struct peer_process *p)
     return peer_consume(p, &self, take_spsc);
 }
 
-const struct peer peer_ck_mpmc = {"ck_ring MPMC", "Concurrency Kit", false,        bytes,
-                                  init_mpmc,      produce_mpmc,      consume_mpmc, NULL};
-const struct peer peer_ck_spsc = {"ck_ring SPSC", "Concurrency Kit, one producer and one consumer only",
-                                  true,           bytes,
-                                  init_spsc,      produce_spsc,
-                                  consume_spsc,   NULL};
+static int echo_mpmc(struct peer_process *p)
+{
+    struct self there = find(p->shared), back = find(p->back);
+    return peer_trip(p, &there, &back, put_mpmc, take_mpmc);
+}
+static int echo_spsc(struct peer_process *p)
+{
+    struct self there = find(p->shared), back = find(p->back);
+    return peer_trip(p, &there, &back, put_spsc, take_spsc);
+}
+
+const struct peer peer_ck_mpmc = {.name = "ck_ring MPMC",
+                                  .about = "Concurrency Kit",
+                                  .bytes = bytes,
+                                  .init = init_mpmc,
+                                  .produce = produce_mpmc,
+                                  .consume = consume_mpmc,
+                                  .echo = echo_mpmc};
+const struct peer peer_ck_spsc = {.name = "ck_ring SPSC",
+                                  .about = "Concurrency Kit, one producer and one consumer only",
+                                  .reference = true,
+                                  .bytes = bytes,
+                                  .init = init_spsc,
+                                  .produce = produce_spsc,
+                                  .consume = consume_spsc,
+                                  .echo = echo_spsc};

@@ -4,10 +4,10 @@
 #include "loop.h"
 
 struct ring {
-    _Alignas(PEER_ALIGN) _Atomic uint64_t tail; /* the producer's */
-    _Alignas(PEER_ALIGN) _Atomic uint64_t head; /* the consumer's */
-    _Alignas(PEER_ALIGN) uint64_t size;
-    struct peer_block block[];
+    alignas(PEER_ALIGN) _Atomic(uint64_t) tail; /* the producer's */
+    alignas(PEER_ALIGN) _Atomic(uint64_t) head; /* the consumer's */
+    alignas(PEER_ALIGN) uint64_t size;
+    alignas(PEER_ALIGN) char block[];
 };
 
 /* Each side keeps its own end, and the other's as it last saw it. */
@@ -18,7 +18,7 @@ struct self {
 
 static size_t bytes(const struct peer_shape *shape)
 {
-    return sizeof(struct ring) + peer_power_of_two(shape->capacity) * sizeof(struct peer_block);
+    return sizeof(struct ring) + peer_power_of_two(shape->capacity) * peer_stride(shape->words);
 }
 
 static int init(void *shared, const struct peer_shape *shape)
@@ -27,7 +27,12 @@ static int init(void *shared, const struct peer_shape *shape)
     return 0;
 }
 
-PEER_INLINE int put(void *at, uint64_t first, unsigned n)
+PEER_INLINE void *block(struct ring *r, uint64_t position, unsigned words)
+{
+    return r->block + (position & (r->size - 1)) * peer_stride(words);
+}
+
+PEER_INLINE int put(void *at, uint64_t first, unsigned n, unsigned words)
 {
     struct self *s = at;
     struct ring *r = s->ring;
@@ -37,13 +42,13 @@ PEER_INLINE int put(void *at, uint64_t first, unsigned n)
             return 0;
     }
     for (unsigned i = 0; i < n; i++)
-        peer_fill(&r->block[(s->mine + i) & (r->size - 1)], first + i);
+        peer_fill(block(r, s->mine + i, words), first + i, words);
     s->mine += n;
     atomic_store_explicit(&r->tail, s->mine, memory_order_release);
     return (int)n;
 }
 
-PEER_INLINE int take(void *at, unsigned n, uint64_t *sum)
+PEER_INLINE int take(void *at, unsigned n, unsigned words, uint64_t *sum, uint64_t *values)
 {
     struct self *s = at;
     struct ring *r = s->ring;
@@ -54,7 +59,7 @@ PEER_INLINE int take(void *at, unsigned n, uint64_t *sum)
     if (!n)
         return 0;
     for (unsigned i = 0; i < n; i++)
-        *sum += peer_read(&r->block[(s->mine + i) & (r->size - 1)]);
+        peer_read(block(r, s->mine + i, words), words, sum, peer_place(values, i));
     s->mine += n;
     atomic_store_explicit(&r->head, s->mine, memory_order_release);
     return (int)n;
@@ -72,5 +77,17 @@ static int consume(struct peer_process *p)
     return peer_consume(p, &self, take);
 }
 
-const struct peer peer_copy = {"plain copy", "the floor: inline SPSC, no limits", true, bytes, init, produce, consume,
-                               NULL};
+static int echo(struct peer_process *p)
+{
+    struct self there = {p->shared, 0, 0}, back = {p->back, 0, 0};
+    return peer_trip(p, &there, &back, put, take);
+}
+
+const struct peer peer_copy = {.name = "plain copy",
+                               .about = "the floor: inline SPSC, no limits",
+                               .reference = true,
+                               .bytes = bytes,
+                               .init = init,
+                               .produce = produce,
+                               .consume = consume,
+                               .echo = echo};

@@ -2,84 +2,10 @@
 #ifndef BENCH_LOOP_H
 #define BENCH_LOOP_H
 
-#include <sched.h>
+#include "paced.h"
+#include "trip.h"
 
-#include "peer.h"
-
-#define PEER_INLINE static inline __attribute__((always_inline))
-
-/* put: up to n records with the values first, first + 1, ... and how many went in. take: how many were taken, their
- * payload added to *sum. Negative: failed. */
-typedef int peer_put(void *self, uint64_t first, unsigned n);
-typedef int peer_take(void *self, unsigned n, uint64_t *sum);
-
-PEER_INLINE void peer_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
-/* The same for everybody: twenty pauses, then the processor is given away. */
-PEER_INLINE void peer_back_off(unsigned *tries)
-{
-    if (++*tries > 20)
-        sched_yield();
-    else
-        peer_relax();
-}
-
-PEER_INLINE void peer_write(uint64_t *payload, uint64_t value)
-{
-    for (unsigned k = 0; k < PEER_WORDS; k++)
-        payload[k] = value + k;
-}
-
-PEER_INLINE uint64_t peer_sum(const uint64_t *payload)
-{
-    uint64_t sum = 0;
-    for (unsigned k = 0; k < PEER_WORDS; k++)
-        sum += payload[k];
-    return sum;
-}
-
-PEER_INLINE void peer_fill(struct peer_block *b, uint64_t value)
-{
-    b->source = 1;
-    b->pipeline = 1;
-    b->retry = 0;
-    b->length = sizeof b->payload;
-    peer_write(b->payload, value);
-}
-
-/* Reads both lines of the record. */
-PEER_INLINE uint64_t peer_read(const struct peer_block *b)
-{
-    return peer_sum(b->payload) + (b->length - (uint32_t)sizeof b->payload);
-}
-
-/* What peer_sum gives for n records from first on, all together. */
-PEER_INLINE uint64_t peer_sum_of(uint64_t first, uint64_t n)
-{
-    return PEER_WORDS * (n * first + n * (n - 1) / 2) + n * (PEER_WORDS * (PEER_WORDS - 1) / 2);
-}
-
-PEER_INLINE void peer_count(struct peer_result *r, uint64_t count, uint64_t sum)
-{
-    atomic_store_explicit(&r->sum, sum, memory_order_relaxed);
-    atomic_store_explicit(&r->count, count, memory_order_relaxed);
-}
-
-PEER_INLINE void peer_await_go(struct peer_control *c)
-{
-    atomic_fetch_add(&c->ready, 1);
-    while (!atomic_load_explicit(&c->go, memory_order_acquire))
-        sched_yield();
-}
-
-PEER_INLINE int peer_produce(struct peer_process *p, void *self, peer_put *put)
+PEER_INLINE int peer_produce_words(struct peer_process *p, void *self, peer_put *put, unsigned words)
 {
     struct peer_control *c = p->control;
     uint64_t next = (uint64_t)p->index << 40, count = 0, sum = 0;
@@ -87,7 +13,7 @@ PEER_INLINE int peer_produce(struct peer_process *p, void *self, peer_put *put)
     int n = 0;
     peer_await_go(c);
     while (!atomic_load_explicit(&c->stop, memory_order_relaxed)) {
-        n = put(self, next, p->shape.batch);
+        n = put(self, next, p->shape.batch, words);
         if (n <= 0) {
             if (n < 0)
                 break;
@@ -95,16 +21,16 @@ PEER_INLINE int peer_produce(struct peer_process *p, void *self, peer_put *put)
             continue;
         }
         tries = 0;
-        sum += peer_sum_of(next, (uint64_t)n);
+        sum += peer_sum_of(next, (uint64_t)n, words);
         next += (uint64_t)n;
         count += (uint64_t)n;
         peer_count(&c->result[p->index], count, sum);
     }
-    atomic_fetch_add(&c->producers_done, 1);
+    atomic_fetch_add(&c->producers_done, 1u);
     return n < 0 ? n : 0;
 }
 
-PEER_INLINE int peer_consume(struct peer_process *p, void *self, peer_take *take)
+PEER_INLINE int peer_consume_words(struct peer_process *p, void *self, peer_take *take, unsigned words)
 {
     struct peer_control *c = p->control;
     uint64_t count = 0, sum = 0;
@@ -112,7 +38,7 @@ PEER_INLINE int peer_consume(struct peer_process *p, void *self, peer_take *take
     peer_await_go(c);
     for (;;) {
         bool last = tries && atomic_load(&c->producers_done) == p->shape.producers;
-        int n = take(self, p->shape.batch, &sum);
+        int n = take(self, p->shape.batch, words, &sum, NULL);
         if (n < 0 || (!n && last))
             return n;
         if (!n) {
@@ -125,14 +51,27 @@ PEER_INLINE int peer_consume(struct peer_process *p, void *self, peer_take *take
     }
 }
 
-PEER_INLINE unsigned peer_power_of_two(unsigned n)
+/* The two sizes that decide most get code of their own. */
+PEER_INLINE int peer_produce(struct peer_process *p, void *self, peer_put *put)
 {
-    unsigned p = 1;
-    while (p < n)
-        p *= 2;
-    return p;
+    if (p->pace)
+        return peer_produce_paced(p, self, put);
+    if (p->shape.words == PEER_WORDS)
+        return peer_produce_words(p, self, put, PEER_WORDS);
+    if (p->shape.words == 1)
+        return peer_produce_words(p, self, put, 1);
+    return peer_produce_words(p, self, put, p->shape.words);
 }
 
-PEER_INLINE size_t peer_round(size_t bytes) { return (bytes + PEER_ALIGN - 1) / PEER_ALIGN * PEER_ALIGN; }
+PEER_INLINE int peer_consume(struct peer_process *p, void *self, peer_take *take)
+{
+    if (p->pace)
+        return peer_consume_paced(p, self, take);
+    if (p->shape.words == PEER_WORDS)
+        return peer_consume_words(p, self, take, PEER_WORDS);
+    if (p->shape.words == 1)
+        return peer_consume_words(p, self, take, 1);
+    return peer_consume_words(p, self, take, p->shape.words);
+}
 
 #endif

@@ -2,18 +2,34 @@
 #include "peer.h"
 
 const struct peer *const peers[] = {
-    &peer_conveyor, &peer_conveyor_reserve,
+    &peer_conveyor,    &peer_conveyor_reserve,
 #ifdef HAVE_DPDK
-    &peer_rte,      &peer_rte_hts,
+    &peer_rte,         &peer_rte_hts,
     &peer_rte_rts,
 #endif
 #ifdef HAVE_CK
-    &peer_ck_mpmc,  &peer_ck_spsc,
+    &peer_ck_mpmc,
 #endif
-    &peer_copy,     0,
+#ifdef HAVE_BOOST
+    &peer_boost_queue, &peer_boost_messages,
+#endif
+    &peer_pipe,        &peer_mq,
+    &peer_seqpacket,
+#ifdef HAVE_ZMQ
+    &peer_zmq,
+#endif
+#ifdef HAVE_CK
+    &peer_ck_spsc,
+#endif
+    &peer_copy,        0,
 };
 
-bool peer_is_ours(const struct peer *peer) { return peer == &peer_conveyor || peer == &peer_conveyor_reserve; }
+const struct peer *const peers_waiting[] = {&peer_conveyor_wait, &peer_futex, 0};
+
+bool peer_is_ours(const struct peer *peer)
+{
+    return peer == &peer_conveyor || peer == &peer_conveyor_reserve || peer == &peer_conveyor_wait;
+}
 
 const char peers_left_out[] = ""
 #ifndef HAVE_DPDK
@@ -22,4 +38,12 @@ const char peers_left_out[] = ""
 #ifndef HAVE_CK
                               "ck_ring (no libck-dev at build time) "
 #endif
+#ifndef HAVE_BOOST
+                              "boost queue, boost messages (no libboost-dev or no C++ compiler at build time) "
+#endif
+#ifndef HAVE_ZMQ
+                              "ZeroMQ ipc (no libzmq3-dev at build time) "
+#endif
     ;
+
+const char peers_versions[] = PEER_VERSIONS;

@@ -22,7 +22,7 @@ static size_t ring_bytes(unsigned n) { return peer_round(sizeof(struct rte_ring)
 
 static size_t bytes(const struct peer_shape *shape)
 {
-    return PEER_ALIGN + 2 * ring_bytes(slots(shape)) + shape->capacity * sizeof(struct peer_block);
+    return PEER_ALIGN + 2 * ring_bytes(slots(shape)) + shape->capacity * peer_stride(shape->words);
 }
 
 static struct self find(void *shared)
@@ -54,9 +54,9 @@ static int init_as(void *shared, const struct peer_shape *shape, enum rte_ring_s
     struct self self = find(shared);
     make_ring(self.full, s->slots, type);
     make_ring(self.free, s->slots, type);
-    struct peer_block *blocks = (void *)((char *)self.free + s->ring_bytes);
+    char *blocks = (char *)self.free + s->ring_bytes;
     for (unsigned i = 0; i < shape->capacity; i++)
-        if (rte_ring_enqueue(self.free, &blocks[i]))
+        if (rte_ring_enqueue(self.free, blocks + i * peer_stride(shape->words)))
             return -1;
     return 0;
 }
@@ -72,35 +72,41 @@ static int init_rts(void *shared, const struct peer_shape *shape)
 }
 
 /* There is room for every block; RTS may be late to show it. */
-PEER_INLINE int give(struct rte_ring *r, struct peer_block **b, unsigned n)
+PEER_INLINE int give(struct rte_ring *r, void *const *b, unsigned n)
 {
     unsigned tries = 0;
-    while (!rte_ring_enqueue_bulk(r, (void *const *)b, n, NULL))
+    while (!rte_ring_enqueue_bulk(r, b, n, NULL))
         peer_back_off(&tries);
     return (int)n;
 }
 
-PEER_INLINE int put(void *at, uint64_t first, unsigned n)
+/* A message is the pointer itself, and the ring's own room limits how many there are. */
+PEER_INLINE int put(void *at, uint64_t first, unsigned n, unsigned words)
 {
     struct self *s = at;
-    struct peer_block *b[PEER_BATCH_MAX];
-    if (!rte_ring_dequeue_bulk(s->free, (void **)b, n, NULL))
+    void *b[PEER_BATCH_MAX];
+    if (words == 1) {
+        for (unsigned i = 0; i < n; i++)
+            b[i] = (void *)(uintptr_t)(first + i);
+        return (int)rte_ring_enqueue_bulk(s->full, b, n, NULL);
+    }
+    if (!rte_ring_dequeue_bulk(s->free, b, n, NULL))
         return 0;
     for (unsigned i = 0; i < n; i++)
-        peer_fill(b[i], first + i);
+        peer_fill(b[i], first + i, words);
     return give(s->full, b, n);
 }
 
-PEER_INLINE int take(void *at, unsigned n, uint64_t *sum)
+PEER_INLINE int take(void *at, unsigned n, unsigned words, uint64_t *sum, uint64_t *values)
 {
     struct self *s = at;
-    struct peer_block *b[PEER_BATCH_MAX];
-    n = rte_ring_dequeue_burst(s->full, (void **)b, n, NULL);
+    void *b[PEER_BATCH_MAX];
+    n = rte_ring_dequeue_burst(s->full, b, n, NULL);
     if (!n)
         return 0;
     for (unsigned i = 0; i < n; i++)
-        *sum += peer_read(b[i]);
-    return give(s->free, b, n);
+        peer_read(words == 1 ? (void *)&b[i] : b[i], words, sum, peer_place(values, i));
+    return words == 1 ? (int)n : give(s->free, b, n);
 }
 
 static int produce(struct peer_process *p)
@@ -115,7 +121,17 @@ static int consume(struct peer_process *p)
     return peer_consume(p, &self, take);
 }
 
-const struct peer peer_rte = {"rte_ring", "DPDK, default", false, bytes, init, produce, consume, NULL};
-const struct peer peer_rte_hts = {
-    "rte_ring HTS", "DPDK, head and tail in step", false, bytes, init_hts, produce, consume, NULL};
-const struct peer peer_rte_rts = {"rte_ring RTS", "DPDK, relaxed tail", false, bytes, init_rts, produce, consume, NULL};
+static int echo(struct peer_process *p)
+{
+    struct self there = find(p->shared), back = find(p->back);
+    return peer_trip(p, &there, &back, put, take);
+}
+
+#define RTE(title, text, make)                                                                                         \
+    {                                                                                                                  \
+        .name = (title), .about = (text), .bytes = bytes, .init = (make), .produce = produce, .consume = consume,      \
+        .echo = echo                                                                                                   \
+    }
+const struct peer peer_rte = RTE("rte_ring", "DPDK, default", init);
+const struct peer peer_rte_hts = RTE("rte_ring HTS", "DPDK, head and tail in step", init_hts);
+const struct peer peer_rte_rts = RTE("rte_ring RTS", "DPDK, relaxed tail", init_rts);

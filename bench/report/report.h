@@ -15,4 +15,7 @@ struct rank_test rank_compare(const double *a, size_t a_count, const double *b, 
 /* compare.c - the command `compare A.json B.json` */
 int report_compare_main(int argc, char **argv);
 
+/* main.c of this folder: the command `report RESULTS.json` */
+int report_main(int argc, char **argv);
+
 #endif

@@ -3,6 +3,7 @@
 #define CONVEYOR_BUFFER_H
 #include <conveyor/crash.h>
 #include <conveyor/flow.h>
+#include <conveyor/notify.h>
 #include <conveyor/segment.h>
 #include <conveyor/state.h>
 #include <conveyor/types.h>

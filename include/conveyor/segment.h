@@ -19,6 +19,10 @@ CVB_API int cvb_create(const char *name, const struct cvb_settings *settings);
  * handle. Errors: ENAME, ENOENT, EPERM, ETRUNCATED, EMAGIC, EVERSION, ELAYOUT, ECORRUPT, EHANDLES, ESYSTEM. */
 CVB_API int cvb_attach(const char *name, struct cvb_handle **handle);
 
+/* As cvb_attach, but what dead peers left stays as it is, so that it can be seen (cvb_peer, cvb_census) before it is
+ * recovered: for tools. A dead peer's seat is taken, and recovered, only if there is no other. */
+CVB_API int cvb_observe(const char *name, struct cvb_handle **handle);
+
 /* Leaves: open reservations are canceled, leases returned. The handle is gone whatever this returns.
  * In a forked child it frees the child's memory only. */
 CVB_API int cvb_detach(struct cvb_handle *handle);

@@ -42,6 +42,10 @@ struct cvb_counts {
 CVB_API int cvb_stage_counts(struct cvb_handle *handle, uint32_t stage, struct cvb_counts *counts);
 CVB_API int cvb_source_counts(struct cvb_handle *handle, uint32_t source, struct cvb_counts *counts);
 
+/* What those who had seat number `seat`, 0 to max_handles - 1, did, one after the other: the difference of two looks is
+ * what its owner did between them. */
+CVB_API int cvb_peer_counts(struct cvb_handle *handle, uint32_t seat, struct cvb_counts *counts);
+
 /* Records by state. One pass over the segment: a matter of milliseconds. stages and sources may be NULL; otherwise they
  * have max_stages and max_sources places, and handles has max_handles. */
 struct cvb_census {
@@ -50,12 +54,28 @@ struct cvb_census {
 CVB_API int cvb_census(struct cvb_handle *handle, struct cvb_census *total, struct cvb_census *stages,
                        struct cvb_census *sources, struct cvb_census *handles);
 
+/* Where a look through a stage has come to; {0} at first. */
+struct cvb_cursor {
+    uint64_t position;
+    uint32_t member;
+};
+
+/* Copies the next record that waits in a stage, from the cursor on, without taking it, and moves the cursor behind it:
+ * at most `size` bytes of the payload into buffer, to which seen->payload then points; seen->length is its whole
+ * length. Returns 1, or 0 if none is left. What is put or taken meanwhile may be seen or not, and what goes to the
+ * stage's end meanwhile twice; a record is seen as a whole or not at all. `seen` is no lease: settling it gives
+ * EFOREIGN. Ends after a bounded number of steps whatever others do. Errors: EINVAL, EUNKNOWN, EFORKED, ECORRUPT. */
+CVB_API int cvb_peek(struct cvb_handle *handle, uint32_t stage, struct cvb_cursor *cursor, struct cvb_lease *seen,
+                     void *buffer, size_t size);
+
 /* The name behind an id, for ids from 0 on until EUNKNOWN. */
 CVB_API int cvb_stage_name(struct cvb_handle *handle, uint32_t id, char name[CVB_NAME_MAX + 1]);
 CVB_API int cvb_source_name(struct cvb_handle *handle, uint32_t id, char name[CVB_NAME_MAX + 1]);
 CVB_API int cvb_pipeline_name(struct cvb_handle *handle, uint32_t id, char name[CVB_NAME_MAX + 1]);
 
+/* Of a seat: nobody's, or how its owner fares. */
 enum cvb_peer_state { CVB_PEER_NONE, CVB_PEER_ALIVE, CVB_PEER_STOPPED, CVB_PEER_DEAD };
+/* The owner of a seat. */
 struct cvb_peer {
     pid_t pid; /* as its own pid namespace has it */
     enum cvb_peer_state state;

@@ -45,11 +45,13 @@ enum cvb_error {
 /* A sentence for an error; never NULL. Safe from any thread. */
 CVB_API const char *cvb_error_text(int error);
 
+/* Cells of one size. */
 struct cvb_class {
     uint32_t bytes; /* the longest payload of the class */
     uint32_t count; /* records it holds */
 };
 
+/* What a segment is made with; cvb_settings_init fills in the defaults that the comments give. */
 struct cvb_settings {
     uint32_t max_total_records;                /* 100000 */
     uint32_t max_per_stage;                    /* 10000 */

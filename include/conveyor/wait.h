@@ -16,8 +16,10 @@ extern "C" {
 #define CVB_NO_STAGE UINT32_MAX  /* cvb_backpressure and cvb_wait_credits: look at source and total only */
 #define CVB_NO_SOURCE UINT32_MAX /* and at the stage only, as one does who forwards */
 
+/* What a source is told, from the mildest on. */
 enum cvb_signal { CVB_SIGNAL_NONE, CVB_SIGNAL_SLOW_DOWN, CVB_SIGNAL_PAUSE };
 
+/* A signal and what goes with it. */
 struct cvb_backpressure {
     enum cvb_signal signal;
     uint32_t delay_ms; /* SLOW_DOWN: wait so long before the next put: 10 to 100 between the two thresholds */

@@ -3,10 +3,12 @@
 #include <conveyor/segment.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "findings.h"
 #include "json.h"
 #include "options.h"
+#include "removed.h"
 #include "signals.h"
 #include "text.h"
 
@@ -45,24 +47,29 @@ static int audit(struct cvb_handle *handle, struct cvb_audit *a)
     return 0;
 }
 
-static int examine(struct cvb_handle *handle, const char *segment, struct cvb_audit *a, struct cli_findings *f)
+/* All looks, in turn. What dead peers left is recovered after the first, as every process that attaches does. */
+static int look(struct cvb_handle *handle, struct cli_looks *l, int *freed)
 {
-    struct cli_snapshot before, now;
-    int error = audit(handle, a);
+    int error = cli_snapshot_take(handle, &l->first);
+    *freed = error ? error : cvb_recover(handle);
+    if (*freed < 0)
+        return *freed;
+    error = audit(handle, &l->audit);
     if (!error)
-        error = cli_snapshot_take(handle, &before);
+        error = cli_snapshot_take(handle, &l->before);
     if (error)
         return error;
-    bool look_again = seems_idle(&before);
-    for (int i = 0; look_again && i < LOOKS; i++)
+    l->moment = seems_idle(&l->before);
+    for (int i = 0; l->moment && i < LOOKS; i++)
         cli_sleep(LOOK_SLICE);
-    error = cli_snapshot_take(handle, &now);
-    if (!error) {
-        cli_findings_collect(f, segment, a, look_again ? &before : NULL, &now);
-        cli_snapshot_free(&now);
-    }
-    cli_snapshot_free(&before);
-    return error;
+    return cli_snapshot_take(handle, &l->now);
+}
+
+static void free_looks(struct cli_looks *l)
+{
+    cli_snapshot_free(&l->first);
+    cli_snapshot_free(&l->before);
+    cli_snapshot_free(&l->now);
 }
 
 static json_t *texts(char (*list)[CLI_FINDING_BYTES], size_t count)
@@ -96,21 +103,35 @@ static int print_text(const char *segment, const struct cvb_audit *a, struct cli
 
 static int diagnose(struct cvb_handle *handle, const char *segment, bool json, bool repair)
 {
-    struct cvb_audit a;
+    struct cli_looks l = {0};
     struct cli_findings *f = calloc(1, sizeof *f);
-    int freed = repair && f ? cvb_recover(handle) : 0;
-    int error = !f ? CVB_ESYSTEM : freed < 0 ? freed : examine(handle, segment, &a, f);
+    int freed = 0, error = f ? look(handle, &l, &freed) : CVB_ESYSTEM;
+    if (!error)
+        cli_findings_collect(f, segment, &l);
+    free_looks(&l);
     if (error) {
         free(f);
         return cli_segment_failed(segment, error);
     }
     if (repair && !json)
         printf("repair: what %d dead %s left was completed or taken back\n", freed, freed == 1 ? "peer" : "peers");
-    int status = json ? print_json(segment, &a, f) : print_text(segment, &a, f);
+    int status = json ? print_json(segment, &l.audit, f) : print_text(segment, &l.audit, f);
     if (!status && f->problems)
         status = CLI_FAILED;
     free(f);
     return status;
+}
+
+/* There is no such segment; but it may live on without its name. */
+static int not_there(const char *segment)
+{
+    char pids[128];
+    if (!*cli_removed_users(segment, pids, sizeof pids))
+        return cli_segment_failed(segment, CVB_ENOENT);
+    cli_complain("segment '%s': its name was removed, but process %s still %s it: its memory is free when they have "
+                 "ended",
+                 segment, pids, strpbrk(pids, ",") ? "use" : "uses");
+    return CLI_FAILED;
 }
 
 static int run(const struct cli_command *self, int argc, char **argv)
@@ -119,14 +140,14 @@ static int run(const struct cli_command *self, int argc, char **argv)
     const char *segment;
     const struct cli_option options[] = {
         {"json", CLI_FLAG, NULL, "as one JSON object", &json, 0, 0},
-        {"repair", CLI_FLAG, NULL, "first complete or take back what dead peers left", &repair, 0, 0}};
+        {"repair", CLI_FLAG, NULL, "complete or take back what dead peers left, and say so", &repair, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &segment, 1);
     if (status != CLI_GO)
         return status;
     struct cvb_handle *handle;
-    status = cli_attach(segment, &handle);
-    if (status)
-        return status;
+    int error = cvb_observe(segment, &handle);
+    if (error)
+        return error == CVB_ENOENT ? not_there(segment) : cli_segment_failed(segment, error);
     status = diagnose(handle, segment, json, repair);
     cvb_detach(handle);
     return status;
@@ -134,8 +155,9 @@ static int run(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_doctor = {
     "doctor", "SEG [--json] [--repair]", "audit every record and credit, and say what is wrong",
-    "Exit status 0 if there is no problem. A problem needs somebody: records or credits that do not add up, a dead "
-    "peer\n"
-    "that still holds records, a stopped process, dead letters that wait. A note may be as it should be: a stage that\n"
-    "nobody takes from, a source or stage at its limit, a limit that can never be reached.",
+    "Exit status 0 if there is no problem. A problem needs somebody: records or credits that do not add up, a dead\n"
+    "peer that still holds records, a stopped process, dead letters that wait. A note may be as it should be: a peer\n"
+    "that died and whose records are back, a stage that nobody takes from, a source or stage at its limit, a limit\n"
+    "that can never be reached, a removed segment that is still used. What dead peers left is recovered in any case,\n"
+    "as everybody does who attaches; --repair says how many there were.",
     run};

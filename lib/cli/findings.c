@@ -2,14 +2,16 @@
  *
  * A problem is what does not go away by itself and needs somebody: records or credits that do not add up, a dead peer
  * that recovery has not cleared, a stopped process, dead letters that wait. A note is what a healthy segment
- * may look like for a while, or for ever if it is meant: a full source, a stage that nobody takes from, a limit that
- * cannot be reached.
+ * may look like for a while, or for ever if it is meant: a dead peer whose records are back, a full source, a stage
+ * that nobody takes from, a limit that cannot be reached.
  */
 #include "findings.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "removed.h"
 
 static void say(char (*list)[CLI_FINDING_BYTES], size_t *count, const char *format, va_list arguments)
 {
@@ -44,6 +46,26 @@ static void look_at_audit(struct cli_findings *f, const char *segment, const str
         note(f, "others were at work all the time: the sums are of no single moment, and credits were not compared");
 }
 
+static bool is_dead(const struct cli_snapshot *s, pid_t pid)
+{
+    for (size_t i = 0; i < s->peer_count; i++)
+        if (s->peers[i].peer.pid == pid && s->peers[i].peer.state == CVB_PEER_DEAD)
+            return true;
+    return false;
+}
+
+static void look_at_recovered(struct cli_findings *f, const struct cli_snapshot *first, const struct cli_snapshot *now)
+{
+    for (size_t i = 0; i < first->peer_count; i++) {
+        const struct cli_peer *p = &first->peers[i];
+        if (p->peer.state == CVB_PEER_DEAD && !is_dead(now, p->peer.pid))
+            note(f,
+                 "process %d had died with %u records leased and %u reserved: the leased ones were queued again, the "
+                 "reserved ones given up; start another in its place if it is missed",
+                 (int)p->peer.pid, p->holds.leased, p->holds.reserved);
+    }
+}
+
 static void look_at_peers(struct cli_findings *f, const char *segment, const struct cli_snapshot *s)
 {
     for (size_t i = 0; i < s->peer_count; i++) {
@@ -58,6 +80,9 @@ static void look_at_peers(struct cli_findings *f, const char *segment, const str
                     "%d)",
                     (int)p->peer.pid, records, (int)p->peer.pid, (int)p->peer.pid);
     }
+    if (s->peer_count + 1 >= s->settings.max_handles)
+        note(f, "all %u handles are in use: no other process can join; make the segment anew with more --max-handles",
+             s->settings.max_handles);
 }
 
 /* Records wait, nobody has any, and nothing was delivered since the earlier snapshot. */
@@ -75,9 +100,9 @@ static void look_at_stages(struct cli_findings *f, const char *segment, const st
         if (t->id == CVB_STAGE_DEAD_LETTER) {
             if (t->holds.queued)
                 problem(f,
-                        "%u dead letters wait, records that failed %u times: see why, and take them with 'conveyor "
-                        "pull %s --stage %s', with --to STAGE to try them again",
-                        t->holds.queued, s->settings.max_retries + 1, segment, t->name);
+                        "%u dead letters wait, records that failed %u times: see them with 'conveyor dead-letter %s "
+                        "list', and then 'retry' or 'drop' them",
+                        t->holds.queued, s->settings.max_retries + 1, segment);
             continue;
         }
         if (before && i < before->stage_count && has_no_consumer(&before->stages[i], t))
@@ -88,14 +113,59 @@ static void look_at_stages(struct cli_findings *f, const char *segment, const st
     }
 }
 
+/* A source that hogs: its own limit, or what all share. */
+static void look_at_source(struct cli_findings *f, const struct cli_snapshot *s, const struct cli_source *o)
+{
+    uint32_t own = s->settings.max_per_source, all = s->settings.max_total_records;
+    double part = s->settings.backpressure_threshold;
+    if (o->buffered >= own)
+        note(f, "source '%s' holds its whole limit of %u records: it waits until some are settled", o->name, own);
+    else if (o->buffered >= part * own)
+        note(f,
+             "source '%s' holds %u of the %u records that it may have, and is told to pause: the stages that they are "
+             "in need more or faster consumers, or it a larger --max-per-source",
+             o->name, o->buffered, own);
+    if (s->source_count > 1 && s->buffered >= part * all && o->buffered > s->buffered / 2)
+        note(f,
+             "source '%s' holds %u of all %u records, and the others are told to pause for it: a smaller "
+             "--max-per-source leaves them room",
+             o->name, o->buffered, s->buffered);
+}
+
 static void look_at_sources(struct cli_findings *f, const struct cli_snapshot *s)
 {
     for (size_t i = 0; i < s->source_count; i++)
-        if (s->sources[i].buffered >= s->settings.max_per_source)
-            note(f, "source '%s' holds its whole limit of %u records: it waits until some are settled",
-                 s->sources[i].name, s->settings.max_per_source);
+        look_at_source(f, s, &s->sources[i]);
     if (s->buffered >= s->settings.max_total_records)
         note(f, "the segment is full: %u records", s->buffered);
+}
+
+static void look_at_names(struct cli_findings *f, const struct cli_snapshot *s)
+{
+    if (s->stage_count == s->settings.max_stages)
+        note(f, "all %u names of stages are taken: another one is refused", s->settings.max_stages);
+    if (s->source_count == s->settings.max_sources)
+        note(f, "all %u names of sources are taken: another one is refused", s->settings.max_sources);
+}
+
+/* Others of this name, that one cannot see otherwise. */
+static void look_at_removed(struct cli_findings *f, const char *segment)
+{
+    char pids[128];
+    if (*cli_removed_users(segment, pids, sizeof pids))
+        note(f,
+             "a removed segment of this name is still used by %s: end them, or they and its memory stay apart from "
+             "this one",
+             pids);
+}
+
+/* A limit that the sum of the smaller ones does not reach. */
+static void look_at_sum(struct cli_findings *f, const struct cvb_settings *s, uint32_t names, uint32_t each,
+                        const char *what)
+{
+    if ((uint64_t)names * each < s->max_total_records)
+        note(f, "the limit of all records (%u) can never be reached: %u %s of %u records each hold %llu",
+             s->max_total_records, names, what, each, (unsigned long long)names * each);
 }
 
 static void look_at_limits(struct cli_findings *f, const struct cvb_settings *s)
@@ -106,6 +176,8 @@ static void look_at_limits(struct cli_findings *f, const struct cvb_settings *s)
     if (s->max_per_source > s->max_total_records)
         note(f, "the limit per source (%u) can never be reached: all sources together hold %u", s->max_per_source,
              s->max_total_records);
+    look_at_sum(f, s, s->max_stages - 1, s->max_per_stage, "stages");
+    look_at_sum(f, s, s->max_sources, s->max_per_source, "sources");
     uint64_t cells = 0;
     for (uint32_t i = 0; i < s->class_count; i++)
         cells += s->classes[i].count;
@@ -114,13 +186,15 @@ static void look_at_limits(struct cli_findings *f, const struct cvb_settings *s)
              s->max_total_records, (unsigned long long)cells);
 }
 
-void cli_findings_collect(struct cli_findings *f, const char *segment, const struct cvb_audit *audit,
-                          const struct cli_snapshot *before, const struct cli_snapshot *now)
+void cli_findings_collect(struct cli_findings *f, const char *segment, const struct cli_looks *looks)
 {
     f->problems = f->notes = 0;
-    look_at_audit(f, segment, audit);
-    look_at_peers(f, segment, now);
-    look_at_stages(f, segment, before, now);
-    look_at_sources(f, now);
-    look_at_limits(f, &now->settings);
+    look_at_audit(f, segment, &looks->audit);
+    look_at_recovered(f, &looks->first, &looks->now);
+    look_at_peers(f, segment, &looks->now);
+    look_at_stages(f, segment, looks->moment ? &looks->before : NULL, &looks->now);
+    look_at_sources(f, &looks->now);
+    look_at_names(f, &looks->now);
+    look_at_limits(f, &looks->now.settings);
+    look_at_removed(f, segment);
 }

@@ -15,9 +15,16 @@ struct cli_findings {
     char note[CLI_FINDINGS_MOST][CLI_FINDING_BYTES];
 };
 
-/* Looks the audit and the snapshot through. `before` is an earlier snapshot, or NULL: what did not move between them
- * has no consumer. */
-void cli_findings_collect(struct cli_findings *f, const char *segment, const struct cvb_audit *audit,
-                          const struct cli_snapshot *before, const struct cli_snapshot *now);
+/* What the doctor has seen. */
+struct cli_looks {
+    struct cli_snapshot first;  /* before anything was recovered */
+    struct cli_snapshot before; /* after it, and a moment before `now`: what did not move has no consumer */
+    struct cli_snapshot now;
+    bool moment; /* there was one */
+    struct cvb_audit audit;
+};
+
+/* Sorts what is to be said of it. */
+void cli_findings_collect(struct cli_findings *f, const char *segment, const struct cli_looks *looks);
 
 #endif

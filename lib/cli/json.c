@@ -32,28 +32,47 @@ int cli_json_print(json_t *object)
     return wrong ? CLI_FAILED : status;
 }
 
+/* The counts of a stage, a source or a handle. */
+static json_t *counts(const struct cvb_counts *c)
+{
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:{s:I,s:I,s:I,s:I},s:I}", "accepted", (json_int_t)c->accepted,
+                     "delivered", (json_int_t)c->delivered, "acked", (json_int_t)c->acked, "returned",
+                     (json_int_t)c->returned, "redelivered", (json_int_t)c->redelivered, "forwarded",
+                     (json_int_t)c->forwarded, "dead_lettered", (json_int_t)c->dead_lettered, "refused", "stage",
+                     (json_int_t)c->refused_stage, "source", (json_int_t)c->refused_source, "total",
+                     (json_int_t)c->refused_total, "memory", (json_int_t)c->refused_memory, "stalled_ns",
+                     (json_int_t)c->stalled_ns);
+}
+
+/* The object with the counts as further keys; takes it over. */
+static json_t *with_counts(json_t *object, const struct cvb_counts *c)
+{
+    json_t *more = counts(c);
+    if (object && (!more || json_object_update(object, more))) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(more);
+    return object;
+}
+
 static json_t *stage(const struct cli_stage *s)
 {
-    const struct cvb_counts *c = &s->counts;
-    return json_pack("{s:o,s:I,s:I,s:I,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:{s:I,s:I,s:I,s:I},s:s}", "name",
-                     cli_json_text(s->name), "queued", (json_int_t)s->holds.queued, "leased",
-                     (json_int_t)s->holds.leased, "reserved", (json_int_t)s->holds.reserved, "utilization",
-                     s->utilization, "accepted", (json_int_t)c->accepted, "delivered", (json_int_t)c->delivered,
-                     "acked", (json_int_t)c->acked, "returned", (json_int_t)c->returned, "redelivered",
-                     (json_int_t)c->redelivered, "forwarded", (json_int_t)c->forwarded, "dead_lettered",
-                     (json_int_t)c->dead_lettered, "refused", "stage", (json_int_t)c->refused_stage, "source",
-                     (json_int_t)c->refused_source, "total", (json_int_t)c->refused_total, "memory",
-                     (json_int_t)c->refused_memory, "backpressure", cli_signal_name(s->signal));
+    json_t *object =
+        json_pack("{s:o,s:I,s:I,s:I,s:f,s:s}", "name", cli_json_text(s->name), "queued", (json_int_t)s->holds.queued,
+                  "leased", (json_int_t)s->holds.leased, "reserved", (json_int_t)s->holds.reserved, "utilization",
+                  s->utilization, "backpressure", cli_signal_name(s->signal));
+    return with_counts(object, &s->counts);
 }
 
 static json_t *source(const struct cli_source *s)
 {
-    return json_pack("{s:o,s:I,s:I,s:s,s:I,s:I,s:I,s:I}", "name", cli_json_text(s->name), "buffered",
-                     (json_int_t)s->buffered, "credits", (json_int_t)(s->credits < 0 ? 0 : s->credits), "backpressure",
-                     cli_signal_name(s->backpressure.signal), "delay_ms",
-                     (json_int_t)(s->backpressure.signal == CVB_SIGNAL_SLOW_DOWN ? s->backpressure.delay_ms : 0),
-                     "stalled_ns", (json_int_t)s->counts.stalled_ns, "accepted", (json_int_t)s->counts.accepted,
-                     "acked", (json_int_t)s->counts.acked);
+    uint32_t delay_ms = s->backpressure.signal == CVB_SIGNAL_SLOW_DOWN ? s->backpressure.delay_ms : 0;
+    json_t *object =
+        json_pack("{s:o,s:I,s:I,s:s,s:I}", "name", cli_json_text(s->name), "buffered", (json_int_t)s->buffered,
+                  "credits", (json_int_t)(s->credits < 0 ? 0 : s->credits), "backpressure",
+                  cli_signal_name(s->backpressure.signal), "delay_ms", (json_int_t)delay_ms);
+    return with_counts(object, &s->counts);
 }
 
 static json_t *peer(const struct cli_peer *p)
@@ -61,6 +80,15 @@ static json_t *peer(const struct cli_peer *p)
     return json_pack("{s:I,s:s,s:I,s:I,s:I}", "pid", (json_int_t)p->peer.pid, "state", cli_state_name(p->peer.state),
                      "leased", (json_int_t)p->holds.leased, "reserved", (json_int_t)p->holds.reserved, "seat",
                      (json_int_t)p->seat);
+}
+
+static json_t *settings(const struct cvb_settings *s)
+{
+    return json_pack("{s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I}", "backpressure_threshold", s->backpressure_threshold,
+                     "resume_threshold", s->resume_threshold, "payload_size", (json_int_t)s->payload_size,
+                     "max_retries", (json_int_t)s->max_retries, "max_stages", (json_int_t)s->max_stages, "max_sources",
+                     (json_int_t)s->max_sources, "max_pipelines", (json_int_t)s->max_pipelines, "max_handles",
+                     (json_int_t)s->max_handles);
 }
 
 json_t *cli_json_stat(const char *segment, const struct cli_snapshot *s)
@@ -72,11 +100,11 @@ json_t *cli_json_stat(const char *segment, const struct cli_snapshot *s)
         json_array_append_new(sources, source(&s->sources[i]));
     for (size_t i = 0; i < s->peer_count; i++)
         json_array_append_new(peers, peer(&s->peers[i]));
-    return json_pack("{s:i,s:o,s:{s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:f},s:o,s:o,s:o}", "version", 1, "segment",
+    return json_pack("{s:i,s:o,s:{s:I,s:I,s:I},s:o,s:{s:I,s:I,s:I,s:I,s:f},s:o,s:o,s:o}", "version", 1, "segment",
                      cli_json_text(segment), "capacity", "max_total_records", (json_int_t)s->settings.max_total_records,
                      "max_per_stage", (json_int_t)s->settings.max_per_stage, "max_per_source",
-                     (json_int_t)s->settings.max_per_source, "total", "buffered", (json_int_t)s->buffered, "queued",
-                     (json_int_t)s->total.queued, "leased", (json_int_t)s->total.leased, "reserved",
-                     (json_int_t)s->total.reserved, "utilization", s->utilization, "stages", stages, "sources", sources,
-                     "handles", peers);
+                     (json_int_t)s->settings.max_per_source, "settings", settings(&s->settings), "total", "buffered",
+                     (json_int_t)s->buffered, "queued", (json_int_t)s->total.queued, "leased",
+                     (json_int_t)s->total.leased, "reserved", (json_int_t)s->total.reserved, "utilization",
+                     s->utilization, "stages", stages, "sources", sources, "handles", peers);
 }

@@ -63,7 +63,7 @@ static void skip(struct iovec **v, int *count, size_t n)
     }
 }
 
-static int write_all(int fd, struct iovec *v, int count)
+int cli_write_all(int fd, struct iovec *v, int count)
 {
     while (count) {
         ssize_t n = writev(fd, v, count);
@@ -99,7 +99,7 @@ int cli_output_lines(const struct cli_output *o, const struct cvb_lease *leases,
     struct iovec v[2 * LINES];
     while (count) {
         size_t n = next_piece(o, leases, count, v);
-        int reason = write_all(o->fd, v, (int)(2 * n));
+        int reason = cli_write_all(o->fd, v, (int)(2 * n));
         if (reason)
             return reason;
         leases += n;

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct iovec;
+
 struct cli_output {
     int fd;
     size_t most; /* bytes of several lines in one write; one line may be longer */
@@ -17,5 +19,8 @@ int cli_output_begin(struct cli_output *o, int fd);
 
 /* Writes all, however many writes that takes. 0 or an errno; EINTR: a second signal asked to give up. */
 int cli_output_lines(const struct cli_output *o, const struct cvb_lease *leases, size_t count);
+
+/* The bytes of v, which is used up, however many writes that takes. 0 or an errno; EINTR as above. */
+int cli_write_all(int fd, struct iovec *v, int count);
 
 #endif

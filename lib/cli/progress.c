@@ -26,7 +26,7 @@ const char *cli_progress_text(const struct cli_progress *p, char *text, int size
 
 static void print(struct cli_progress *p, const char *end)
 {
-    char text[200], line[256];
+    char text[200], line[400];
     const char *start = p->terminal && p->shown ? "\r\033[K" : "";
     int n = snprintf(line, sizeof line, "%s%s%s", start, cli_progress_text(p, text, sizeof text), end);
     if (write(STDERR_FILENO, line, (size_t)n) < 0)
@@ -57,4 +57,9 @@ void cli_progress_break(struct cli_progress *p)
     p->shown = false;
 }
 
-void cli_progress_end(struct cli_progress *p) { print(p, "\n"); }
+void cli_progress_end(struct cli_progress *p, const char *more)
+{
+    char end[100];
+    snprintf(end, sizeof end, "%s\n", more);
+    print(p, end);
+}

@@ -26,7 +26,7 @@ const char *cli_progress_text(const struct cli_progress *p, char *text, int size
 /* Ends a line that was being rewritten, so that a message can follow. */
 void cli_progress_break(struct cli_progress *p);
 
-/* The last line. */
-void cli_progress_end(struct cli_progress *p);
+/* The last line, with what the command adds to it. */
+void cli_progress_end(struct cli_progress *p, const char *more);
 
 #endif

@@ -4,7 +4,9 @@
 
 #include <stdio.h>
 
-enum { COUNTERS = 11 };
+#include "json.h"
+
+enum { COUNTERS = 7 };
 
 static void family(const char *name, const char *type, const char *help)
 {
@@ -32,7 +34,7 @@ static void sample(const char *name, const char *segment, const char *const labe
     label("segment", segment, "{");
     for (int i = 0; i < 4 && labels && labels[i]; i += 2)
         label(labels[i], labels[i + 1], ",");
-    printf("} %.17g\n", value);
+    printf("} %.*g\n", value == (double)(int64_t)value ? 17 : 9, value);
 }
 
 static void totals(const char *segment, const struct cli_snapshot *s)
@@ -76,10 +78,19 @@ static void stage_gauges(const char *segment, const struct cli_snapshot *s)
 
 static uint64_t counter(const struct cvb_counts *c, int which)
 {
-    const uint64_t value[COUNTERS] = {c->accepted,       c->delivered,     c->acked,         c->returned,
-                                      c->redelivered,    c->forwarded,     c->dead_lettered, c->refused_stage,
-                                      c->refused_source, c->refused_total, c->refused_memory};
+    const uint64_t value[COUNTERS] = {c->accepted,    c->delivered, c->acked,        c->returned,
+                                      c->redelivered, c->forwarded, c->dead_lettered};
     return value[which];
+}
+
+/* The samples of one stage or source (kind) in its family of refusals. */
+static void refusals(const char *family_name, const char *segment, const char *kind, const char *name,
+                     const struct cvb_counts *c)
+{
+    static const char *const cause[] = {"stage", "source", "total", "memory"};
+    const uint64_t value[] = {c->refused_stage, c->refused_source, c->refused_total, c->refused_memory};
+    for (int i = 0; i < 4; i++)
+        sample(family_name, segment, (const char *[4]){kind, name, "cause", cause[i]}, (double)value[i]);
 }
 
 static void stage_counters(const char *segment, const struct cli_snapshot *s)
@@ -92,18 +103,19 @@ static void stage_counters(const char *segment, const struct cli_snapshot *s)
         {"stage_redelivered_records_total", "Leases of dead consumers that were queued again."},
         {"stage_forwarded_records_total", "Records that left for another stage."},
         {"stage_dead_lettered_records_total", "Records past the retry limit."}};
-    static const char *const cause[] = {"stage", "source", "total", "memory"};
-    for (int c = 0; c < COUNTERS - 4; c++) {
+    for (int c = 0; c < COUNTERS; c++) {
         family(name[c][0], "counter", name[c][1]);
         for (size_t i = 0; i < s->stage_count; i++)
             sample(name[c][0], segment, (const char *[4]){"stage", s->stages[i].name},
                    (double)counter(&s->stages[i].counts, c));
     }
-    family("stage_refusals_total", "counter", "Puts that a limit cut short, by cause.");
+    family("stage_refusals_total", "counter", "Puts into the stage that a limit cut short, by cause.");
     for (size_t i = 0; i < s->stage_count; i++)
-        for (int c = 0; c < 4; c++)
-            sample("stage_refusals_total", segment, (const char *[4]){"stage", s->stages[i].name, "cause", cause[c]},
-                   (double)counter(&s->stages[i].counts, COUNTERS - 4 + c));
+        refusals("stage_refusals_total", segment, "stage", s->stages[i].name, &s->stages[i].counts);
+    family("stage_stalled_seconds_total", "counter", "Time that was waited for room in the stage.");
+    for (size_t i = 0; i < s->stage_count; i++)
+        sample("stage_stalled_seconds_total", segment, (const char *[4]){"stage", s->stages[i].name},
+               (double)s->stages[i].counts.stalled_ns / 1e9);
 }
 
 static double source_value(const struct cli_source *s, int which)
@@ -127,6 +139,9 @@ static void sources(const char *segment, const struct cli_snapshot *s)
             sample(name[f][0], segment, (const char *[4]){"source", s->sources[i].name},
                    source_value(&s->sources[i], f));
     }
+    family("source_refusals_total", "counter", "Puts of the source that a limit cut short, by cause.");
+    for (size_t i = 0; i < s->source_count; i++)
+        refusals("source_refusals_total", segment, "source", s->sources[i].name, &s->sources[i].counts);
 }
 
 static void handles(const char *segment, const struct cli_snapshot *s)
@@ -144,9 +159,12 @@ static void handles(const char *segment, const struct cli_snapshot *s)
 
 void cli_prometheus_print(const char *segment, const struct cli_snapshot *s)
 {
-    totals(segment, s);
-    stage_gauges(segment, s);
-    stage_counters(segment, s);
-    sources(segment, s);
-    handles(segment, s);
+    json_t *plain = cli_json_text(segment); /* labels are UTF-8; a segment's name need not be */
+    const char *name = json_string_value(plain);
+    totals(name, s);
+    stage_gauges(name, s);
+    stage_counters(name, s);
+    sources(name, s);
+    handles(name, s);
+    json_decref(plain);
 }

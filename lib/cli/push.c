@@ -1,27 +1,22 @@
 /* push.c - every line of standard input becomes a record.
  *
  * The records of a batch point into the input buffer, so a line is copied once, into the segment. A batch is what is
- * there, up to --batch: a typist's line goes in alone and at once, a file in full batches. What is refused is tried
- * again after a bounded wait, so that a signal is seen and no wake-up is relied on.
+ * there, up to --batch: a typist's line goes in alone and at once, a file in full batches.
  */
-#include <conveyor/flow.h>
 #include <conveyor/segment.h>
-#include <conveyor/wait.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "feed.h"
 #include "lines.h"
 #include "options.h"
 #include "progress.h"
 #include "signals.h"
 #include "text.h"
 
-#define MILLISECOND INT64_C(1000000)
-#define WAIT_SLICE (100 * MILLISECOND)
-#define DELAY_SLICE (2 * MILLISECOND)
 #define MEASURE_MOST (UINT64_C(1) << 30)
 
 struct push {
@@ -29,6 +24,7 @@ struct push {
     uint32_t stage, source, pipeline, batch;
     struct cvb_handle *handle;
     struct cvb_record *records;
+    struct cli_feed feed;
     struct cli_lines lines;
     struct cli_progress progress;
 };
@@ -42,72 +38,6 @@ static int failed(struct push *p, int error)
         return CLI_FAILED;
     }
     return cli_segment_failed(p->segment, error);
-}
-
-static bool is_refusal(int error)
-{
-    return error == CVB_ESTAGE_FULL || error == CVB_ESOURCE_FULL || error == CVB_ETOTAL_FULL ||
-           error == CVB_EMEMORY_FULL;
-}
-
-/* Waits for room, a slice of time at most. */
-static int wait_for_room(struct push *p)
-{
-    int64_t start = cli_now_ns();
-    int error = cvb_wait_credits(p->handle, p->stage, p->source, WAIT_SLICE);
-    p->progress.stalled_ns += cli_now_ns() - start;
-    cli_progress_tick(&p->progress);
-    return error == CVB_ETIMEDOUT ? 0 : error;
-}
-
-/* Does as the signal says: PAUSE waits until it is over; SLOW_DOWN sleeps, looking whether the delay shrinks. */
-static int throttle(struct push *p)
-{
-    struct cvb_backpressure now;
-    int64_t start = cli_now_ns(), slept = 0;
-    while (!cli_signals()) {
-        int error = cvb_backpressure(p->handle, p->stage, p->source, &now);
-        if (!error && now.signal == CVB_SIGNAL_PAUSE)
-            error = wait_for_room(p);
-        if (error)
-            return error;
-        if (now.signal == CVB_SIGNAL_PAUSE) {
-            start = cli_now_ns();
-            continue;
-        }
-        slept = cli_now_ns() - start;
-        int64_t left = now.signal == CVB_SIGNAL_SLOW_DOWN ? now.delay_ms * MILLISECOND - slept : 0;
-        if (left <= 0)
-            break;
-        cli_sleep(left < DELAY_SLICE ? left : DELAY_SLICE);
-        cli_progress_tick(&p->progress);
-    }
-    p->progress.stalled_ns += slept;
-    return 0;
-}
-
-/* All of count records, or fewer if a signal came: 0 or an error. */
-static int put(struct push *p, size_t count)
-{
-    size_t done = 0;
-    while (done < count) {
-        int why = 0, error = throttle(p);
-        if (error || cli_signals())
-            return error;
-        int n = cvb_buffer_batch_for_stage(p->handle, p->stage, p->records + done, count - done, &why);
-        if (n < 0)
-            return n;
-        done += (size_t)n;
-        p->progress.records += (uint64_t)n;
-        if (done == count)
-            break;
-        if (why && !is_refusal(why))
-            return why;
-        error = wait_for_room(p);
-        if (error)
-            return error;
-    }
-    return 0;
 }
 
 /* Gathers the lines that are there into the batch; *count of them. */
@@ -150,7 +80,7 @@ static int push_all(struct push *p)
     for (;;) {
         size_t count;
         enum cli_line found = gather(p, &count);
-        int error = put(p, count);
+        int error = cli_feed_put(&p->feed, p->records, count);
         if (error)
             return failed(p, error);
         cli_progress_tick(&p->progress);
@@ -170,7 +100,7 @@ static int push_all(struct push *p)
             return CLI_FAILED;
         }
     }
-    cli_progress_end(&p->progress);
+    cli_progress_end(&p->progress, "");
     return CLI_DONE;
 }
 
@@ -202,6 +132,7 @@ static int push_attached(struct push *p)
         errno = ENOMEM;
         return failed(p, CVB_ESYSTEM);
     }
+    p->feed = (struct cli_feed){p->handle, p->stage, true, &p->progress};
     status = push_all(p);
     cli_lines_free(&p->lines);
     free(p->records);
@@ -236,7 +167,6 @@ const struct cli_command cli_push = {
     "make every line of standard input a record",
     "A record is a line without its newline; empty lines count, and so does a last line that has no newline. It waits\n"
     "while the buffer is full or asks to slow down, and exits 0 once all are accepted. A line that is longer than the\n"
-    "segment's payload size ends it with exit status 1, after all earlier lines are in. SIGINT and SIGTERM end it "
-    "with\n"
-    "exit status 1; what is in then is a prefix of the input.",
+    "segment's payload size ends it with exit status 1, after all earlier lines are in. SIGINT and SIGTERM end it\n"
+    "with exit status 1; what is in then is a prefix of the input.",
     run};

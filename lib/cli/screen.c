@@ -30,13 +30,16 @@ bool cli_screen_open(void)
 
 void cli_screen_close(void)
 {
-    fputs("\033[?25h\033[?1049l", stdout);
+    fputs("\033[H\033[J\033[?25h\033[?1049l", stdout);
     fflush(stdout);
     tcsetattr(STDIN_FILENO, TCSANOW, &before);
 }
 
 bool cli_screen_begin(struct cli_screen *s)
 {
+    struct winsize window;
+    bool known = !ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) && window.ws_row && window.ws_col;
+    s->window = known ? (struct cli_window){window.ws_row, window.ws_col} : (struct cli_window){24, 80};
     s->lines = open_memstream(&s->text, &s->size);
     return s->lines;
 }
@@ -53,16 +56,13 @@ static size_t clip(const char *line, size_t length, unsigned columns)
 
 bool cli_screen_show(struct cli_screen *s)
 {
-    struct winsize window = {.ws_row = 24, .ws_col = 80};
     if (fclose(s->lines))
         return false;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) || !window.ws_row || !window.ws_col)
-        window = (struct winsize){.ws_row = 24, .ws_col = 80};
     fputs("\033[H", stdout);
     const char *line = s->text;
-    for (unsigned row = 0; row < window.ws_row && *line; row++) {
+    for (unsigned row = 0; row < s->window.rows && *line; row++) {
         size_t length = strcspn(line, "\n");
-        printf("%s%.*s\033[K", row ? "\r\n" : "", (int)clip(line, length, window.ws_col), line);
+        printf("%s%.*s\033[K", row ? "\r\n" : "", (int)clip(line, length, s->window.columns), line);
         line += length + (line[length] == '\n');
     }
     fputs("\033[J", stdout);

@@ -6,7 +6,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct cli_window {
+    unsigned rows, columns;
+};
+
 struct cli_screen {
+    struct cli_window window;
     FILE *lines; /* what is drawn next: lines without control characters */
     char *text;
     size_t size;

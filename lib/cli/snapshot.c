@@ -90,6 +90,9 @@ static int read_peers(struct cvb_handle *h, struct cli_snapshot *s, const struct
             return error;
         if (o->peer.state == CVB_PEER_NONE || o->peer.pid == getpid())
             continue;
+        error = cvb_peer_counts(h, seat, &o->counts);
+        if (error)
+            return error;
         o->seat = seat;
         o->holds = holds[seat];
         s->peer_count++;

@@ -28,6 +28,7 @@ struct cli_peer {
     uint32_t seat;
     struct cvb_peer peer;
     struct cvb_census holds;
+    struct cvb_counts counts; /* of all that ever had the seat */
 };
 
 struct cli_snapshot {

@@ -51,6 +51,8 @@ static const char *advice(int error)
         return "stop its processes, save what 'conveyor pull' still gives, then 'conveyor rm' and make it anew";
     case CVB_EHANDLES:
         return "end one of the processes that use it, or make it anew with a larger --max-handles";
+    case CVB_ENAMES:
+        return "make it anew with a larger --max-stages, --max-sources or --max-pipelines";
     case CVB_ENAME:
         return "give 1 to 200 bytes without '/' and control characters";
     default:

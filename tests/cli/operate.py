@@ -1,13 +1,15 @@
-"""watch, top and dead-letter: looking at a running segment, and settling what failed too often."""
+"""watch, top, peek and dead-letter: looking at a running segment, and settling what failed too often."""
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
+import termios
 import time
 
-from conveyor import PATIENCE, SegmentTest, call, main
+from conveyor import PATIENCE, SegmentTest, call, main, wait_until
 
 
 class Operate(SegmentTest):
@@ -42,35 +44,86 @@ class Operate(SegmentTest):
         self.assertEqual(len(lines), 2)
         self.assertIn(b"buffered 2 (2.0 %)", lines[1])
 
+    def start_top(self, rows, columns):
+        self.terminal, slave = pty.openpty()
+        self.addCleanup(os.close, self.terminal)
+        termios.tcsetwinsize(slave, (rows, columns))
+        top = self.start("top", self.segment, "--interval", "0.1", stdin=slave, stdout=slave)
+        os.close(slave)
+        return top
+
+    def read_until(self, word):
+        """What the terminal got up to that word."""
+        seen, end = b"", time.monotonic() + PATIENCE
+        while word not in seen:
+            self.assertLess(time.monotonic(), end, (word, seen))
+            self.assertTrue(select.select([self.terminal], [], [], PATIENCE)[0], (word, seen))
+            seen += os.read(self.terminal, 65536)
+        return seen
+
     def test_top_on_a_terminal_draws_sorts_and_quits(self):
         self.create("--max-total-records", "100")
         self.push(b"a\nb\n", source="kafka-1")
-        master, slave = pty.openpty()
-        self.addCleanup(os.close, master)
-        top = self.start("top", self.segment, "--interval", "0.1", stdin=slave, stdout=slave)
-        os.close(slave)
-
-        def read_until(word):
-            seen, end = b"", time.monotonic() + PATIENCE
-            while word not in seen:
-                self.assertLess(time.monotonic(), end, (word, seen))
-                self.assertTrue(select.select([master], [], [], PATIENCE)[0], (word, seen))
-                seen += os.read(master, 65536)
-
-        read_until(b"kafka-1")
-        read_until(b"by first use")
-        os.write(master, b"s")
-        read_until(b"by name")
-        os.write(master, b"q")
-        read_until(b"\x1b[?1049l")
+        top = self.start_top(24, 80)
+        self.read_until(b"kafka-1")
+        self.read_until(b"by first use")
+        os.write(self.terminal, b"s")
+        self.read_until(b"by name")
+        os.write(self.terminal, b"q")
+        self.read_until(b"\x1b[?1049l")
         self.assertEqual(top.wait(timeout=PATIENCE), 0)
+
+    def test_top_fits_into_the_window(self):
+        self.create("--max-total-records", "4000", "--max-sources", "41")
+        for i in range(40):
+            self.push(b"x\n", source="a source with a long name %d" % i)
+        pull = self.start("pull", self.segment, "--stage", "sink", "--follow", stderr=subprocess.DEVNULL)
+        wait_until(lambda: self.stat()["handles"], "the pull is there")
+        self.start_top(24, 80)
+        self.read_until(b"\x1b[H")
+        picture = self.read_until(b"\x1b[J").split(b"\x1b[J")[0].replace(b"\x1b[K", b"")
+        lines = picture.split(b"\x1b[H")[-1].decode().replace("\r", "").split("\n")
+        self.assertLessEqual(len(lines), 24)
+        self.assertLessEqual(max(map(len, lines)), 80)
+        self.assertTrue([line for line in lines if line.startswith("a source wi~ [")], lines)
+        self.assertTrue([line for line in lines if re.fullmatch(r"and \d+ more", line)], lines)
+        self.assertTrue([line for line in lines if re.match("%d +alive" % pull.pid, line)], lines)
+
+    def test_peek_shows_and_takes_nothing(self):
+        self.create("--max-total-records", "1000")
+        self.push(b"".join(b"%d \x01\xff\n" % i for i in range(70)) + b"x" * 100 + b"\n", source="kafka-1")
+        self.pull("--count", "5")
+        before = self.stat()
+        lines = self.succeed("peek", self.segment, "--stage", "filter").stdout.splitlines()
+        self.assertEqual(len(lines), 68)
+        self.assertRegex(lines[1], rb"^kafka-1 +default +[0-9.]+ s +4  0 +5 \.\.$")
+        self.assertTrue(lines[66].endswith(b"x" * 60 + b"..."))
+        self.assertEqual(lines[67], b"66 records wait")
+        few = self.succeed("peek", self.segment, "--stage", "filter", "--count", "2").stdout.splitlines()
+        self.assertEqual((few[:3], few[3:]), (lines[:3], [b"66 records wait"]))
+        raw = self.succeed("peek", self.segment, "--stage", "filter", "--raw").stdout
+        self.assertEqual(self.stat(), before)
+        self.assertEqual(self.succeed("peek", self.segment, "--stage", "filter", "--raw", "--count", "1").stdout,
+                         b"5 \x01\xff\n")
+        self.assertEqual(raw, self.pull())
+        self.assertEqual(self.succeed("peek", self.segment, "--stage", "filter", "--raw").stdout, b"")
+
+    def test_peek_makes_no_stage(self):
+        self.create("--max-total-records", "100")
+        self.assertIn("no such stage", self.fail_with(1, "peek", self.segment, "--stage", "filter"))
+        self.assertIsNone(self.stage("filter"))
+        with open("/dev/full", "wb") as full:
+            for more in ([], ["--raw"]):
+                self.push(b"x\n")
+                done = call("peek", self.segment, "--stage", "filter", *more, stdout=full)
+                self.assertEqual((done.returncode, done.stderr.count(b"\n")), (1, 1), done.stderr)
 
     def test_dead_letters_are_listed_and_stay(self):
         self.make_dead_letters(b"".join(b"%d \x01\xff\n" % i for i in range(70)) + b"x" * 100 + b"\n")
         for _ in range(2):
             lines = self.succeed("dead-letter", self.segment, "list").stdout.splitlines()
             self.assertEqual(len(lines), 73)
-            self.assertRegex(lines[1], rb"^kafka-1 +default +[0-9.]+ s +4  0 \.\.$")
+            self.assertRegex(lines[1], rb"^kafka-1 +default +[0-9.]+ s +4  filter +0 \.\.$")
             self.assertTrue(lines[71].endswith(b"x" * 60 + b"..."))
             self.assertEqual(lines[72], b"71 dead letters")
         few = self.succeed("dead-letter", self.segment, "list", "--count", "2").stdout.splitlines()
@@ -86,6 +139,20 @@ class Operate(SegmentTest):
         self.assertEqual(self.pull(), text)
         self.assert_sound(0)
 
+    def test_dead_letters_go_back_to_where_they_came_from(self):
+        self.create("--max-total-records", "1000", "--max-retries", "0")
+        for i in range(40):  # by turns
+            stage = "enrich" if i % 3 else "sink"
+            self.push(b"%d\n" % i, stage=stage)
+            with open("/dev/full", "wb") as full:
+                call("pull", self.segment, "--stage", stage, stdout=full)
+        self.assertEqual(self.queued("dead-letter"), 40)
+        done = self.succeed("dead-letter", self.segment, "retry")
+        self.assertEqual(done.stdout, b"40 dead letters forwarded to where they came from\n")
+        self.assertEqual(self.pull(stage="enrich"), b"".join(b"%d\n" % i for i in range(40) if i % 3))
+        self.assertEqual(self.pull(stage="sink"), b"".join(b"%d\n" % i for i in range(0, 40, 3)))
+        self.assert_sound(0)
+
     def test_dead_letters_are_dropped(self):
         self.make_dead_letters(b"a\nb\nc\n")
         done = self.succeed("dead-letter", self.segment, "drop", "--count", "1")
@@ -96,7 +163,7 @@ class Operate(SegmentTest):
 
     def test_wrong_usage(self):
         self.create("--max-total-records", "100")
-        for arguments, word in ((["list", "--to", "a"], "--to"), (["retry"], "--to"), (["burn"], "'burn'"),
+        for arguments, word in ((["list", "--to", "a"], "--to"), (["burn"], "'burn'"),
                                 (["retry", "--to", "dead-letter"], "--to"), ([], "missing")):
             self.assertIn(word, self.fail_with(2, "dead-letter", self.segment, *arguments))
         self.assertIn("--interval", self.fail_with(2, "watch", self.segment, "--interval", "0"))

@@ -2,9 +2,11 @@
 import json
 import os
 import re
+import shutil
 import signal
 import stat as status_bits
 import subprocess
+import unittest
 
 from conveyor import SegmentTest, call, main, wait_until
 
@@ -76,6 +78,12 @@ class State(SegmentTest):
         self.assertLessEqual(SOURCE_KEYS, set(source))
         self.assertEqual((source["name"], source["buffered"], source["delay_ms"]), ("kafka-1", 70, 0))
         self.assertEqual(answer["handles"], [])
+        counts = {"accepted", "delivered", "acked", "returned", "redelivered", "forwarded", "dead_lettered", "refused",
+                  "stalled_ns"}
+        self.assertLessEqual(counts, set(stage))
+        self.assertLessEqual(counts, set(source))
+        self.assertEqual((source["accepted"], source["delivered"], source["acked"]), (100, 30, 30))
+        self.assertEqual((answer["settings"]["payload_size"], answer["settings"]["max_retries"]), (1024, 3))
 
     def test_stat_shows_handles_and_their_leases(self):
         self.fill()
@@ -119,6 +127,19 @@ class State(SegmentTest):
         self.assertEqual(value["conveyor_stage_queued_records", stage], 6)
         self.assertEqual(value["conveyor_stage_accepted_records_total", stage], 10)
         self.assertEqual(value["conveyor_stage_acked_records_total", stage], 4)
+
+    @unittest.skipUnless(shutil.which("promtool"), "no promtool")
+    def test_prometheus_text_satisfies_promtool(self):
+        self.segment += "-\udcff \" \\ \u00fc"  # a byte that is no UTF-8, and what must be escaped
+        self.create("--max-total-records", "1000")
+        self.push(b"x\n" * 10, stage="a\"b\\c{d}=\u00fc", source="a\"b\\c{d}=\u00fc")
+        text = self.succeed("stat", self.segment, "--prometheus").stdout
+        done = subprocess.run(["promtool", "check", "metrics"], input=text, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, b""))
+        broken = subprocess.run(["promtool", "check", "metrics"], input=text + b"x{", stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, check=False)
+        self.assertNotEqual(broken.returncode, 0)
 
     def test_output_that_cannot_be_written_is_an_error(self):
         self.create("--max-total-records", "100")
@@ -164,8 +185,11 @@ class State(SegmentTest):
         puller = self.start_puller()
         puller.kill()
         puller.wait()
-        self.succeed("doctor", self.segment, "--repair")
+        text = self.succeed("doctor", self.segment, "--repair").stdout.decode()
+        self.assertIn("repair: what 1 dead peer left", text)
+        self.assertRegex(text, r"note: process %d had died with [1-9]\d* records leased" % puller.pid)
         answer = self.doctor()
+        self.assertFalse([n for n in answer["notes"] if "had died" in n])
         self.assertEqual((answer["ok"], answer["leased"]), (True, 0))
         self.assertEqual(self.stat()["handles"], [])
         self.assertGreater(self.stage("filter")["redelivered"], 0)
@@ -179,6 +203,7 @@ class State(SegmentTest):
         answer = self.doctor()
         self.assertFalse(answer["ok"])
         self.assertIn("2 dead letters", answer["problems"][0])
+        self.assertIn("dead-letter %s list" % self.segment, answer["problems"][0])
         self.assertEqual(self.stage("filter")["dead_lettered"], 2)
         self.assertEqual(self.pull("--to", "filter", stage="dead-letter"), b"a\nb\n")
         self.assertEqual(self.pull(), b"a\nb\n")
@@ -189,6 +214,71 @@ class State(SegmentTest):
         answer = self.doctor()
         self.assertTrue(answer["ok"])
         self.assertEqual(len([n for n in answer["notes"] if "can never be reached" in n]), 2)
+        self.succeed("rm", self.segment)
+        self.create("--max-total-records", "100", "--max-stages", "4", "--max-per-stage", "30", "--max-sources", "3",
+                    "--max-per-source", "20")
+        notes = [n for n in self.doctor()["notes"] if "can never be reached" in n]
+        self.assertEqual(len(notes), 2)
+        self.assertIn("3 stages of 30 records each hold 90", notes[0])
+        self.assertIn("3 sources of 20 records each hold 60", notes[1])
+
+    def test_doctor_notes_a_source_that_holds_much(self):
+        for per_source, word in (("50", "40 of the 50 records that it may have"), ("100", "others are told to pause")):
+            self.create("--max-total-records", "100", "--max-per-source", per_source)
+            self.push(b"x\n", source="calm")
+            push = self.start("push", self.segment, "--stage", "filter", "--source", "greedy", "--batch", "1",
+                              stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            push.stdin.write(b"x\n" * 200)
+            push.stdin.close()
+            wait_until(lambda: any(s["backpressure"] == "pause" for s in self.stat()["sources"]), "a pause")
+            notes = [n for n in self.doctor()["notes"] if "source '" in n]
+            self.assertEqual(len(notes), 1, notes)
+            self.assertIn("source 'greedy' holds", notes[0])
+            self.assertIn(word, notes[0])
+            push.kill()
+            push.wait()
+            self.succeed("rm", self.segment)
+
+    def test_doctor_notes_that_handles_and_names_are_used_up(self):
+        self.create("--max-total-records", "4000", "--max-handles", "2", "--max-stages", "2", "--max-sources", "1")
+        self.push(b"".join(b"%0999d\n" % i for i in range(2000)))
+        self.assertFalse([n for n in self.doctor()["notes"] if "handles" in n])
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        self.start("pull", self.segment, "--stage", "filter", stdout=writer, stderr=subprocess.DEVNULL)
+        os.close(writer)
+        wait_until(lambda: self.stage("filter")["leased"], "a blocked pull holds leases")
+        notes = self.doctor()["notes"]
+        for what in ("all 2 handles", "all 2 names of stages", "all 1 names of sources"):
+            self.assertTrue([n for n in notes if what in n], (what, notes))
+
+    def test_doctor_finds_who_uses_a_removed_segment(self):
+        self.fill()
+        puller = self.start_puller()
+        self.succeed("rm", self.segment)
+        message = self.fail_with(1, "doctor", self.segment)
+        self.assertIn("its name was removed, but process %d still uses it" % puller.pid, message)
+        self.create("--max-total-records", "100")
+        notes = [n for n in self.doctor()["notes"] if "removed segment of this name" in n]
+        self.assertEqual(len(notes), 1)
+        self.assertIn(" %d:" % puller.pid, notes[0])
+        puller.kill()
+        puller.wait()
+        self.assertFalse([n for n in self.doctor()["notes"] if "removed segment" in n])
+
+    def test_a_segment_of_another_version_or_build(self):
+        for offset, word in ((8, "made by another version"), (16, "made with another layout")):
+            self.create("--max-total-records", "100")
+            with open("/dev/shm/" + self.segment, "r+b") as file:
+                file.seek(offset)
+                byte = file.read(1)[0]
+                file.seek(offset)
+                file.write(bytes([byte ^ 0x40]))
+            for command in ("doctor", "stat", "top"):
+                message = self.fail_with(1, command, self.segment)
+                self.assertIn(word, message)
+                self.assertIn("conveyor rm", message)
+            self.succeed("rm", self.segment)
 
 
 if __name__ == "__main__":

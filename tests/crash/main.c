@@ -31,7 +31,8 @@
 enum { FAILURES_SHOWN = 3, CASE_SECONDS = 240, REACH = 30000 };
 
 struct options {
-    bool full, list;
+    bool full;
+    unsigned jobs;
     uint64_t seed;
     const char *operation, *start;
 };
@@ -412,21 +413,48 @@ static bool is_wanted(const struct runner *r)
     return o->full || o->operation || !r->operation->long_way || chance(r, 9, 0) % 7 == 0;
 }
 
-static int run_all(const struct options *o)
+/* Every jobs-th of the cases that are wanted. */
+static void run_share(const struct options *o, unsigned job, struct tally *sum)
 {
     struct world *w = shared(sizeof *w);
-    struct tally *t = shared(sizeof *t), sum = {0};
+    struct tally *t = shared(sizeof *t);
+    for (unsigned n = 0; n < operation_count * start_count; n++) {
+        struct runner r = {.options = o, .w = w, .t = t};
+        r.operation = &operations[n / start_count];
+        r.start = &starts[n % start_count];
+        if (n % o->jobs != job || !is_wanted(&r))
+            continue;
+        run_apart(&r);
+        print_row(r.operation->name, r.start->name, t);
+        add_up(sum, t);
+    }
+}
+
+/* The jobs run side by side; false if one of them did not end well. */
+static bool run_jobs(const struct options *o, struct tally *sums)
+{
+    bool fine = true;
+    for (unsigned job = 0; job < o->jobs; job++)
+        if (!fork()) {
+            run_share(o, job, &sums[job]);
+            exit(0);
+        }
+    for (unsigned job = 0; job < o->jobs; job++) {
+        int status;
+        fine &= wait(&status) > 0 && !status;
+    }
+    return fine;
+}
+
+static int run_all(const struct options *o)
+{
+    struct tally *sums = shared(o->jobs * sizeof *sums), sum = {0};
     uint64_t began = seconds();
     printf("operation        starting state   instructions covered states  aftermaths (d: killed recoverers)\n");
-    for (unsigned i = 0; i < operation_count; i++)
-        for (unsigned k = 0; k < start_count; k++) {
-            struct runner r = {.options = o, .operation = &operations[i], .start = &starts[k], .w = w, .t = t};
-            if (!is_wanted(&r))
-                continue;
-            run_apart(&r);
-            print_row(r.operation->name, r.start->name, t);
-            add_up(&sum, t);
-        }
+    fflush(stdout);
+    bool fine = run_jobs(o, sums);
+    for (unsigned job = 0; job < o->jobs; job++)
+        add_up(&sum, &sums[job]);
     print_row("all", "all", &sum);
     printf("most instructions of a survivor's put %llu, get %llu, ack %llu, return %llu (bound %d; %llu counted)\n",
            (unsigned long long)sum.steps_most[0], (unsigned long long)sum.steps_most[1],
@@ -434,24 +462,26 @@ static int run_all(const struct options *o)
            (unsigned long long)sum.counted);
     printf("%s, seed %llu, %llu s\n", o->full ? "full" : "quick", (unsigned long long)o->seed,
            (unsigned long long)(seconds() - began));
-    return sum.failures != 0;
+    return !fine || sum.failures;
 }
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: crash [--full] [--seed N] [--operation NAME] [--state NAME]\n");
+    fprintf(stderr, "usage: crash [--full] [--jobs N] [--seed N] [--operation NAME] [--state NAME]\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    struct options o = {.seed = 1};
+    struct options o = {.seed = 1, .jobs = 1};
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
         if (!strcmp(argv[i], "--full"))
             o.full = true;
         else if (!strcmp(argv[i], "--seed") && more)
             o.seed = strtoull(argv[++i], NULL, 0);
+        else if (!strcmp(argv[i], "--jobs") && more)
+            o.jobs = (unsigned)strtoul(argv[++i], NULL, 0);
         else if (!strcmp(argv[i], "--operation") && more)
             o.operation = argv[++i];
         else if (!strcmp(argv[i], "--state") && more)
@@ -459,5 +489,5 @@ int main(int argc, char **argv)
         else
             return usage();
     }
-    return run_all(&o);
+    return o.jobs ? run_all(&o) : usage();
 }

@@ -55,13 +55,17 @@ class Installed(unittest.TestCase):
         pulled = self.run_quietly([self.prefix + "/bin/conveyor", "pull", SEGMENT, "--stage", "filter"])
         self.assertTrue(pulled.startswith("record 1\nrecord 2\nrecord 3\nrecord 4\nrecord 5\npulled 5 records"), pulled)
 
-    def build(self, name, *more):
+    def build(self, name, *more, source="produce.c"):
         path = os.path.join(self.folder, name)
-        self.run_quietly(["cc", "-Wall", "-Wextra", "-Werror", "-o", path, os.path.join(HERE, "produce.c"), *more])
+        self.run_quietly(["cc", "-Wall", "-Wextra", "-Werror", "-o", path, os.path.join(HERE, source), *more])
         return path
 
     def test_pkg_config_shared(self):
         self.check_program(self.build("shared", *self.flags()), True)
+
+    def test_each_example_needs_only_what_is_installed(self):
+        for source in sorted(name for name in os.listdir(HERE) if name.endswith(".c")):
+            self.build("example", "-std=c11", "-D_GNU_SOURCE", *self.flags(), source=source)
 
     def test_pkg_config_static(self):
         self.check_program(self.build("static", "-static", *self.flags("--static")), False)

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
@@ -39,9 +41,6 @@ class Examples(conveyor.SegmentTest):
         self.assertEqual(found["free"] + found["reserved"] + found["queued"] + found["leased"], found["capacity"])
         self.assertEqual(found["reserved"] + found["leased"], 0)
         return found
-
-    def stage(self, name):
-        return next((s for s in self.stat()["stages"] if s["name"] == name), None)
 
     def test_producer_and_consumer(self):
         self.run_example("produce", self.segment, "filter", "file-1", "1000")
@@ -102,6 +101,48 @@ class Examples(conveyor.SegmentTest):
         self.assertEqual(source.wait(conveyor.PATIENCE), 0)
         self.assertRegex(said, r"^300 records, told to slow down [1-9]\d* times and to pause [1-9]\d* times, ")
 
+    def test_event_loop_serves_several_stages(self):
+        self.create()
+        names = ["one", "two", "three"]
+        loop = self.start_example("event_loop", self.segment, *names, stdout=subprocess.PIPE)
+        lines = [b"%d" % i for i in range(500)]
+        for name in names * 2:  # and again when the loop has been idle
+            self.push(b"".join(line + b"\n" for line in lines), stage=name, source=name)
+            conveyor.wait_until(lambda: (self.stage(name) or {"acked": 0})["acked"] % 500 == 0 and
+                                not self.queued(name), "all of a stage is served")
+        self.stop(loop)
+        out = loop.stdout.read().splitlines()
+        for name in names:
+            prefix = name.encode() + b": "
+            self.assertEqual([o[len(prefix):] for o in out if o.startswith(prefix)], lines * 2)
+        self.assertEqual(len(out), 3000)
+        self.assertEqual(self.check_audit()["queued"], 0)
+
+    def test_event_loop_takes_turns(self):
+        """A stage that is always full does not keep another waiting."""
+        self.create("--max-total-records", "2000", "--max-per-stage", "1000", "--max-per-source", "1000")
+        push = self.start("push", self.segment, "--stage", "busy", "--source", "a", stdin=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL)
+        feeder = threading.Thread(target=self.feed, args=(push.stdin,))
+        feeder.start()
+        loop = self.start_example("event_loop", self.segment, "busy", "calm", stdout=subprocess.DEVNULL)
+        for i in range(20):
+            self.push(b"x\n", stage="calm", source="b")
+            conveyor.wait_until(lambda: (self.stage("calm") or {"acked": 0})["acked"] == i + 1, "a calm one is served")
+        self.feeding = False
+        feeder.join()
+        self.assertEqual(push.wait(conveyor.PATIENCE), 0)
+        conveyor.wait_until(lambda: not self.queued("busy"), "all is served")
+        self.stop(loop)
+        self.assertEqual(self.check_audit()["queued"], 0)
+
+    feeding = True
+
+    def feed(self, pipe):
+        while self.feeding:
+            pipe.write(b"line\n" * 1000)
+        pipe.close()
+
     def test_zero_copy(self):
         self.create("--max-total-records", "30")
         data = os.urandom(3000).hex().encode()  # 6,000 bytes: the last record is shorter
@@ -124,8 +165,24 @@ class Examples(conveyor.SegmentTest):
         self.assertEqual(out.decode().split(), words)
         self.assertEqual(self.check_audit()["queued"], 0)
 
+    def test_textfile_collector(self):
+        self.create()
+        self.push(b"a\nb\n")
+        with tempfile.TemporaryDirectory() as folder:
+            script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "textfile_collector.sh")
+            environment = dict(os.environ, PATH=os.path.dirname(conveyor.COMMAND) + ":" + os.environ["PATH"])
+            collect = [script, folder, self.segment]
+            subprocess.run(collect, env=environment, check=True)
+            self.assertEqual(os.listdir(folder), ["conveyor-%s.prom" % self.segment])
+            with open(os.path.join(folder, os.listdir(folder)[0]), encoding="utf-8") as f:
+                self.assertIn('conveyor_queued_records{segment="%s"} 2\n' % self.segment, f.read())
+            self.succeed("rm", self.segment)
+            subprocess.run(collect, env=environment, stderr=subprocess.DEVNULL, check=True)
+            self.assertEqual(os.listdir(folder), [])
+
     def test_an_error_is_a_sentence(self):
-        for name, arguments in (("consume", ["filter", "1"]), ("worker", ["filter", "sink"]), ("source", ["f", "s"])):
+        for name, arguments in (("consume", ["filter", "1"]), ("worker", ["filter", "sink"]), ("source", ["f", "s"]),
+                                ("event_loop", ["f"])):
             done = subprocess.run([program(name), self.segment, *arguments], stdout=subprocess.DEVNULL,
                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=conveyor.PATIENCE)
             self.assertEqual((done.returncode, done.stderr.decode()), (1, name + ": no segment of that name\n"))

@@ -78,6 +78,11 @@ static void use_reading(struct cvb_handle *h)
         cvb_available_credits(h, i);
         cvb_wait_credits(h, i, i, 0);
         cvb_wait_records(h, &i, 1, 0);
+        struct cvb_cursor cursor = {0};
+        struct cvb_lease seen;
+        char payload[64];
+        for (int n = 0; n < 100 && cvb_peek(h, i, &cursor, &seen, payload, sizeof payload) == 1; n++)
+            ;
     }
     for (uint32_t i = 0; i < 24; i++)
         cvb_peer(h, i, &peer);

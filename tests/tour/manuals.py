@@ -96,6 +96,7 @@ class Manuals(unittest.TestCase):
     def test_completion(self):
         self.assertEqual(sorted(complete("")), sorted(commands() + ["--help", "--version"]))
         self.assertEqual(complete("dead-letter", "x", "re"), ["retry"])
+        self.assertEqual(complete("replay", "x", __file__[:-1]), [__file__])
         for command in commands():
             if command != "bench":
                 self.assertEqual(sorted(complete(command, "x", "--")), sorted(options(command)))

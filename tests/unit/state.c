@@ -215,6 +215,25 @@ Test(state, errors)
     cr_assert_eq(cvb_list(NULL, NULL), CVB_EINVAL);
 }
 
+Test(state, counts_of_a_seat_are_its_owners)
+{
+    struct cvb_lease l[4];
+    struct cvb_slot slots[3];
+    struct cvb_counts c;
+    struct cvb_handle *other;
+    cr_assert_eq(cvb_attach(name, &other), 0);
+    fill_some(l, slots);
+    cr_assert_eq(cvb_ack(h, l, 4), 0);
+    cr_assert_eq(drain(other, next), 2);
+    cr_assert_eq(cvb_peer_counts(h, 0, &c), 0);
+    cr_assert(c.accepted == 11 && c.delivered == 4 && c.acked == 4);
+    cr_assert_eq(cvb_peer_counts(h, 1, &c), 0);
+    cr_assert(c.accepted == 0 && c.delivered == 2 && c.acked == 2);
+    cr_assert_eq(cvb_peer_counts(h, 24, &c), CVB_EINVAL);
+    cr_assert_eq(cvb_peer_counts(h, 0, NULL), CVB_EINVAL);
+    cr_assert_eq(cvb_detach(other), 0);
+}
+
 static enum cvb_peer_state state_of(pid_t pid)
 {
     for (uint32_t seat = 0; seat < 24; seat++) {
@@ -253,6 +272,43 @@ Test(state, peers_are_alive_stopped_or_dead, .timeout = 60)
     cr_assert_eq(state_of(child), CVB_PEER_DEAD);
     cr_assert_eq(cvb_recover(h), 1);
     cr_assert_eq(state_of(child), CVB_PEER_NONE);
+}
+
+static int lease_and_stay(void *unused)
+{
+    (void)unused;
+    struct cvb_handle *mine;
+    struct cvb_lease l[3];
+    if (cvb_attach(name, &mine) || cvb_get_batch(mine, stage, l, 3) != 3)
+        return 1;
+    for (;;)
+        pause();
+}
+
+static bool has_leased(void *unused)
+{
+    struct cvb_census total;
+    (void)unused;
+    return !cvb_census(h, &total, NULL, NULL, NULL) && total.leased == 3;
+}
+
+Test(state, an_observer_sees_what_a_dead_peer_left, .timeout = 60)
+{
+    struct cvb_handle *observer, *other;
+    cr_assert_eq(put_numbers(h, stage, source, 0, 5, NULL), 5);
+    pid_t child = spawn(lease_and_stay, NULL);
+    cr_assert(wait_until(has_leased, NULL, 20000));
+    kill(child, SIGKILL);
+    reap(child);
+    cr_assert_eq(cvb_observe(name, &observer), 0);
+    cr_assert_eq(state_of(child), CVB_PEER_DEAD);
+    cr_assert(has_leased(NULL));
+    cr_assert_eq(cvb_attach(name, &other), 0);
+    cr_assert_eq(state_of(child), CVB_PEER_NONE);
+    cr_assert(!has_leased(NULL));
+    cr_assert_eq(cvb_detach(other), 0);
+    cr_assert_eq(cvb_detach(observer), 0);
+    cr_assert_null(audit_says(h, 5, 0));
 }
 
 static int look(const char *seen, const struct cvb_settings *s, uint64_t bytes, void *data)

@@ -1,0 +1,35 @@
+/* load.c - how much of the processors others take, from the kernel's counts in /proc/stat: also what the host takes. */
+#include <unistd.h>
+
+#include "bench.h"
+
+static bool is_ours(const struct bench_cpus *cpus, int cpu)
+{
+    for (unsigned i = 0; i < cpus->count; i++)
+        if (cpus->cpu[i] == cpu)
+            return true;
+    return false;
+}
+
+/* user, nice, system, idle, iowait, irq, softirq, steal: all but idle and iowait are work. */
+static double busy_of(const char *text)
+{
+    unsigned long long n[8] = {0};
+    sscanf(text, "%llu %llu %llu %llu %llu %llu %llu %llu", &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7]);
+    return (double)(n[0] + n[1] + n[2] + n[5] + n[6] + n[7]) / (double)sysconf(_SC_CLK_TCK);
+}
+
+double bench_busy_s(const struct bench_cpus *cpus)
+{
+    char line[512];
+    double sum = 0;
+    FILE *f = fopen("/proc/stat", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        int cpu, at = 0;
+        if (sscanf(line, "cpu%d %n", &cpu, &at) == 1 && at && is_ours(cpus, cpu))
+            sum += busy_of(line + at);
+    }
+    if (f)
+        fclose(f);
+    return sum;
+}

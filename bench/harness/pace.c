@@ -1,0 +1,260 @@
+/* pace.c - `conveyor-bench latency`: an open loop. Records come at a set rate whatever the system does; their latency
+ * counts from when they were due (response) and from when their put began (service). */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../report/results.h"
+#include "crew.h"
+#include "parts.h"
+
+#define USAGE                                                                                                          \
+    "usage: conveyor-bench latency [--rate RECORDS/S] [--producers N] [--consumers N] [--batch N] [--payload BYTES]\n" \
+    "                              [--seconds N] [--hgrm FOLDER] [--systems NAME,...]\n"                               \
+    "                              " RESULTS_USAGE "\n"                                                                \
+    "  An open loop: records are due at a set rate (100000 a second in all), whether the system keeps up or not. "     \
+    "Their\n"                                                                                                          \
+    "  latency counts from that time (response: no coordinated omission) and from the start of their put (service).\n" \
+    "  Consumers look without rest; those of `conveyor wait` sleep when there is nothing. --hgrm: writes a file for\n" \
+    "  each system in the form of HdrHistogram. Exit status: 0 done, 1 a run failed, 2 usage.\n"
+
+enum { CAPACITY = 5000, RECORDS_MAX = 50000000 };
+#define MARGIN_S 2.0 /* for those who do not keep up, before they are stopped */
+
+struct work {
+    const struct peer *peer;
+    const struct pace_plan *plan;
+    const struct bench_cpus *cpus;
+    struct peer_shape shape;
+    struct bench_crew crew;
+    void *shared, *room; /* room: start, put times, histograms */
+    size_t room_bytes;
+    struct peer_pace pace;
+    struct histogram *sum; /* response and service of all consumers */
+};
+
+static int process(void *data, unsigned index)
+{
+    struct work *w = data;
+    struct peer_process p = {
+        .control = w->crew.control, .shape = w->shape, .shared = w->shared, .index = index, .pace = &w->pace};
+    return index < w->shape.producers ? w->peer->produce(&p) : w->peer->consume(&p);
+}
+
+static int lay_out(struct work *w)
+{
+    const struct pace_plan *plan = w->plan;
+    w->pace.records = (uint64_t)plan->rate * plan->seconds / plan->producers;
+    w->pace.interval_ns = 1e9 * plan->producers / plan->rate;
+    w->pace.skip = w->pace.records / 10;
+    size_t times = w->pace.records * plan->producers * sizeof(uint64_t);
+    w->room_bytes = PEER_ALIGN + times + 2 * plan->consumers * sizeof(struct histogram);
+    w->room = bench_share(w->room_bytes);
+    if (!w->room)
+        return -1;
+    w->pace.start_ns = w->room;
+    w->pace.put_ns = (void *)((char *)w->room + PEER_ALIGN);
+    struct histogram *h = (void *)((char *)w->room + PEER_ALIGN + times);
+    for (unsigned i = 0; i < plan->consumers; i++) {
+        w->pace.response[plan->producers + i] = &h[2 * i];
+        w->pace.service[plan->producers + i] = &h[2 * i + 1];
+    }
+    return 0;
+}
+
+/* All are ready, and the first record is due soon. */
+static void await_end(struct work *w)
+{
+    double limit = bench_now_s() + w->plan->seconds + MARGIN_S;
+    while (atomic_load(&w->crew.control->producers_done) < w->shape.producers && bench_now_s() < limit)
+        bench_sleep_ms(5);
+    atomic_store(&w->crew.control->stop, 1);
+}
+
+static const char *run_processes(struct work *w)
+{
+    if (w->peer->init(w->shared, &w->shape))
+        return "cannot be set up";
+    atomic_store(w->pace.start_ns, (uint64_t)((bench_now_s() + 0.1) * 1e9));
+    const char *failure = bench_crew_start(&w->crew, w->cpus, w->shape.producers + w->shape.consumers, process, w);
+    if (!failure)
+        await_end(w);
+    const char *end = bench_crew_finish(&w->crew, 3);
+    if (w->peer->end)
+        w->peer->end(w->shared);
+    return failure ? failure : end;
+}
+
+static void join_histograms(struct work *w)
+{
+    for (unsigned i = w->shape.producers; i < w->shape.producers + w->shape.consumers; i++) {
+        histogram_join(&w->sum[0], w->pace.response[i]);
+        histogram_join(&w->sum[1], w->pace.service[i]);
+    }
+}
+
+/* Points of the curve: 1 / (1 - part) and the value there. */
+static json_t *curve(const struct histogram *h)
+{
+    json_t *points = json_array();
+    for (double rest = 1; rest * (double)h->count >= 1; rest /= 1.5)
+        json_array_append_new(points, json_pack("[f,I]", 1 / rest, (json_int_t)histogram_at(h, 1 - rest)));
+    return points;
+}
+
+static void write_hgrm(const struct work *w, const char *kind, const struct histogram *h)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/%s-%s.hgrm", w->plan->hgrm, w->peer->name, kind);
+    for (int i = (int)strlen(w->plan->hgrm) + 1; i < n; i++)
+        if (path[i] == ' ')
+            path[i] = '-';
+    FILE *out = fopen(path, "w");
+    if (out)
+        histogram_write(h, out, 1);
+    if (!out || fclose(out))
+        perror(path);
+}
+
+static void report(const struct work *w, enum bench_state state, const char *failure, json_t *all)
+{
+    static const char *const kind[] = {"response", "service"};
+    uint64_t taken = 0;
+    for (unsigned i = w->shape.producers; i < w->shape.producers + w->shape.consumers; i++)
+        taken += atomic_load(&w->crew.control->result[i].count);
+    for (unsigned k = 0; k < 2; k++) {
+        json_t *one = json_pack(
+            "{s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:s,s:b,s:f,s:f,s:f,s:o,s:s?}", "system", w->peer->name, "kind", kind[k],
+            "rate", (int)w->plan->rate, "producers", (int)w->shape.producers, "consumers", (int)w->shape.consumers,
+            "batch", (int)w->shape.batch, "payload", (int)w->shape.words * 8, "state", bench_state_name(state),
+            "oversubscribed", (int)(w->crew.count > w->cpus->count), "reached_per_s", (double)taken / w->plan->seconds,
+            "cpu_ns_per_record", taken ? w->crew.cpu_s * 1e9 / (double)taken : 0, "sleeps_per_record",
+            taken ? (double)w->crew.sleeps / (double)taken : 0, "curve", curve(&w->sum[k]), "failure", failure);
+        parts_add_quantiles(one, &w->sum[k]);
+        json_array_append_new(all, one);
+        if (w->plan->hgrm)
+            write_hgrm(w, kind[k], &w->sum[k]);
+    }
+}
+
+static int run_once(const struct peer *peer, const struct pace_plan *plan, const struct bench_cpus *cpus, json_t *all)
+{
+    struct work w = {.peer = peer, .plan = plan, .cpus = cpus};
+    w.shape =
+        (struct peer_shape){plan->producers, plan->consumers, plan->batch, CAPACITY * plan->producers, plan->words};
+    size_t bytes = peer->bytes(&w.shape);
+    w.shared = bench_share(bytes);
+    w.sum = calloc(2, sizeof *w.sum);
+    double before_ns = bench_probe_ns(cpus);
+    const char *failure = bench_crew_open(&w.crew);
+    if (!failure)
+        failure = w.shared && w.sum && !lay_out(&w) ? run_processes(&w) : "no memory";
+    enum bench_state state = bench_state_of(before_ns, bench_probe_ns(cpus));
+    if (failure)
+        fprintf(stderr, "latency: %s: %s\n", peer->name, failure);
+    if (w.room && w.sum) {
+        join_histograms(&w);
+        report(&w, state, failure, all);
+        munmap(w.room, w.room_bytes);
+    }
+    if (w.shared)
+        munmap(w.shared, bytes);
+    free(w.sum);
+    bench_crew_close(&w.crew);
+    return failure && peer_is_ours(peer);
+}
+
+static void print(FILE *out, const json_t *all, const struct pace_plan *p)
+{
+    size_t i;
+    json_t *one;
+    fprintf(out,
+            "\nLatency in an open loop, nanoseconds: %u records a second due, %uP%uC, batches of up to %u, %u bytes\n",
+            p->rate, p->producers, p->consumers, p->batch, p->words * 8);
+    fprintf(out, "  %-18s %-9s %-5s %10s %10s %10s %10s %10s %12s %10s %8s %7s\n", "", "", "state", "p50", "p90", "p99",
+            "p99.9", "p99.99", "max", "reached/s", "cpu ns", "sleeps");
+    json_array_foreach(all, i, one)
+        fprintf(out, "  %-18s %-9s %-5s %10.0f %10.0f %10.0f %10.0f %10.0f %12.0f %10.0f %8.0f %7.3f%s\n",
+                results_text(one, "system"), results_text(one, "kind"), results_text(one, "state"),
+                results_number(one, "p50_ns"), results_number(one, "p90_ns"), results_number(one, "p99_ns"),
+                results_number(one, "p99_9_ns"), results_number(one, "p99_99_ns"), results_number(one, "max_ns"),
+                results_number(one, "reached_per_s"), results_number(one, "cpu_ns_per_record"),
+                results_number(one, "sleeps_per_record"), *results_text(one, "failure") ? "  FAILED" : "");
+}
+
+int pace_run(const struct bench_cpus *cpus, const struct pace_plan *plan, double deadline, json_t *results)
+{
+    const struct peer *list[32];
+    unsigned n = 0;
+    int failures = 0;
+    bool one_to_one = plan->producers == 1 && plan->consumers == 1;
+    json_t *all = json_array();
+    for (const struct peer *const *p = peers; *p; p++)
+        if ((!(*p)->reference || one_to_one) && bench_is_wanted(plan->systems, (*p)->name))
+            list[n++] = *p;
+    for (const struct peer *const *p = peers_waiting; *p; p++)
+        if ((*p)->produce && bench_is_wanted(plan->systems, (*p)->name))
+            list[n++] = *p;
+    for (unsigned i = 0; i < n && bench_now_s() < deadline; i++) {
+        parts_progress("latency", i, n);
+        failures += run_once(list[i], plan, cpus, all);
+    }
+    parts_progress_end();
+    print(stdout, all, plan);
+    json_object_set_new(results, "latency", all);
+    return failures;
+}
+
+static int set_option(struct pace_plan *p, struct results_output *o, int c)
+{
+    switch (c) {
+    case 'r':
+        return results_read_number(&p->rate, optarg, 1, 100000000);
+    case 'p':
+        return results_read_number(&p->producers, optarg, 1, 16);
+    case 'c':
+        return results_read_number(&p->consumers, optarg, 1, 16);
+    case 'b':
+        return results_read_number(&p->batch, optarg, 1, PEER_BATCH_MAX);
+    case 's':
+        return results_read_number(&p->seconds, optarg, 1, 3600);
+    case 'l':
+        if (results_read_number(&p->words, optarg, 8, PEER_WORDS_MAX * 8) || p->words % 8)
+            return -1;
+        p->words /= 8;
+        return 0;
+    case 'y':
+        p->systems = optarg;
+        return 0;
+    case 'g':
+        p->hgrm = optarg;
+        return 0;
+    default:
+        return results_option(o, c, optarg) ? 0 : -1;
+    }
+}
+
+int pace_main(int argc, char **argv)
+{
+    static const struct option options[] = {{"rate", required_argument, 0, 'r'},
+                                            {"producers", required_argument, 0, 'p'},
+                                            {"consumers", required_argument, 0, 'c'},
+                                            {"batch", required_argument, 0, 'b'},
+                                            {"payload", required_argument, 0, 'l'},
+                                            {"seconds", required_argument, 0, 's'},
+                                            {"hgrm", required_argument, 0, 'g'},
+                                            {"systems", required_argument, 0, 'y'},
+                                            RESULTS_OPTIONS};
+    struct results_output output = {0};
+    struct pace_plan plan = {100000, 1, 1, 32, 2, PEER_WORDS, NULL, NULL};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        if (c == 'h' || set_option(&plan, &output, c))
+            return parts_usage(c == 'h' ? stdout : stderr, USAGE);
+    if (optind != argc || (uint64_t)plan.rate * plan.seconds > RECORDS_MAX || plan.rate < plan.producers)
+        return parts_usage(stderr, USAGE);
+    struct bench_cpus cpus;
+    bench_cpus_find(&cpus);
+    json_t *results = results_new("latency", &cpus);
+    return parts_end(results, &output, pace_run(&cpus, &plan, 1e300, results));
+}

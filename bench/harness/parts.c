@@ -1,0 +1,124 @@
+/* parts.c - what the parts of the suite share: progress, quantiles, medians over a list. */
+#include "parts.h"
+
+#include <unistd.h>
+
+#include "../report/results.h"
+
+enum { SAMPLES_MAX = 256 };
+
+static const struct {
+    const char *key;
+    double part;
+} quantiles[] = {{"p50_ns", 0.5},     {"p90_ns", 0.9},       {"p99_ns", 0.99},
+                 {"p99_9_ns", 0.999}, {"p99_99_ns", 0.9999}, {"max_ns", 1}};
+enum { QUANTILES = sizeof quantiles / sizeof *quantiles };
+
+int parts_usage(FILE *to, const char *text)
+{
+    fputs(text, to);
+    return to == stdout ? 0 : 2;
+}
+
+int parts_end(json_t *results, const struct results_output *output, int failures)
+{
+    int error = results_write(results, output);
+    json_decref(results);
+    return failures || error ? 1 : 0;
+}
+
+void parts_progress(const char *part, unsigned done, unsigned all)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%s: run %u of %u\033[K", part, done + 1, all);
+    else if (!done)
+        fprintf(stderr, "%s: %u runs\n", part, all);
+}
+
+void parts_progress_end(void)
+{
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
+}
+
+void parts_add_quantiles(json_t *object, const struct histogram *h)
+{
+    json_object_set_new(object, "count", json_integer((json_int_t)h->count));
+    for (size_t i = 0; i < QUANTILES; i++)
+        json_object_set_new(object, quantiles[i].key, json_integer((json_int_t)histogram_at(h, quantiles[i].part)));
+}
+
+static bool is_such(const json_t *object, const json_t *what)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)what, key, value)
+    {
+        if (!json_equal(json_object_get(object, key), value))
+            return false;
+    }
+    return !json_is_string(json_object_get(object, "failure"));
+}
+
+unsigned parts_count(const json_t *list, const json_t *what)
+{
+    unsigned n = 0;
+    size_t i;
+    json_t *object;
+    json_array_foreach(list, i, object) n += is_such(object, what);
+    return n;
+}
+
+struct bench_summary parts_summary(const json_t *list, const json_t *what, const char *key)
+{
+    double value[SAMPLES_MAX];
+    unsigned n = 0;
+    size_t i;
+    json_t *object;
+    json_array_foreach(list, i, object) if (n < SAMPLES_MAX && is_such(object, what)) value[n++] =
+        results_number(object, key);
+    return bench_summarize(value, n);
+}
+
+void parts_print_quantiles(FILE *out, const json_t *list, const json_t *what)
+{
+    for (size_t i = 0; i < QUANTILES; i++) {
+        struct bench_summary s = parts_summary(list, what, quantiles[i].key);
+        fprintf(out, " %*.0f", i == QUANTILES - 1 ? 12 : 10, i == QUANTILES - 1 ? s.max : s.median);
+    }
+    fputc('\n', out);
+}
+
+/* A number of a file of sysfs, with its K or M; 0 if there is none. `text` gets the rest of it. */
+static double read_size(unsigned index, const char *what, char text[16])
+{
+    char path[96], unit = 0;
+    double value = 0;
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%u/%s", index, what);
+    FILE *f = fopen(path, "r");
+    text[0] = 0;
+    if (!f)
+        return 0;
+    if (fscanf(f, "%lf%c", &value, &unit) < 1 && fscanf(f, "%15s", text) != 1)
+        text[0] = 0;
+    fclose(f);
+    return value * (unit == 'K' ? 1024 : unit == 'M' ? 1024 * 1024 : 1);
+}
+
+const char *parts_cache_of(double bytes)
+{
+    static const char *const names[] = {"", "L1", "L2", "L3", "L4"};
+    char text[16];
+    bool any = false;
+    for (unsigned i = 0; i < 8; i++) {
+        double size = read_size(i, "size", text);
+        unsigned level = (unsigned)read_size(i, "level", text);
+        read_size(i, "type", text);
+        if (!size || !level || level > 4 || text[0] == 'I')
+            continue;
+        any = true;
+        if (bytes <= size)
+            return names[level];
+    }
+    return any ? "memory" : "";
+}

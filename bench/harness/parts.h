@@ -1,0 +1,75 @@
+/* parts.h - the parts of the suite beside `peers`: each measures, prints its table and adds a list to the results. */
+#ifndef BENCH_PARTS_H
+#define BENCH_PARTS_H
+
+#include <jansson.h>
+
+#include "bench.h"
+#include "histogram.h"
+
+/* Each part's run returns how many runs failed, and ends soon after the deadline (seconds of the monotonic clock). */
+
+/* trip.c: round trips */
+int trip_run(const struct bench_cpus *cpus, unsigned repeats, unsigned window_ms, double deadline, json_t *results);
+int trip_main(int argc, char **argv);
+
+/* pace.c: latency in an open loop */
+struct pace_plan {
+    unsigned rate, producers, consumers, batch, seconds, words;
+    const char *hgrm;    /* folder for .hgrm files, or NULL */
+    const char *systems; /* only these; NULL: all */
+};
+int pace_run(const struct bench_cpus *cpus, const struct pace_plan *plan, double deadline, json_t *results);
+int pace_main(int argc, char **argv);
+
+/* flow.c: pipelines with forward, several sources and stages */
+struct flow_plan {
+    unsigned sources, stages, workers, batch, window_ms, repeats;
+    bool rewrite; /* forward with new payloads */
+};
+int flow_run(const struct bench_cpus *cpus, const struct flow_plan *plan, double deadline, json_t *results);
+int flow_main(int argc, char **argv);
+
+/* slow.c: a slow consumer, and what backpressure does */
+struct slow_plan {
+    unsigned sources, work_us, seconds;
+};
+int slow_run(const struct bench_cpus *cpus, const struct slow_plan *plan, json_t *results);
+int slow_main(int argc, char **argv);
+
+/* cost.c: what a record costs as work grows */
+int cost_run(const struct bench_cpus *cpus, bool quick, unsigned repeats, double deadline, json_t *results);
+int cost_main(int argc, char **argv);
+
+/* heal.c: the time from a kill to the last record's delivery */
+int heal_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results);
+int heal_main(int argc, char **argv);
+
+/* tune.c: which settings are good for a given work */
+int tune_main(int argc, char **argv);
+
+/* all.c: the whole suite */
+int all_main(int argc, char **argv);
+
+/* parts.c: what they share. */
+struct results_output;
+
+/* The end of a part: writes the results and gives them back; the exit status. */
+int parts_end(json_t *results, const struct results_output *output, int failures);
+int parts_usage(FILE *to, const char *text); /* the exit status: 0 on stdout, 2 on stderr */
+void parts_progress(const char *part, unsigned done, unsigned all);
+void parts_progress_end(void);
+
+/* Adds count, p50_ns, p90_ns, p99_ns, p99_9_ns, p99_99_ns and max_ns. */
+void parts_add_quantiles(json_t *object, const struct histogram *h);
+
+/* Those objects of a list that have all members of `what`, and did not fail: how many; the median of one number. */
+unsigned parts_count(const json_t *list, const json_t *what);
+struct bench_summary parts_summary(const json_t *list, const json_t *what, const char *key);
+/* The smallest data cache of the first processor that holds so much: "L1", "L2", ...; else "memory"; "" if the kernel
+ * does not tell. */
+const char *parts_cache_of(double bytes);
+
+void parts_print_quantiles(FILE *out, const json_t *list, const json_t *what);
+
+#endif

@@ -1,0 +1,24 @@
+/* feed.h - puts records into a stage as one who heeds the signals does. */
+#ifndef CONVEYOR_CLI_FEED_H
+#define CONVEYOR_CLI_FEED_H
+
+#include <conveyor/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "progress.h"
+
+struct cli_feed {
+    struct cvb_handle *handle;
+    uint32_t stage;
+    bool slow_down; /* heed that signal too, not only the pause */
+    struct cli_progress *progress;
+};
+
+/* Puts all records, or fewer if a signal to this process came: 0 or an error. Counts them and the time stalled. */
+int cli_feed_put(struct cli_feed *f, const struct cvb_record *records, size_t count);
+
+/* Whether a put was refused for lack of room, so that waiting helps. */
+bool cli_is_refusal(int error);
+
+#endif

@@ -1,0 +1,170 @@
+/* picture.c - the picture of `top`: a table each of stages, sources and handles, as wide and as high as the window. */
+#include <string.h>
+
+#include "table.h"
+#include "top.h"
+
+static const char *const order_name[CLI_ORDERS] = {"first use", "name", "fill", "rate"};
+
+/* How wide the columns are; what does not fit is cut on the right, so what matters most stands on the left. */
+struct widths {
+    int name, bar, signal, count, rate;
+};
+enum { PERCENT = 10 }; /* "[] 100.0 %" */
+static const struct widths wide = {16, 20, 18, 8, 10}, narrow = {12, 8, 9, 7, 8};
+
+static int compare(enum cli_order order, const struct cli_row *a, const struct cli_row *b)
+{
+    double x = order == CLI_BY_FILL ? a->fill : a->rate.in + a->rate.out;
+    double y = order == CLI_BY_FILL ? b->fill : b->rate.in + b->rate.out;
+    return order == CLI_BY_AGE ? 0 : order == CLI_BY_NAME ? strcmp(a->name, b->name) : x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* Insertion: there are few rows, and equal ones stay as they are. */
+static void sort(struct cli_row *rows, size_t count, enum cli_order order)
+{
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j && compare(order, &rows[j - 1], &rows[j]) > 0; j--) {
+            struct cli_row kept = rows[j];
+            rows[j] = rows[j - 1];
+            rows[j - 1] = kept;
+        }
+}
+
+static void print_bar(FILE *f, double part, int width)
+{
+    int full = (int)(part * width + 0.5);
+    fputs(" [", f);
+    for (int i = 0; i < width; i++)
+        fputc(i < full ? '#' : '.', f);
+    fprintf(f, "] %5.1f %%", part * 100);
+}
+
+/* A name, blanks up to the width of its column, and a tilde for what is longer. */
+static void print_name(FILE *f, const char *name, int width)
+{
+    int columns = cli_width(name), left = columns > width ? width - 1 : columns;
+    size_t bytes = 0;
+    for (int seen = 0; name[bytes] && (seen += ((unsigned char)name[bytes] & 0xc0) != 0x80) <= left;)
+        bytes++;
+    fprintf(f, "%.*s%s%*s", (int)bytes, name, columns > width ? "~" : "", columns > width ? 0 : width - columns, "");
+}
+
+/* The delay too, where there is room. */
+static void print_signal(FILE *f, const struct widths *w, enum cvb_signal signal, uint32_t delay_ms)
+{
+    char text[32];
+    int n = snprintf(text, sizeof text, "%s", cli_signal_name(signal));
+    if (delay_ms)
+        snprintf(text + n, sizeof text - (size_t)n, " (%u ms)", delay_ms);
+    fprintf(f, "  %-*.*s", w->signal, w->signal, text);
+}
+
+/* The first line of a table. */
+static void print_heading(FILE *f, const struct widths *w, const char *what, const char *const columns[5])
+{
+    fprintf(f, "\n%-*s %-*s  %-*s %*s %*s %*s %*s %*s\n", w->name, what, w->bar + PERCENT, "fill", w->signal, "signal",
+            w->count, columns[0], w->count, columns[1], w->rate, columns[2], w->rate, columns[3], w->rate, columns[4]);
+}
+
+static void print_more(FILE *f, size_t count, size_t shown)
+{
+    if (shown < count)
+        fprintf(f, "and %zu more\n", count - shown);
+}
+
+static void draw_stages(FILE *f, const struct cli_top *t, const struct widths *w)
+{
+    size_t n = t->now.stage_count;
+    for (size_t i = 0; i < n; i++) {
+        const struct cli_stage *s = &t->now.stages[i];
+        const struct cvb_counts *was = i < t->was.stage_count ? &t->was.stages[i].counts : NULL;
+        t->rows[i] = (struct cli_row){.stage = s,
+                                      .name = s->name,
+                                      .fill = s->utilization,
+                                      .rate = cli_rates_between(was, &s->counts, t->seconds)};
+    }
+    sort(t->rows, n, t->order);
+    print_heading(f, w, "STAGE", (const char *const[]){"queued", "leased", "in/s", "out/s", "retry/s"});
+    for (size_t i = 0; i < n; i++) {
+        const struct cli_row *r = &t->rows[i];
+        print_name(f, r->name, w->name);
+        print_bar(f, r->fill, w->bar);
+        print_signal(f, w, r->stage->signal, 0);
+        fprintf(f, " %*u %*u %*.0f %*.0f %*.0f\n", w->count, r->stage->holds.queued, w->count, r->stage->holds.leased,
+                w->rate, r->rate.in, w->rate, r->rate.out, w->rate, r->rate.again);
+    }
+}
+
+static void draw_sources(FILE *f, const struct cli_top *t, const struct widths *w, size_t most)
+{
+    size_t n = t->now.source_count, shown = n > most ? most : n;
+    for (size_t i = 0; i < n; i++) {
+        const struct cli_source *s = &t->now.sources[i];
+        const struct cvb_counts *was = i < t->was.source_count ? &t->was.sources[i].counts : NULL;
+        t->rows[i] = (struct cli_row){.source = s,
+                                      .name = s->name,
+                                      .fill = (double)s->buffered / t->now.settings.max_per_source,
+                                      .rate = cli_rates_between(was, &s->counts, t->seconds)};
+    }
+    sort(t->rows, n, t->order);
+    print_heading(f, w, "SOURCE", (const char *const[]){"buffered", "credits", "in/s", "stalled", ""});
+    for (size_t i = 0; i < shown; i++) {
+        const struct cli_row *r = &t->rows[i];
+        const struct cvb_backpressure *b = &r->source->backpressure;
+        print_name(f, r->name, w->name);
+        print_bar(f, r->fill, w->bar);
+        print_signal(f, w, b->signal, b->signal == CVB_SIGNAL_SLOW_DOWN ? b->delay_ms : 0);
+        fprintf(f, " %*u %*lld %*.0f %*.0f %%\n", w->count, r->source->buffered, w->count,
+                (long long)r->source->credits, w->rate, r->rate.in, w->rate - 2, r->rate.stalled * 100);
+    }
+    print_more(f, n, shown);
+}
+
+/* The counts of the same process at the former look. */
+static const struct cvb_counts *former_counts(const struct cli_top *t, const struct cli_peer *now)
+{
+    for (size_t i = 0; i < t->was.peer_count; i++)
+        if (t->was.peers[i].seat == now->seat && t->was.peers[i].peer.pid == now->peer.pid)
+            return &t->was.peers[i].counts;
+    return NULL;
+}
+
+static void draw_handles(FILE *f, const struct cli_top *t, const struct widths *w, size_t most)
+{
+    size_t n = t->now.peer_count, shown = n > most ? most : n;
+    fprintf(f, "\n%-*s %-8s %8s %8s %*s %*s %*s\n", w->name, "HANDLE (PID)", "state", "leased", "reserved", w->rate,
+            "in/s", w->rate, "out/s", w->rate, "retry/s");
+    for (size_t i = 0; i < shown; i++) {
+        const struct cli_peer *p = &t->now.peers[i];
+        struct cli_rates rate = cli_rates_between(former_counts(t, p), &p->counts, t->seconds);
+        fprintf(f, "%-*d %-8s %8u %8u %*.0f %*.0f %*.0f\n", w->name, (int)p->peer.pid, cli_state_name(p->peer.state),
+                p->holds.leased, p->holds.reserved, w->rate, rate.in, w->rate, rate.out, w->rate, rate.again);
+    }
+    print_more(f, n, shown);
+}
+
+/* How many sources there is room for beside the stages, with at least a third of the rest for handles; what one of the
+ * two does not need is the other's. */
+static size_t room_for_sources(const struct cli_top *t, size_t room)
+{
+    size_t handles = t->now.peer_count < room / 3 ? t->now.peer_count : room / 3;
+    return t->now.source_count < room - handles ? t->now.source_count : room - handles;
+}
+
+void cli_top_draw(FILE *f, const struct cli_top *t, struct cli_window window)
+{
+    char clock[16];
+    const struct widths *w = window.columns < 120 ? &narrow : &wide;
+    size_t fixed = t->now.stage_count + 11, room = window.rows > fixed + 4 ? window.rows - fixed : 4;
+    size_t sources = room_for_sources(t, room);
+    fprintf(f, "%s  by %s (s: by another, q: quit)  segment %s\n\n", cli_wall_clock(clock, sizeof clock),
+            order_name[t->order], t->segment);
+    print_name(f, "all records", w->name);
+    print_bar(f, t->now.utilization, w->bar);
+    fprintf(f, "  %u queued, %u leased, of %u; %llu dead letters\n", t->now.total.queued, t->now.total.leased,
+            t->now.settings.max_total_records, (unsigned long long)t->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued);
+    draw_stages(f, t, w);
+    draw_sources(f, t, w, sources);
+    draw_handles(f, t, w, room - sources);
+}

@@ -1,0 +1,151 @@
+"""Does each part of the suite run, verify what it moved, and write what it says? Short runs; no figure is judged."""
+import json
+import os
+import re
+import subprocess
+import unittest
+
+from bench import BENCH, BenchTest, bench
+
+KERNEL = {"pipe", "POSIX mq", "seqpacket"}  # always there
+LIBRARIES = {"rte_ring": "rte_ring", "ck_ring MPMC": "ck_ring", "boost queue": "boost queue",
+             "boost messages": "boost messages", "ZeroMQ ipc": "ZeroMQ"}
+
+
+class Parts(BenchTest):
+    def part(self, name, *options):
+        """Runs a part; its table and its results."""
+        status, out, err = bench(name, *options, "--json", self.path("r.json"))
+        self.assertEqual(status, 0, out + err)
+        return out, json.loads(self.read("r.json"))
+
+    def assert_quantiles(self, one):
+        values = [one[k] for k in ("p50_ns", "p90_ns", "p99_ns", "p99_9_ns", "p99_99_ns", "max_ns")]
+        self.assertEqual(values, sorted(values), one)
+        self.assertGreater(one["count"], 0, one)
+        self.assertGreater(values[0], 0, one)
+
+    def assert_systems(self, systems, left_out):
+        self.assertLessEqual(KERNEL | {"conveyor", "conveyor reserve", "plain copy"}, systems)
+        for system, name in LIBRARIES.items():
+            self.assertTrue(system in systems or name in left_out, system)
+
+    def test_peers(self):
+        out, r = self.part("peers", "--processes", "1x1", "--batch", "1,128", "--payload", "8,64,1024", "--repeats", 1,
+                           "--window-ms", 30, "--again", 0)
+        self.assert_systems({x["system"] for x in r["runs"]}, r["left_out"])
+        self.assertEqual({x["payload"] for x in r["runs"]}, {8, 64, 1024})
+        for one in r["runs"]:
+            self.assertIsNone(one["failure"], one)
+            self.assertGreater(one["cpu_ns_per_record"], 0, one)
+            self.assertIn(one["state"], ("near", "far", "mixed"))
+        for key in ("cpu", "kernel", "governor", "compiler", "versions", "pinning"):
+            self.assertTrue(r["machine"][key], key)
+        self.assertIn("counts and sums agree", out)
+
+    def test_many_processes(self):
+        out, r = self.part("peers", "--processes", "2x2,1x4,4x1", "--batch", "1,32", "--repeats", 1, "--window-ms", 30,
+                           "--again", 0, "--systems", "conveyor,conveyor reserve,pipe")
+        self.assertEqual(len(r["runs"]), 18)
+        for one in r["runs"]:
+            self.assertIsNone(one["failure"], one)
+            self.assertTrue(0 <= one["fairness"] <= 1, one)
+            self.assertEqual(one["oversubscribed"], one["producers"] + one["consumers"] > r["machine"]["processors"])
+        self.assertEqual("OVERSUBSCRIBED" in out, r["machine"]["processors"] < 5)
+
+    def test_time_costs_repeats_and_not_rows(self):
+        _, r = self.part("peers", "--processes", "1x1", "--repeats", 64, "--window-ms", 20, "--seconds", 5, "--again", 0)
+        self.assertEqual(len({(x["system"], x["batch"]) for x in r["medians"]}), 2 * len(r["systems"]))
+        self.assertLess(len(r["runs"]), 64 * 2 * len(r["systems"]))
+
+    def test_round_trip(self):
+        _, r = self.part("round-trip", "--repeats", 1, "--window-ms", 60)
+        self.assert_systems({x["system"] for x in r["round_trip"]}, r["left_out"])
+        self.assertLessEqual({("conveyor", "spin"), ("conveyor wait", "wait"), ("conveyor wait", "sleep"),
+                              ("raw futex", "sleep")}, {(x["system"], x["mode"]) for x in r["round_trip"]})
+        for one in r["round_trip"]:
+            self.assertIsNone(one["failure"], one)
+            self.assert_quantiles(one)
+
+    def test_latency(self):
+        _, r = self.part("latency", "--rate", 20000, "--seconds", 1, "--hgrm", self.folder, "--systems",
+                         "conveyor,conveyor wait,pipe")
+        self.assertEqual({x["system"] for x in r["latency"]}, {"conveyor", "conveyor wait", "pipe"})
+        for one in r["latency"]:
+            self.assertIsNone(one["failure"], one)
+            self.assert_quantiles(one)
+            self.assertLessEqual(one["count"], 18000)  # the first tenth is not counted
+        by_kind = {k: {x["system"]: x["p50_ns"] for x in r["latency"] if x["kind"] == k} for k in ("response", "service")}
+        for system, service in by_kind["service"].items():
+            self.assertGreaterEqual(by_kind["response"][system], service, system)
+        one = next(x for x in r["latency"] if x["system"] == "conveyor" and x["kind"] == "response")
+        self.assert_hgrm("conveyor-response.hgrm", one)
+
+    def assert_hgrm(self, name, one):
+        lines = self.read(name).splitlines()
+        rows = [tuple(map(float, x.split())) for x in lines if re.match(r" *\d", x)]
+        self.assertEqual([x[:3] for x in rows], sorted(x[:3] for x in rows))
+        self.assertEqual((rows[-1][0], rows[-1][2]), (one["max_ns"], one["count"]))
+        self.assertEqual(next(x[0] for x in rows if x[1] == 0.5), one["p50_ns"])
+
+    def test_pipeline(self):
+        for options in (("--sources", 2, "--stages", 3), ("--stages", 4, "--workers", 2, "--rewrite"), ("--stages", 1)):
+            _, r = self.part("pipeline", *options, "--repeats", 2, "--window-ms", 60)
+            self.assertEqual([x["failure"] for x in r["pipeline"]], [None, None])
+            self.assertTrue(all(x["records_per_s"] > 0 for x in r["pipeline"]))
+
+    def test_backpressure(self):
+        out, r = self.part("backpressure", "--seconds", 1)
+        self.assertIn("OK: no limit was exceeded", out)
+        self.assertIn("pause", {x["signal"] for x in r["backpressure"]})
+        self.assertGreater(r["backpressure_summary"][0]["stalled_s"], 0)
+        self.assertLessEqual(max(x["buffered"] for x in r["backpressure"]), 3000)
+
+    def test_cost(self):
+        _, r = self.part("cost", "--quick", "--repeats", 1)
+        self.assertEqual({x["what"] for x in r["cost"]}, {"capacity, nearly empty", "capacity, half full", "stages",
+                                                         "sources", "handles", "payload bytes"})
+        self.assertTrue(all(x["ns_per_record"] > 0 and x["bytes_per_record"] > 0 for x in r["cost"]))
+
+    def test_heal(self):
+        # How long it takes when others are busy is a figure; a machine under load may show none within the limit.
+        status, _, err = bench("heal", "--repeats", 2, "--json", self.path("r.json"))
+        healed = json.loads(self.read("r.json"))["heal"]
+        self.assertEqual(sorted(x["batch"] for x in healed if x["mode"] == "idle"), [1, 1, 32, 32])
+        self.assertTrue(all(x["ms"] > 0 for x in healed))
+        self.assertEqual((status, err.count("not all")), (int(len(healed) < 8), 8 - len(healed)))
+
+    def test_tune(self):
+        out, r = self.part("tune", "--quick", "--record-size", 100)
+        self.assertEqual({x["what"] for x in r["tune"]}, {"batch", "room", "thresholds", "waiting", "payload size"})
+        for what in {x["what"] for x in r["tune"]}:
+            self.assertEqual(sum(x["chosen"] for x in r["tune"] if x["what"] == what), 1, what)
+        command = re.search(r"conveyor create NAME (.*?)\\\n(.*)", out)
+        self.assertIn("--payload-size", command[1])
+        self.assertIn("--resume-threshold", command[2])
+
+    def test_nothing_is_left_behind(self):
+        bench_id = self.start_and_name("peers", "--processes", "1x1", "--repeats", 1, "--window-ms", 20, "--again", 0)
+        for folder in ("/dev/shm", "/dev/mqueue"):
+            if os.path.isdir(folder):
+                self.assertEqual([x for x in os.listdir(folder) if bench_id in x], [])
+
+    def start_and_name(self, *arguments):
+        """Runs the suite to its end; the process id that all its names carry."""
+        process = subprocess.Popen([BENCH, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.assertEqual(process.wait(timeout=100), 0)
+        return "-%d" % process.pid
+
+    def test_wrong_usage(self):
+        for arguments in ([], ["nothing"], ["peers", "--batch", "0"], ["peers", "--payload", "12"],
+                          ["peers", "--processes", "1"], ["latency", "--rate", "x"], ["round-trip", "more"],
+                          ["pipeline", "--stages", "99"], ["tune", "--record-size", "0"], ["heal", "--repeats", "-1"],
+                          ["report"], ["all", "--seconds", "1"]):
+            status, _, err = bench(*arguments)
+            self.assertEqual(status, 2, arguments)
+            self.assertIn("usage: ", err)
+        for name in re.findall(r"^  ([a-z-]+)  ", bench("--help")[1], re.M):
+            self.assertEqual(bench(name, "--help")[0], 0, name)
+
+
+unittest.main()
