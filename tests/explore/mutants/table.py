@@ -146,9 +146,9 @@ MUTANTS = [
         ("lib/idle.c", "    uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    cvb_store64_rlx(&unit->generation, next);",
          "    uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, next);")]),
     ("LISTLATE", "a unit listed after it became idle", ["single", "mixed"], [
-        ("lib/idle.c", "    if (!quick || !append(h, u, key_of(&has)))", "    if (!quick)"),
+        ("lib/idle.c", "    if (!quick || !append(h, u, h->parked_key))", "    if (!quick)"),
         ("lib/idle.c", "    h->noisy = !quiet(h, has.source, has.stage);\n",
-         "    append(h, u, key_of(&has));\n    h->noisy = !quiet(h, has.source, has.stage);\n")]),
+         "    append(h, u, h->parked_key);\n    h->noisy = !quiet(h, has.source, has.stage);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
         ("lib/idle.c", "    reclaim(h, refusal, want);\n    return true;", "    return true;")]),
     ("NOVERSION", "a refusal does not look at the versions again", ["rounds", "split"], [
