@@ -10,6 +10,10 @@ EXPLAINED = {
     ("ring.c", "read_queued", "*"): CAS,
     ("ring.c", "bump", "*"): "the payload came with the word before; the slot's CAS that follows releases both (P1)",
     ("ring.c", "cvb_publish_helped", "cvb_load64_acq"): "a stale look makes the slot's CAS fail",
+    ("ring.c", "cvb_publish_helped", "cvb_cas64"): "the owner's release of the word reaches the taker without the helper (P2)",
+    ("ring.c", "find_head", "cvb_load64_acq"): "needed, so that the word is not older than its slot and the head does not pass a "
+    "record; the models drain with a handle that has not passed it",
+    ("name.c", "intern", "*"): "after its own CAS, which has acquired",
     ("ring.c", "cvb_enqueue", "cvb_cas_pair"): "the slot's CAS that follows releases it (P1); a helper reads it after a death, or fails its CAS",
     ("ring.c", "lease", "*"): "the slot's acquire has brought the unit (P1); LEASED is read by others after a death only",
     ("ring.c", "lease_part", "*"): "the seat's own word",
