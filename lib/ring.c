@@ -210,6 +210,8 @@ static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsig
     int error = cvb_split_queued(h, u, w, want, unit);
     if (!error)
         *word = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
+    if (!error && cvb_mask_count(cvb_hi_mask(word->hi)) > want)
+        return CVB_ECORRUPT; /* the caller has room for so many */
     return error;
 }
 

@@ -53,8 +53,10 @@ int main(void)
         handles[s].idle = (char *)lists;
         handles[s].idle_stride = sizeof lists[0];
         handles[s].idle_mask = 0;
-        for (unsigned i = 0; i < CVB_LOOKS; i++)
-            handles[s].look[i].from = from[s];
+        handles[s].looked = &handles[s].look[0]; /* it has put records of this kind before */
+        handles[s].look[0].want = (struct cvb_want){0, 1, 1, 0};
+        handles[s].look[0].key = cvb_idle_key(&handles[s].look[0].want);
+        handles[s].look[0].from = from[s];
     }
     payloads[0] = 7;
     model_word(0, CVB_LEASED, 0, 1, 1, 0);

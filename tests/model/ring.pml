@@ -194,7 +194,7 @@ proctype recoverer(byte me) {
   LOCALS;
   if
   :: victim != NOBODY -> recover()
-  :: ended == 4 -> skip
+  :: ended >= 4 -> skip
   fi;
 over:
   ended++

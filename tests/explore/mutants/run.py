@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True  # leave no files beside the sources
 from table import EXPLAINED, MUTANTS, SLOW
 
 HERE = os.path.dirname(os.path.abspath(__file__))
