@@ -164,9 +164,9 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
 }
 
 /* Puts up to n records of one kind as one unit; returns how many. */
-static int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
+CVB_FLAT static int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
 {
-    uint32_t u;
+    uint32_t u = CVB_NO_UNIT;
     struct cvb_pair w;
     int error = cvb_obtain(h, stage, r, n, &u, &w);
     if (error)

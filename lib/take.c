@@ -52,7 +52,7 @@ static int lease_deliverable(struct cvb_handle *h, uint32_t stage, size_t want, 
     }
 }
 
-int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
+CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
     int error = cvb_handle_check(h);
     if (error || (count && !leases) || count > INT32_MAX)
