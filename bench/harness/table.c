@@ -195,7 +195,9 @@ static void print_remarks(FILE *out, const struct bench_suite *s)
         fprintf(out, "%u runs were done again because the machine changed while they ran, or others took much of it\n",
                 s->repeated);
     if (s->disturbed)
-        fprintf(out, "DISTURBED: during %u of %u runs other processes took more than %.0f %% of the processors\n",
+        fprintf(out,
+                "DISTURBED: during %u of %u runs other processes took more than %.0f %% of the processors;\n"
+                "these count only where there are no others\n",
                 s->disturbed, s->run_count, BENCH_OTHERS_MAX * 100);
     if (s->dropped)
         fprintf(out, "%u of %u runs were left out: the time was over\n", s->dropped, s->planned);
