@@ -167,7 +167,7 @@ int cvb_refill(struct cvb_handle *h, uint32_t u, uint32_t stage)
 }
 
 /* RES or LEASED of this seat -> FREE, and its credits come back. For a lease, opening the journal settles it. */
-int cvb_give(struct cvb_handle *h, uint32_t u)
+CVB_RARE int cvb_give(struct cvb_handle *h, uint32_t u)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     struct cvb_pair w = cvb_load_pair(&unit->word);

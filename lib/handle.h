@@ -9,6 +9,7 @@
 
 /* All that a function of the hot path calls becomes part of it: a fifth fewer instructions. */
 #define CVB_FLAT __attribute__((flatten))
+#define CVB_RARE __attribute__((noinline)) /* but for these */
 #define CVB_NO_UNIT UINT32_MAX
 #define CVB_NO_CLASS UINT32_MAX
 #define CVB_WAIT_MAX 64u
@@ -46,7 +47,9 @@ struct cvb_open {
 };
 
 /* For one kind of put: idle units that were seen and not tried yet, and where the next look begins. */
-#define CVB_LOOKS 4u
+#ifndef CVB_LOOKS
+#define CVB_LOOKS 64u
+#endif
 #define CVB_LOOK_MOST 32u
 struct cvb_sight {
     uint64_t *at, entry;
@@ -90,6 +93,7 @@ struct cvb_handle {
     struct cvb_ends *ends;        /* by stage */
     struct cvb_refusal refusal;
     uint32_t refused_class;      /* of the last put, if memory refused it */
+    uint32_t calls;              /* puts and gets */
     uint64_t recover_ns;         /* when this handle looked for dead peers last */
     uint32_t spin;               /* turns before a wait sleeps */
     unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */

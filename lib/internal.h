@@ -113,6 +113,7 @@ int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state);
 int cvb_recover_reserved(struct cvb_handle *h);
 int cvb_leave(struct cvb_handle *h);
 bool cvb_recover_at_times(struct cvb_handle *h);
+void cvb_recover_when_due(struct cvb_handle *h);
 int cvb_return_unit(struct cvb_handle *h, uint32_t unit, uint32_t unused);
 /* put.c */
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);

@@ -125,8 +125,8 @@ static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record 
 }
 
 /* Counters move: a unit for up to n records gets its credits anew. */
-static int obtain_new(struct cvb_handle *h, const struct cvb_want *want, const struct cvb_record *r, uint32_t *u,
-                      struct cvb_pair *w)
+CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want, const struct cvb_record *r,
+                               uint32_t *u, struct cvb_pair *w)
 {
     int error;
     unsigned n = want->count;
@@ -193,6 +193,7 @@ int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struc
         error = CVB_EUNKNOWN;
     if (error || (count && !records) || count > INT32_MAX)
         return error ? error : CVB_EINVAL;
+    cvb_recover_when_due(h);
     while (done < count && !error) {
         error = cvb_record_check(h, &records[done]);
         unsigned n = error ? 0 : run_length(h, &records[done], count - done);

@@ -7,7 +7,7 @@
  */
 #include "internal.h"
 
-int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
+CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     struct cvb_pair w = cvb_load_pair(&unit->word);

@@ -96,7 +96,7 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
 
 /* A QUEUED unit (seen, halves of one moment) gets into its slot, or into a later one; whoever calls. Returns only when
  * it was seen in its slot, or not QUEUED any more. */
-int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
+CVB_RARE int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
 {
     uint32_t stage = cvb_hi_stage(seen.hi), bits = h->ends[stage].bits;
     uint64_t *ring = h->ends[stage].ring, index = h->ends[stage].mask;
@@ -204,8 +204,8 @@ static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t positi
         prefetch_payloads_of(h, unit_ahead(h, stage, near), records);
 }
 
-static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit,
-                      struct cvb_pair *word)
+CVB_RARE static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit,
+                               struct cvb_pair *word)
 {
     int error = cvb_split_queued(h, u, w, want, unit);
     if (!error)

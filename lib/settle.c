@@ -83,7 +83,8 @@ static int settle_members(struct cvb_handle *h, uint32_t lease, uint32_t *member
 
 /* Settles leases or reservations, unit by unit, as many as stage *to has room for, if it is not NULL; *done counts
  * those that went through before an error. */
-int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done)
+CVB_RARE int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to,
+                        size_t *done)
 {
     int error = cvb_places_check(h, p);
     for (size_t i = 0, n; !error && i < p->count; i += n) {

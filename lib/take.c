@@ -60,6 +60,7 @@ CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_leas
     if (stage >= h->segment.settings.max_stages)
         return CVB_EUNKNOWN;
     size_t done = 0;
+    cvb_recover_when_due(h);
     while (done < count) {
         uint32_t u;
         struct cvb_pair w;

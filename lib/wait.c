@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #define SLICE_NS UINT64_C(50000000) /* the longest sleep without a look of one's own */
+#define SHORT_SLEEP_NS UINT64_C(100000)
 #ifndef CVB_SPIN_MAX
 #define CVB_SPIN_MAX 1024u
 #define CVB_SPIN_MIN 16u
@@ -175,6 +176,8 @@ static int wait_for(struct cvb_handle *h, const struct wait *w, int64_t timeout_
         }
     }
     *slept_ns = now - start;
+    if (there > 0 && *slept_ns < SHORT_SLEEP_NS) /* a longer spin would have been the quicker way */
+        h->spin = h->spin < CVB_SPIN_MAX / 4 ? (h->spin + CVB_SPIN_MIN) * 4 : CVB_SPIN_MAX;
     return there ? there : CVB_ETIMEDOUT;
 }
 
