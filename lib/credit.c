@@ -146,6 +146,8 @@ int cvb_refill(struct cvb_handle *h, uint32_t u, uint32_t stage)
     struct cvb_journal f = {.unit = u, .before = w, .count = cvb_mask_count(mask), .stage = (uint16_t)stage};
     f.stage2 = f.stage;
     f.source = cvb_load16_rlx(&unit->source);
+    if (f.source >= h->segment.settings.max_sources)
+        return CVB_ECORRUPT;
     cvb_journal_open(h, CVB_OP_REFILL, &f);
     for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_TAKE_STAGE; step++) {
         int done = cvb_counter_step(h, h->seat, h->seq, (enum cvb_step)step, &f, true);

@@ -221,6 +221,7 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     struct cvb_pair idle = {cvb_lo_generation(CVB_IDLE, next), w.hi};
     cvb_store64_seq(&unit->word.lo, idle.lo);
     appended(h);
+    cvb_fence_after_cas(); /* a sleeper has seen it IDLE, or is seen */
     h->noisy = !quiet(h, has.source, has.stage);
     if (h->noisy && claim(h, u, &idle)) /* somebody waits for it */
         return cvb_give(h, u);

@@ -19,7 +19,7 @@ uint32_t cvb_lowest(uint32_t mask, unsigned n)
 static uint32_t fill(struct cvb_handle *h, uint32_t t, uint32_t bits, uint32_t t2)
 {
     uint32_t used = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, t2)->word.hi)), places = 0;
-    for (; bits; bits &= bits - 1) {
+    for (; bits && ~(used | places); bits &= bits - 1) { /* there is a place for each, unless the mask is corrupt */
         uint32_t place = ~(used | places) & -~(used | places);
         struct cvb_member *a = cvb_member_at(h, t, (unsigned)__builtin_ctz(bits));
         struct cvb_member *b = cvb_member_at(h, t2, (unsigned)__builtin_ctz(place));

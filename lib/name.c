@@ -100,10 +100,11 @@ static int name_of(struct cvb_handle *h, int kind, uint32_t id, char *text)
     if (reference > limit + h->segment.settings.max_handles + 1)
         return CVB_ECORRUPT;
     const struct cvb_name *name = name_slot(h, kind, reference - 1);
-    if (name->length > CVB_NAME_MAX)
+    uint8_t length = *(const volatile uint8_t *)&name->length; /* once: it may change after it was checked */
+    if (length > CVB_NAME_MAX)
         return CVB_ECORRUPT;
-    memcpy(text, name->text, name->length);
-    text[name->length] = 0;
+    memcpy(text, name->text, length);
+    text[length] = 0;
     return 0;
 }
 

@@ -158,15 +158,17 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
 {
     struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
     int error = cvb_claim_idle(h, &want, false, u, w) ? 0 : obtain_new(h, &want, r, u, w);
+    if (!error && (!cvb_hi_mask(w->hi) || cvb_mask_count(cvb_hi_mask(w->hi)) > n))
+        return CVB_ECORRUPT; /* the caller has so many records */
     if (!error)
         cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
     return error;
 }
 
 /* Puts up to n records of one kind as one unit; returns how many. */
-static int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
+CVB_FLAT static int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
 {
-    uint32_t u;
+    uint32_t u = CVB_NO_UNIT;
     struct cvb_pair w;
     int error = cvb_obtain(h, stage, r, n, &u, &w);
     if (error)

@@ -140,10 +140,14 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
     return 0;
 }
 
-/* How far ahead of the head units are fetched, and their first payloads, of units that were fetched before. Of units of
- * many records the next one is far enough, and two ahead is where the producer may be at work. */
-#define AHEAD_UNITS 8u
-#define AHEAD_PAYLOADS 4u
+/* A line of the ring. What a consumer reads ahead of the head it must not read where a producer is at work: each look
+ * takes the line from him, both become slow, and the ring stays short. So it looks once a line whether the next line is
+ * full, and only then at what is in it. */
+#define LINE_SLOTS 8u
+#define AHEAD_PAYLOADS 4u /* units; of long trains one */
+#ifndef CVB_STREAM_PAUSES
+#define CVB_STREAM_PAUSES 8u
+#endif
 
 static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
@@ -153,23 +157,51 @@ static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t positi
     return there ? slot_unit(slot) : CVB_NO_UNIT;
 }
 
+static void prefetch_unit(struct cvb_handle *h, uint32_t unit)
+{
+    if (unit != CVB_NO_UNIT)
+        cvb_prefetch_write(cvb_unit_at(h, unit));
+}
+
+/* The first payloads of a unit of so many records. */
+static void prefetch_payloads_of(struct cvb_handle *h, uint32_t unit, unsigned records)
+{
+    unsigned n = unit == CVB_NO_UNIT ? 0 : cvb_payloads_ahead(records), room = n ? cvb_unit_room(h, unit) : 0;
+    for (unsigned i = 0; i < n && i < room; i++) {
+        char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, unit, i)->cell), 0);
+        if (payload)
+            __builtin_prefetch(payload);
+    }
+}
+
+/* Is the line after this one full? A consumer that comes near the producers waits a moment, once, for them to go ahead:
+ * where every line is still on its way both sides are slower than that. */
+static bool next_line_full(struct cvb_handle *h, uint32_t stage, uint64_t position, uint64_t last)
+{
+    if (unit_ahead(h, stage, last) != CVB_NO_UNIT)
+        return true;
+    if (h->ends[stage].full <= position)
+        return false;
+    for (unsigned i = 0; i < CVB_STREAM_PAUSES; i++)
+        cvb_pause();
+    return unit_ahead(h, stage, last) != CVB_NO_UNIT;
+}
+
 /* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.
  */
 static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
 {
-    bool train = records > 4;
-    uint32_t far = unit_ahead(h, stage, position + (train ? 2 : AHEAD_UNITS));
-    uint32_t near = unit_ahead(h, stage, position + (train ? 1 : AHEAD_PAYLOADS));
-    if (far != CVB_NO_UNIT)
-        cvb_prefetch_write(cvb_unit_at(h, far));
-    if (near == CVB_NO_UNIT)
+    struct cvb_ends *e = &h->ends[stage];
+    uint64_t next = (position | (LINE_SLOTS - 1)) + 1, near = position + AHEAD_PAYLOADS;
+    if (records > 8)
         return;
-    unsigned n = cvb_payloads_ahead(records), room = cvb_unit_room(h, near);
-    for (unsigned i = 0; i < n && i < room; i++) {
-        char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, near, i)->cell), 0);
-        if (payload)
-            __builtin_prefetch(payload);
+    if (position % LINE_SLOTS == 0 && next_line_full(h, stage, position, next + LINE_SLOTS - 1)) {
+        e->full = next + LINE_SLOTS;
+        for (unsigned i = 0; i < LINE_SLOTS; i++)
+            prefetch_unit(h, unit_ahead(h, stage, next + i));
     }
+    if (near < e->full)
+        prefetch_payloads_of(h, unit_ahead(h, stage, near), records);
 }
 
 static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit,
@@ -178,6 +210,8 @@ static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsig
     int error = cvb_split_queued(h, u, w, want, unit);
     if (!error)
         *word = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
+    if (!error && cvb_mask_count(cvb_hi_mask(word->hi)) > want)
+        return CVB_ECORRUPT; /* the caller has room for so many */
     return error;
 }
 

@@ -170,7 +170,7 @@ static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
     return error;
 }
 
-int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
+CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);

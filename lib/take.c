@@ -27,7 +27,7 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct 
         lease.length = cvb_load32_rlx(&m->length);
         lease.payload = cvb_payload(h, cvb_load32_rlx(&m->cell), lease.length);
         lease.place.member = (uint16_t)i;
-        if (!lease.payload)
+        if (!lease.payload || lease.length > h->segment.settings.payload_size)
             return CVB_ECORRUPT;
         __builtin_prefetch(lease.payload);
         out[n] = lease;
@@ -52,7 +52,7 @@ static int lease_deliverable(struct cvb_handle *h, uint32_t stage, size_t want, 
     }
 }
 
-int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
+CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
     int error = cvb_handle_check(h);
     if (error || (count && !leases) || count > INT32_MAX)

@@ -64,6 +64,7 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
                 return 0;
             }
             cvb_and64(&bits[word], ~bit);
+            cvb_fence_after_cas(); /* with the one in cvb_set_free_hint: one of the two sees the other */
             if (looks_free(h, u, bitmap))
                 cvb_or64(&bits[word], bit);
         }
@@ -102,6 +103,7 @@ void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
     if (which == g->bitmap_count)
         return; /* corrupt; whoever uses the unit says so */
     uint64_t *word = &cvb_bitmap_at(h, which)[u / 64], bit = UINT64_C(1) << u % 64;
+    cvb_fence_after_cas();
     if (!(cvb_load64_acq(word) & bit))
         cvb_or64(word, bit);
     if (mask)

@@ -17,6 +17,7 @@
 
 #define FULL_S 575.0
 #define QUICK_S 112.0
+#define PARTS 0.65 /* of the time is for all but the comparison, at most */
 
 struct wish {
     bool quick;
@@ -38,17 +39,24 @@ static int run_pipelines(const struct bench_cpus *cpus, bool quick, double deadl
     return failures;
 }
 
-/* Everything but the comparison. No part may take more than a third of the time. */
-static int run_parts(const struct bench_cpus *cpus, const struct wish *w, double third, json_t *results)
+/* A part ends after a quarter of the time, and when what is left is the comparison's. */
+static double deadline(double start, double all)
+{
+    double quarter = bench_now_s() + all / 4, last = start + all * PARTS;
+    return quarter < last ? quarter : last;
+}
+
+/* Everything but the comparison. */
+static int run_parts(const struct bench_cpus *cpus, const struct wish *w, double start, double all, json_t *results)
 {
     struct pace_plan pace = {w->rate, 1, 1, 32, w->quick ? 1 : 2, PEER_WORDS, w->hgrm, NULL};
     struct slow_plan slow = {3, 100, w->quick ? 2 : 4};
-    int failures = cost_run(cpus, w->quick, 3, bench_now_s() + third, results);
-    failures += heal_run(cpus, w->quick ? 3 : 10, bench_now_s() + third, results);
-    failures += slow_run(cpus, &slow, results);
-    failures += run_pipelines(cpus, w->quick, bench_now_s() + third, results);
-    failures += trip_run(cpus, w->quick ? 3 : 7, w->quick ? 60 : 120, bench_now_s() + third, results);
-    return failures + pace_run(cpus, &pace, bench_now_s() + third, results);
+    int failures = slow_run(cpus, &slow, results);
+    failures += cost_run(cpus, w->quick, 3, deadline(start, all), results);
+    failures += heal_run(cpus, w->quick ? 3 : 10, deadline(start, all), results);
+    failures += run_pipelines(cpus, w->quick, deadline(start, all), results);
+    failures += trip_run(cpus, w->quick ? 3 : 7, w->quick ? 60 : 120, deadline(start, all), results);
+    return failures + pace_run(cpus, &pace, deadline(start, all), results);
 }
 
 static int run(const struct wish *w, const struct results_output *output)
@@ -58,15 +66,13 @@ static int run(const struct wish *w, const struct results_output *output)
     bench_cpus_find(&suite.cpus);
     json_t *results = results_new("all", &suite.cpus);
     results_describe(results, stdout);
-    int failures = run_parts(&suite.cpus, w, all / 3, results);
+    int failures = run_parts(&suite.cpus, w, start, all, results);
     double left = all - (bench_now_s() - start);
     bench_peers_default(&suite, w->quick, left > 5 ? left : 5);
     failures += bench_peers_run(&suite, results);
     printf("%s after %.0f s\n", failures ? "NOT OK: some runs failed (see above)" : "OK: all parts ended well",
            bench_now_s() - start);
-    int error = results_write(results, output);
-    json_decref(results);
-    return failures || error ? 1 : 0;
+    return parts_end(results, output, failures);
 }
 
 int all_main(int argc, char **argv)

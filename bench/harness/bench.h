@@ -75,8 +75,12 @@ struct bench_suite {
     unsigned planned, run_count, failures, stuck, unfit, repeated, dropped, disturbed;
 };
 int bench_suite_run(struct bench_suite *suite);
+/* The records a second of all runs that went well, and any other number of theirs, by its place in a run. What others
+ * disturbed counts only if there is nothing else. */
 struct bench_summary bench_suite_summary(const struct bench_suite *suite, const struct peer *peer,
                                          const struct peer_shape *shape, enum bench_state state);
+struct bench_summary bench_suite_figure(const struct bench_suite *suite, const struct peer *peer,
+                                        const struct peer_shape *shape, enum bench_state state, size_t field);
 struct peer_shape bench_suite_shape(const struct bench_suite *suite, const struct bench_group *group, unsigned batch);
 
 /* table.c */

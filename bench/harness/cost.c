@@ -148,9 +148,9 @@ static int measure(struct bench *b, double *ns)
         error = put(b, turn);
     if (behind > once)
         once = 2 * behind; /* every cell once */
-    return error                                                  ? error
-           : (error = rounds(b, &turn, behind, WARM_S, once, ns)) ? error
-                                                                  : rounds(b, &turn, behind, WINDOW_S, 0, ns);
+    if (!error)
+        error = rounds(b, &turn, behind, WARM_S, once, ns);
+    return error ? error : rounds(b, &turn, behind, WINDOW_S, 0, ns);
 }
 
 static int run_once(const struct point *p, unsigned repeat, const struct bench_cpus *cpus, json_t *all)
@@ -296,8 +296,5 @@ int cost_main(int argc, char **argv)
     struct bench_cpus cpus;
     bench_cpus_find(&cpus);
     json_t *results = results_new("cost", &cpus);
-    int status = cost_run(&cpus, quick, repeats, 1e300, results);
-    status |= results_write(results, &output);
-    json_decref(results);
-    return status ? 1 : 0;
+    return parts_end(results, &output, cost_run(&cpus, quick, repeats, 1e300, results));
 }

@@ -254,6 +254,10 @@ static void print(FILE *out, const json_t *all, const struct flow_plan *p, const
         json_pack("{s:s,s:i,s:i,s:i,s:i}", "mode", p->rewrite ? "rewrite" : "forward", "sources", (int)p->sources,
                   "stages", (int)p->stages, "workers", (int)p->workers, "batch", (int)p->batch);
     struct bench_summary rate = parts_summary(all, what, "records_per_s");
+    if (!rate.n) {
+        json_decref(what);
+        return;
+    }
     fprintf(out,
             "  %u sources, %u stages, %u workers each, batch %-3u %-8s %6.2f (%.2f-%.2f) M/s, %.0f ns of processor, "
             "%.4f sleeps a record%s\n",
@@ -320,8 +324,5 @@ int flow_main(int argc, char **argv)
     struct bench_cpus cpus;
     bench_cpus_find(&cpus);
     json_t *results = results_new("pipeline", &cpus);
-    int status = flow_run(&cpus, &plan, 1e300, results);
-    status |= results_write(results, &output);
-    json_decref(results);
-    return status ? 1 : 0;
+    return parts_end(results, &output, flow_run(&cpus, &plan, 1e300, results));
 }

@@ -247,8 +247,5 @@ int heal_main(int argc, char **argv)
     struct bench_cpus cpus;
     bench_cpus_find(&cpus);
     json_t *results = results_new("heal", &cpus);
-    int status = heal_run(&cpus, repeats, 1e300, results);
-    status |= results_write(results, &output);
-    json_decref(results);
-    return status ? 1 : 0;
+    return parts_end(results, &output, heal_run(&cpus, repeats, 1e300, results));
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../report/results.h"
+#include "parts.h"
 
 #define USAGE                                                                                                          \
     "usage: conveyor-bench peers [--quick] [--batch N,...] [--processes PxC,...] [--payload BYTES,...] [--repeats "    \
@@ -33,12 +34,6 @@ struct wish {
     const char *systems;
     bool quick;
 };
-
-static int usage(FILE *to, int status)
-{
-    fputs(USAGE, to);
-    return status;
-}
 
 static int read_list(unsigned *list, unsigned *count, char *text, unsigned most)
 {
@@ -187,11 +182,7 @@ static int run(struct bench_suite *s, const struct results_output *output)
     bench_cpus_find(&s->cpus);
     json_t *results = results_new("peers", &s->cpus);
     results_describe(results, stdout);
-    int status = bench_peers_run(s, results);
-    if (results_write(results, output))
-        status = 1;
-    json_decref(results);
-    return status;
+    return parts_end(results, output, bench_peers_run(s, results));
 }
 
 int bench_peers_main(int argc, char **argv)
@@ -212,11 +203,11 @@ int bench_peers_main(int argc, char **argv)
     struct wish wish = {.again = 2};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'h')
-            return usage(stdout, 0);
+            return parts_usage(stdout, USAGE);
         if (!results_option(&output, c, optarg) && set_option(&wish, c))
-            return usage(stderr, 2);
+            return parts_usage(stderr, USAGE);
     }
     if (optind != argc || set_suite(&suite, &wish))
-        return usage(stderr, 2);
+        return parts_usage(stderr, USAGE);
     return run(&suite, &output);
 }

@@ -256,8 +256,5 @@ int pace_main(int argc, char **argv)
     struct bench_cpus cpus;
     bench_cpus_find(&cpus);
     json_t *results = results_new("latency", &cpus);
-    int status = pace_run(&cpus, &plan, 1e300, results);
-    status |= results_write(results, &output);
-    json_decref(results);
-    return status ? 1 : 0;
+    return parts_end(results, &output, pace_run(&cpus, &plan, 1e300, results));
 }

@@ -20,6 +20,13 @@ int parts_usage(FILE *to, const char *text)
     return to == stdout ? 0 : 2;
 }
 
+int parts_end(json_t *results, const struct results_output *output, int failures)
+{
+    int error = results_write(results, output);
+    json_decref(results);
+    return failures || error ? 1 : 0;
+}
+
 void parts_progress(const char *part, unsigned done, unsigned all)
 {
     if (isatty(STDERR_FILENO))

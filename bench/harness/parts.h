@@ -52,6 +52,10 @@ int tune_main(int argc, char **argv);
 int all_main(int argc, char **argv);
 
 /* parts.c: what they share. */
+struct results_output;
+
+/* The end of a part: writes the results and gives them back; the exit status. */
+int parts_end(json_t *results, const struct results_output *output, int failures);
 int parts_usage(FILE *to, const char *text); /* the exit status: 0 on stdout, 2 on stderr */
 void parts_progress(const char *part, unsigned done, unsigned all);
 void parts_progress_end(void);

@@ -263,8 +263,5 @@ int slow_main(int argc, char **argv)
     struct bench_cpus cpus;
     bench_cpus_find(&cpus);
     json_t *results = results_new("backpressure", &cpus);
-    int status = slow_run(&cpus, &plan, results);
-    status |= results_write(results, &output);
-    json_decref(results);
-    return status ? 1 : 0;
+    return parts_end(results, &output, slow_run(&cpus, &plan, results));
 }

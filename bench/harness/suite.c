@@ -132,15 +132,31 @@ int bench_suite_run(struct bench_suite *s)
     return 0;
 }
 
-struct bench_summary bench_suite_summary(const struct bench_suite *s, const struct peer *peer,
-                                         const struct peer_shape *shape, enum bench_state state)
+/* Takes the runs that were disturbed, or those that were not. */
+static unsigned gather(const struct bench_suite *s, const struct bench_run *like, size_t field, bool disturbed,
+                       double value[64])
 {
-    double rate[64];
     unsigned n = 0;
     for (unsigned i = 0; i < s->run_count && n < 64; i++) {
         const struct bench_run *r = &s->runs[i];
-        if (r->peer == peer && !memcmp(&r->shape, shape, sizeof *shape) && r->state == state && !r->failure)
-            rate[n++] = r->records_per_s;
+        if (r->peer == like->peer && !memcmp(&r->shape, &like->shape, sizeof r->shape) && r->state == like->state &&
+            !r->failure && (r->others > BENCH_OTHERS_MAX) == disturbed)
+            value[n++] = *(const double *)(const void *)((const char *)r + field);
     }
-    return bench_summarize(rate, n);
+    return n;
+}
+
+struct bench_summary bench_suite_figure(const struct bench_suite *s, const struct peer *peer,
+                                        const struct peer_shape *shape, enum bench_state state, size_t field)
+{
+    struct bench_run like = {.peer = peer, .shape = *shape, .state = state};
+    double value[64];
+    unsigned n = gather(s, &like, field, false, value);
+    return bench_summarize(value, n ? n : gather(s, &like, field, true, value));
+}
+
+struct bench_summary bench_suite_summary(const struct bench_suite *s, const struct peer *peer,
+                                         const struct peer_shape *shape, enum bench_state state)
+{
+    return bench_suite_figure(s, peer, shape, state, offsetof(struct bench_run, records_per_s));
 }

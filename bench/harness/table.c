@@ -15,19 +15,28 @@ const char *bench_payload_name(unsigned words)
     return text;
 }
 
-static double best_of(const struct bench_suite *s, const struct peer_shape *shape, enum bench_state state, bool ours,
-                      const struct peer **who)
+/* Whom ours is compared with. */
+static bool is_other(const struct peer *p) { return !p->reference && !peer_is_ours(p); }
+static bool is_copy(const struct peer *p) { return p == &peer_copy; }
+static bool is_ring(const struct peer *p)
 {
-    double best = 0;
+    return !strcmp(p->name, "rte_ring") || !strcmp(p->name, "rte_ring HTS") || !strcmp(p->name, "ck_ring MPMC");
+}
+
+/* The best of those, NULL if none has a figure. */
+static const struct peer *best_of(const struct bench_suite *s, const struct peer_shape *shape, enum bench_state state,
+                                  bool (*is_one)(const struct peer *p), struct bench_summary *best)
+{
+    const struct peer *who = NULL;
+    *best = (struct bench_summary){0};
     for (const struct peer *const *p = peers; *p; p++) {
-        double median = bench_suite_summary(s, *p, shape, state).median;
-        if (!(*p)->reference && peer_is_ours(*p) == ours && median > best) {
-            best = median;
-            if (who)
-                *who = *p;
+        struct bench_summary m = bench_suite_summary(s, *p, shape, state);
+        if (is_one(*p) && m.median > best->median) {
+            *best = m;
+            who = *p;
         }
     }
-    return best;
+    return who;
 }
 
 static void print_cell(FILE *out, struct bench_summary m)
@@ -50,6 +59,31 @@ static const char *excuse(const struct bench_suite *s, const struct peer *p, con
     return NULL;
 }
 
+/* What stands beside the rates: for the first and the last batch. */
+static const struct cost {
+    const char *name;
+    size_t field;
+    double scale;
+    int digits;
+} costs[] = {{"cpu ns", offsetof(struct bench_run, cpu_s_per_record), 1e9, 0},
+             {"sleeps", offsetof(struct bench_run, sleeps_per_record), 1, 2},
+             {"fair", offsetof(struct bench_run, fairness), 1, 2}};
+enum { COSTS = sizeof costs / sizeof *costs };
+
+static void print_cost(FILE *out, const struct bench_suite *s, const struct peer *p, const struct bench_group *group,
+                       enum bench_state state, const struct cost *c)
+{
+    char text[64] = "";
+    int n = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        struct peer_shape shape = bench_suite_shape(s, group, i ? group->batch_count - 1 : 0);
+        struct bench_summary m = bench_suite_figure(s, p, &shape, state, c->field);
+        n += m.n ? snprintf(text + n, sizeof text - (size_t)n, i ? " %.*f" : "%.*f", c->digits, m.median * c->scale)
+                 : snprintf(text + n, sizeof text - (size_t)n, i ? " -" : "-");
+    }
+    fprintf(out, " %12s", text);
+}
+
 static void print_line(FILE *out, const struct bench_suite *s, const struct peer *p, const struct bench_group *group,
                        enum bench_state state)
 {
@@ -69,20 +103,45 @@ static void print_line(FILE *out, const struct bench_suite *s, const struct peer
         else
             print_cell(out, bench_suite_summary(s, p, &shape, state));
     }
+    for (size_t i = 0; i < COSTS; i++)
+        print_cost(out, s, p, group, state, &costs[i]);
     fprintf(out, "%s\n", p->reference ? "  *" : "");
 }
 
+/* Ours by the best of those; nothing if none of them was there. */
 static void print_ratios(FILE *out, const struct bench_suite *s, const struct bench_group *group,
-                         enum bench_state state)
+                         enum bench_state state, const char *title, bool (*is_one)(const struct peer *p))
 {
-    fprintf(out, "  %-18s", "ours : best peer");
+    struct bench_summary ours, best;
+    bool any = false;
     for (unsigned b = 0; b < group->batch_count; b++) {
-        const struct peer *who = NULL;
         struct peer_shape shape = bench_suite_shape(s, group, b);
-        double ours = best_of(s, &shape, state, true, NULL), best = best_of(s, &shape, state, false, &who);
+        any |= best_of(s, &shape, state, is_one, &best) != NULL;
+    }
+    if (!any)
+        return;
+    fprintf(out, "  %-18s", title);
+    for (unsigned b = 0; b < group->batch_count; b++) {
+        struct peer_shape shape = bench_suite_shape(s, group, b);
+        const struct peer *who = best_of(s, &shape, state, is_one, &best);
         char text[64] = "-";
-        if (ours > 0 && best > 0)
-            snprintf(text, sizeof text, "%.2f of %s", ours / best, who->name);
+        if (who && best_of(s, &shape, state, peer_is_ours, &ours))
+            snprintf(text, sizeof text, "%.2f of %s", ours.median / best.median, who->name);
+        fprintf(out, " %22s", text);
+    }
+    fputc('\n', out);
+}
+
+/* How far ours falls behind in its worst repeat. */
+static void print_worst(FILE *out, const struct bench_suite *s, const struct bench_group *group, enum bench_state state)
+{
+    fprintf(out, "  %-18s", "ours: worst repeat");
+    for (unsigned b = 0; b < group->batch_count; b++) {
+        struct peer_shape shape = bench_suite_shape(s, group, b);
+        struct bench_summary ours;
+        char text[64] = "-";
+        if (best_of(s, &shape, state, peer_is_ours, &ours))
+            snprintf(text, sizeof text, "%.2f of the median", ours.min / ours.median);
         fprintf(out, " %22s", text);
     }
     fputc('\n', out);
@@ -104,30 +163,6 @@ static struct bench_summary transfer(const struct bench_suite *s, const struct b
     return bench_summarize(ns, n);
 }
 
-/* Of ours, beside the rates: what a record costs in processor time and in sleeps, and whether producers fare alike. */
-static void print_costs(FILE *out, const struct bench_suite *s, const struct bench_group *g, enum bench_state state)
-{
-    fprintf(out, "  %-18s", "ours: cpu, fair");
-    for (unsigned b = 0; b < g->batch_count; b++) {
-        struct peer_shape shape = bench_suite_shape(s, g, b);
-        double cpu[64], fair[64];
-        char text[64] = "-";
-        unsigned n = 0;
-        for (unsigned i = 0; i < s->run_count && n < 64; i++) {
-            const struct bench_run *r = &s->runs[i];
-            if (r->peer != &peer_conveyor || memcmp(&r->shape, &shape, sizeof shape) || r->state != state || r->failure)
-                continue;
-            cpu[n] = r->cpu_s_per_record * 1e9;
-            fair[n++] = r->fairness;
-        }
-        if (n)
-            snprintf(text, sizeof text, "%.0f ns, %.2f", bench_summarize(cpu, n).median,
-                     bench_summarize(fair, n).median);
-        fprintf(out, " %22s", text);
-    }
-    fputc('\n', out);
-}
-
 static void print_block(FILE *out, const struct bench_suite *s, const struct bench_group *g, enum bench_state state)
 {
     struct bench_summary ns = transfer(s, g, state);
@@ -139,24 +174,30 @@ static void print_block(FILE *out, const struct bench_suite *s, const struct ben
     fprintf(out, "  %-18s", "");
     for (unsigned b = 0; b < g->batch_count; b++)
         fprintf(out, "%*s %-3u", 19, "batch", g->batch[b]);
+    for (size_t i = 0; i < COSTS; i++)
+        fprintf(out, " %12s", costs[i].name);
     fputc('\n', out);
     for (const struct peer *const *p = peers; *p; p++)
         print_line(out, s, *p, g, state);
-    print_ratios(out, s, g, state);
-    print_costs(out, s, g, state);
+    print_ratios(out, s, g, state, "ours : best peer", is_other);
+    print_ratios(out, s, g, state, "ours : best ring", is_ring);
+    print_ratios(out, s, g, state, "ours : plain copy", is_copy);
+    print_worst(out, s, g, state);
 }
 
 static void print_remarks(FILE *out, const struct bench_suite *s)
 {
-    fprintf(out,
-            "\n* one producer and one consumer only: shown, not compared with. Compare only blocks of one state.\n"
-            "ours: cpu, fair: processor time for each record of conveyor, all processes together; and the records\n"
-            "of its slowest producer as a part of its fastest one's. The JSON has both, and sleeps, of every run.\n");
+    fprintf(out, "\n* one producer and one consumer only: shown, not compared with. Compare only blocks of one state.\n"
+                 "Rings: rte_ring (default, HTS) and ck_ring MPMC. Ours: the better of conveyor and conveyor reserve.\n"
+                 "Beside the rates, for the first and the last batch: processor time for each record, all processes\n"
+                 "together; how often one slept for each record; the slowest producer's part of the fastest one's.\n");
     if (s->repeated)
         fprintf(out, "%u runs were done again because the machine changed while they ran, or others took much of it\n",
                 s->repeated);
     if (s->disturbed)
-        fprintf(out, "DISTURBED: during %u of %u runs other processes took more than %.0f %% of the processors\n",
+        fprintf(out,
+                "DISTURBED: during %u of %u runs other processes took more than %.0f %% of the processors;\n"
+                "these count only where there are no others\n",
                 s->disturbed, s->run_count, BENCH_OTHERS_MAX * 100);
     if (s->dropped)
         fprintf(out, "%u of %u runs were left out: the time was over\n", s->dropped, s->planned);

@@ -19,7 +19,7 @@
 
 #define REST_NS 2000000
 #define MOST_S 3.0
-enum { CAPACITY = 64, TRIPS_MAX = 32, TRIPS_LEAST = 10 };
+enum { CAPACITY = 64, TRIPS_MAX = 32, TRIPS_LEAST = 10, REST_WINDOWS = 4 };
 
 /* A system in one of the three ways. */
 struct trip {
@@ -66,7 +66,7 @@ static const char *travel(struct work *w, const struct bench_cpus *cpus, unsigne
             return "cannot be set up";
     const char *failure = bench_crew_start(&w->crew, cpus, 2, process, w);
     if (!failure)
-        await_trips(w, window_ms);
+        await_trips(w, w->trip->rest_ns ? REST_WINDOWS * window_ms : window_ms);
     atomic_store(&w->crew.control->stop, 1);
     const char *end = bench_crew_finish(&w->crew, 3);
     for (unsigned i = 0; i < 2 && peer->end; i++)
@@ -180,8 +180,5 @@ int trip_main(int argc, char **argv)
     struct bench_cpus cpus;
     bench_cpus_find(&cpus);
     json_t *results = results_new("round-trip", &cpus);
-    int status = trip_run(&cpus, repeats, window_ms, 1e300, results);
-    status |= results_write(results, &output);
-    json_decref(results);
-    return status ? 1 : 0;
+    return parts_end(results, &output, trip_run(&cpus, repeats, window_ms, 1e300, results));
 }

@@ -291,9 +291,7 @@ static int run(struct tuner *t, const struct results_output *output)
         recommend(t);
     }
     json_object_set_new(results, "tune", t->all);
-    error |= results_write(results, output);
-    json_decref(results);
-    return error ? 1 : 0;
+    return parts_end(results, output, error);
 }
 
 static int set_option(struct tuner *t, struct results_output *o, int c)

@@ -1,5 +1,6 @@
 /* compare.c - two files of results, say before and after a change: which figures are better, which worse, and which
- * cannot be told apart. Compares only runs of one state of the machine, and nothing that failed. */
+ * cannot be told apart. Compares only runs of one state of the machine, and nothing that failed or that others
+ * disturbed. */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,8 @@ static void collect(const struct part *p, const json_t *root, const json_t *what
     s->n = 0;
     json_array_foreach(json_object_get(root, p->list), i, run)
     {
-        if (s->n < SAMPLES_MAX && alike(p, run, what) && !json_is_string(json_object_get(run, "failure")))
+        if (s->n < SAMPLES_MAX && alike(p, run, what) && !json_is_string(json_object_get(run, "failure")) &&
+            results_number(run, "others") <= BENCH_OTHERS_MAX)
             s->value[s->n++] = results_number(run, p->value) * p->scale;
     }
 }

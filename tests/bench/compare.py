@@ -72,6 +72,11 @@ class Compare(BenchTest):
         b = runs([10e6, 11e6, 12e6, 13e6, 14e6]) + runs([1e6] * 20, failure="count differs")
         self.assertEqual(self.verdict(results(runs=a), results(runs=b)), (0, "not told apart", 1.0, 0.0, 1.0))
 
+    def test_disturbed_runs_do_not_count(self):
+        a = runs([10e6, 11e6, 12e6, 13e6, 14e6], others=0.02)
+        b = runs([10e6, 11e6, 12e6, 13e6, 14e6]) + runs([1e6] * 20, others=0.3)
+        self.assertEqual(self.verdict(results(runs=a), results(runs=b)), (0, "not told apart", 1.0, 0.0, 1.0))
+
     def test_a_file_without_payloads_is_of_full_records(self):
         old = runs([10e6, 11e6, 12e6, 13e6, 14e6])
         for one in old:

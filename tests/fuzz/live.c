@@ -74,18 +74,17 @@ static void do_damage(void)
     memcpy(at, &word, damage.bytes);
 }
 
-/* The parts are of very different sizes, so each has its turn. */
+/* The parts are of very different sizes, so each has its turn; words are at multiples of their size. */
 static void plan_damage(struct fuzz_input *in, unsigned delay)
 {
     const struct cvb_geometry *g = &handle[0]->segment.geometry;
-    const uint64_t part[] = {g->counters, g->flags, g->hints,      g->seats,   g->idle,  g->references[0], g->names[0],
-                             g->units,    g->units, g->extensions, g->bitmaps, g->rings, g->rings,         0};
-    uint32_t how = fuzz_number(in, 1), place = fuzz_number(in, 2);
-    uint64_t from = part[how % (sizeof part / sizeof part[0])];
+    const uint64_t bound[] = {g->counters, g->flags, g->hints,      g->seats,   g->idle,  g->tallies, g->references[0],
+                              g->names[0], g->units, g->extensions, g->bitmaps, g->rings, g->cells};
+    enum { PARTS = sizeof bound / sizeof bound[0] - 1 };
+    uint32_t how = fuzz_number(in, 1), part = how % 16 < PARTS ? how % 16 : 8, place = fuzz_number(in, 2);
     damage.flip = how & 128;
     damage.bytes = how & 64 ? 8 : how & 32 ? 4 : 1;
-    damage.at = (from + place) % (g->size - 8);
-    damage.at &= ~(uint64_t)(damage.bytes - 1);
+    damage.at = bound[part] + place * damage.bytes % (bound[part + 1] - bound[part]);
     damage.value = fuzz_number(in, damage.bytes > 4 ? 4 : damage.bytes);
     if (damage.bytes > 4)
         damage.value |= (uint64_t)fuzz_number(in, 4) << 32;
@@ -124,7 +123,7 @@ static void step(struct fuzz_input *in)
     else if ((op & 15) == 13)
         attach(i);
     else if (handle[0])
-        plan_damage(in, op & 1 ? 0 : 1 + fuzz_number(in, 2) % 2048);
+        plan_damage(in, op & 1 ? 0 : 1 + fuzz_number(in, 2) % 512);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -26,10 +26,10 @@ static void *operate(void *argument)
 
 static void *look(void *argument)
 {
-    struct cvb_journal *j = &seats[0].journal, f;
-    uint64_t head = cvb_load64_acq(&j->head);
+    struct cvb_journal f = {0};
+    uint64_t head;
     (void)argument;
-    if (cvb_head_phase(head) == CVB_OPEN && read_fields(j, head, &f))
+    if (cvb_journal_read(&handles[1], 0, &head, &f))
         assert(f.unit == f.unit2 && f.unit == (cvb_head_op(head) == CVB_OP_MOVE ? 1u : 2u));
     return NULL;
 }

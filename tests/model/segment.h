@@ -80,6 +80,7 @@ static void model_handles(void)
             ends[s][i].ring = rings[i];
             ends[s][i].hint = &hints[i];
             ends[s][i].bits = RING_BITS;
+            ends[s][i].mask = (1u << RING_BITS) - 1;
         }
     }
 }

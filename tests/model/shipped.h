@@ -92,6 +92,8 @@ static inline uint64_t model_with_half(uint64_t *at, uint64_t value)
     MODEL_LOAD(bits, rlx, __ATOMIC_RELAXED)                                                                            \
     MODEL_LOAD(bits, acq, __ATOMIC_ACQUIRE)                                                                            \
     MODEL_LOAD(bits, seq, __ATOMIC_SEQ_CST)                                                                            \
+    MODEL_LOAD(bits, weak, __ATOMIC_RELAXED)                                                                           \
+    MODEL_STORE(bits, weak, __ATOMIC_RELAXED)                                                                          \
     MODEL_STORE(bits, rlx, __ATOMIC_RELAXED)                                                                           \
     MODEL_STORE(bits, rel, __ATOMIC_RELEASE)                                                                           \
     MODEL_STORE(bits, seq, __ATOMIC_SEQ_CST)                                                                           \

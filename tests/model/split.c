@@ -44,8 +44,9 @@ static void *take_part(void *argument)
 static void *take_rest(void *argument)
 {
     uint32_t u;
+    struct cvb_pair w;
     (void)argument;
-    int got = cvb_lease_next(&handles[1], 1, 2, false, &u);
+    int got = cvb_lease_next(&handles[1], 1, 2, false, &u, &w);
     assert(got == 1);
     return NULL;
 }

@@ -75,6 +75,7 @@ int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
 
 /* Units that are free: the mover of a model holds its empty unit from the start. */
 #define MODEL_EMPTY 1u
+#ifndef HAS_UNIT
 void cvb_set_free_hint(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
 void cvb_release(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *u)
@@ -98,6 +99,8 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *u)
     *u = MODEL_EMPTY;
     return 0;
 }
+#endif
+
 int cvb_recover(struct cvb_handle *h)
 {
     UNUSED;

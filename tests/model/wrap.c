@@ -16,7 +16,8 @@ static int taken[UNITS];
 static int take(struct cvb_handle *h)
 {
     uint32_t u = CVB_NO_UNIT;
-    int got = cvb_lease_next(h, 1, 1, false, &u);
+    struct cvb_pair w;
+    int got = cvb_lease_next(h, 1, 1, false, &u, &w);
     assert(got == 0 || got == 1);
     if (!got)
         return 0;

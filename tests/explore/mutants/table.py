@@ -24,9 +24,9 @@ MUTANTS = [
             return 1;
         }""")]),
     ("ADVSPLIT", "the head moved on though members are left in its unit", ["split", "mixed"], [
-        ("lib/ring.c", "        return split ? cvb_split_queued(h, u, w, want, unit) : CVB_ETOOLONG;",
+        ("lib/ring.c", "        return split ? lease_part(h, u, w, want, unit, word) : CVB_ETOOLONG;",
          """    {
-        int error = split ? cvb_split_queued(h, u, w, want, unit) : CVB_ETOOLONG;
+        int error = split ? lease_part(h, u, w, want, unit, word) : CVB_ETOOLONG;
         if (!error)
             raise_hint(&h->ends[cvb_hi_stage(w.hi)].hint->head, cvb_lo_number(w.lo) + 1, true);
         return error;
@@ -38,17 +38,16 @@ MUTANTS = [
         return false;
     if (!cvb_pair_equal(*w, seen))
         return true; /* somebody has moved it: is it in there? */
-    *error = choose(h, stage, &next);
+    *error = choose(h, stage, &next, &former);
 """, """    (void)seen;
-    *error = choose(h, stage, &next);
+    *error = choose(h, stage, &next, &former);
     if (!read_queued(h, u, stage, w))
         return false;
 """)]),
     ("LEFTUNSEEN", "publish returns before the unit was seen in its slot", ["publish"], [
         ("lib/ring.c", "        return true; /* somebody has moved it: is it in there? */", "        return false;")]),
     ("HINTAHEAD", "the tail hint written before its slot is filled", ["single", "mixed1"], [
-        ("lib/ring.c", "        *position = *tail;\n        return 0;",
-         "        *position = *tail;\n        raise_hint(&hint->tail, *tail + 1, true);\n        return 0;")]),
+        ("lib/ring.c", "        *former = slot;", "        *former = slot;\n        raise_hint(&hint->tail, *tail + 1, true);")]),
     ("JUMPTAIL", "the head jumps over a lap that was not taken", ["single", "retry"], [
         ("lib/ring.c", "*head += ((uint64_t)(ahead - 1) << bits) + 1;", "*head += (uint64_t)ahead << bits;")]),
     ("TAILEMPTY", "empty decided by the tail hint", ["single"], [
@@ -75,8 +74,7 @@ MUTANTS = [
         ("shm/order.h", "    } while (again != p.lo);", "    } while (0);")]),
     # moves
     ("NOHELPSPLIT", "evidence of a split is overwritten without help", ["split", "mixed"], [
-        ("lib/journal.c", "    if (f.unit == unit && fields_valid(h, head, &f) && cvb_move_happened(&f, mover, seen))",
-         "    if (false)")]),
+        ("lib/journal.c", "    if (f.unit == unit && cvb_move_happened(&f, mover, seen))", "    if (false)")]),
     ("MOVENOJOURNAL", "members are moved without a journal", ["split", "mixed"], [
         ("lib/move.c", "    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)",
          "    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)")]),
@@ -148,25 +146,22 @@ MUTANTS = [
         ("lib/idle.c", "    uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    cvb_store64_rlx(&unit->generation, next);",
          "    uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, next);")]),
     ("LISTLATE", "a unit listed after it became idle", ["single", "mixed"], [
-        ("lib/idle.c", "    if (!quick || !append(h, u, key_of(&has)))", "    if (!quick)"),
+        ("lib/idle.c", "    if (!quick || !append(h, u, h->parked_key))", "    if (!quick)"),
         ("lib/idle.c", "    h->noisy = !quiet(h, has.source, has.stage);\n",
-         "    append(h, u, key_of(&has));\n    h->noisy = !quiet(h, has.source, has.stage);\n")]),
+         "    append(h, u, h->parked_key);\n    h->noisy = !quiet(h, has.source, has.stage);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
         ("lib/idle.c", "    reclaim(h, refusal, want);\n    return true;", "    return true;")]),
     ("NOVERSION", "a refusal does not look at the versions again", ["rounds", "split"], [
         ("lib/idle.c", "        seen->versions == now.versions && ", "        ")]),
     ("NORTCHECK", "a refusal does not look at the returned credits again", ["single", "batch", "split"], [
         ("lib/idle.c", " && seen->returned == now.returned)", ")")]),
-    ("ONEVERSION", "an entry moves between lists under one version", ["rounds", "split"], [
-        ("lib/idle.c", """    cvb_store64_rel(&list->version, version);
-    cvb_store64_rel(entry_at(h, list, number), u | key << KEY_SHIFT | version << VERSION_SHIFT);
-    cvb_store64_rel(&list->version, version + 1);""", """    cvb_store64_rel(&list->version, version + 1);
-    cvb_store64_rel(entry_at(h, list, number), u | key << KEY_SHIFT | version << VERSION_SHIFT);""")]),
+    ("NOLATEVERSION", "the version not raised when a listed unit has become idle", ["rounds"], [
+        ("lib/idle.c", "    appended(h);\n", "")]),
     ("STEALDIRECT", "an idle unit given back without being claimed", ["single", "mixed"], [
-        ("lib/idle.c", "!holds(h, &has, refusal, want) || !claim(h, u, w))", "!holds(h, &has, refusal, want))"),
+        ("lib/idle.c", "        if (!claim(h, unit_of(entry), &w)) {", "        if (false) {"),
         ("lib/credit.c", "bool mine = cvb_hi_seat(w.hi) == h->seat && (", "bool mine = cvb_lo_state(w.lo) == CVB_IDLE || (")]),
     ("OVERWRITE", "an entry that still names an idle unit is overwritten", ["single", "mixed"], [
-        ("lib/idle.c", "    while (in_use(h, cvb_load64_rlx(entry_at(h, list, number))))", "    while (false)")]),
+        ("lib/idle.c", "    while (number != last && in_use(h, group_at(h, list, number)))", "    while (false)")]),
     # recovery
     ("NOSEATGEN", "a journal completed without looking at the seat again", ["reseat", "recover", "publish"], [
         ("lib/journal.c", """        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
@@ -182,7 +177,7 @@ MUTANTS = [
          "        cvb_store64_seq(&unit->word.lo, freed.lo);\n        cvb_store64_seq(&unit->word.hi, freed.hi);")]),
     ("NOJOURNALREC", "recovery passes over the units before the journal is completed", ["mixed", "split", "forward1"], [
         ("lib/recover.c", "    int error = cvb_journal_recover(h, dead, state);\n", "    int error = 0;\n"),
-        ("lib/recover.c", "        } while (error == 1);\n    return error;", "        } while (error == 1);\n    return error ? error : cvb_journal_recover(h, dead, state);")]),
+        ("lib/recover.c", "        } while (error == 1);\n    }\n    return error;", "        } while (error == 1);\n    }\n    return error ? error : cvb_journal_recover(h, dead, state);")]),
     ("FREEDFIRST", "the seat freed before what it left is recovered", ["recover", "single"], [
         ("lib/recover.c", """        error = cvb_recover_seat(h, s, state);
         if (error < 0)
@@ -206,7 +201,7 @@ MUTANTS = [
         ("lib/restage.c", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
          "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.before2, to, 0))")]),
     ("EARLYDEAD", "a dead letter one delivery too early", ["single", "mixed1"], [
-        ("lib/take.c", "        if (retry <= h->segment.settings.max_retries ||", "        if (retry < h->segment.settings.max_retries ||")]),
+        ("lib/take.c", "if (cvb_hi_retry(w->hi) <= h->segment.settings.max_retries ||", "if (cvb_hi_retry(w->hi) < h->segment.settings.max_retries ||")]),
     ("DLDIRECT", "recovery moves dead letters itself", ["retry", "recover"], [
         ("lib/recover.c", "        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), retry < 255 ? retry + 1 : retry);",
          "        int error = retry >= h->segment.settings.max_retries && cvb_hi_stage(w.hi)\n"
@@ -217,7 +212,7 @@ MUTANTS = [
         ("lib/ring.c", "    cvb_flag_wake(h, cvb_flag_of_data(stage));\n", "    (void)h;\n")]),
     ("NOWAKEROOM", "returned credits wake nobody", ["wait"], [
         ("lib/credit.c", """            if (!take)
-                cvb_flag_after(h, which[x]);
+                cvb_flag_after(h, counter);
             else if (used""", """            if (take && used""")]),
     ("NOWAKEANY", "a publish wakes nobody who sleeps on the common word", ["wait"], [
         ("lib/flag.c", "        if (now & CVB_FLAG_WAITERS_ANY)\n            cvb_flag_wake_any(h);\n        return;", "        return;")]),
@@ -244,10 +239,12 @@ EXPLAINED = [
     ("NAIVERC", "the retry count raised beside the unit", "it is a part of the unit's word (NORETRY)"),
     ("D mutants", "cells of a train taken one by one", "members have no words here: MOVE has mutants of its own"),
     ("RELAXED", "acquire and release weakened", "the explorer is sequentially consistent: tests/model/run --edges"),
+    ("NOTQUICKER", "a refusal after somebody was quicker with an idle unit", "false only while he is stopped between claim and "
+     "give, and the room is not missed for long: 800,000 schedules do not show it"),
     ("help rows", "evidence in a row of the helper's own", "there are none: it is a bit in the journal's head (NOHELP, NOMAX)"),
     ("NOREVAL", "a member taken though its train has changed", "members have no words here: MOVE has mutants of its own"),
     ("NOLSPLIT", "a train requeued as a whole", "a unit that was split has fewer members in its mask, and goes back as that"),
 ]
 
 # Those that take some 100,000 schedules to catch: left out by run.py --quick.
-SLOW = {"LEFTUNSEEN", "HELDNOGEN", "NORECHECK"}
+SLOW = {"LEFTUNSEEN", "HELDNOGEN", "NOLATEVERSION", "NORECHECK", "NOSEATGEN"}
