@@ -32,6 +32,13 @@ def wait_until(condition, what):
     raise AssertionError("never came true: " + what)
 
 
+def cpu_seconds(pid):
+    """Processor time that a process has used."""
+    with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class SegmentTest(unittest.TestCase):
     """Each test has the name of a segment of its own, which is removed afterwards, as are processes left."""
 
@@ -85,6 +92,12 @@ class SegmentTest(unittest.TestCase):
     def queued(self, name="filter"):
         stage = self.stage(name)
         return stage["queued"] if stage else 0
+
+    def assert_sleeps(self, pid, seconds=2):
+        """Of so many seconds the process uses hardly any."""
+        before = cpu_seconds(pid)
+        time.sleep(seconds)
+        self.assertLess(cpu_seconds(pid) - before, seconds / 10)
 
     def doctor(self):
         done = call("doctor", self.segment, "--json")

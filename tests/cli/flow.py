@@ -28,6 +28,15 @@ class Flow(SegmentTest):
         self.push(text)
         return self.pull()
 
+    def test_a_paused_push_sleeps(self):
+        self.create("--max-total-records", "100")
+        push = self.start("push", self.segment, "--stage", "filter", "--source", "file-1", stdin=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL)
+        push.stdin.write(b"x\n" * 200)
+        push.stdin.close()
+        wait_until(lambda: any(s["backpressure"] == "pause" for s in self.stat()["sources"]), "a pause")
+        self.assert_sleeps(push.pid)
+
     def test_lines_come_out_as_they_went_in(self):
         self.create("--max-total-records", "2000", "--max-per-source", "2000")
         text = numbered(b"line", 1000)

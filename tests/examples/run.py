@@ -110,6 +110,7 @@ class Examples(conveyor.SegmentTest):
             self.push(b"".join(line + b"\n" for line in lines), stage=name, source=name)
             conveyor.wait_until(lambda: (self.stage(name) or {"acked": 0})["acked"] % 500 == 0 and
                                 not self.queued(name), "all of a stage is served")
+        self.assert_sleeps(loop.pid)
         self.stop(loop)
         out = loop.stdout.read().splitlines()
         for name in names:
