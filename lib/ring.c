@@ -144,7 +144,7 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
  * takes the line from him, both become slow, and the ring stays short. So it looks once a line whether the next line is
  * full, and only then at what is in it. */
 #define LINE_SLOTS 8u
-#define AHEAD_PAYLOADS 4u /* units; of long trains one */
+#define AHEAD_PAYLOADS 4u /* units */
 #ifndef CVB_STREAM_PAUSES
 #define CVB_STREAM_PAUSES 8u
 #endif
@@ -188,7 +188,7 @@ static bool next_line_full(struct cvb_handle *h, uint32_t stage, uint64_t positi
 }
 
 /* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.
- */
+ * Not for long trains: their own payloads keep the core busy. */
 static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
 {
     struct cvb_ends *e = &h->ends[stage];
