@@ -23,8 +23,10 @@ static void join_alone(void)
     sim.alone_after = 0;
     sim.bound[SIM_AFTER] = 20000;
     SIM_LOG("the process after all attaches");
+    watch_call(SIM_AFTER, HISTORY_JOIN_AFTER_ALL, 0, 0);
     int error = cvb_attach("explored", &process[SIM_AFTER].handle);
     SIM_CHECK(!error, "attach after all failed: %s", cvb_error_text(error));
+    watch_ended(SIM_AFTER, 0, 0);
     process[SIM_AFTER].held = 0;
     for (uint32_t s = 0; s < world.settings.max_handles; s++)
         SIM_CHECK(!(world_seat(s)->state & 1) || s == process[SIM_AFTER].handle->seat, "seat %u was not recovered", s);
@@ -108,6 +110,7 @@ void after_all(const struct scenario *scenario)
     join_alone();
     audit(UINT32_MAX, "after recovery");
     drain();
+    watch_check();
     ghost_check_end();
     audit(0, "of the drained segment");
     check_empty();

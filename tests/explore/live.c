@@ -14,7 +14,7 @@ bool work_join(int me)
     int error = cvb_attach("explored", &p->handle);
     p->joining = false;
     SIM_LOG("p%d has attached: %s", me, cvb_error_text(error));
-    sim_progress();
+    work_end(me, 0, 0);
     SIM_CHECK(!error || error == CVB_EHANDLES, "attach failed: %s", cvb_error_text(error));
     return !error;
 }
@@ -24,12 +24,13 @@ void work_leave(int me)
 {
     struct process *p = &process[me];
     work_begin(me);
+    watch_call(me, HISTORY_LEAVE, 0, 0);
     SIM_LOG("p%d detaches", me);
     ghost_settle(me, p->lease, p->id, p->held, GHOST_RETURN, 0);
     cvb_detach(p->handle);
     p->held = p->slots = 0;
     p->has_old = p->has_old_slot = false;
-    sim_progress();
+    work_end(me, 0, 0);
 }
 
 bool work_recover(int me)
@@ -41,7 +42,7 @@ bool work_recover(int me)
     int freed = cvb_recover(process[me].handle);
     SIM_LOG("p%d has freed %d seats", me, freed);
     SIM_CHECK(freed >= 0, "recovery failed: %s", cvb_error_text(freed));
-    sim_progress();
+    work_end(me, 0, 0);
     return freed > 0;
 }
 
@@ -52,7 +53,7 @@ bool work_audit(int me)
     sim.bound[me] = 60000;
     int error = cvb_audit(process[me].handle, &audit);
     SIM_CHECK(!error, "the audit failed: %s", cvb_error_text(error));
-    sim_progress();
+    work_end(me, 0, 0);
     return audit.exact;
 }
 
@@ -67,7 +68,7 @@ bool work_name(int me)
     work_begin(me);
     int error = cvb_stage(process[me].handle, names[i], &id);
     SIM_LOG("p%d interned %s: %u, %s", me, names[i], id, cvb_error_text(error));
-    sim_progress();
+    work_end(me, 0, 0);
     if (error == CVB_ENAMES)
         return false;
     SIM_CHECK(!error, "a name failed: %s", cvb_error_text(error));
@@ -94,7 +95,7 @@ bool work_state(int me)
     SIM_CHECK(n >= 0 && n <= (int)s->max_stages, "%d stages have data", n);
     int error = cvb_backpressure(h, stage, source, &b);
     SIM_CHECK(!error && b.signal <= CVB_SIGNAL_PAUSE, "backpressure failed: %s", cvb_error_text(error));
-    sim_progress();
+    work_end(me, 0, 0);
     return b.signal != CVB_SIGNAL_NONE;
 }
 
@@ -108,11 +109,15 @@ bool work_wait_records(int me, uint32_t stage)
     p->waits = FOR_RECORDS;
     p->wait_stage = stage;
     SIM_LOG("p%d waits for records of stage %u", me, stage);
-    int there = cvb_wait_records(p->handle, stages, 1 + sim_below(2), patience_ns[sim_below(3)]);
+    unsigned n = 1 + sim_below(2);
+    watch_call(me, HISTORY_WAIT, 0, (int)n);
+    for (unsigned i = 0; i < n; i++)
+        watch_argument(me, stages[i], 0, NULL);
+    int there = cvb_wait_records(p->handle, stages, n, patience_ns[sim_below(3)]);
     p->waits = AWAKE;
     SIM_LOG("p%d has waited: %s", me, cvb_error_text(there < 0 ? there : 0));
     SIM_CHECK(there == 0 || there == 1 || there == CVB_ETIMEDOUT, "waiting for records gave %d", there);
-    sim_progress();
+    work_end(me, there, 0);
     return there >= 0;
 }
 
@@ -128,7 +133,7 @@ bool work_wait_credits(int me, uint32_t stage, uint32_t source)
     p->waits = AWAKE;
     SIM_LOG("p%d has waited: %s", me, cvb_error_text(error));
     SIM_CHECK(!error || error == CVB_ETIMEDOUT, "waiting for credits gave %d", error);
-    sim_progress();
+    work_end(me, 0, 0);
     return !error;
 }
 

@@ -99,7 +99,7 @@ static uint64_t explore(const struct scenario *given, uint64_t seed, uint64_t sc
 int main(int count, char **argument)
 {
     sim.after_step = world_after_step;
-    sim.killed = ghost_death;
+    sim.killed = work_death;
     sim.only_sleepers = work_only_sleepers;
     struct options o = parse(count, argument);
     uint64_t all = 0;
@@ -126,6 +126,9 @@ int main(int count, char **argument)
         if (work_done[i])
             printf("%s %ld (%ld with effect)%s", work_names[i], work_done[i], work_useful[i],
                    i + 1 < OPS ? ", " : "\n");
+    printf(
+        "histories: %ld explained by a sequential order, %ld of them at the first try, %ld not decided, %ld not kept\n",
+        watch.checked - watch.undecided, watch.checked - watch.searched, watch.undecided, watch.unwatched);
     puts("");
     return 0;
 }

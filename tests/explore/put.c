@@ -14,6 +14,9 @@ int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
         id[i] = ghost_new(me, stage, sources[i], i ? id[0] : -1);
         record[i] = (struct cvb_record){payload[i], ghost_write(id[i], payload[i]), sources[i], 0};
     }
+    watch_call(me, HISTORY_PUT, stage, n);
+    for (int i = 0; i < n; i++)
+        watch_argument(me, stage, sources[i], payload[i]);
     SIM_LOG("p%d puts records %d to %d into stage %u, the first of source %u", me, id[0], id[n - 1], stage, sources[0]);
     int done;
     if (n == 1) {
@@ -28,7 +31,7 @@ int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
     if (done < n)
         work_check_refusal(me, *why, stage, sources[done], record[done].length);
     ghost_put_ended(id, n, done);
-    sim_progress();
+    work_end(me, done, *why);
     return done;
 }
 
@@ -41,6 +44,9 @@ bool work_reserve(int me, uint32_t stage, uint32_t source, int n)
         return false;
     work_begin(me);
     struct cvb_record shape = {NULL, world.settings.payload_size, source, 0};
+    watch_call(me, HISTORY_RESERVE, stage, n);
+    for (int i = 0; i < n; i++)
+        watch_argument(me, stage, source, NULL);
     SIM_LOG("p%d reserves %d in stage %u for source %u", me, n, stage, source);
     int got = cvb_reserve(p->handle, stage, &shape, &p->slot[p->slots], (size_t)n, &why);
     SIM_LOG("p%d has reserved %d of %d, %s", me, got, n, cvb_error_text(why));
@@ -53,7 +59,7 @@ bool work_reserve(int me, uint32_t stage, uint32_t source, int n)
         p->slot_source[i] = source;
     }
     p->slots += got;
-    sim_progress();
+    work_end(me, got, why);
     return got;
 }
 
@@ -84,10 +90,12 @@ bool work_publish(int me)
         return false;
     int n = choose(p, slot, stage, source);
     work_begin(me);
+    watch_call(me, HISTORY_PUBLISH, 0, n);
     for (int i = 0; i < n; i++) {
         char payload[GHOST_PAYLOAD];
         id[i] = ghost_new(me, stage[i], source[i], -1);
         slot[i].length = ghost_write(id[i], payload);
+        watch_argument(me, stage[i], source[i], payload);
         memcpy(slot[i].payload, payload, 4);
         sim_point("write payload", NULL, __builtin_return_address(0));
         memcpy((char *)slot[i].payload + 4, payload + 4, slot[i].length - 4);
@@ -99,7 +107,7 @@ bool work_publish(int me)
     p->old_slot = slot[0];
     p->has_old_slot = true;
     ghost_put_ended(id, n, n);
-    sim_progress();
+    work_end(me, n, 0);
     return true;
 }
 
@@ -112,12 +120,15 @@ bool work_cancel(int me)
         return false;
     int n = choose(p, slot, stage, source);
     work_begin(me);
+    watch_call(me, HISTORY_CANCEL, 0, n);
+    for (int i = 0; i < n; i++)
+        watch_argument(me, stage[i], source[i], NULL);
     int error = cvb_cancel(p->handle, slot, (size_t)n);
     SIM_LOG("p%d has canceled %d: %s", me, n, cvb_error_text(error));
     SIM_CHECK(!error, "canceling failed: %s", cvb_error_text(error));
     p->old_slot = slot[0];
     p->has_old_slot = true;
-    sim_progress();
+    work_end(me, n, 0);
     return true;
 }
 
@@ -131,6 +142,6 @@ bool work_stale_slot(int me)
     int error = sim_below(2) ? cvb_publish(p->handle, &p->old_slot, 1) : cvb_cancel(p->handle, &p->old_slot, 1);
     SIM_CHECK(error == CVB_ESETTLED || error == CVB_EFOREIGN, "a slot that was published serves again: %s",
               cvb_error_text(error));
-    sim_progress();
+    work_end(me, 0, 0);
     return true;
 }

@@ -280,6 +280,8 @@ static void hand_over(void **save)
     f->steps++;
     f->writes += f->access && f->access[0] != 'l';
     SIM_CHECK(++sim.total < LIMIT, "the processes do not come to an end");
+    if (!f->began)
+        f->began = sim.total;
     if (k != from)
         sim_switch(save, f->sp);
 }

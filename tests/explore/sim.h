@@ -21,6 +21,7 @@ struct sim_fiber {
     bool by_write;
     uint64_t priority;
     long alone; /* steps of the operation at work since anybody's success */
+    long began; /* the step that the operation at work began with; 0: it has made none */
     const char *access;
     const void *at, *place;
 };

@@ -12,11 +12,13 @@ int work_get(int me, uint32_t stage, int n)
         return 0;
     work_begin(me);
     long began = sim.total;
+    watch_call(me, HISTORY_GET, stage, n);
     SIM_LOG("p%d gets %d from stage %u", me, n, stage);
     struct cvb_lease *lease = &p->lease[p->held];
     int got = cvb_get_batch(p->handle, stage, lease, (size_t)n), *id = &p->id[p->held];
     SIM_CHECK(got >= 0, "a get failed: %s", cvb_error_text(got));
     for (int i = 0; i < got; i++) {
+        watch_lease(me, &lease[i]);
         id[i] = ghost_delivered(me, &lease[i], began);
         SIM_LOG("p%d was given record %d, unit %u member %u, retry %u", me, id[i], lease[i].place.unit,
                 lease[i].place.member, lease[i].retry_count);
@@ -24,7 +26,7 @@ int work_get(int me, uint32_t stage, int n)
     ghost_get_ended(me, stage, id, got, !got, began);
     SIM_LOG("p%d got %d of %d", me, got, n);
     p->held += got;
-    sim_progress();
+    work_end(me, got, 0);
     return got;
 }
 
@@ -35,18 +37,20 @@ int work_take(int me, uint32_t stage, int n)
     int id[GHOST_BATCH];
     work_begin(me);
     long began = sim.total;
+    watch_call(me, HISTORY_TAKE, stage, n);
     SIM_LOG("p%d takes %d from stage %u", me, n, stage);
     ghost_take(me, stage);
     int got = cvb_take_batch(process[me].handle, stage, taken, (size_t)n, buffer, sizeof buffer);
     SIM_CHECK(got >= 0, "a take failed: %s", cvb_error_text(got));
     for (int i = 0; i < got; i++) {
+        watch_argument(me, stage, taken[i].source, taken[i].payload);
         id[i] = ghost_taken(me, &taken[i], stage, began);
         SIM_LOG("p%d took record %d", me, id[i]);
     }
     ghost_get_ended(me, stage, id, got, !got, began);
     ghost_take(me, UINT32_MAX);
     SIM_LOG("p%d has taken %d of %d", me, got, n);
-    sim_progress();
+    work_end(me, got, 0);
     return got;
 }
 
@@ -90,10 +94,12 @@ static int settle_call(int me, enum ghost_fate fate, const struct cvb_lease *lea
 void work_settle(int me, enum ghost_fate fate, const int *which, int n, uint32_t stage)
 {
     static const char *const verbs[] = {"acks", "returns", "forwards", "replaces"};
+    static const enum history_verb history_verbs[] = {HISTORY_ACK, HISTORY_RETURN, HISTORY_FORWARD, HISTORY_FORWARD};
     struct process *p = &process[me];
     struct cvb_lease lease[GHOST_BATCH];
     int id[GHOST_BATCH], why;
     work_begin(me);
+    watch_call(me, history_verbs[fate], stage, n);
     for (int i = 0; i < n; i++) {
         lease[i] = p->lease[which[i]];
         id[i] = p->id[which[i]];
@@ -101,6 +107,12 @@ void work_settle(int me, enum ghost_fate fate, const int *which, int n, uint32_t
                 lease[i].place.member);
     }
     ghost_settle(me, lease, id, n, fate, stage);
+    for (int i = 0; i < n; i++) {
+        char becomes[GHOST_PAYLOAD];
+        if (fate == GHOST_REPLACE)
+            ghost_rewrite(id[i], becomes);
+        watch_settled(me, &lease[i], stage, fate == GHOST_REPLACE ? becomes : NULL);
+    }
     int done = settle_call(me, fate, lease, id, n, stage, &why);
     SIM_LOG("p%d has settled %d of %d, %s", me, done, n, cvb_error_text(why));
     SIM_CHECK(done >= 0, "settling failed: %s", cvb_error_text(done));
@@ -108,7 +120,7 @@ void work_settle(int me, enum ghost_fate fate, const int *which, int n, uint32_t
         work_check_refusal(me, why, stage, lease[done].source, world.settings.payload_size);
     ghost_settled(me, id, n, done, fate);
     drop(p, which, done);
-    sim_progress();
+    work_end(me, done, why);
 }
 
 static void shuffle(int *which, int n)
@@ -153,6 +165,6 @@ bool work_stale(int me)
     int error = sim_below(2) ? cvb_ack(p->handle, two, (size_t)n) : cvb_return_to_buffer(p->handle, two, (size_t)n);
     SIM_CHECK(error == CVB_ESETTLED || error == CVB_EFOREIGN, "a lease that was settled is settled again: %s",
               cvb_error_text(error));
-    sim_progress();
+    work_end(me, 0, 0);
     return true;
 }

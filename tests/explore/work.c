@@ -16,11 +16,24 @@ static long bound_of_operation(void)
 void work_begin(int me)
 {
     if (me < SIM_FIBERS)
-        sim.fiber[me].alone = 0;
+        sim.fiber[me].alone = sim.fiber[me].began = 0;
     else
         sim.alone_after = 0;
     sim.bound[me] = bound_of_operation();
     world_begin(me);
+    watch_call(me, HISTORY_OTHER, 0, 0);
+}
+
+void work_end(int me, int done, int why)
+{
+    watch_ended(me, done, why);
+    sim_progress();
+}
+
+void work_death(int me)
+{
+    ghost_death(me);
+    watch_death(me);
 }
 
 void work_check_refusal(int me, int why, uint32_t stage, uint32_t source, uint32_t length)
@@ -212,6 +225,7 @@ void work_reset(const struct scenario *scenario, uint64_t seed)
     world_reset();
     world_forget_sleepers(!sim_below(3));
     ghost_reset();
+    watch_reset();
     work_forget_names();
     memset(process, 0, sizeof process);
 }

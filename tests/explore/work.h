@@ -3,6 +3,7 @@
 #define EXPLORE_WORK_H
 
 #include "ghost.h"
+#include "watch.h"
 
 enum op {
     PUT,
@@ -72,6 +73,10 @@ void work_reset(const struct scenario *scenario, uint64_t seed);
 void work_only_sleepers(void);
 /* Every operation of process `me` begins with this. */
 void work_begin(int me);
+/* And ends with this: of so many records it did `done`; why not more, or 0. */
+void work_end(int me, int done, int why);
+/* A process was killed, exits, or has detached. */
+void work_death(int me);
 /* A refusal is true if the limit was reached at some moment of the operation. */
 void work_check_refusal(int me, int why, uint32_t stage, uint32_t source, uint32_t length);
 

@@ -1,5 +1,5 @@
 /* world.c - the segment under the explorer, and the stand-ins for files, locks and memory. */
-#include "world.h"
+#include "watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -388,8 +388,12 @@ void world_after_step(const char *access, const void *at, const void *place)
     uint64_t o = (uint64_t)((const char *)at - world.base);
     const struct cvb_geometry *g = &world.geometry;
     if (o - g->units < (uint64_t)g->unit_count * sizeof(struct cvb_unit)) {
-        if ((o - g->units) % sizeof(struct cvb_unit) < 16)
+        if ((o - g->units) % sizeof(struct cvb_unit) < 16) {
             count_unit((uint32_t)((o - g->units) / sizeof(struct cvb_unit)));
+            watch_unit((uint32_t)((o - g->units) / sizeof(struct cvb_unit)));
+        }
+    } else if (o - g->rings < g->cells - g->rings) {
+        watch_ring((o - g->rings) / sizeof(uint64_t));
     } else if (o - g->counters < (uint64_t)world.counters * sizeof(struct cvb_counter)) {
         count_counter((uint32_t)((o - g->counters) / sizeof(struct cvb_counter)));
     } else if (o - g->seats < (uint64_t)world.settings.max_handles * sizeof(struct cvb_seat) &&

@@ -1,0 +1,101 @@
+/* history.h - what each process asked of the buffer and was told, and between which steps.
+ *
+ * A call becomes a chain of steps of the model (model.h), all between the call's first access and its last one: that is
+ * when it can have had its effects. What the protocol promises of a call decides the chain:
+ *   put            one step for each record that was accepted, in order: a batch may enter as several trains
+ *   get            one for each lease, in order: a batch is leased unit by unit; none: the stage was empty at a moment
+ *   take           one for each record, which leases and settles it
+ *   ack, return, forward, publish    one for each record, in the order of the array
+ *   a refusal      after those: the limit was reached, if nobody else was at work from the call's begin to its end
+ *   detach         a return of each lease, in any order; reservations are given up at its begin
+ *   waiting        the stage had a record at a moment, or each of the stages was empty at one
+ * A call whose process was killed has no end: a beginning of its chain took effect, now or later, or nothing did. What
+ * a dead process had leased enters its stage again at any time until a process has joined after all others.
+ *
+ * The history also keeps at which step each record was seen to enter, to be leased, and to be settled. These are hints
+ * in which order to try: they change how long the search takes, never its result.
+ */
+#ifndef EXPLORE_HISTORY_H
+#define EXPLORE_HISTORY_H
+
+#include "model.h"
+
+enum { HISTORY_STEPS = 256, HISTORY_CALLS = 512, HISTORY_BATCH = 16, HISTORY_RECORDS = 1024, HISTORY_HINTS = 8 };
+#define HISTORY_NEVER (1L << 60)
+
+enum history_verb {
+    HISTORY_OTHER, /* nothing that the model knows */
+    HISTORY_PUT,
+    HISTORY_RESERVE,
+    HISTORY_PUBLISH,
+    HISTORY_CANCEL,
+    HISTORY_GET,
+    HISTORY_TAKE,
+    HISTORY_ACK,
+    HISTORY_RETURN,
+    HISTORY_FORWARD,
+    HISTORY_WAIT,
+    HISTORY_LEAVE,
+    HISTORY_JOIN_AFTER_ALL
+};
+
+struct history_step {
+    struct model_step what;
+    bool pending; /* its call has no end: it may never happen */
+    bool gets;    /* meanwhile its process may find records past their retry limit */
+    long began, ended;
+};
+
+struct history_hint {
+    int entries, leases;
+    struct {
+        long at;
+        uint32_t content;
+        uint8_t stage;
+    } entered[HISTORY_HINTS];
+    struct {
+        long at;
+        uint8_t process;
+    } leased[HISTORY_HINTS];
+    long settled;
+    uint32_t settled_content;
+};
+
+struct history {
+    struct model_limits limits;
+    struct history_program {
+        struct history_step step[HISTORY_STEPS];
+        int steps;
+        long died; /* HISTORY_NEVER if not */
+    } program[MODEL_PROCESSES];
+    struct history_call {
+        int process;
+        enum history_verb verb;
+        uint32_t stage;
+        long began, ended;
+    } call[HISTORY_CALLS];
+    int calls, deaths;
+    bool too_long; /* not all of it is here */
+    bool drained;  /* at its end the buffer was empty */
+    struct history_hint hint[HISTORY_RECORDS];
+    uint32_t hinted; /* records that have one */
+};
+
+void history_reset(struct history *h, const struct model_limits *limits);
+/* A call is made; then its arguments; then its result, with its first and last step: of `n` records it did `done`, and
+ * `why` is the limit that refused the next one, or -1. A call that has no end is known by its first step alone. */
+void history_call(struct history *h, int process, enum history_verb verb, uint32_t stage, int n);
+void history_argument(struct history *h, int process, const struct model_step *argument);
+void history_ended(struct history *h, int process, long began, long ended, int done, int why);
+void history_killed(struct history *h, int process, long began);
+bool history_is_open(const struct history *h, int process);
+/* The process is dead: what has it leased comes again. */
+void history_died(struct history *h, int process, long at);
+
+/* Hints. The record's number is a part of its payload's first word, its content. */
+static inline uint32_t history_record(uint32_t content) { return content & 0xffff; }
+void history_saw_entry(struct history *h, uint32_t content, uint32_t stage, long at);
+void history_saw_lease(struct history *h, uint32_t content, int process, long at);
+void history_saw_settled(struct history *h, uint32_t content, long at);
+
+#endif

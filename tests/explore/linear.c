@@ -1,0 +1,371 @@
+/* linear.c - the search for a sequential order that explains a history.
+ *
+ * Overview: a node is how far each process has come in its chain of steps, and the model's state. From a node go on all
+ * steps that began before every step that is still to be done has ended. They are tried in the order of their hints:
+ * those say when each effect was seen, so that a history without fault is explained by the first way that is tried.
+ * Only when that fails is anything remembered.
+ *
+ * Steps that can wait for nothing are made at once, and no other order is tried: those that only look (an empty stage,
+ * a limit reached), and those that only give room (an ack, a reservation given up). Why that loses no order: take one
+ * in which such a step comes later; moved to here, all between it and its old place is still possible, as nothing in
+ * the model becomes impossible by more room or by one lease less of another process.
+ *
+ * A refusal is a promise only if nobody else was at work during the call; all others are dropped.
+ */
+#include "linear.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CHOICES = 3 * MODEL_PROCESSES + 2 * MODEL_RECORDS, TRIED = 1 << 16, LAST = MODEL_PROCESSES - 1 };
+
+struct node {
+    struct model model;
+    uint16_t at[MODEL_PROCESSES];
+    bool gone[MODEL_PROCESSES]; /* dead, and its reservations given up */
+    long end;                   /* of what is to be done, the earliest */
+};
+
+struct choice {
+    long hint;
+    int process;
+    bool own; /* the process's next step; else one that nobody asked for */
+    struct model_step step;
+};
+
+static struct history *now;
+static long states, most;
+static struct node farthest;
+static unsigned farthest_steps;
+static uint64_t tried[TRIED], salt;
+static uint32_t tried_count;
+static bool has_failed;
+
+static const struct history_step *next_of(const struct node *n, int p)
+{
+    const struct history_program *program = &now->program[p];
+    return n->at[p] < program->steps ? &program->step[n->at[p]] : NULL;
+}
+
+static void find_end(struct node *n)
+{
+    n->end = HISTORY_NEVER;
+    for (int p = 0; p < MODEL_PROCESSES; p++) {
+        const struct history_step *s = next_of(n, p);
+        if (s && s->ended < n->end)
+            n->end = s->ended;
+    }
+}
+
+static int uncovered_by(const struct model *m, int p)
+{
+    for (int i = 0; i < m->records; i++)
+        if (m->record[i].where == MODEL_UNCOVERED && m->record[i].owner == p)
+            return i;
+    return -1;
+}
+
+static bool can_wait_for_nothing(const struct history_step *s)
+{
+    switch (s->what.kind) {
+    case MODEL_NOTHING:
+        return !s->gets && !s->pending;
+    case MODEL_ACK:
+    case MODEL_REFUSED:
+    case MODEL_EMPTY:
+    case MODEL_FOUND:
+    case MODEL_LEFT:
+        return !s->pending;
+    default:
+        return s->what.kind == MODEL_CANCEL;
+    }
+}
+
+/* Makes all steps that can wait for nothing. */
+static void go_ahead(struct node *n)
+{
+    for (bool again = true; again;) {
+        again = false;
+        find_end(n);
+        for (int p = 0; p < MODEL_PROCESSES; p++) {
+            if (now->program[p].died < n->end && !n->gone[p]) {
+                model_give_up(&n->model, p);
+                n->gone[p] = true;
+            }
+            const struct history_step *s = next_of(n, p);
+            if (!s || s->began >= n->end)
+                continue;
+            if (s->what.kind == MODEL_LEFT)
+                model_give_up(&n->model, p);
+            if (can_wait_for_nothing(s) && uncovered_by(&n->model, p) < 0 &&
+                model_do(&n->model, &now->limits, p, &s->what)) {
+                n->at[p]++;
+                again = true;
+            }
+        }
+    }
+}
+
+static long entry_hint(uint32_t content, unsigned entries, unsigned stage)
+{
+    if (history_record(content) >= HISTORY_RECORDS)
+        return HISTORY_NEVER;
+    const struct history_hint *hint = &now->hint[history_record(content)];
+    if (entries >= (unsigned)hint->entries || hint->entered[entries].content != content ||
+        hint->entered[entries].stage != stage)
+        return HISTORY_NEVER;
+    return hint->entered[entries].at;
+}
+
+static long lease_hint(const struct model_record *r, int process)
+{
+    const struct history_hint *hint = &now->hint[history_record(r->content)];
+    if (history_record(r->content) >= HISTORY_RECORDS || r->leases >= hint->leases ||
+        hint->leased[r->leases].process != process)
+        return HISTORY_NEVER;
+    return hint->leased[r->leases].at;
+}
+
+static long settle_hint(uint32_t content)
+{
+    const struct history_hint *hint = &now->hint[history_record(content) % HISTORY_RECORDS];
+    return hint->settled_content == content && hint->settled ? hint->settled : HISTORY_NEVER;
+}
+
+/* When the explorer saw a step's effect. */
+static long hint_of(const struct model *m, int p, const struct model_step *s, long otherwise)
+{
+    int i;
+    switch (s->kind) {
+    case MODEL_PUT:
+    case MODEL_PUBLISH:
+        return entry_hint(s->content, 0, s->stage);
+    case MODEL_GET:
+    case MODEL_TAKE:
+    case MODEL_UNCOVER:
+        i = model_first(m, s->stage);
+        return i < 0 ? HISTORY_NEVER : lease_hint(&m->record[i], p);
+    case MODEL_SETTLE:
+    case MODEL_ACK:
+        return settle_hint(s->content);
+    case MODEL_RETURN:
+    case MODEL_FORWARD:
+    case MODEL_BURY:
+    case MODEL_REDELIVER:
+        i = model_find(m, s->content);
+        if (i < 0)
+            return HISTORY_NEVER;
+        bool buries = s->kind == MODEL_BURY ||
+                      (s->kind == MODEL_RETURN && m->record[i].retry >= now->limits.retries && m->record[i].stage);
+        return entry_hint(s->kind == MODEL_FORWARD ? s->becomes : s->content, m->record[i].entries,
+                          s->kind == MODEL_FORWARD ? s->stage
+                          : buries                 ? 0
+                                                   : m->record[i].stage);
+    default:
+        return otherwise;
+    }
+}
+
+/* Kept in the order of the hints. */
+static int add(struct choice *choice, int n, const struct choice *c)
+{
+    int i = n;
+    for (; i > 0 && choice[i - 1].hint > c->hint; i--)
+        choice[i] = choice[i - 1];
+    choice[i] = *c;
+    return n + 1;
+}
+
+static int add_hidden(const struct node *n, struct choice *choice, int count, int p, enum model_kind kind,
+                      const struct model_record *r)
+{
+    struct choice c = {.process = p, .step = {.kind = kind, .stage = r->stage, .content = r->content}};
+    c.hint = hint_of(&n->model, p, &c.step, HISTORY_NEVER);
+    return add(choice, count, &c);
+}
+
+/* What became of the records that dead or getting processes own. */
+static int hidden_choices(const struct node *n, struct choice *choice)
+{
+    int count = 0;
+    for (int i = 0; i < n->model.records; i++) {
+        const struct model_record *r = &n->model.record[i];
+        if (r->where == MODEL_QUEUED)
+            continue;
+        int p = r->owner;
+        const struct history_step *s = next_of(n, p);
+        if (n->gone[p])
+            count = add_hidden(n, choice, count, p, MODEL_REDELIVER, r);
+        if (r->where == MODEL_UNCOVERED)
+            count = add_hidden(n, choice, count, p, MODEL_BURY, r);
+        if (r->where == MODEL_TAKEN)
+            count = add_hidden(n, choice, count, p, MODEL_SETTLE, r);
+        if (r->where == MODEL_LEASED && s && s->what.kind == MODEL_LEFT && s->began < n->end)
+            count = add_hidden(n, choice, count, p, MODEL_RETURN, r);
+    }
+    return count;
+}
+
+static int choices(const struct node *n, struct choice *choice)
+{
+    bool over = n->at[LAST] > 0; /* all that the dead left has come back */
+    int count = hidden_choices(n, choice);
+    for (int p = 0; p < MODEL_PROCESSES; p++) {
+        const struct history_step *s = next_of(n, p);
+        if (!s || s->began >= n->end || (s->pending && over) || uncovered_by(&n->model, p) >= 0)
+            continue;
+        int first = s->gets ? model_first(&n->model, s->what.stage) : -1;
+        if (first >= 0 && n->model.record[first].retry > now->limits.retries)
+            count = add_hidden(n, choice, count, p, MODEL_UNCOVER, &n->model.record[first]);
+        if (s->what.kind == MODEL_LEFT || (s->pending && s->what.kind == MODEL_NOTHING))
+            continue; /* made when nothing is leased any more; never */
+        struct choice c = {.process = p, .own = true, .step = s->what};
+        c.hint = hint_of(&n->model, p, &s->what, s->what.kind == MODEL_JOINED ? HISTORY_NEVER - 1 : s->ended);
+        count = add(choice, count, &c);
+    }
+    return count;
+}
+
+static uint64_t key_of(const struct node *n)
+{
+    uint64_t key = model_hash(&n->model) + salt;
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        key = (key ^ n->at[p]) * 0x9E3779B97F4A7C15u + (key >> 29);
+    return key | 1;
+}
+
+static bool was_tried(uint64_t key)
+{
+    uint64_t i = key >> 32;
+    for (; tried[i % TRIED]; i++)
+        if (tried[i % TRIED] == key)
+            return true;
+    return false;
+}
+
+static void remember(uint64_t key)
+{
+    if (tried_count++ > TRIED / 2) { /* forgetting costs only time */
+        memset(tried, 0, sizeof tried);
+        tried_count = 0;
+    }
+    uint64_t i = key >> 32;
+    while (tried[i % TRIED])
+        i++;
+    tried[i % TRIED] = key;
+    has_failed = true;
+}
+
+static void note_farthest(const struct node *n)
+{
+    unsigned steps = 0;
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        steps += n->at[p];
+    if (steps <= farthest_steps)
+        return;
+    farthest_steps = steps;
+    farthest = *n;
+}
+
+static enum linear_verdict search(struct node *n)
+{
+    struct choice choice[CHOICES];
+    go_ahead(n);
+    if (n->end == HISTORY_NEVER)
+        return !now->drained || !n->model.records ? LINEAR_YES : LINEAR_NO;
+    if (++states > most)
+        return LINEAR_UNDECIDED;
+    uint64_t key = has_failed ? key_of(n) : 0;
+    if (has_failed && was_tried(key))
+        return LINEAR_NO;
+    int count = choices(n, choice);
+    for (int i = 0; i < count; i++) {
+        struct node next = *n;
+        if (!model_do(&next.model, &now->limits, choice[i].process, &choice[i].step))
+            continue;
+        next.at[choice[i].process] += choice[i].own;
+        enum linear_verdict v = search(&next);
+        if (v != LINEAR_NO)
+            return v;
+    }
+    note_farthest(n);
+    remember(has_failed ? key : key_of(n));
+    return LINEAR_NO;
+}
+
+static bool was_alone(const struct history *h, int process, long began, long ended)
+{
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        if (h->program[p].died < ended && process != LAST)
+            return false; /* a dead process is at work until it is recovered */
+    for (int i = 0; i < h->calls; i++) {
+        const struct history_call *c = &h->call[i];
+        if (c->process != process && process != LAST && c->began < ended && c->ended > began)
+            return false;
+    }
+    return true;
+}
+
+static void drop_weak_refusals(struct history *h)
+{
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        for (int i = 0; i < h->program[p].steps; i++) {
+            struct history_step *s = &h->program[p].step[i];
+            if (s->what.kind == MODEL_REFUSED && !was_alone(h, p, s->began, s->ended))
+                s->what.kind = MODEL_NOTHING;
+        }
+}
+
+enum linear_verdict linear_check(struct history *h, long budget)
+{
+    static const struct node empty;
+    struct node first = empty;
+    if (h->too_long)
+        return LINEAR_UNDECIDED;
+    drop_weak_refusals(h);
+    now = h;
+    states = 0;
+    most = budget;
+    salt += 0x632BE59BD9B4E019u;
+    has_failed = false;
+    farthest = first;
+    farthest_steps = 0;
+    return search(&first);
+}
+
+long linear_states(void) { return states; }
+bool linear_went_back(void) { return has_failed; }
+
+static const char *const kinds[] = {"put",    "reserve", "publish", "cancel",    "get",   "take", "ack",
+                                    "return", "forward", "refused", "empty",     "found", "left", "joined",
+                                    "end",    "uncover", "bury",    "redeliver", "settle"};
+
+static void describe(char *line, size_t size, int p, const struct history_step *s, const char *mark)
+{
+    snprintf(line, size, "%s p%d %s %u.%u stage %u source %u retry %d limit %u [%ld, %ld]%s", mark, p,
+             kinds[s->what.kind], history_record(s->what.content), s->what.content >> 16, s->what.stage, s->what.source,
+             s->what.retry, s->what.limit, s->began >> 8, s->ended == HISTORY_NEVER ? -1 : s->ended >> 8,
+             s->pending ? " killed" : "");
+}
+
+void linear_explain(const struct history *h, void (*print)(const char *line))
+{
+    static const char *const wheres[] = {"queued", "leased", "uncovered", "taken"};
+    char line[200];
+    print("the history by process; * is where the longest order ends:");
+    for (int p = 0; p < MODEL_PROCESSES; p++) {
+        for (int i = 0; i < h->program[p].steps; i++) {
+            describe(line, sizeof line, p, &h->program[p].step[i], i == farthest.at[p] ? "*" : " ");
+            print(line);
+        }
+        snprintf(line, sizeof line, "  p%d died at %ld", p, h->program[p].died >> 8);
+        if (h->program[p].died != HISTORY_NEVER)
+            print(line);
+    }
+    for (int i = 0; i < farthest.model.records; i++) {
+        const struct model_record *r = &farthest.model.record[i];
+        snprintf(line, sizeof line, "there: record %u.%u in stage %u, retry %u, %s by %u", history_record(r->content),
+                 r->content >> 16, r->stage, r->retry, wheres[r->where], r->owner);
+        print(line);
+    }
+}

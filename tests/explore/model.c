@@ -1,0 +1,256 @@
+/* model.c - each step of the sequential specification. */
+#include "model.h"
+
+#include <string.h>
+
+int model_find(const struct model *m, uint32_t content)
+{
+    for (int i = 0; i < m->records; i++)
+        if (m->record[i].content == content)
+            return i;
+    return -1;
+}
+
+int model_first(const struct model *m, uint32_t stage)
+{
+    for (int i = 0; i < m->records; i++)
+        if (m->record[i].where == MODEL_QUEUED && m->record[i].stage == stage)
+            return i;
+    return -1;
+}
+
+static bool is_full(const struct model *m, const struct model_limits *l, enum model_limit which, unsigned stage,
+                    unsigned source)
+{
+    switch (which) {
+    case MODEL_TOTAL:
+        return m->total >= l->total;
+    case MODEL_SOURCE:
+        return m->source[source] >= l->source;
+    default:
+        return stage && m->stage[stage] >= l->stage; /* the dead-letter stage has no limit */
+    }
+}
+
+static bool has_room(const struct model *m, const struct model_limits *l, unsigned stage, unsigned source)
+{
+    for (enum model_limit x = MODEL_TOTAL; x <= MODEL_STAGE; x++)
+        if (is_full(m, l, x, stage, source))
+            return false;
+    return true;
+}
+
+static void change_credits(struct model *m, unsigned stage, unsigned source, int by)
+{
+    m->total = (uint8_t)(m->total + by);
+    m->source[source] = (uint8_t)(m->source[source] + by);
+    m->stage[stage] = (uint8_t)(m->stage[stage] + by);
+}
+
+static struct model_record take_out(struct model *m, int i)
+{
+    struct model_record r = m->record[i];
+    memmove(&m->record[i], &m->record[i + 1], sizeof r * (size_t)(--m->records - i));
+    return r;
+}
+
+/* A record goes to the end of a stage. */
+static void enter(struct model *m, struct model_record r, unsigned stage, unsigned retry)
+{
+    r.stage = (uint8_t)stage;
+    r.retry = (uint8_t)retry;
+    r.where = MODEL_QUEUED;
+    r.owner = MODEL_NO_PROCESS;
+    r.entries++;
+    m->record[m->records++] = r;
+}
+
+/* A record that has its source's and the total's credit goes to another stage, or to the end of its own. */
+static void move(struct model *m, int i, unsigned stage, unsigned retry)
+{
+    struct model_record r = take_out(m, i);
+    m->stage[r.stage]--;
+    m->stage[stage]++;
+    enter(m, r, stage, retry);
+}
+
+static bool put(struct model *m, const struct model_limits *l, const struct model_step *s)
+{
+    if (!has_room(m, l, s->stage, s->source) || m->records == MODEL_RECORDS || model_find(m, s->content) >= 0)
+        return false;
+    change_credits(m, s->stage, s->source, 1);
+    enter(m, (struct model_record){.content = s->content, .source = s->source}, s->stage, 0);
+    return true;
+}
+
+static bool reserve(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
+{
+    if (!has_room(m, l, s->stage, s->source))
+        return false;
+    change_credits(m, s->stage, s->source, 1);
+    m->reserved[process][s->stage][s->source]++;
+    return true;
+}
+
+static bool cancel(struct model *m, int process, const struct model_step *s)
+{
+    if (!m->reserved[process][s->stage][s->source])
+        return false;
+    m->reserved[process][s->stage][s->source]--;
+    change_credits(m, s->stage, s->source, -1);
+    return true;
+}
+
+/* Without a reservation only if the process is dead and it was given up: then there must be room, as for a put. */
+static bool publish(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
+{
+    bool reserved = cancel(m, process, s);
+    if (put(m, l, s))
+        return true;
+    if (reserved) {
+        change_credits(m, s->stage, s->source, 1);
+        m->reserved[process][s->stage][s->source]++;
+    }
+    return false;
+}
+
+static bool past_limit(const struct model_limits *l, const struct model_record *r)
+{
+    return r->retry > l->retries && r->stage;
+}
+
+static bool get(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
+{
+    int i = model_first(m, s->stage);
+    if (i < 0 || past_limit(l, &m->record[i]))
+        return false;
+    struct model_record *r = &m->record[i];
+    bool told = s->content != MODEL_ANY;
+    if (told && (r->content != s->content || r->source != s->source || (s->retry >= 0 && r->retry != s->retry)))
+        return false;
+    if (told && s->kind == MODEL_TAKE) {
+        change_credits(m, r->stage, r->source, -1);
+        take_out(m, i);
+        return true;
+    }
+    r->where = s->kind == MODEL_TAKE ? MODEL_TAKEN : MODEL_LEASED;
+    r->owner = (uint8_t)process;
+    r->leases++;
+    return true;
+}
+
+static bool uncover(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
+{
+    int i = model_first(m, s->stage);
+    if (i < 0 || !past_limit(l, &m->record[i]))
+        return false;
+    m->record[i].where = MODEL_UNCOVERED;
+    m->record[i].owner = (uint8_t)process;
+    m->record[i].leases++;
+    return true;
+}
+
+/* What the process has leased in one of these ways ends. */
+static bool settle(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
+{
+    int i = model_find(m, s->content);
+    if (i < 0 || m->record[i].where == MODEL_QUEUED || m->record[i].owner != process)
+        return false;
+    struct model_record *r = &m->record[i];
+    enum model_where where = s->kind == MODEL_BURY     ? MODEL_UNCOVERED
+                             : s->kind == MODEL_SETTLE ? MODEL_TAKEN
+                                                       : MODEL_LEASED;
+    if (s->kind != MODEL_REDELIVER && r->where != where)
+        return false;
+    if (s->kind == MODEL_FORWARD) {
+        if (s->stage != r->stage && is_full(m, l, MODEL_STAGE, s->stage, r->source))
+            return false;
+        r->content = s->becomes;
+        move(m, i, s->stage, 0);
+    } else if (s->kind == MODEL_ACK || s->kind == MODEL_SETTLE) {
+        change_credits(m, r->stage, r->source, -1);
+        take_out(m, i);
+    } else if (s->kind == MODEL_BURY || (s->kind == MODEL_RETURN && r->retry >= l->retries && r->stage)) {
+        move(m, i, 0, 0);
+    } else {
+        move(m, i, r->stage, r->retry < 255 ? r->retry + 1u : 255);
+    }
+    return true;
+}
+
+static bool owns_nothing(const struct model *m, int process)
+{
+    for (int i = 0; i < m->records; i++)
+        if (m->record[i].where != MODEL_QUEUED && (process < 0 || m->record[i].owner == process))
+            return false;
+    return true;
+}
+
+bool model_do(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
+{
+    switch (s->kind) {
+    case MODEL_PUT:
+        return put(m, l, s);
+    case MODEL_RESERVE:
+        return reserve(m, l, process, s);
+    case MODEL_PUBLISH:
+        return publish(m, l, process, s);
+    case MODEL_CANCEL:
+        return cancel(m, process, s);
+    case MODEL_GET:
+    case MODEL_TAKE:
+        return get(m, l, process, s);
+    case MODEL_UNCOVER:
+        return uncover(m, l, process, s);
+    case MODEL_REFUSED:
+        return is_full(m, l, (enum model_limit)s->limit, s->stage, s->source);
+    case MODEL_EMPTY:
+        return model_first(m, s->stage) < 0;
+    case MODEL_FOUND:
+        return model_first(m, s->stage) >= 0;
+    case MODEL_LEFT:
+        return owns_nothing(m, process);
+    case MODEL_JOINED:
+        return owns_nothing(m, -1);
+    case MODEL_NOTHING:
+        return true;
+    default:
+        return settle(m, l, process, s);
+    }
+}
+
+void model_give_up(struct model *m, int process)
+{
+    for (unsigned stage = 0; stage < MODEL_STAGES; stage++)
+        for (unsigned source = 0; source < MODEL_SOURCES; source++)
+            change_credits(m, stage, source, -m->reserved[process][stage][source]);
+    memset(m->reserved[process], 0, sizeof m->reserved[process]);
+}
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 31) * 0x9E3779B97F4A7C15u;
+    return x ^ x >> 29;
+}
+
+/* The order of those that are queued in a stage counts; of those that are leased there is none. */
+uint64_t model_hash(const struct model *m)
+{
+    uint64_t hash = 0, queue[MODEL_STAGES] = {0};
+    for (int i = 0; i < m->records; i++) {
+        const struct model_record *r = &m->record[i];
+        uint64_t one = mix((uint64_t)r->content << 32 | (uint64_t)r->retry << 16 | (uint64_t)r->where << 8 | r->owner);
+        one = mix(one + r->stage);
+        if (r->where == MODEL_QUEUED)
+            queue[r->stage] = mix(queue[r->stage] + one);
+        else
+            hash += one;
+    }
+    for (int stage = 0; stage < MODEL_STAGES; stage++)
+        hash += mix(queue[stage] + (uint64_t)stage);
+    const unsigned char *reserved = &m->reserved[0][0][0];
+    for (size_t i = 0; i < sizeof m->reserved; i++)
+        if (reserved[i])
+            hash += mix((uint64_t)i << 8 | reserved[i]);
+    return hash;
+}
