@@ -23,7 +23,7 @@ static void join_alone(void)
     sim.alone_after = 0;
     sim.bound[SIM_AFTER] = 20000;
     SIM_LOG("the process after all attaches");
-    watch_call(SIM_AFTER, HISTORY_JOIN_AFTER_ALL, 0, 0);
+    watch_call(SIM_AFTER, HISTORY_ATTACH, 0, 0);
     int error = cvb_attach("explored", &process[SIM_AFTER].handle);
     SIM_CHECK(!error, "attach after all failed: %s", cvb_error_text(error));
     watch_ended(SIM_AFTER, 0, 0);

@@ -99,9 +99,16 @@ void history_ended(struct history *h, int process, long began, long ended, int d
         return;
     note_call(h, process, began, ended);
     s.gets = gets && h->deaths;
-    if (o->verb == HISTORY_LEAVE || o->verb == HISTORY_JOIN_AFTER_ALL) {
-        s.what.kind = o->verb == HISTORY_LEAVE ? MODEL_LEFT : MODEL_JOINED;
+    if (o->verb == HISTORY_LEAVE) {
+        s.what.kind = MODEL_LEFT;
         add(h, process, &s);
+    }
+    if ((o->verb == HISTORY_RECOVER || o->verb == HISTORY_ATTACH) && done >= 0) {
+        s.what.kind = MODEL_RECOVERED;
+        for (int p = 0; p < MODEL_PROCESSES; p++)
+            s.what.content |= (uint32_t)(h->program[p].died < began) << p;
+        if (s.what.content)
+            add(h, process, &s);
     }
     if (o->verb == HISTORY_WAIT) {
         s.what.kind = done >= 0 ? MODEL_FOUND : MODEL_EMPTY;

@@ -8,9 +8,11 @@
  *   ack, return, forward, publish    one for each record, in the order of the array
  *   a refusal      after those: the limit was reached, if nobody else was at work from the call's begin to its end
  *   detach         a return of each lease, in any order; reservations are given up at its begin
- *   waiting        the stage had a record at a moment, or each of the stages was empty at one
- * A call whose process was killed has no end: a beginning of its chain took effect, now or later, or nothing did. What
- * a dead process had leased enters its stage again at any time until a process has joined after all others.
+ *   recover, attach    the leases of those who were dead at its begin have come back, and their calls have no effect
+ * any more; unless another attaches meanwhile, who may have taken a dead seat and its duties waiting        the stage
+ * had a record at a moment, or each of the stages was empty at one A call whose process was killed has no end: a
+ * beginning of its chain took effect, now or later, or nothing did. What a dead process had leased enters its stage
+ * again at any time until it is recovered.
  *
  * The history also keeps at which step each record was seen to enter, to be leased, and to be settled. These are hints
  * in which order to try: they change how long the search takes, never its result.
@@ -36,7 +38,8 @@ enum history_verb {
     HISTORY_FORWARD,
     HISTORY_WAIT,
     HISTORY_LEAVE,
-    HISTORY_JOIN_AFTER_ALL
+    HISTORY_RECOVER,
+    HISTORY_ATTACH
 };
 
 struct history_step {

@@ -17,13 +17,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CHOICES = 3 * MODEL_PROCESSES + 2 * MODEL_RECORDS, TRIED = 1 << 16, LAST = MODEL_PROCESSES - 1 };
+enum { CHOICES = 2 * MODEL_PROCESSES + 3 * MODEL_RECORDS, TRIED = 1 << 16 };
 
 struct node {
     struct model model;
     uint16_t at[MODEL_PROCESSES];
     bool gone[MODEL_PROCESSES]; /* dead, and its reservations given up */
     long end;                   /* of what is to be done, the earliest */
+    uint32_t recovered;         /* a bit for each process of which nothing is left */
+    long time;                  /* of what has been done, the latest begin */
 };
 
 struct choice {
@@ -34,7 +36,7 @@ struct choice {
 };
 
 static struct history *now;
-static long states, most;
+static long states, most, refusals, exact_refusals;
 static struct node farthest;
 static unsigned farthest_steps;
 static uint64_t tried[TRIED], salt;
@@ -57,6 +59,7 @@ static void find_end(struct node *n)
     }
 }
 
+/* The first record that the process has found past its retry limit and not buried yet, or -1. */
 static int uncovered_by(const struct model *m, int p)
 {
     for (int i = 0; i < m->records; i++)
@@ -99,7 +102,7 @@ static void go_ahead(struct node *n)
                 model_give_up(&n->model, p);
             if (can_wait_for_nothing(s) && uncovered_by(&n->model, p) < 0 &&
                 model_do(&n->model, &now->limits, p, &s->what)) {
-                n->at[p]++;
+                n->at[p]++; /* in fact later, so that no time has passed */
                 again = true;
             }
         }
@@ -196,7 +199,7 @@ static int hidden_choices(const struct node *n, struct choice *choice)
         const struct history_step *s = next_of(n, p);
         if (n->gone[p])
             count = add_hidden(n, choice, count, p, MODEL_REDELIVER, r);
-        if (r->where == MODEL_UNCOVERED)
+        if (r->where == MODEL_UNCOVERED && uncovered_by(&n->model, p) == i)
             count = add_hidden(n, choice, count, p, MODEL_BURY, r);
         if (r->where == MODEL_TAKEN)
             count = add_hidden(n, choice, count, p, MODEL_SETTLE, r);
@@ -206,21 +209,30 @@ static int hidden_choices(const struct node *n, struct choice *choice)
     return count;
 }
 
+/* Whoever has died leases nothing more; but what it had begun to put may still come in. */
+static bool must_live(const struct history_step *s)
+{
+    return s->what.kind == MODEL_GET || s->what.kind == MODEL_TAKE || s->what.kind == MODEL_NOTHING;
+}
+
 static int choices(const struct node *n, struct choice *choice)
 {
-    bool over = n->at[LAST] > 0; /* all that the dead left has come back */
     int count = hidden_choices(n, choice);
     for (int p = 0; p < MODEL_PROCESSES; p++) {
         const struct history_step *s = next_of(n, p);
-        if (!s || s->began >= n->end || (s->pending && over) || uncovered_by(&n->model, p) >= 0)
+        if (!s || s->began >= n->end || (s->pending && (n->recovered >> p & 1)))
+            continue;
+        if (s->pending && must_live(s) && now->program[p].died < n->time)
             continue;
         int first = s->gets ? model_first(&n->model, s->what.stage) : -1;
         if (first >= 0 && n->model.record[first].retry > now->limits.retries)
             count = add_hidden(n, choice, count, p, MODEL_UNCOVER, &n->model.record[first]);
+        if (uncovered_by(&n->model, p) >= 0)
+            continue; /* it delivers nothing before it has buried that */
         if (s->what.kind == MODEL_LEFT || (s->pending && s->what.kind == MODEL_NOTHING))
             continue; /* made when nothing is leased any more; never */
         struct choice c = {.process = p, .own = true, .step = s->what};
-        c.hint = hint_of(&n->model, p, &s->what, s->what.kind == MODEL_JOINED ? HISTORY_NEVER - 1 : s->ended);
+        c.hint = hint_of(&n->model, p, &s->what, s->ended);
         count = add(choice, count, &c);
     }
     return count;
@@ -228,7 +240,7 @@ static int choices(const struct node *n, struct choice *choice)
 
 static uint64_t key_of(const struct node *n)
 {
-    uint64_t key = model_hash(&n->model) + salt;
+    uint64_t key = (model_hash(&n->model) + salt) ^ (uint64_t)n->time << 20;
     for (int p = 0; p < MODEL_PROCESSES; p++)
         key = (key ^ n->at[p]) * 0x9E3779B97F4A7C15u + (key >> 29);
     return key | 1;
@@ -267,6 +279,20 @@ static void note_farthest(const struct node *n)
     farthest = *n;
 }
 
+/* The step was made: it is later than its begin, or than the death of whoever had leased what is delivered again. */
+static void pass(struct node *n, const struct choice *c)
+{
+    long began = 0;
+    if (c->step.kind == MODEL_RECOVERED)
+        n->recovered |= c->step.content;
+    if (c->own)
+        began = now->program[c->process].step[n->at[c->process]++].began;
+    else if (c->step.kind == MODEL_REDELIVER)
+        began = now->program[c->process].died + 1;
+    if (n->time < began)
+        n->time = began;
+}
+
 static enum linear_verdict search(struct node *n)
 {
     struct choice choice[CHOICES];
@@ -283,7 +309,7 @@ static enum linear_verdict search(struct node *n)
         struct node next = *n;
         if (!model_do(&next.model, &now->limits, choice[i].process, &choice[i].step))
             continue;
-        next.at[choice[i].process] += choice[i].own;
+        pass(&next, &choice[i]);
         enum linear_verdict v = search(&next);
         if (v != LINEAR_NO)
             return v;
@@ -293,25 +319,61 @@ static enum linear_verdict search(struct node *n)
     return LINEAR_NO;
 }
 
-static bool was_alone(const struct history *h, int process, long began, long ended)
+static bool overlaps(const struct history_call *c, const struct history_step *s, int process, long end)
 {
-    for (int p = 0; p < MODEL_PROCESSES; p++)
-        if (h->program[p].died < ended && process != LAST)
-            return false; /* a dead process is at work until it is recovered */
+    return c->process != process && c->began < s->ended && end > s->began;
+}
+
+/* A recovery that somebody attached meanwhile promises nothing. */
+static bool was_undisturbed(const struct history *h, const struct history_step *s, int process)
+{
     for (int i = 0; i < h->calls; i++) {
         const struct history_call *c = &h->call[i];
-        if (c->process != process && process != LAST && c->began < ended && c->ended > began)
+        long died = h->program[c->process].died, end = c->ended < died ? c->ended : died;
+        if (c->verb == HISTORY_ATTACH && overlaps(c, s, process, end))
             return false;
     }
     return true;
 }
 
-static void drop_weak_refusals(struct history *h)
+/* A dead process is at work until it is recovered. */
+static bool was_alone(const struct history *h, const struct history_step *s, int process, const long *recovered)
 {
     for (int p = 0; p < MODEL_PROCESSES; p++)
-        for (int i = 0; i < h->program[p].steps; i++) {
-            struct history_step *s = &h->program[p].step[i];
-            if (s->what.kind == MODEL_REFUSED && !was_alone(h, p, s->began, s->ended))
+        if (h->program[p].died < s->ended && recovered[p] > s->began)
+            return false;
+    for (int i = 0; i < h->calls; i++) {
+        const struct history_call *c = &h->call[i];
+        if (overlaps(c, s, process, c->ended < HISTORY_NEVER ? c->ended : recovered[c->process]))
+            return false;
+    }
+    return true;
+}
+
+/* Drops those steps that are promises only under conditions which did not hold. */
+static void drop_weak(struct history *h)
+{
+    long recovered[MODEL_PROCESSES];
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        recovered[p] = HISTORY_NEVER;
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        for (struct history_step *s = h->program[p].step; s < h->program[p].step + h->program[p].steps; s++) {
+            if (s->what.kind != MODEL_RECOVERED)
+                continue;
+            if (!was_undisturbed(h, s, p))
+                s->what.kind = MODEL_NOTHING;
+            for (int dead = 0; dead < MODEL_PROCESSES && s->what.kind == MODEL_RECOVERED; dead++)
+                if ((s->what.content >> dead & 1) && recovered[dead] > s->ended)
+                    recovered[dead] = s->ended;
+        }
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        for (struct history_step *s = h->program[p].step; s < h->program[p].step + h->program[p].steps; s++) {
+            if (s->what.kind != MODEL_REFUSED)
+                continue;
+            refusals++;
+            if (was_alone(h, s, p, recovered))
+                exact_refusals++;
+            else
                 s->what.kind = MODEL_NOTHING;
         }
 }
@@ -322,7 +384,8 @@ enum linear_verdict linear_check(struct history *h, long budget)
     struct node first = empty;
     if (h->too_long)
         return LINEAR_UNDECIDED;
-    drop_weak_refusals(h);
+    refusals = exact_refusals = 0;
+    drop_weak(h);
     now = h;
     states = 0;
     most = budget;
@@ -335,9 +398,14 @@ enum linear_verdict linear_check(struct history *h, long budget)
 
 long linear_states(void) { return states; }
 bool linear_went_back(void) { return has_failed; }
+void linear_refusals(long *all, long *exact)
+{
+    *all = refusals;
+    *exact = exact_refusals;
+}
 
 static const char *const kinds[] = {"put",    "reserve", "publish", "cancel",    "get",   "take", "ack",
-                                    "return", "forward", "refused", "empty",     "found", "left", "joined",
+                                    "return", "forward", "refused", "empty",     "found", "left", "recovered",
                                     "end",    "uncover", "bury",    "redeliver", "settle"};
 
 static void describe(char *line, size_t size, int p, const struct history_step *s, const char *mark)

@@ -17,6 +17,8 @@ enum linear_verdict linear_check(struct history *h, long budget);
 long linear_states(void);
 /* It was not explained by the first way that was tried. */
 bool linear_went_back(void);
+/* The refusals of the last history, and those of them that came while nobody else was at work. */
+void linear_refusals(long *all, long *exact);
 /* The history, and how far the last check came; a line at a time. */
 void linear_explain(const struct history *h, void (*print)(const char *line));
 

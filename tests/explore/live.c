@@ -10,11 +10,12 @@ bool work_join(int me)
     p->has_old = p->has_old_slot = false;
     p->joining = true;
     work_begin(me);
+    watch_call(me, HISTORY_ATTACH, 0, 0);
     SIM_LOG("p%d attaches", me);
     int error = cvb_attach("explored", &p->handle);
     p->joining = false;
     SIM_LOG("p%d has attached: %s", me, cvb_error_text(error));
-    work_end(me, 0, 0);
+    work_end(me, error, 0);
     SIM_CHECK(!error || error == CVB_EHANDLES, "attach failed: %s", cvb_error_text(error));
     return !error;
 }
@@ -38,11 +39,12 @@ bool work_recover(int me)
     work_begin(me);
     if (me < SIM_FIBERS && !sim_below(4)) /* recoverers are killed and stopped too */
         sim_plan(me, sim.hurt && sim_below(2), sim_below(2) ? 16 : 400);
+    watch_call(me, HISTORY_RECOVER, 0, 0);
     SIM_LOG("p%d recovers", me);
     int freed = cvb_recover(process[me].handle);
     SIM_LOG("p%d has freed %d seats", me, freed);
     SIM_CHECK(freed >= 0, "recovery failed: %s", cvb_error_text(freed));
-    work_end(me, 0, 0);
+    work_end(me, freed, 0);
     return freed > 0;
 }
 

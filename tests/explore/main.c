@@ -127,8 +127,10 @@ int main(int count, char **argument)
             printf("%s %ld (%ld with effect)%s", work_names[i], work_done[i], work_useful[i],
                    i + 1 < OPS ? ", " : "\n");
     printf(
-        "histories: %ld explained by a sequential order, %ld of them at the first try, %ld not decided, %ld not kept\n",
-        watch.checked - watch.undecided, watch.checked - watch.searched, watch.undecided, watch.unwatched);
+        "histories: %ld explained by a sequential order, %ld of them at the first try, %ld not decided, %ld not kept\n"
+        "%ld of %ld refusals came while nobody else was at work\n",
+        watch.checked - watch.undecided, watch.checked - watch.searched, watch.undecided, watch.unwatched,
+        watch.exact_refusals, watch.refusals);
     puts("");
     return 0;
 }

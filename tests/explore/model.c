@@ -178,10 +178,10 @@ static bool settle(struct model *m, const struct model_limits *l, int process, c
     return true;
 }
 
-static bool owns_nothing(const struct model *m, int process)
+static bool own_nothing(const struct model *m, uint32_t processes)
 {
     for (int i = 0; i < m->records; i++)
-        if (m->record[i].where != MODEL_QUEUED && (process < 0 || m->record[i].owner == process))
+        if (m->record[i].where != MODEL_QUEUED && (processes >> m->record[i].owner & 1))
             return false;
     return true;
 }
@@ -209,9 +209,9 @@ bool model_do(struct model *m, const struct model_limits *l, int process, const 
     case MODEL_FOUND:
         return model_first(m, s->stage) >= 0;
     case MODEL_LEFT:
-        return owns_nothing(m, process);
-    case MODEL_JOINED:
-        return owns_nothing(m, -1);
+        return own_nothing(m, 1u << process);
+    case MODEL_RECOVERED:
+        return own_nothing(m, s->content);
     case MODEL_NOTHING:
         return true;
     default:

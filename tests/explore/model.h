@@ -31,7 +31,7 @@ enum model_kind {
     MODEL_EMPTY,   /* the stage has no record to lease */
     MODEL_FOUND,   /* it has one */
     MODEL_LEFT,    /* the process has nothing leased */
-    MODEL_JOINED,  /* nor have the dead */
+    MODEL_RECOVERED, /* nor have these dead: a bit each in `content` */
     MODEL_NOTHING,
     /* that nobody asked for */
     MODEL_UNCOVER,   /* a get finds the first record past its retry limit, and leases it to itself */

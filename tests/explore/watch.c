@@ -150,6 +150,10 @@ void watch_check(void)
     watch.checked++;
     watch.undecided += v == LINEAR_UNDECIDED;
     watch.searched += linear_went_back();
+    long refusals, exact;
+    linear_refusals(&refusals, &exact);
+    watch.refusals += refusals;
+    watch.exact_refusals += exact;
     if (v == LINEAR_NO)
         linear_explain(&history, print);
     if (v == LINEAR_NO)

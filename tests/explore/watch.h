@@ -8,6 +8,7 @@
 extern struct watch {
     bool on;                                      /* this schedule's history is kept */
     long checked, undecided, searched, unwatched; /* schedules; searched: not explained by the first way tried */
+    long refusals, exact_refusals;                /* exact: nobody else was at work */
 } watch;
 
 void watch_reset(void);
