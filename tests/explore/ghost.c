@@ -68,9 +68,10 @@ static int read_payload(const void *payload, uint32_t length, uint32_t *version)
     memcpy(word, payload, sizeof word);
     int id = (int)(word[0] & ((1u << VERSION_SHIFT) - 1));
     SIM_CHECK(word[1] == mix(word[0]) && id < records, "a payload is torn: %x %x", word[0], word[1]);
-    SIM_CHECK(length == length_of(word[0]), "record %d came with length %u, not %u", id, length, length_of(word[0]));
+    SIM_CHECK_TOO(length == length_of(word[0]), "record %d came with length %u, not %u", id, length,
+                  length_of(word[0]));
     for (uint32_t i = 8; i < length; i++)
-        SIM_CHECK(((const unsigned char *)payload)[i] == (unsigned char)(word[0] + i), "record %d is torn", id);
+        SIM_CHECK_TOO(((const unsigned char *)payload)[i] == (unsigned char)(word[0] + i), "record %d is torn", id);
     *version = word[0] >> VERSION_SHIFT;
     return id;
 }
@@ -102,7 +103,7 @@ void ghost_put_ended(const int *ids, int n, int in)
             if (r->entered_to == never && r->batch >= 0 && r->state == IN)
                 r->entered_to = sim.total;
         } else {
-            SIM_CHECK(r->state == PUTTING, "record %d was refused and yet is %s", ids[i], state_names[r->state]);
+            SIM_CHECK_TOO(r->state == PUTTING, "record %d was refused and yet is %s", ids[i], state_names[r->state]);
             r->state = REFUSED;
         }
     }
@@ -118,7 +119,7 @@ static void check_order(const struct record *r, int id, long began)
         bool overtaken = d->entered_from > r->entered_to;
         if (d->batch == r->batch && d->batch >= 0 && d->source == r->source && d->index > r->index)
             overtaken = true;
-        SIM_CHECK(!overtaken, "record %d was overtaken by %d", id, d->id);
+        SIM_CHECK_TOO(!overtaken, "record %d was overtaken by %d", id, d->id);
     }
 }
 
@@ -137,7 +138,8 @@ static void expect_dead_letter(struct record *r, int id, uint32_t stage)
 {
     if (stage != CVB_STAGE_DEAD_LETTER || r->stage == CVB_STAGE_DEAD_LETTER)
         return;
-    SIM_CHECK(r->retry > world.settings.max_retries, "record %d became a dead letter after %u retries", id, r->retry);
+    SIM_CHECK_TOO(r->retry > world.settings.max_retries, "record %d became a dead letter after %u retries", id,
+                  r->retry);
     r->stage = CVB_STAGE_DEAD_LETTER;
     r->retry = 0;
     r->entered_to = never;
@@ -149,17 +151,18 @@ static void expect(struct record *r, int id, const struct cvb_lease *l)
 {
     take_effect(r);
     expect_dead_letter(r, id, l->stage);
-    SIM_CHECK(l->stage == r->stage, "record %d came from stage %u, not %u", id, l->stage, r->stage);
-    SIM_CHECK(l->retry_count == r->retry, "record %d came with retry count %u, not %u", id, l->retry_count, r->retry);
-    SIM_CHECK(l->source == r->source, "record %d came with source %u, not %u", id, l->source, r->source);
+    SIM_CHECK_TOO(l->stage == r->stage, "record %d came from stage %u, not %u", id, l->stage, r->stage);
+    SIM_CHECK_TOO(l->retry_count == r->retry, "record %d came with retry count %u, not %u", id, l->retry_count,
+                  r->retry);
+    SIM_CHECK_TOO(l->source == r->source, "record %d came with source %u, not %u", id, l->source, r->source);
 }
 
 static struct record *deliverable(int id)
 {
     struct record *r = &record[id];
-    SIM_CHECK(r->state == PUTTING || r->state == MAYBE || r->state == IN || r->state == MAYBE_ACKED ||
-                  r->state == RETURNING || r->state == FORWARDING,
-              "record %d was delivered while it is %s", id, state_names[r->state]);
+    SIM_CHECK_TOO(r->state == PUTTING || r->state == MAYBE || r->state == IN || r->state == MAYBE_ACKED ||
+                      r->state == RETURNING || r->state == FORWARDING,
+                  "record %d was delivered while it is %s", id, state_names[r->state]);
     return r;
 }
 
@@ -169,9 +172,9 @@ int ghost_delivered(int process, const struct cvb_lease *l, long began)
     int id = read_payload(l->payload, l->length, &version);
     struct record *r = deliverable(id);
     expect(r, id, l);
-    SIM_CHECK(version == r->version, "record %d came with version %u, not %u", id, version, r->version);
-    SIM_CHECK(l->stage == CVB_STAGE_DEAD_LETTER || l->retry_count <= world.settings.max_retries,
-              "record %d was delivered past its retry limit", id);
+    SIM_CHECK_TOO(version == r->version, "record %d came with version %u, not %u", id, version, r->version);
+    SIM_CHECK_TOO(l->stage == CVB_STAGE_DEAD_LETTER || l->retry_count <= world.settings.max_retries,
+                  "record %d was delivered past its retry limit", id);
     check_order(r, id, began);
     r->perhaps_taken = false;
     r->state = LEASED;
@@ -188,8 +191,8 @@ int ghost_taken(int process, const struct cvb_record *taken, uint32_t stage, lon
     struct record *r = deliverable(id);
     take_effect(r);
     expect_dead_letter(r, id, stage);
-    SIM_CHECK(r->stage == stage && version == r->version && taken->source == r->source,
-              "record %d of stage %u was taken from stage %u", id, r->stage, stage);
+    SIM_CHECK_TOO(r->stage == stage && version == r->version && taken->source == r->source,
+                  "record %d of stage %u was taken from stage %u", id, r->stage, stage);
     check_order(r, id, began);
     r->state = SETTLED;
     r->owner = process;
@@ -203,8 +206,8 @@ void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fe
         for (int k = 0; k < i; k++) {
             const struct record *before = &record[ids[k]];
             bool same = before->batch >= 0 && before->batch == r->batch && before->source == r->source;
-            SIM_CHECK(before->entered_from <= r->entered_to && !(same && before->index > r->index),
-                      "records %d and %d came in the wrong order", ids[k], ids[i]);
+            SIM_CHECK_TOO(before->entered_from <= r->entered_to && !(same && before->index > r->index),
+                          "records %d and %d came in the wrong order", ids[k], ids[i]);
         }
         delivery[deliveries++] = (struct delivery){.id = ids[i],
                                                    .batch = r->batch,
@@ -227,8 +230,8 @@ void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fe
             if (cvb_lo_state(w.lo) != CVB_QUEUED || cvb_hi_stage(w.hi) != stage)
                 continue;
             for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1)
-                SIM_CHECK((world_member_id(u, (unsigned)__builtin_ctz(mask)) & ((1 << VERSION_SHIFT) - 1)) != id,
-                          "a get found no more although record %d was in all the time", id);
+                SIM_CHECK_TOO((world_member_id(u, (unsigned)__builtin_ctz(mask)) & ((1 << VERSION_SHIFT) - 1)) != id,
+                              "a get found no more although record %d was in all the time", id);
         }
     }
 }
@@ -238,11 +241,11 @@ void ghost_settle(int process, const struct cvb_lease *leases, const int *ids, i
 {
     for (int i = 0; i < n; i++) {
         struct record *r = &record[ids[i]];
-        SIM_CHECK(r->state == LEASED && r->owner == process, "record %d is %s while it is leased", ids[i],
-                  state_names[r->state]);
+        SIM_CHECK_TOO(r->state == LEASED && r->owner == process, "record %d is %s while it is leased", ids[i],
+                      state_names[r->state]);
         uint32_t version;
-        SIM_CHECK(read_payload(leases[i].payload, leases[i].length, &version) == ids[i] && version == r->version,
-                  "record %d changed while it was leased", ids[i]);
+        SIM_CHECK_TOO(read_payload(leases[i].payload, leases[i].length, &version) == ids[i] && version == r->version,
+                      "record %d changed while it was leased", ids[i]);
         r->stage2 = r->stage;
         r->retry2 = r->retry + 1;
         r->version2 = r->version + (fate == GHOST_REPLACE);
@@ -266,7 +269,7 @@ void ghost_settled(int process, const int *ids, int n, int done, enum ghost_fate
         struct record *r = &record[ids[i]];
         bool mine = r->owner == process && (r->state == ACKING || r->state == RETURNING || r->state == FORWARDING);
         if (i >= done) {
-            SIM_CHECK(mine, "record %d was not settled and yet is %s", ids[i], state_names[r->state]);
+            SIM_CHECK_TOO(mine, "record %d was not settled and yet is %s", ids[i], state_names[r->state]);
             r->state = LEASED;
         } else if (mine && fate == GHOST_ACK) {
             r->state = SETTLED;
@@ -275,7 +278,7 @@ void ghost_settled(int process, const int *ids, int n, int done, enum ghost_fate
             r->state = r->perhaps_taken ? MAYBE_ACKED : IN;
             r->entered_to = sim.total;
         } else {
-            SIM_CHECK(fate != GHOST_ACK, "record %d was acked and yet is %s", ids[i], state_names[r->state]);
+            SIM_CHECK_TOO(fate != GHOST_ACK, "record %d was acked and yet is %s", ids[i], state_names[r->state]);
         }
     }
 }
@@ -284,7 +287,7 @@ static void mark(uint32_t id, uint32_t stage)
 {
     id &= (1u << VERSION_SHIFT) - 1;
     SIM_CHECK(id < (uint32_t)records, "a leased unit holds what is no record");
-    SIM_CHECK(!record[id].marked, "record %u is leased twice", id);
+    SIM_CHECK_TOO(!record[id].marked, "record %u is leased twice", id);
     record[id].marked = true;
     record[id].leased_in = stage;
 }
@@ -293,13 +296,13 @@ static void mark(uint32_t id, uint32_t stage)
 static void leased_by_dead(struct record *r, int id, int process)
 {
     bool own = r->owner == process && r->state != IN && r->state != MAYBE && r->state != MAYBE_ACKED;
-    SIM_CHECK(r->state != SETTLED && r->state != REFUSED && (own || (r->state != LEASED && r->state != ACKING)),
-              "record %d is leased by the dead p%d while it is %s", id, process, state_names[r->state]);
+    SIM_CHECK_TOO(r->state != SETTLED && r->state != REFUSED && (own || (r->state != LEASED && r->state != ACKING)),
+                  "record %d is leased by the dead p%d while it is %s", id, process, state_names[r->state]);
     bool acking = r->state == ACKING || r->state == MAYBE_ACKED || (taking[process] != UINT32_MAX && !own);
     if (!own)
         take_effect(r);
     expect_dead_letter(r, id, r->leased_in);
-    SIM_CHECK(r->leased_in == r->stage, "record %d was leased in stage %u, not %u", id, r->leased_in, r->stage);
+    SIM_CHECK_TOO(r->leased_in == r->stage, "record %d was leased in stage %u, not %u", id, r->leased_in, r->stage);
     if (r->state == MAYBE_ACKED && !own && taking[process] == UINT32_MAX)
         acking = false; /* it was leased again, so it had not been acked */
     if (r->state == PUTTING && !own)
@@ -315,7 +318,7 @@ static void leased_by_dead(struct record *r, int id, int process)
 /* A record that the dead owned and had not leased any more. */
 static void owned_by_dead(struct record *r, int id)
 {
-    SIM_CHECK(r->state != LEASED, "record %d was leased by the dead, and by its words is not", id);
+    SIM_CHECK_TOO(r->state != LEASED, "record %d was leased by the dead, and by its words is not", id);
     if (r->state == PUTTING)
         r->state = MAYBE;
     else if (r->state == ACKING)
@@ -375,6 +378,6 @@ void ghost_check_end(void)
     for (int id = 0; id < records; id++) {
         const struct record *r = &record[id];
         bool over = r->state == SETTLED || r->state == REFUSED || r->state == MAYBE_ACKED || r->state == MAYBE;
-        SIM_CHECK(over, "record %d is lost: it is %s in stage %u", id, state_names[r->state], r->stage);
+        SIM_CHECK_TOO(over, "record %d is lost: it is %s in stage %u", id, state_names[r->state], r->stage);
     }
 }

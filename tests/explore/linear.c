@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CHOICES = 2 * MODEL_PROCESSES + 3 * MODEL_RECORDS, TRIED = 1 << 16 };
+enum { CHOICES = 2 * MODEL_PROCESSES + 3 * MODEL_RECORDS, TRIED = 1 << 16, DEEPEST = 1500 /* of the stack */ };
 
 struct node {
     struct model model;
@@ -293,13 +293,13 @@ static void pass(struct node *n, const struct choice *c)
         n->time = began;
 }
 
-static enum linear_verdict search(struct node *n)
+static enum linear_verdict search(struct node *n, int depth)
 {
     struct choice choice[CHOICES];
     go_ahead(n);
     if (n->end == HISTORY_NEVER)
         return !now->drained || !n->model.records ? LINEAR_YES : LINEAR_NO;
-    if (++states > most)
+    if (++states > most || depth == DEEPEST)
         return LINEAR_UNDECIDED;
     uint64_t key = has_failed ? key_of(n) : 0;
     if (has_failed && was_tried(key))
@@ -310,7 +310,7 @@ static enum linear_verdict search(struct node *n)
         if (!model_do(&next.model, &now->limits, choice[i].process, &choice[i].step))
             continue;
         pass(&next, &choice[i]);
-        enum linear_verdict v = search(&next);
+        enum linear_verdict v = search(&next, depth + 1);
         if (v != LINEAR_NO)
             return v;
     }
@@ -393,7 +393,7 @@ enum linear_verdict linear_check(struct history *h, long budget)
     has_failed = false;
     farthest = first;
     farthest_steps = 0;
-    return search(&first);
+    return search(&first, 0);
 }
 
 long linear_states(void) { return states; }

@@ -1,4 +1,4 @@
-/* main.c - explore [--schedules N] [--seconds S] [--seed X] [--scenario NAME] [--trace] */
+/* main.c - explore [--schedules N] [--seconds S] [--seed X] [--scenario NAME] [--histories] [--trace] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,8 @@ static double clock_seconds(void)
 
 static void usage(void)
 {
-    printf("usage: explore [--schedules N] [--seconds S] [--seed X] [--scenario NAME] [--trace]\nscenarios:");
+    printf("usage: explore [--schedules N] [--seconds S] [--seed X] [--scenario NAME] [--histories] "
+           "[--trace]\nscenarios:");
     for (int i = 0; i < scenario_count; i++)
         printf(" %s", scenarios[i].name);
     puts("");
@@ -33,6 +34,10 @@ static struct options parse(int count, char **argument)
     struct options o = {.schedules = UINT64_MAX, .seed = 1, .seconds = 10};
     for (int i = 1; i < count; i++) {
         const char *a = argument[i], *value = i + 1 < count ? argument[i + 1] : NULL;
+        if (!strcmp(a, "--histories")) {
+            sim.histories_only = true;
+            continue;
+        }
         if (!strcmp(a, "--trace") || !strcmp(a, "--again")) {
             sim.trace = true;
             sim.again = !strcmp(a, "--again");

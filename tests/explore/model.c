@@ -76,7 +76,7 @@ static void move(struct model *m, int i, unsigned stage, unsigned retry)
 
 static bool put(struct model *m, const struct model_limits *l, const struct model_step *s)
 {
-    if (!has_room(m, l, s->stage, s->source) || m->records == MODEL_RECORDS || model_find(m, s->content) >= 0)
+    if (!has_room(m, l, s->stage, s->source) || m->records == MODEL_RECORDS)
         return false;
     change_credits(m, s->stage, s->source, 1);
     enter(m, (struct model_record){.content = s->content, .source = s->source}, s->stage, 0);

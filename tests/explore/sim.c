@@ -320,7 +320,7 @@ void sim_fail(const char *format, ...)
         char seed[32];
         snprintf(seed, sizeof seed, "%llu", (unsigned long long)sim.seed);
         execl("/proc/self/exe", "explore", "--scenario", sim.scenario, "--seed", seed, "--schedules", "1", "--again",
-              (char *)NULL);
+              sim.histories_only ? "--histories" : (char *)NULL, (char *)NULL);
     }
     if (sim.again)
         for (unsigned long i = line_count > LINES ? line_count - LINES : 0; i < line_count; i++)

@@ -43,13 +43,14 @@ void work_check_refusal(int me, int why, uint32_t stage, uint32_t source, uint32
                                            : CVB_COUNTER_TOTAL;
     bool tight = world.settings.class_count > 1 && length > world.settings.classes[0].bytes;
     if (why == CVB_EMEMORY_FULL && tight) {
-        SIM_CHECK(me != SIM_AFTER || !world_free_cells(length), "refused for want of memory, though %u cells are free",
-                  world_free_cells(length));
+        SIM_CHECK_TOO(me != SIM_AFTER || !world_free_cells(length),
+                      "refused for want of memory, though %u cells are free", world_free_cells(length));
         return;
     }
-    SIM_CHECK(why <= CVB_ESTAGE_FULL && why >= CVB_ETOTAL_FULL, "refused with error %d: %s", why, cvb_error_text(why));
+    SIM_CHECK_TOO(why <= CVB_ESTAGE_FULL && why >= CVB_ETOTAL_FULL, "refused with error %d: %s", why,
+                  cvb_error_text(why));
     int64_t most = now->rounds ? world.strict[me][i] : world.most[me][i];
-    SIM_CHECK(most >= world.limit[i], "refused (%s) though there was room all the time", cvb_error_text(why));
+    SIM_CHECK_TOO(most >= world.limit[i], "refused (%s) though there was room all the time", cvb_error_text(why));
 }
 
 /* Never the last seat: that is for the process after all. */

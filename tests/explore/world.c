@@ -202,14 +202,14 @@ static void check_counter(uint32_t i)
         (i == 1 || (world.used[i] <= world.limit[i] && world.shadow[i] <= world.used[i])))
         return;
     int64_t records = world.shadow[i] - replaced(i);
-    SIM_CHECK(records <= world.limit[i], "limit %u exceeded: %lld records of %lld", i, (long long)records,
-              (long long)world.limit[i]);
+    SIM_CHECK_TOO(records <= world.limit[i], "limit %u exceeded: %lld records of %lld", i, (long long)records,
+                  (long long)world.limit[i]);
     if (i == 1)
         return; /* the dead-letter stage has no counter of its own */
-    SIM_CHECK(world.used[i] <= world.limit[i], "counter %u says %lld of %lld", i, (long long)world.used[i],
-              (long long)world.limit[i]);
-    SIM_CHECK(records <= world.used[i], "%lld records have credits of counter %u, which says %lld", (long long)records,
-              i, (long long)world.used[i]);
+    SIM_CHECK_TOO(world.used[i] <= world.limit[i], "counter %u says %lld of %lld", i, (long long)world.used[i],
+                  (long long)world.limit[i]);
+    SIM_CHECK_TOO(records <= world.used[i], "%lld records have credits of counter %u, which says %lld",
+                  (long long)records, i, (long long)world.used[i]);
 }
 
 static void add_share(const struct unit_share *s, int sign)

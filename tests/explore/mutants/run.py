@@ -37,7 +37,7 @@ def sources(tree):
     protocol = [os.path.join(d, f) for d in ("shm", "lib") for f in sorted(os.listdir(os.path.join(tree, d)))
                 if f.endswith(".c") and f not in REPLACED]
     own = [os.path.join("tests", "explore", f) for f in sorted(os.listdir(os.path.join(tree, "tests", "explore")))
-           if f.endswith(".c")]
+           if f.endswith(".c") and not f.endswith("_test.c")]
     return protocol, own
 
 
@@ -71,11 +71,11 @@ def plant(tree, edits):
     return None
 
 
-def hunt(tree, scenarios, seconds):
+def hunt(tree, scenarios, seconds, flags):
     """(caught, scenario, schedules, seconds, how)"""
     began, schedules = time.monotonic(), 0
     for scenario in scenarios:
-        run = subprocess.run(["./explorer", "--scenario", scenario, "--seconds", str(seconds)], cwd=tree,
+        run = subprocess.run(["./explorer", "--scenario", scenario, "--seconds", str(seconds), *flags], cwd=tree,
                              capture_output=True, text=True, timeout=seconds * 20 + 120)
         took = "%.1f" % (time.monotonic() - began)
         failed = re.search(r"FAILED scenario \S+ seed (\d+) step \S+ \S+: (.*)", run.stdout)
@@ -95,7 +95,7 @@ def examine(options, base, mutant):
         if problem:
             return name, rule, False, "", "", "", problem
         build(options, tree, base, {file for file, _, _ in edits})
-        return (name, rule, *hunt(tree, scenarios, options.seconds))
+        return (name, rule, *hunt(tree, scenarios, options.seconds, ["--histories"] * options.histories))
 
 
 def check_texts(base, mutants):
@@ -111,6 +111,7 @@ def check_texts(base, mutants):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--histories", action="store_true")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--cc", default=os.environ.get("CC", "cc"))

@@ -187,6 +187,13 @@ MUTANTS = [
         error = mine ? cvb_recover_seat(h, s, state + 1) : 0;
         if (error < 0)
             return error;""")]),
+    ("QUICKERENDS", "a recoverer leaves the other seats when somebody was quicker with one", ["recover", "publish"], [
+        ("lib/recover.c", "        freed += cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);\n    }\n    return freed;",
+         """        if (!cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1))
+            break;
+        freed++;
+    }
+    return freed;""")]),
     ("NORETRY", "a redelivered record keeps its retry count", ["single", "retry"], [
         ("lib/recover.c", "retry < 255 ? retry + 1 : retry", "retry")]),
     ("LOCKLATE", "the seat locked after it became active", ["recover", "single", "names"], [
@@ -220,6 +227,13 @@ MUTANTS = [
         ("lib/flag.c", "bumped(now, 0)) && (now & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)))", "bumped(now, 0)) && false)")]),
     ("SLEEPBLIND", "a sleeper does not look again after it has set its bit", ["wait"], [
         ("lib/wait.c", "    int there = w->look(h, w, true);\n    if (there || !count)", "    int there = 0;\n    if (!count)")]),
+    ("FOUNDBYSLOT", "waiting finds a record by its slot, though its unit was taken", ["wait", "waitkill"], [
+        ("lib/ring.c", "    struct cvb_pair word;\n    return find_head(h, stage, &unit, &word);",
+         """    struct cvb_pair word;
+    struct cvb_ends *e = &h->ends[stage];
+    if (!lap_ahead(cvb_load64_acq(&e->ring[e->head & e->mask]), e->head, e->bits))
+        return 1;
+    return find_head(h, stage, &unit, &word);""")]),
     # names
     ("SLOTAGAIN", "a name slot that was given away is written again", ["names"], [
         ("lib/name.c", "        if (reference == cvb_load32_rlx(staged) + 1)\n            cvb_store32_rlx(staged, i);",
