@@ -3,38 +3,23 @@
 
 #include <string.h>
 
-static struct open {
-    bool is;
-    enum history_verb verb;
-    uint32_t stage;
-    int n, arguments;
-    struct model_step argument[HISTORY_BATCH];
-} open_call[MODEL_PROCESSES];
-
 void history_reset(struct history *h, const struct model_limits *limits)
 {
     h->limits = *limits;
     for (int p = 0; p < MODEL_PROCESSES; p++) {
         h->program[p].steps = 0;
         h->program[p].died = HISTORY_NEVER;
-        open_call[p].is = false;
+        h->open[p].verb = HISTORY_NONE;
     }
     memset(h->hint, 0, sizeof h->hint[0] * h->hinted);
-    h->calls = h->deaths = 0;
+    h->calls = h->deaths = h->refusals = h->exact_refusals = 0;
     h->hinted = 0;
     h->too_long = h->drained = false;
 }
 
-bool history_is_open(const struct history *h, int process)
-{
-    (void)h;
-    return open_call[process].is;
-}
-
 void history_call(struct history *h, int process, enum history_verb verb, uint32_t stage, int n)
 {
-    struct open *o = &open_call[process];
-    o->is = true;
+    struct history_open *o = &h->open[process];
     o->verb = verb;
     o->stage = stage;
     o->n = n;
@@ -44,7 +29,7 @@ void history_call(struct history *h, int process, enum history_verb verb, uint32
 
 void history_argument(struct history *h, int process, const struct model_step *argument)
 {
-    struct open *o = &open_call[process];
+    struct history_open *o = &h->open[process];
     if (o->arguments == HISTORY_BATCH)
         h->too_long = true;
     else
@@ -60,6 +45,11 @@ static void add(struct history *h, int process, const struct history_step *s)
         p->step[p->steps++] = *s;
 }
 
+static bool gets(enum history_verb verb) { return verb == HISTORY_GET || verb == HISTORY_TAKE; }
+
+/* Is it a step for each record? */
+static bool is_chain(enum history_verb verb) { return verb >= HISTORY_PUT && verb <= HISTORY_FORWARD; }
+
 static enum model_kind kind_of(enum history_verb verb)
 {
     static const enum model_kind kind[] = {
@@ -69,103 +59,194 @@ static enum model_kind kind_of(enum history_verb verb)
     return kind[verb];
 }
 
-static void note_call(struct history *h, int process, long began, long ended)
+static void add_kind(struct history *h, int process, struct history_step s, enum model_kind kind)
 {
-    struct open *o = &open_call[process];
-    o->is = false;
-    if (h->calls == HISTORY_CALLS)
-        h->too_long = true;
-    else
-        h->call[h->calls++] = (struct history_call){process, o->verb, o->stage, began, ended};
+    s.what.kind = kind;
+    add(h, process, &s);
 }
 
-/* What a get says by giving fewer than were asked for; and it may have found others that it did not deliver. */
+/* The call's end, if it has one; false: none was made. */
+static bool close_call(struct history *h, int process, long began, long ended)
+{
+    enum history_verb verb = h->open[process].verb;
+    h->open[process].verb = HISTORY_NONE;
+    if (h->calls == HISTORY_CALLS)
+        h->too_long = true;
+    else if (verb)
+        h->call[h->calls++] = (struct history_call){process, verb, began, ended};
+    return verb != HISTORY_NONE;
+}
+
+/* Those that were dead when it began. */
+static void add_recovery(struct history *h, int process, struct history_step s)
+{
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        s.what.content |= (uint32_t)(h->program[p].died < s.began) << p;
+    if (s.what.content)
+        add_kind(h, process, s, MODEL_RECOVERED);
+}
+
+/* done: which of the stages had a record, or negative. */
+static void add_wait(struct history *h, int process, struct history_step s, int done)
+{
+    const struct history_open *o = &h->open[process];
+    for (int i = 0; i < o->arguments; i++) {
+        s.what.stage = o->argument[i].stage;
+        if (done < 0 || i == done)
+            add_kind(h, process, s, done < 0 ? MODEL_EMPTY : MODEL_FOUND);
+    }
+}
+
+/* Fewer than were asked for. It may also have found records that it did not deliver, if anybody has died. */
 static void add_end_of_get(struct history *h, int process, struct history_step s, int done)
 {
-    s.what.kind = done ? MODEL_NOTHING : MODEL_EMPTY;
-    add(h, process, &s);
-    if (!done && h->deaths) {
-        s.what.kind = MODEL_NOTHING;
-        add(h, process, &s);
+    s.what.stage = (uint8_t)h->open[process].stage;
+    if (!done)
+        add_kind(h, process, s, MODEL_EMPTY);
+    if (s.gets)
+        add_kind(h, process, s, MODEL_NOTHING);
+}
+
+/* One step for each record that the call did. */
+static void add_chain(struct history *h, int process, struct history_step s, enum history_verb verb, int done)
+{
+    const struct history_open *o = &h->open[process];
+    for (int i = 0; i < done && i < o->arguments; i++) {
+        s.what = o->argument[i];
+        if (gets(verb))
+            s.what.stage = (uint8_t)o->stage;
+        add_kind(h, process, s, kind_of(verb));
     }
+    if (gets(verb) && done < o->n)
+        add_end_of_get(h, process, s, done);
+}
+
+static void add_refusal(struct history *h, int process, struct history_step s, int done, int why)
+{
+    const struct history_open *o = &h->open[process];
+    if (why < 0 || done >= o->arguments)
+        return;
+    s.what = o->argument[done];
+    s.what.limit = (uint8_t)why;
+    add_kind(h, process, s, MODEL_REFUSED);
 }
 
 void history_ended(struct history *h, int process, long began, long ended, int done, int why)
 {
-    const struct open *o = &open_call[process];
-    struct history_step s = {.began = began, .ended = ended};
-    bool gets = o->verb == HISTORY_GET || o->verb == HISTORY_TAKE;
-    if (!o->is)
+    const struct history_open *o = &h->open[process];
+    enum history_verb verb = o->verb;
+    struct history_step s = {.gets = gets(verb) && h->deaths, .began = began, .ended = ended};
+    if (!close_call(h, process, began, ended))
         return;
-    note_call(h, process, began, ended);
-    s.gets = gets && h->deaths;
-    if (o->verb == HISTORY_LEAVE) {
-        s.what.kind = MODEL_LEFT;
-        add(h, process, &s);
-    }
-    if ((o->verb == HISTORY_RECOVER || o->verb == HISTORY_ATTACH) && done >= 0) {
-        s.what.kind = MODEL_RECOVERED;
-        for (int p = 0; p < MODEL_PROCESSES; p++)
-            s.what.content |= (uint32_t)(h->program[p].died < began) << p;
-        if (s.what.content)
-            add(h, process, &s);
-    }
-    if (o->verb == HISTORY_WAIT) {
-        s.what.kind = done >= 0 ? MODEL_FOUND : MODEL_EMPTY;
-        for (int i = done >= 0 ? done : 0; i < (done >= 0 ? done + 1 : o->arguments); i++) {
-            s.what.stage = o->argument[i].stage;
+    if (is_chain(verb)) {
+        add_chain(h, process, s, verb, done);
+        add_refusal(h, process, s, done, why);
+    } else if (verb == HISTORY_LEAVE) {
+        add_kind(h, process, s, MODEL_LEFT);
+    } else if (verb == HISTORY_WAIT) {
+        add_wait(h, process, s, done);
+    } else if ((verb == HISTORY_RECOVER || verb == HISTORY_ATTACH) && done >= 0) {
+        add_recovery(h, process, s);
+    } else if (verb == HISTORY_LOOK) {
+        for (int i = 0; i < o->arguments; i++) {
+            s.what = o->argument[i];
             add(h, process, &s);
         }
-    }
-    if (o->verb < HISTORY_PUT || o->verb > HISTORY_FORWARD)
-        return;
-    for (int i = 0; i < done && i < o->arguments; i++) {
-        s.what = o->argument[i];
-        s.what.kind = kind_of(o->verb);
-        s.what.stage = gets ? (uint8_t)o->stage : s.what.stage;
-        add(h, process, &s);
-    }
-    s.what.stage = (uint8_t)o->stage;
-    if (gets && done < o->n && (!done || s.gets))
-        add_end_of_get(h, process, s, done);
-    if (why >= 0 && done < o->arguments) {
-        s.what = o->argument[done];
-        s.what.kind = MODEL_REFUSED;
-        s.what.limit = (uint8_t)why;
-        add(h, process, &s);
     }
 }
 
 void history_killed(struct history *h, int process, long began)
 {
-    const struct open *o = &open_call[process];
-    struct history_step s = {.began = began, .ended = HISTORY_NEVER, .pending = true};
-    bool gets = o->verb == HISTORY_GET || o->verb == HISTORY_TAKE;
-    if (!o->is)
+    const struct history_open *o = &h->open[process];
+    enum history_verb verb = o->verb;
+    struct history_step s = {.pending = true, .gets = gets(verb), .began = began, .ended = HISTORY_NEVER};
+    if (!close_call(h, process, began, HISTORY_NEVER))
         return;
-    note_call(h, process, began, HISTORY_NEVER);
-    s.gets = gets;
-    if (o->verb == HISTORY_LEAVE) {
-        s.what.kind = MODEL_LEFT;
-        add(h, process, &s);
+    if (verb == HISTORY_LEAVE)
+        add_kind(h, process, s, MODEL_LEFT);
+    if (!is_chain(verb) || verb == HISTORY_RESERVE)
+        return; /* what it had reserved is given up */
+    for (int i = 0; i < (gets(verb) ? o->n : o->arguments); i++) {
+        s.what = gets(verb) ? (struct model_step){.stage = (uint8_t)o->stage, .content = MODEL_ANY} : o->argument[i];
+        add_kind(h, process, s, kind_of(verb));
     }
-    if (o->verb < HISTORY_PUT || o->verb > HISTORY_FORWARD || o->verb == HISTORY_RESERVE)
-        return; /* what it reserved is given up */
-    for (int i = 0; i < (gets ? o->n : o->arguments); i++) {
-        s.what = gets ? (struct model_step){.stage = (uint8_t)o->stage, .content = MODEL_ANY} : o->argument[i];
-        s.what.kind = kind_of(o->verb);
-        add(h, process, &s);
-    }
-    if (gets) {
-        s.what.kind = MODEL_NOTHING;
-        add(h, process, &s);
-    }
+    if (gets(verb))
+        add_kind(h, process, s, MODEL_NOTHING);
 }
 
 void history_died(struct history *h, int process, long at)
 {
     h->program[process].died = at;
     h->deaths++;
+}
+
+static bool overlaps(const struct history_call *c, const struct history_step *s, int process, long end)
+{
+    return c->process != process && c->began < s->ended && end > s->began;
+}
+
+static bool somebody_attached(const struct history *h, const struct history_step *s, int process)
+{
+    for (int i = 0; i < h->calls; i++) {
+        const struct history_call *c = &h->call[i];
+        long died = h->program[c->process].died;
+        if (c->verb == HISTORY_ATTACH && overlaps(c, s, process, c->ended < died ? c->ended : died))
+            return true;
+    }
+    return false;
+}
+
+/* A dead process is at work until it is recovered. */
+static bool was_alone(const struct history *h, const struct history_step *s, int process, const long *recovered)
+{
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        if (h->program[p].died < s->ended && recovered[p] > s->began)
+            return false;
+    for (int i = 0; i < h->calls; i++) {
+        const struct history_call *c = &h->call[i];
+        if (overlaps(c, s, process, c->ended < HISTORY_NEVER ? c->ended : recovered[c->process]))
+            return false;
+    }
+    return true;
+}
+
+/* Recoveries that hold; recovered[p]: when the first one of process p was over. */
+static void close_recovery(const struct history *h, struct history_step *s, int process, long *recovered)
+{
+    if (s->what.kind != MODEL_RECOVERED)
+        return;
+    if (somebody_attached(h, s, process)) {
+        s->what.kind = MODEL_NOTHING;
+        return;
+    }
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        if ((s->what.content >> p & 1) && recovered[p] > s->ended)
+            recovered[p] = s->ended;
+}
+
+static void close_step(struct history *h, struct history_step *s, int process, const long *recovered)
+{
+    bool refused = s->what.kind == MODEL_REFUSED;
+    if (!refused && s->what.kind != MODEL_SIZE && s->what.kind != MODEL_SIZE_ALL && s->what.kind != MODEL_CREDITS)
+        return;
+    bool alone = was_alone(h, s, process, recovered);
+    h->refusals += refused;
+    h->exact_refusals += refused && alone;
+    if (!alone)
+        s->what.kind = MODEL_NOTHING;
+}
+
+void history_close(struct history *h)
+{
+    long recovered[MODEL_PROCESSES];
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        recovered[p] = HISTORY_NEVER;
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        for (int i = 0; i < h->program[p].steps; i++)
+            close_recovery(h, &h->program[p].step[i], p, recovered);
+    for (int p = 0; p < MODEL_PROCESSES; p++)
+        for (int i = 0; i < h->program[p].steps; i++)
+            close_step(h, &h->program[p].step[i], p, recovered);
 }
 
 static struct history_hint *hint_of(struct history *h, uint32_t content)

@@ -1,18 +1,22 @@
 /* history.h - what each process asked of the buffer and was told, and between which steps.
  *
  * A call becomes a chain of steps of the model (model.h), all between the call's first access and its last one: that is
- * when it can have had its effects. What the protocol promises of a call decides the chain:
- *   put            one step for each record that was accepted, in order: a batch may enter as several trains
- *   get            one for each lease, in order: a batch is leased unit by unit; none: the stage was empty at a moment
- *   take           one for each record, which leases and settles it
- *   ack, return, forward, publish    one for each record, in the order of the array
- *   a refusal      after those: the limit was reached, if nobody else was at work from the call's begin to its end
- *   detach         a return of each lease, in any order; reservations are given up at its begin
- *   recover, attach    the leases of those who were dead at its begin have come back, and their calls have no effect
- * any more; unless another attaches meanwhile, who may have taken a dead seat and its duties waiting        the stage
- * had a record at a moment, or each of the stages was empty at one A call whose process was killed has no end: a
- * beginning of its chain took effect, now or later, or nothing did. What a dead process had leased enters its stage
- * again at any time until it is recovered.
+ * when it can have had its effects. What the protocol promises of a call decides the chain.
+ *
+ * - put: a step for each record that was accepted, in order. A batch may enter as several trains.
+ * - get: a step for each lease, in order. A batch is leased unit by unit. None: the stage was empty at a moment.
+ * - take: a step for each record, which leases and settles it.
+ * - ack, return, forward, publish: a step for each record, in the order of the array.
+ * - a refusal, after those: the limit was reached; only if nobody else was at work from the call's begin to its end.
+ * - sizes, the credits left: exact; only if nobody else was at work.
+ * - detach: a return of each lease, in any order. Reservations are given up at its begin.
+ * - wait: the stage had a record at a moment, or each of the stages was empty at one.
+ * - recover, attach: the leases of those who were dead at its begin have come back, and their calls have no effect any
+ *   more; only if nobody else attached meanwhile, who may have taken a dead seat and its duties.
+ *
+ * A call whose process was killed has no end: a beginning of its chain took effect, now or later, or nothing did. What
+ * a dead process had leased enters its stage again at any time until it is recovered. What it had begun to move to
+ * another stage may leave the old one, whose credit then comes back, some time before it is seen in the new one.
  *
  * The history also keeps at which step each record was seen to enter, to be leased, and to be settled. These are hints
  * in which order to try: they change how long the search takes, never its result.
@@ -26,6 +30,7 @@ enum { HISTORY_STEPS = 256, HISTORY_CALLS = 512, HISTORY_BATCH = 16, HISTORY_REC
 #define HISTORY_NEVER (1L << 60)
 
 enum history_verb {
+    HISTORY_NONE,
     HISTORY_OTHER, /* nothing that the model knows */
     HISTORY_PUT,
     HISTORY_RESERVE,
@@ -38,6 +43,7 @@ enum history_verb {
     HISTORY_FORWARD,
     HISTORY_WAIT,
     HISTORY_LEAVE,
+    HISTORY_LOOK,
     HISTORY_RECOVER,
     HISTORY_ATTACH
 };
@@ -74,26 +80,35 @@ struct history {
     struct history_call {
         int process;
         enum history_verb verb;
-        uint32_t stage;
-        long began, ended;
+        long began, ended; /* or HISTORY_NEVER */
     } call[HISTORY_CALLS];
+    struct history_open { /* at work; HISTORY_NONE: none is */
+        enum history_verb verb;
+        uint32_t stage;
+        int n, arguments;
+        struct model_step argument[HISTORY_BATCH]; /* of a get, its results */
+    } open[MODEL_PROCESSES];
     int calls, deaths;
-    bool too_long; /* not all of it is here */
-    bool drained;  /* at its end the buffer was empty */
+    int refusals, exact_refusals; /* exact: nobody else was at work */
+    bool too_long;                /* not all of it is here */
+    bool drained;                 /* at its end the buffer was empty */
     struct history_hint hint[HISTORY_RECORDS];
     uint32_t hinted; /* records that have one */
 };
 
 void history_reset(struct history *h, const struct model_limits *limits);
-/* A call is made; then its arguments; then its result, with its first and last step: of `n` records it did `done`, and
- * `why` is the limit that refused the next one, or -1. A call that has no end is known by its first step alone. */
+/* A call for `n` records is made. Then come its arguments, or what it gave; then its end, with its first and last step:
+ * it did `done` of them, and `why` is the limit that refused the next one, or -1. What has done no record says in
+ * `done` which stage it found, or an error. A process that was killed in a call has only its first step. */
 void history_call(struct history *h, int process, enum history_verb verb, uint32_t stage, int n);
 void history_argument(struct history *h, int process, const struct model_step *argument);
 void history_ended(struct history *h, int process, long began, long ended, int done, int why);
 void history_killed(struct history *h, int process, long began);
-bool history_is_open(const struct history *h, int process);
 /* The process is dead: what has it leased comes again. */
 void history_died(struct history *h, int process, long at);
+
+/* All is here: drops those steps that are promises only under conditions which did not hold. */
+void history_close(struct history *h);
 
 /* Hints. The record's number is a part of its payload's first word, its content. */
 static inline uint32_t history_record(uint32_t content) { return content & 0xffff; }

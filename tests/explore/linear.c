@@ -7,17 +7,16 @@
  *
  * Steps that can wait for nothing are made at once, and no other order is tried: those that only look (an empty stage,
  * a limit reached), and those that only give room (an ack, a reservation given up). Why that loses no order: take one
- * in which such a step comes later; moved to here, all between it and its old place is still possible, as nothing in
- * the model becomes impossible by more room or by one lease less of another process.
- *
- * A refusal is a promise only if nobody else was at work during the call; all others are dropped.
+ * in which such a step comes later; moved to here, all between it and its old place is still possible. For nothing in
+ * the model becomes impossible by more room, or by one lease less of another process, but a refusal and a size; and
+ * those are kept only from calls that no other overlaps (history.h).
  */
 #include "linear.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { CHOICES = 2 * MODEL_PROCESSES + 3 * MODEL_RECORDS, TRIED = 1 << 16, DEEPEST = 1500 /* of the stack */ };
+enum { CHOICES = 3 * MODEL_PROCESSES + 4 * MODEL_RECORDS, TRIED = 1 << 16, DEEPEST = 1500 /* of the stack */ };
 
 struct node {
     struct model model;
@@ -35,8 +34,8 @@ struct choice {
     struct model_step step;
 };
 
-static struct history *now;
-static long states, most, refusals, exact_refusals;
+static const struct history *now;
+static long states, most;
 static struct node farthest;
 static unsigned farthest_steps;
 static uint64_t tried[TRIED], salt;
@@ -78,6 +77,9 @@ static bool can_wait_for_nothing(const struct history_step *s)
     case MODEL_EMPTY:
     case MODEL_FOUND:
     case MODEL_LEFT:
+    case MODEL_SIZE:
+    case MODEL_SIZE_ALL:
+    case MODEL_CREDITS:
         return !s->pending;
     default:
         return s->what.kind == MODEL_CANCEL;
@@ -155,15 +157,14 @@ static long hint_of(const struct model *m, int p, const struct model_step *s, lo
     case MODEL_FORWARD:
     case MODEL_BURY:
     case MODEL_REDELIVER:
+    case MODEL_ARRIVE:
         i = model_find(m, s->content);
         if (i < 0)
             return HISTORY_NEVER;
-        bool buries = s->kind == MODEL_BURY ||
-                      (s->kind == MODEL_RETURN && m->record[i].retry >= now->limits.retries && m->record[i].stage);
-        return entry_hint(s->kind == MODEL_FORWARD ? s->becomes : s->content, m->record[i].entries,
-                          s->kind == MODEL_FORWARD ? s->stage
-                          : buries                 ? 0
-                                                   : m->record[i].stage);
+        if (s->kind == MODEL_FORWARD)
+            return entry_hint(s->becomes, m->record[i].entries, s->stage);
+        bool buries = s->kind == MODEL_BURY || (s->kind == MODEL_RETURN && model_buries(&now->limits, &m->record[i]));
+        return entry_hint(s->content, m->record[i].entries, buries ? 0 : m->record[i].stage);
     default:
         return otherwise;
     }
@@ -183,6 +184,9 @@ static int add_hidden(const struct node *n, struct choice *choice, int count, in
                       const struct model_record *r)
 {
     struct choice c = {.process = p, .step = {.kind = kind, .stage = r->stage, .content = r->content}};
+    c.step.becomes = r->content;
+    if (kind == MODEL_DEPART)
+        c.step.stage = 0; /* the dead-letter stage */
     c.hint = hint_of(&n->model, p, &c.step, HISTORY_NEVER);
     return add(choice, count, &c);
 }
@@ -197,8 +201,12 @@ static int hidden_choices(const struct node *n, struct choice *choice)
             continue;
         int p = r->owner;
         const struct history_step *s = next_of(n, p);
-        if (n->gone[p])
+        if (n->gone[p] && r->where != MODEL_DEPARTED)
             count = add_hidden(n, choice, count, p, MODEL_REDELIVER, r);
+        if (n->gone[p] && r->where == MODEL_UNCOVERED)
+            count = add_hidden(n, choice, count, p, MODEL_DEPART, r);
+        if (r->where == MODEL_DEPARTED)
+            count = add_hidden(n, choice, count, p, MODEL_ARRIVE, r);
         if (r->where == MODEL_UNCOVERED && uncovered_by(&n->model, p) == i)
             count = add_hidden(n, choice, count, p, MODEL_BURY, r);
         if (r->where == MODEL_TAKEN)
@@ -213,6 +221,21 @@ static int hidden_choices(const struct node *n, struct choice *choice)
 static bool must_live(const struct history_step *s)
 {
     return s->what.kind == MODEL_GET || s->what.kind == MODEL_TAKE || s->what.kind == MODEL_NOTHING;
+}
+
+/* A step that brings a record to another stage becomes the first half of it. */
+static bool departs(const struct node *n, struct model_step *s)
+{
+    int i = model_find(&n->model, s->content);
+    bool buries = s->kind == MODEL_RETURN && i >= 0 && model_buries(&now->limits, &n->model.record[i]);
+    if (buries) {
+        s->stage = 0;
+        s->becomes = s->content;
+    } else if (s->kind != MODEL_FORWARD) {
+        return false;
+    }
+    s->kind = MODEL_DEPART;
+    return true;
 }
 
 static int choices(const struct node *n, struct choice *choice)
@@ -234,6 +257,10 @@ static int choices(const struct node *n, struct choice *choice)
         struct choice c = {.process = p, .own = true, .step = s->what};
         c.hint = hint_of(&n->model, p, &s->what, s->ended);
         count = add(choice, count, &c);
+        if (n->gone[p] && s->pending && departs(n, &c.step)) {
+            c.hint = HISTORY_NEVER;
+            count = add(choice, count, &c);
+        }
     }
     return count;
 }
@@ -319,73 +346,12 @@ static enum linear_verdict search(struct node *n, int depth)
     return LINEAR_NO;
 }
 
-static bool overlaps(const struct history_call *c, const struct history_step *s, int process, long end)
-{
-    return c->process != process && c->began < s->ended && end > s->began;
-}
-
-/* A recovery that somebody attached meanwhile promises nothing. */
-static bool was_undisturbed(const struct history *h, const struct history_step *s, int process)
-{
-    for (int i = 0; i < h->calls; i++) {
-        const struct history_call *c = &h->call[i];
-        long died = h->program[c->process].died, end = c->ended < died ? c->ended : died;
-        if (c->verb == HISTORY_ATTACH && overlaps(c, s, process, end))
-            return false;
-    }
-    return true;
-}
-
-/* A dead process is at work until it is recovered. */
-static bool was_alone(const struct history *h, const struct history_step *s, int process, const long *recovered)
-{
-    for (int p = 0; p < MODEL_PROCESSES; p++)
-        if (h->program[p].died < s->ended && recovered[p] > s->began)
-            return false;
-    for (int i = 0; i < h->calls; i++) {
-        const struct history_call *c = &h->call[i];
-        if (overlaps(c, s, process, c->ended < HISTORY_NEVER ? c->ended : recovered[c->process]))
-            return false;
-    }
-    return true;
-}
-
-/* Drops those steps that are promises only under conditions which did not hold. */
-static void drop_weak(struct history *h)
-{
-    long recovered[MODEL_PROCESSES];
-    for (int p = 0; p < MODEL_PROCESSES; p++)
-        recovered[p] = HISTORY_NEVER;
-    for (int p = 0; p < MODEL_PROCESSES; p++)
-        for (struct history_step *s = h->program[p].step; s < h->program[p].step + h->program[p].steps; s++) {
-            if (s->what.kind != MODEL_RECOVERED)
-                continue;
-            if (!was_undisturbed(h, s, p))
-                s->what.kind = MODEL_NOTHING;
-            for (int dead = 0; dead < MODEL_PROCESSES && s->what.kind == MODEL_RECOVERED; dead++)
-                if ((s->what.content >> dead & 1) && recovered[dead] > s->ended)
-                    recovered[dead] = s->ended;
-        }
-    for (int p = 0; p < MODEL_PROCESSES; p++)
-        for (struct history_step *s = h->program[p].step; s < h->program[p].step + h->program[p].steps; s++) {
-            if (s->what.kind != MODEL_REFUSED)
-                continue;
-            refusals++;
-            if (was_alone(h, s, p, recovered))
-                exact_refusals++;
-            else
-                s->what.kind = MODEL_NOTHING;
-        }
-}
-
-enum linear_verdict linear_check(struct history *h, long budget)
+enum linear_verdict linear_check(const struct history *h, long budget)
 {
     static const struct node empty;
     struct node first = empty;
     if (h->too_long)
         return LINEAR_UNDECIDED;
-    refusals = exact_refusals = 0;
-    drop_weak(h);
     now = h;
     states = 0;
     most = budget;
@@ -396,17 +362,12 @@ enum linear_verdict linear_check(struct history *h, long budget)
     return search(&first, 0);
 }
 
-long linear_states(void) { return states; }
 bool linear_went_back(void) { return has_failed; }
-void linear_refusals(long *all, long *exact)
-{
-    *all = refusals;
-    *exact = exact_refusals;
-}
 
-static const char *const kinds[] = {"put",    "reserve", "publish", "cancel",    "get",   "take", "ack",
-                                    "return", "forward", "refused", "empty",     "found", "left", "recovered",
-                                    "end",    "uncover", "bury",    "redeliver", "settle"};
+static const char *const kinds[] = {"put",     "reserve",   "publish",   "cancel",  "get",     "take",
+                                    "ack",     "return",    "forward",   "refused", "empty",   "found",
+                                    "left",    "recovered", "size",      "all",     "credits", "end",
+                                    "uncover", "bury",      "redeliver", "depart",  "arrive",  "settle"};
 
 static void describe(char *line, size_t size, int p, const struct history_step *s, const char *mark)
 {
@@ -418,7 +379,7 @@ static void describe(char *line, size_t size, int p, const struct history_step *
 
 void linear_explain(const struct history *h, void (*print)(const char *line))
 {
-    static const char *const wheres[] = {"queued", "leased", "uncovered", "taken"};
+    static const char *const wheres[] = {"queued", "leased", "uncovered", "taken", "departed"};
     char line[200];
     print("the history by process; * is where the longest order ends:");
     for (int p = 0; p < MODEL_PROCESSES; p++) {

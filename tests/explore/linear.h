@@ -11,14 +11,10 @@
 
 enum linear_verdict { LINEAR_YES, LINEAR_NO, LINEAR_UNDECIDED };
 
-/* Looks at no more than so many states; changes the history only in what it need not look at again. */
-enum linear_verdict linear_check(struct history *h, long budget);
-/* How many states the last check looked at. */
-long linear_states(void);
+/* The history is closed. Looks at no more than so many states. */
+enum linear_verdict linear_check(const struct history *h, long budget);
 /* It was not explained by the first way that was tried. */
 bool linear_went_back(void);
-/* The refusals of the last history, and those of them that came while nobody else was at work. */
-void linear_refusals(long *all, long *exact);
 /* The history, and how far the last check came; a line at a time. */
 void linear_explain(const struct history *h, void (*print)(const char *line));
 

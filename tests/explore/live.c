@@ -89,10 +89,14 @@ bool work_state(int me)
     struct cvb_backpressure b;
     uint32_t source = sim_below(s->max_sources), stage = 1 + sim_below(s->max_stages - 1), stages[16];
     work_begin(me);
+    watch_call(me, HISTORY_LOOK, 0, 0);
     int64_t size = cvb_stage_size(h, stage), all = cvb_total_buffered(h), credits = cvb_available_credits(h, source);
     SIM_CHECK(size >= 0 && size <= s->max_per_stage, "a stage's size is %lld", (long long)size);
     SIM_CHECK(all >= 0 && all <= s->max_total_records, "the total is %lld", (long long)all);
     SIM_CHECK(credits >= 0 && credits <= s->max_per_source, "a source has %lld credits", (long long)credits);
+    watch_size(me, MODEL_SIZE, stage, size);
+    watch_size(me, MODEL_SIZE_ALL, 0, all);
+    watch_size(me, MODEL_CREDITS, source, credits);
     int n = cvb_stages_with_data(h, stages, 16);
     SIM_CHECK(n >= 0 && n <= (int)s->max_stages, "%d stages have data", n);
     int error = cvb_backpressure(h, stage, source, &b);

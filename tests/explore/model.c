@@ -150,32 +150,74 @@ static bool uncover(struct model *m, const struct model_limits *l, int process, 
     return true;
 }
 
-/* What the process has leased in one of these ways ends. */
+/* May the step end what the process has in this way? */
+static bool fits(enum model_kind kind, enum model_where where)
+{
+    switch (kind) {
+    case MODEL_REDELIVER:
+        return where == MODEL_LEASED || where == MODEL_UNCOVERED || where == MODEL_TAKEN;
+    case MODEL_DEPART:
+        return where == MODEL_LEASED || where == MODEL_UNCOVERED;
+    case MODEL_BURY:
+        return where == MODEL_UNCOVERED;
+    case MODEL_SETTLE:
+        return where == MODEL_TAKEN;
+    case MODEL_ARRIVE:
+        return where == MODEL_DEPARTED;
+    default:
+        return where == MODEL_LEASED;
+    }
+}
+
+bool model_buries(const struct model_limits *l, const struct model_record *r)
+{
+    return r->retry >= l->retries && r->stage;
+}
+
+/* To another stage, or half of the way. */
+static bool go_on(struct model *m, const struct model_limits *l, int i, const struct model_step *s)
+{
+    struct model_record *r = &m->record[i];
+    if (s->stage != r->stage && is_full(m, l, MODEL_STAGE, s->stage, r->source))
+        return false;
+    r->content = s->becomes;
+    if (s->kind == MODEL_DEPART) {
+        m->stage[r->stage]--;
+        m->stage[s->stage]++;
+        r->stage = s->stage;
+        r->where = MODEL_DEPARTED;
+    } else {
+        move(m, i, s->stage, 0);
+    }
+    return true;
+}
+
+/* What the process has leased ends. */
 static bool settle(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
 {
     int i = model_find(m, s->content);
-    if (i < 0 || m->record[i].where == MODEL_QUEUED || m->record[i].owner != process)
+    if (i < 0 || m->record[i].owner != process || !fits(s->kind, m->record[i].where))
         return false;
     struct model_record *r = &m->record[i];
-    enum model_where where = s->kind == MODEL_BURY     ? MODEL_UNCOVERED
-                             : s->kind == MODEL_SETTLE ? MODEL_TAKEN
-                                                       : MODEL_LEASED;
-    if (s->kind != MODEL_REDELIVER && r->where != where)
-        return false;
-    if (s->kind == MODEL_FORWARD) {
-        if (s->stage != r->stage && is_full(m, l, MODEL_STAGE, s->stage, r->source))
-            return false;
-        r->content = s->becomes;
-        move(m, i, s->stage, 0);
-    } else if (s->kind == MODEL_ACK || s->kind == MODEL_SETTLE) {
+    switch (s->kind) {
+    case MODEL_FORWARD:
+    case MODEL_DEPART:
+        return go_on(m, l, i, s);
+    case MODEL_ACK:
+    case MODEL_SETTLE:
         change_credits(m, r->stage, r->source, -1);
         take_out(m, i);
-    } else if (s->kind == MODEL_BURY || (s->kind == MODEL_RETURN && r->retry >= l->retries && r->stage)) {
-        move(m, i, 0, 0);
-    } else {
-        move(m, i, r->stage, r->retry < 255 ? r->retry + 1u : 255);
+        return true;
+    case MODEL_ARRIVE:
+        move(m, i, r->stage, 0);
+        return true;
+    default:
+        if (s->kind == MODEL_BURY || (s->kind == MODEL_RETURN && model_buries(l, r)))
+            move(m, i, 0, 0);
+        else
+            move(m, i, r->stage, r->retry < 255 ? r->retry + 1u : 255);
+        return true;
     }
-    return true;
 }
 
 static bool own_nothing(const struct model *m, uint32_t processes)
@@ -184,6 +226,12 @@ static bool own_nothing(const struct model *m, uint32_t processes)
         if (m->record[i].where != MODEL_QUEUED && (processes >> m->record[i].owner & 1))
             return false;
     return true;
+}
+
+static uint32_t credits_left(const struct model *m, const struct model_limits *l, unsigned source)
+{
+    uint32_t own = l->source - m->source[source], all = l->total - m->total;
+    return own < all ? own : all;
 }
 
 bool model_do(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
@@ -212,6 +260,12 @@ bool model_do(struct model *m, const struct model_limits *l, int process, const 
         return own_nothing(m, 1u << process);
     case MODEL_RECOVERED:
         return own_nothing(m, s->content);
+    case MODEL_SIZE:
+        return m->stage[s->stage] == s->content;
+    case MODEL_SIZE_ALL:
+        return m->total == s->content;
+    case MODEL_CREDITS:
+        return credits_left(m, l, s->source) == s->content;
     case MODEL_NOTHING:
         return true;
     default:

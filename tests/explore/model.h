@@ -32,12 +32,17 @@ enum model_kind {
     MODEL_FOUND,   /* it has one */
     MODEL_LEFT,    /* the process has nothing leased */
     MODEL_RECOVERED, /* nor have these dead: a bit each in `content` */
+    MODEL_SIZE,      /* the stage has `content` records, queued, leased or reserved */
+    MODEL_SIZE_ALL,  /* all stages have */
+    MODEL_CREDITS,   /* the source has so many credits left, by its own limit and the total */
     MODEL_NOTHING,
     /* that nobody asked for */
     MODEL_UNCOVER,   /* a get finds the first record past its retry limit, and leases it to itself */
     MODEL_BURY,      /* and that record enters the dead-letter stage */
     MODEL_REDELIVER, /* a record that a dead process had leased enters its stage again */
-    MODEL_SETTLE,    /* a take of a process that was killed later settles what it had leased */
+    MODEL_DEPART, /* what a dead process had begun to move has left its stage for another, and is not seen there yet */
+    MODEL_ARRIVE, /* now it is */
+    MODEL_SETTLE, /* a take of a process that was killed later settles what it had leased */
 };
 
 enum model_limit { MODEL_TOTAL, MODEL_SOURCE, MODEL_STAGE };
@@ -49,7 +54,7 @@ struct model_step {
     uint32_t content, becomes;    /* the payload's first word, and the new payload's */
 };
 
-enum model_where { MODEL_QUEUED, MODEL_LEASED, MODEL_UNCOVERED, MODEL_TAKEN };
+enum model_where { MODEL_QUEUED, MODEL_LEASED, MODEL_UNCOVERED, MODEL_TAKEN, MODEL_DEPARTED };
 
 struct model_record {
     uint32_t content;
@@ -69,6 +74,8 @@ struct model {
 bool model_do(struct model *m, const struct model_limits *limits, int process, const struct model_step *step);
 /* A process's reservations are given up. */
 void model_give_up(struct model *m, int process);
+/* Does its return bring it to the dead-letter stage? */
+bool model_buries(const struct model_limits *limits, const struct model_record *record);
 /* The record's place, or -1; the first that is queued in the stage, or -1. */
 int model_find(const struct model *m, uint32_t content);
 int model_first(const struct model *m, uint32_t stage);

@@ -72,6 +72,13 @@ void watch_settled(int process, const struct cvb_lease *l, uint32_t stage, const
         history_argument(&history, process, &s);
 }
 
+void watch_size(int process, enum model_kind kind, uint32_t which, int64_t size)
+{
+    struct model_step s = {.kind = kind, .stage = (uint8_t)which, .source = (uint8_t)which, .content = (uint32_t)size};
+    if (watch.on)
+        history_argument(&history, process, &s);
+}
+
 static int limit_of(int why)
 {
     return why == CVB_ETOTAL_FULL    ? MODEL_TOTAL
@@ -90,9 +97,10 @@ void watch_ended(int process, int done, int why)
 
 void watch_death(int process)
 {
-    if (!watch.on || (history_is_open(&history, process) && !sim.fiber[process].killed))
+    bool at_work = history.open[process].verb != HISTORY_NONE;
+    if (!watch.on || (at_work && !sim.fiber[process].killed))
         return; /* it detaches, and has nothing any more */
-    if (history_is_open(&history, process) && sim.fiber[process].began)
+    if (at_work && sim.fiber[process].began)
         history_killed(&history, process, sim.fiber[process].began << 8);
     history_died(&history, process, end_tick());
 }
@@ -145,15 +153,14 @@ void watch_check(void)
         return;
     }
     history.drained = true;
+    history_close(&history);
     enum linear_verdict v = linear_check(&history, BUDGET);
     watch.on = false; /* what comes now is checked as it comes */
     watch.checked++;
     watch.undecided += v == LINEAR_UNDECIDED;
     watch.searched += linear_went_back();
-    long refusals, exact;
-    linear_refusals(&refusals, &exact);
-    watch.refusals += refusals;
-    watch.exact_refusals += exact;
+    watch.refusals += history.refusals;
+    watch.exact_refusals += history.exact_refusals;
     if (v == LINEAR_NO)
         linear_explain(&history, print);
     if (v == LINEAR_NO)

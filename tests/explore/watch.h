@@ -16,6 +16,8 @@ void watch_reset(void);
 void watch_call(int process, enum history_verb verb, uint32_t stage, int n);
 void watch_argument(int process, uint32_t stage, uint32_t source, const void *payload);
 void watch_lease(int process, const struct cvb_lease *lease);
+/* What it was told of a size, in the terms of the model. */
+void watch_size(int process, enum model_kind kind, uint32_t which, int64_t size);
 void watch_settled(int process, const struct cvb_lease *lease, uint32_t stage, const void *becomes);
 void watch_ended(int process, int done, int why);
 void watch_death(int process);
