@@ -144,18 +144,23 @@ static void recover_give(struct cvb_handle *h, uint32_t dead, uint64_t head, con
 }
 
 /* RESTAGE and REPLACE. What was to enter the new stage is as before: give back that stage's credit, if it was taken.
- * Otherwise: what was to leave is gone, or goes now; give back the old stage's. */
-static void recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
+ * Otherwise: it is published, so that nobody sees room in the old stage before it is there; what was to leave is gone,
+ * or goes now; give back the old stage's. */
+static int recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
 {
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
     uint64_t seq = cvb_head_seq(head);
     bool replace = cvb_head_op(head) == CVB_OP_REPLACE;
     struct cvb_pair entering = replace ? f->before2 : f->before;
-    struct cvb_pair now = cvb_load_pair(&cvb_unit_at(h, replace ? f->unit2 : f->unit)->word);
+    uint32_t u = replace ? f->unit2 : f->unit;
+    struct cvb_pair now = cvb_load_pair(&cvb_unit_at(h, u)->word);
     if (cvb_head_phase(head) == CVB_ABORT) {
         bool taken = cvb_head_done(head) >> CVB_TAKE_STAGE & 1;
         recover_returns(h, dead, head, f, taken ? 1u << CVB_BACK_STAGE2 : 0);
     } else if (!cvb_pair_equal(now, entering)) { /* the whole word: positions are per stage, so lo may come again */
+        bool queued = cvb_lo_state(now.lo) == CVB_QUEUED;
+        if (queued && (cvb_hi_stage(now.hi) >= h->segment.settings.max_stages || cvb_publish_helped(h, u, now)))
+            return CVB_ECORRUPT;
         if (replace && cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))
             cvb_set_free_hint(h, f->unit);
         recover_returns(h, dead, head, f, 1u << CVB_BACK_STAGE);
@@ -163,6 +168,7 @@ static void recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, 
         unsigned taken = cvb_counter_step(h, dead, seq, CVB_TAKE_STAGE, f, false) == 1 ? 1u << CVB_TAKE_STAGE : 0;
         cvb_cas64(&j->head, head, cvb_head(seq, cvb_head_op(head), CVB_ABORT, taken | cvb_head_done(head)));
     }
+    return 0;
 }
 
 /* Completes what a seat had begun that was dead in `state`. Any number of processes at once. The seat is looked at
@@ -181,6 +187,7 @@ int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state)
             return 0;
         if (!fields_valid(h, head, &f))
             return CVB_ECORRUPT;
+        int error = 0;
         if (cvb_head_op(head) == CVB_OP_MOVE)
             recover_move(h, dead, head, &f);
         else if (cvb_head_op(head) == CVB_OP_REFILL)
@@ -188,8 +195,10 @@ int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state)
         else if (cvb_head_op(head) == CVB_OP_GIVE)
             recover_give(h, dead, head, &f);
         else if (cvb_head_op(head) == CVB_OP_RESTAGE || cvb_head_op(head) == CVB_OP_REPLACE)
-            recover_restage(h, dead, head, &f);
+            error = recover_restage(h, dead, head, &f);
         else
-            return CVB_ECORRUPT;
+            error = CVB_ECORRUPT;
+        if (error)
+            return error;
     }
 }

@@ -16,8 +16,7 @@
  *   more; only if nobody else attached meanwhile, who may have taken a dead seat and its duties.
  *
  * A call whose process was killed has no end: a beginning of its chain took effect, now or later, or nothing did. What
- * a dead process had leased enters its stage again at any time until it is recovered. What it had begun to move to
- * another stage may leave the old one, whose credit then comes back, some time before it is seen in the new one.
+ * a dead process had leased enters its stage again at any time until it is recovered.
  *
  * The history also keeps at which step each record was seen to enter, to be leased, and to be settled. These are hints
  * in which order to try: they change how long the search takes, never its result.

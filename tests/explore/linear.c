@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CHOICES = 3 * MODEL_PROCESSES + 4 * MODEL_RECORDS, TRIED = 1 << 16, DEEPEST = 1500 /* of the stack */ };
+enum { CHOICES = 2 * MODEL_PROCESSES + 4 * MODEL_RECORDS, TRIED = 1 << 16, DEEPEST = 1500 /* of the stack */ };
 
 struct node {
     struct model model;
@@ -157,7 +157,6 @@ static long hint_of(const struct model *m, int p, const struct model_step *s, lo
     case MODEL_FORWARD:
     case MODEL_BURY:
     case MODEL_REDELIVER:
-    case MODEL_ARRIVE:
         i = model_find(m, s->content);
         if (i < 0)
             return HISTORY_NEVER;
@@ -184,9 +183,6 @@ static int add_hidden(const struct node *n, struct choice *choice, int count, in
                       const struct model_record *r)
 {
     struct choice c = {.process = p, .step = {.kind = kind, .stage = r->stage, .content = r->content}};
-    c.step.becomes = r->content;
-    if (kind == MODEL_DEPART)
-        c.step.stage = 0; /* the dead-letter stage */
     c.hint = hint_of(&n->model, p, &c.step, HISTORY_NEVER);
     return add(choice, count, &c);
 }
@@ -201,12 +197,8 @@ static int hidden_choices(const struct node *n, struct choice *choice)
             continue;
         int p = r->owner;
         const struct history_step *s = next_of(n, p);
-        if (n->gone[p] && r->where != MODEL_DEPARTED)
+        if (n->gone[p])
             count = add_hidden(n, choice, count, p, MODEL_REDELIVER, r);
-        if (n->gone[p] && r->where == MODEL_UNCOVERED)
-            count = add_hidden(n, choice, count, p, MODEL_DEPART, r);
-        if (r->where == MODEL_DEPARTED)
-            count = add_hidden(n, choice, count, p, MODEL_ARRIVE, r);
         if (r->where == MODEL_UNCOVERED && uncovered_by(&n->model, p) == i)
             count = add_hidden(n, choice, count, p, MODEL_BURY, r);
         if (r->where == MODEL_TAKEN)
@@ -221,21 +213,6 @@ static int hidden_choices(const struct node *n, struct choice *choice)
 static bool must_live(const struct history_step *s)
 {
     return s->what.kind == MODEL_GET || s->what.kind == MODEL_TAKE || s->what.kind == MODEL_NOTHING;
-}
-
-/* A step that brings a record to another stage becomes the first half of it. */
-static bool departs(const struct node *n, struct model_step *s)
-{
-    int i = model_find(&n->model, s->content);
-    bool buries = s->kind == MODEL_RETURN && i >= 0 && model_buries(&now->limits, &n->model.record[i]);
-    if (buries) {
-        s->stage = 0;
-        s->becomes = s->content;
-    } else if (s->kind != MODEL_FORWARD) {
-        return false;
-    }
-    s->kind = MODEL_DEPART;
-    return true;
 }
 
 static int choices(const struct node *n, struct choice *choice)
@@ -257,10 +234,6 @@ static int choices(const struct node *n, struct choice *choice)
         struct choice c = {.process = p, .own = true, .step = s->what};
         c.hint = hint_of(&n->model, p, &s->what, s->ended);
         count = add(choice, count, &c);
-        if (n->gone[p] && s->pending && departs(n, &c.step)) {
-            c.hint = HISTORY_NEVER;
-            count = add(choice, count, &c);
-        }
     }
     return count;
 }
@@ -364,10 +337,9 @@ enum linear_verdict linear_check(const struct history *h, long budget)
 
 bool linear_went_back(void) { return has_failed; }
 
-static const char *const kinds[] = {"put",     "reserve",   "publish",   "cancel",  "get",     "take",
-                                    "ack",     "return",    "forward",   "refused", "empty",   "found",
-                                    "left",    "recovered", "size",      "all",     "credits", "end",
-                                    "uncover", "bury",      "redeliver", "depart",  "arrive",  "settle"};
+static const char *const kinds[] = {
+    "put",   "reserve", "publish",   "cancel", "get", "take",    "ack", "return",  "forward", "refused",   "empty",
+    "found", "left",    "recovered", "size",   "all", "credits", "end", "uncover", "bury",    "redeliver", "settle"};
 
 static void describe(char *line, size_t size, int p, const struct history_step *s, const char *mark)
 {
@@ -379,7 +351,7 @@ static void describe(char *line, size_t size, int p, const struct history_step *
 
 void linear_explain(const struct history *h, void (*print)(const char *line))
 {
-    static const char *const wheres[] = {"queued", "leased", "uncovered", "taken", "departed"};
+    static const char *const wheres[] = {"queued", "leased", "uncovered", "taken"};
     char line[200];
     print("the history by process; * is where the longest order ends:");
     for (int p = 0; p < MODEL_PROCESSES; p++) {

@@ -155,15 +155,11 @@ static bool fits(enum model_kind kind, enum model_where where)
 {
     switch (kind) {
     case MODEL_REDELIVER:
-        return where == MODEL_LEASED || where == MODEL_UNCOVERED || where == MODEL_TAKEN;
-    case MODEL_DEPART:
-        return where == MODEL_LEASED || where == MODEL_UNCOVERED;
+        return true;
     case MODEL_BURY:
         return where == MODEL_UNCOVERED;
     case MODEL_SETTLE:
         return where == MODEL_TAKEN;
-    case MODEL_ARRIVE:
-        return where == MODEL_DEPARTED;
     default:
         return where == MODEL_LEASED;
     }
@@ -174,21 +170,13 @@ bool model_buries(const struct model_limits *l, const struct model_record *r)
     return r->retry >= l->retries && r->stage;
 }
 
-/* To another stage, or half of the way. */
-static bool go_on(struct model *m, const struct model_limits *l, int i, const struct model_step *s)
+static bool forward(struct model *m, const struct model_limits *l, int i, const struct model_step *s)
 {
     struct model_record *r = &m->record[i];
     if (s->stage != r->stage && is_full(m, l, MODEL_STAGE, s->stage, r->source))
         return false;
     r->content = s->becomes;
-    if (s->kind == MODEL_DEPART) {
-        m->stage[r->stage]--;
-        m->stage[s->stage]++;
-        r->stage = s->stage;
-        r->where = MODEL_DEPARTED;
-    } else {
-        move(m, i, s->stage, 0);
-    }
+    move(m, i, s->stage, 0);
     return true;
 }
 
@@ -201,15 +189,11 @@ static bool settle(struct model *m, const struct model_limits *l, int process, c
     struct model_record *r = &m->record[i];
     switch (s->kind) {
     case MODEL_FORWARD:
-    case MODEL_DEPART:
-        return go_on(m, l, i, s);
+        return forward(m, l, i, s);
     case MODEL_ACK:
     case MODEL_SETTLE:
         change_credits(m, r->stage, r->source, -1);
         take_out(m, i);
-        return true;
-    case MODEL_ARRIVE:
-        move(m, i, r->stage, 0);
         return true;
     default:
         if (s->kind == MODEL_BURY || (s->kind == MODEL_RETURN && model_buries(l, r)))

@@ -40,9 +40,7 @@ enum model_kind {
     MODEL_UNCOVER,   /* a get finds the first record past its retry limit, and leases it to itself */
     MODEL_BURY,      /* and that record enters the dead-letter stage */
     MODEL_REDELIVER, /* a record that a dead process had leased enters its stage again */
-    MODEL_DEPART, /* what a dead process had begun to move has left its stage for another, and is not seen there yet */
-    MODEL_ARRIVE, /* now it is */
-    MODEL_SETTLE, /* a take of a process that was killed later settles what it had leased */
+    MODEL_SETTLE,    /* a take of a process that was killed later settles what it had leased */
 };
 
 enum model_limit { MODEL_TOTAL, MODEL_SOURCE, MODEL_STAGE };
@@ -54,7 +52,7 @@ struct model_step {
     uint32_t content, becomes;    /* the payload's first word, and the new payload's */
 };
 
-enum model_where { MODEL_QUEUED, MODEL_LEASED, MODEL_UNCOVERED, MODEL_TAKEN, MODEL_DEPARTED };
+enum model_where { MODEL_QUEUED, MODEL_LEASED, MODEL_UNCOVERED, MODEL_TAKEN };
 
 struct model_record {
     uint32_t content;
