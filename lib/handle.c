@@ -112,7 +112,8 @@ static bool allocate(struct cvb_handle *h)
     h->looked_from = calloc(CVB_LOOKS * (size_t)s->max_handles, sizeof *h->looked_from);
     for (unsigned i = 0; h->looked_from && i < CVB_LOOKS; i++)
         h->look[i].from = h->looked_from + i * (size_t)s->max_handles;
-    return h->ends && h->pending && h->looked_from;
+    h->counted = calloc(h->segment.geometry.bitmap_words, sizeof *h->counted);
+    return h->ends && h->pending && h->looked_from && h->counted;
 }
 
 static void free_memory(struct cvb_handle *h)
@@ -122,6 +123,7 @@ static void free_memory(struct cvb_handle *h)
     free(h->ends);
     free(h->looked_from);
     free(h->pending);
+    free(h->counted);
     free(h);
 }
 

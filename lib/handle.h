@@ -17,14 +17,21 @@
 #define CVB_HINT_PERIOD 16u
 #endif
 
+/* rest.c: rests that did not help, one after the other; occasions to be passed over. */
+struct cvb_rest {
+    uint32_t in_vain, skip;
+};
+
 /* A stage's ring as a handle sees it: where it lies, and its own lower bounds of its ends. */
 struct cvb_ends {
     uint64_t head, tail;
     uint64_t *ring;
     struct cvb_hint *hint;
-    uint64_t full; /* all slots before this position were seen filled */
-    uint64_t mask; /* its places, less one */
+    uint64_t stream; /* from this position on the consumer may rest */
+    uint64_t full;   /* all slots before this position were seen filled */
+    uint64_t mask;   /* its places, less one */
     uint32_t bits;
+    struct cvb_rest rest;
 };
 
 /* What the last search for idle units saw that a refusal of the operation in hand led to. */
@@ -97,8 +104,10 @@ struct cvb_handle {
     uint64_t recover_ns;         /* when this handle looked for dead peers last */
     uint32_t spin;               /* turns before a wait sleeps */
     unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
+    struct cvb_rest rest;        /* of a producer */
     bool noisy;                  /* the last ack found somebody waiting for what it ended */
     struct cvb_pending *pending; /* pending.c: by open journal */
+    uint64_t *counted;           /* idle.c: units, a bit each */
     struct cvb_open open[CVB_OPEN_GROUPS]; /* idle.c: by key */
     struct cvb_want parked;                /* what was acked last, and its key */
     uint32_t parked_key;
@@ -209,7 +218,7 @@ static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t le
 
 /* How many payloads of a unit that will be used soon are worth fetching: of a long train only the first, as its own
  * records are fetched while they are written or handed out. */
-static inline unsigned cvb_payloads_ahead(unsigned records) { return records > 8 ? 1 : records < 4 ? records : 4; }
+static inline unsigned cvb_payloads_ahead(unsigned records) { return records > 8 ? 1 : records; }
 
 static inline int cvb_handle_check(const struct cvb_handle *h)
 {

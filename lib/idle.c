@@ -33,11 +33,19 @@
 
 #define APPEND_TRIES 16u
 /* Groups that make it worth while to take their lines away from whoever fills them; less if that is more than a
- * sixteenth of what a source may have. */
-#define LOOK_LEAST 4u
+ * sixteenth of what a source may have. A put that finds fewer takes new credits instead, so soon enough units are on
+ * their way for both sides to stay some lines apart. */
+#ifndef CVB_LOOK_LEAST
+#define CVB_LOOK_LEAST 32u
+#endif
 #define LOOK_GROUPS 32u /* that a put passes in one list, */
 #define LOOK_LISTS 3u   /* and lists that have news */
 #define LOOK_AGAIN 1024u
+/* A list from the first group in use to the last is searched by those who are refused. What lies so far behind the last
+ * is wanted by nobody now: they give it back, a group at a time. */
+#ifndef CVB_STRAGGLERS
+#define CVB_STRAGGLERS 64u
+#endif
 #define AHEAD 4u /* so many puts before its own a unit's payload is fetched */
 
 static struct cvb_idle *list_of(struct cvb_handle *h, uint32_t seat)
@@ -121,6 +129,9 @@ void cvb_idle_enter(struct cvb_handle *h)
 static bool open_group(struct cvb_handle *h, struct cvb_idle *list, struct cvb_open *open, uint32_t key)
 {
     uint64_t number = cvb_load64_rlx(&list->groups), last = number + APPEND_TRIES;
+    struct cvb_open *old = &h->open[number % CVB_OPEN_GROUPS];
+    if (number - old->number > CVB_STRAGGLERS)
+        close_group(h, list, old);
     close_group(h, list, open); /* one of another key */
     while (number != last && in_use(h, group_at(h, list, number)))
         number++;
@@ -254,13 +265,13 @@ static void see(struct cvb_handle *h, struct cvb_look *look, uint64_t *at, uint6
 /* Remembers entries of the key that are listed by a seat, from where the last look ended; all lines of their units
  * come at the same time. A group that is still being filled is left to its owner, unless there is no other way: its
  * line would come and go with each entry. */
-static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look, bool thorough)
+static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look, enum cvb_effort effort)
 {
     struct cvb_idle *list = list_of(h, seat);
     uint64_t first, end = window(h, list, &first), number = look->from[seat];
     if (number < first || number > end)
         number = first;
-    if (!thorough && end - number < look->least)
+    if (effort == CVB_LOOK_FAR && end - number < look->least)
         return;
     if (end - number > LOOK_GROUPS)
         end = number + LOOK_GROUPS;
@@ -268,7 +279,7 @@ static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look
         struct cvb_idle_group *g = group_at(h, list, number);
         uint64_t header = cvb_load64_acq(&g->header);
         bool mine = (header & KEY_MASK) == look->key, open = !(header & HEADER_CLOSED);
-        for (unsigned i = 0; mine && (!open || thorough) && i < CVB_IDLE_ENTRIES; i++)
+        for (unsigned i = 0; mine && (!open || effort == CVB_LOOK_ALL) && i < CVB_IDLE_ENTRIES; i++)
             see(h, look, &g->entry[i], cvb_load64_acq(&g->entry[i]));
         if (mine && open)
             break; /* more will come here, and nothing behind it */
@@ -277,7 +288,7 @@ static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look
 }
 
 /* The list that has served last, then some of the others. */
-static void look_around(struct cvb_handle *h, struct cvb_look *look, bool thorough)
+static void look_around(struct cvb_handle *h, struct cvb_look *look, enum cvb_effort effort)
 {
     uint32_t seats = h->segment.settings.max_handles, before = look->end;
     for (uint32_t i = 0, looked = 0; i <= seats && looked < LOOK_LISTS && look->end == before; i++) {
@@ -287,7 +298,7 @@ static void look_around(struct cvb_handle *h, struct cvb_look *look, bool thorou
         if (cvb_load64_acq(&list_of(h, seat)->groups) == look->from[seat])
             continue;
         looked++;
-        look_into(h, seat, look, thorough);
+        look_into(h, seat, look, effort);
         if (look->end != before)
             look->donor = seat;
     }
@@ -304,7 +315,7 @@ static struct cvb_look *look_of(struct cvb_handle *h, const struct cvb_want *wan
     if (!same_want(&look->want, want)) {
         look->want = *want;
         look->key = key;
-        look->least = few < LOOK_LEAST ? few : LOOK_LEAST;
+        look->least = few < CVB_LOOK_LEAST ? few : CVB_LOOK_LEAST;
         look->next = look->end;
         memset(look->from, 0, h->segment.settings.max_handles * sizeof *look->from);
     }
@@ -312,12 +323,12 @@ static struct cvb_look *look_of(struct cvb_handle *h, const struct cvb_want *wan
 }
 
 /* An IDLE unit that fits becomes RES of this seat, with the word *w. False: none was found near by. */
-bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, bool thorough, uint32_t *unit,
+bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
                     struct cvb_pair *w)
 {
     struct cvb_look *look = look_of(h, want);
     if (!left_of(look))
-        look_around(h, look, thorough);
+        look_around(h, look, effort);
     while (left_of(look)) {
         const struct cvb_sight s = *sight(look, look->next++);
         uint32_t u = unit_of(s.entry);
@@ -375,16 +386,19 @@ static bool waits(struct cvb_handle *h, uint64_t entry, struct cvb_pair *w, stru
     return cvb_lo_state(w->lo) == CVB_IDLE;
 }
 
-/* Gives back the IDLE units of a group that hold what refused, at least so many records if there are; false: no more.
- */
+/* Gives back the IDLE units of a group that hold what refused, at least so many records if there are, and if told so
+ * all others too; false: no more. */
 static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, int refusal, const struct cvb_want *want,
-                          uint64_t *given)
+                          bool all, uint64_t *given)
 {
-    for (unsigned i = 0; i < CVB_IDLE_ENTRIES && *given < want->count; i++) {
+    for (unsigned i = 0; i < CVB_IDLE_ENTRIES && (all || *given < want->count); i++) {
         uint64_t entry = cvb_load64_acq(&g->entry[i]);
         struct cvb_pair w;
         struct cvb_want has;
-        if (!waits(h, entry, &w, &has) || !holds(h, &has, refusal, want))
+        if (!waits(h, entry, &w, &has))
+            continue;
+        bool helps = holds(h, &has, refusal, want);
+        if (!helps && (!all || same_want(&has, want)))
             continue;
         if (!claim(h, unit_of(entry), &w)) { /* somebody has it, and may be about to give it back: look again */
             h->refusal.refusal = 0;
@@ -393,7 +407,7 @@ static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, int re
         cvb_cas64(&g->entry[i], entry, 0);
         if (cvb_give(h, unit_of(entry)))
             return false;
-        *given += has.count;
+        *given += helps ? has.count : 0;
     }
     return *given < want->count;
 }
@@ -406,7 +420,8 @@ static void reclaim(struct cvb_handle *h, int refusal, const struct cvb_want *wa
         struct cvb_idle *list = list_of(h, (h->seat + s) % h->segment.settings.max_handles);
         uint64_t first, end = window(h, list, &first);
         for (uint64_t number = first; more && number < end; number++)
-            more = reclaim_group(h, group_at(h, list, number), refusal, want, &given);
+            more = reclaim_group(h, group_at(h, list, number), refusal, want,
+                                 number == first && end - first > CVB_STRAGGLERS, &given);
         skip_empty(h, list, first, end);
     }
 }
@@ -458,13 +473,23 @@ void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter)
     reclaim(h, refusal, &all);
 }
 
+/* A unit may be named twice: whoever listed or claimed it last may have died before its next step. */
+static bool count_once(struct cvb_handle *h, uint64_t entry)
+{
+    uint64_t *word = &h->counted[unit_of(entry) / 64], bit = UINT64_C(1) << unit_of(entry) % 64;
+    bool first = !(*word & bit);
+    *word |= bit;
+    return first;
+}
+
 static uint32_t count_group(struct cvb_handle *h, struct cvb_idle_group *g, uint32_t counter)
 {
     uint32_t sum = 0, stages = h->segment.settings.max_stages;
     for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
         struct cvb_pair w;
         struct cvb_want has;
-        if (!waits(h, cvb_load64_acq(&g->entry[i]), &w, &has))
+        uint64_t entry = cvb_load64_acq(&g->entry[i]);
+        if (!waits(h, entry, &w, &has) || !count_once(h, entry))
             continue;
         bool counts = counter == CVB_COUNTER_TOTAL || counter == cvb_counter_of_stage(has.stage) ||
                       (counter > stages && counter == cvb_counter_of_source(h, has.source));
@@ -477,6 +502,7 @@ static uint32_t count_group(struct cvb_handle *h, struct cvb_idle_group *g, uint
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
 {
     int64_t sum = 0;
+    memset(h->counted, 0, h->segment.geometry.bitmap_words * sizeof *h->counted);
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
         struct cvb_idle *list = list_of(h, s);
         uint64_t number;

@@ -75,7 +75,9 @@ uint32_t cvb_pending_all(struct cvb_handle *h);
 struct cvb_pair cvb_pending_word(struct cvb_handle *h, uint32_t u, uint32_t n);
 /* idle.c */
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair leased);
-bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, bool thorough, uint32_t *unit,
+/* Where a put looks for idle units: only where many of them are listed; in whatever groups are full; everywhere. */
+enum cvb_effort { CVB_LOOK_FAR, CVB_LOOK_FULL, CVB_LOOK_ALL };
+bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
                     struct cvb_pair *word);
 void cvb_idle_enter(struct cvb_handle *h);
 uint32_t cvb_idle_key(const struct cvb_want *want);
@@ -95,6 +97,9 @@ bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t cou
 bool cvb_futex_has_waitv(void);
 void cvb_futex_forget_waitv(void); /* for tests */
 uint64_t cvb_monotonic_ns(void);
+/* rest.c */
+bool cvb_rest(struct cvb_rest *r);
+void cvb_rested(struct cvb_rest *r, bool helped);
 /* flag.c */
 struct cvb_marks {
     uint32_t limit, high, low;

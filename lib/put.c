@@ -124,6 +124,17 @@ static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record 
     return error;
 }
 
+/* At a limit, and no idle unit was found that would not be one just acked: a rest may bring some. Not if the limit is
+ * but a few of them. */
+static bool claim_after_rest(struct cvb_handle *h, const struct cvb_want *want, uint32_t *u, struct cvb_pair *w)
+{
+    if (!h->looked->least || !cvb_rest(&h->rest))
+        return false;
+    bool claimed = cvb_claim_idle(h, want, CVB_LOOK_FULL, u, w);
+    cvb_rested(&h->rest, claimed);
+    return claimed;
+}
+
 /* Counters move: a unit for up to n records gets its credits anew. */
 CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want, const struct cvb_record *r,
                                uint32_t *u, struct cvb_pair *w)
@@ -133,7 +144,7 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
     h->refusal.refusal = 0;
     for (;;) {
         uint32_t room = cvb_room(h, want->source, want->stage, &error);
-        if (room < n && cvb_claim_idle(h, want, true, u, w)) {
+        if (room < n && (claim_after_rest(h, want, u, w) || cvb_claim_idle(h, want, CVB_LOOK_ALL, u, w))) {
             error = 0;
             break;
         }
@@ -157,7 +168,7 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
                struct cvb_pair *w)
 {
     struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
-    int error = cvb_claim_idle(h, &want, false, u, w) ? 0 : obtain_new(h, &want, r, u, w);
+    int error = cvb_claim_idle(h, &want, CVB_LOOK_FAR, u, w) ? 0 : obtain_new(h, &want, r, u, w);
     if (!error && (!cvb_hi_mask(w->hi) || cvb_mask_count(cvb_hi_mask(w->hi)) > n))
         return CVB_ECORRUPT; /* the caller has so many records */
     if (!error)

@@ -144,10 +144,9 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
  * takes the line from him, both become slow, and the ring stays short. So it looks once a line whether the next line is
  * full, and only then at what is in it. */
 #define LINE_SLOTS 8u
-#define AHEAD_PAYLOADS 4u /* units */
-#ifndef CVB_STREAM_PAUSES
-#define CVB_STREAM_PAUSES 8u
-#endif
+#define AHEAD_PAYLOADS 4u             /* units */
+#define LONG_TRAIN 16u                /* records */
+#define STREAM_UNITS (2 * LINE_SLOTS) /* without an empty place between them */
 
 static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
@@ -174,17 +173,19 @@ static void prefetch_payloads_of(struct cvb_handle *h, uint32_t unit, unsigned r
     }
 }
 
-/* Is the line after this one full? A consumer that comes near the producers waits a moment, once, for them to go ahead:
- * where every line is still on its way both sides are slower than that. */
-static bool next_line_full(struct cvb_handle *h, uint32_t stage, uint64_t position, uint64_t last)
+/* Is the line after this one full? In a stream (where records come one by one, each is taken at once) the consumer
+ * rests when it has caught up. */
+static bool next_line_full(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
+    struct cvb_ends *e = &h->ends[stage];
+    uint64_t last = position + 2 * LINE_SLOTS - 1;
     if (unit_ahead(h, stage, last) != CVB_NO_UNIT)
         return true;
-    if (h->ends[stage].full <= position)
+    if (position < e->stream || !cvb_rest(&e->rest))
         return false;
-    for (unsigned i = 0; i < CVB_STREAM_PAUSES; i++)
-        cvb_pause();
-    return unit_ahead(h, stage, last) != CVB_NO_UNIT;
+    bool full = unit_ahead(h, stage, last) != CVB_NO_UNIT;
+    cvb_rested(&e->rest, full);
+    return full;
 }
 
 /* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.
@@ -192,10 +193,11 @@ static bool next_line_full(struct cvb_handle *h, uint32_t stage, uint64_t positi
 static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
 {
     struct cvb_ends *e = &h->ends[stage];
-    uint64_t next = (position | (LINE_SLOTS - 1)) + 1, near = position + AHEAD_PAYLOADS;
-    if (records > 8)
+    uint64_t next = position + LINE_SLOTS, near = position + AHEAD_PAYLOADS;
+    bool full = position % LINE_SLOTS == 0 && next_line_full(h, stage, position);
+    if (records > LONG_TRAIN)
         return;
-    if (position % LINE_SLOTS == 0 && next_line_full(h, stage, position, next + LINE_SLOTS - 1)) {
+    if (full) {
         e->full = next + LINE_SLOTS;
         for (unsigned i = 0; i < LINE_SLOTS; i++)
             prefetch_unit(h, unit_ahead(h, stage, next + i));
@@ -246,6 +248,7 @@ static int find_head(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struc
         int64_t ahead = lap_ahead(slot, *head, bits);
         if (ahead < 0) {
             raise_hint(hint, *head, true);
+            e->stream = *head + STREAM_UNITS;
             return 0;
         }
         if (ahead > 0) {

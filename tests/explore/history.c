@@ -147,7 +147,7 @@ void history_ended(struct history *h, int process, long began, long ended, int d
         add_wait(h, process, s, done);
     } else if ((verb == HISTORY_RECOVER || verb == HISTORY_ATTACH) && done >= 0) {
         add_recovery(h, process, s);
-    } else if (verb == HISTORY_LOOK && !h->deaths) {
+    } else if (verb == HISTORY_LOOK) {
         for (int i = 0; i < o->arguments; i++) {
             s.what = o->argument[i];
             add(h, process, &s);

@@ -8,8 +8,7 @@
  * - take: a step for each record, which leases and settles it.
  * - ack, return, forward, publish: a step for each record, in the order of the array.
  * - a refusal, after those: the limit was reached; only if nobody else was at work from the call's begin to its end.
- * - sizes, the credits left: exact; only if nobody else was at work, and nobody has died: an idle unit may then be
- *   listed twice, and left out twice.
+ * - sizes, the credits left: exact; only if nobody else was at work.
  * - detach: a return of each lease, in any order. Reservations are given up at its begin.
  * - wait: the stage had a record at a moment, or each of the stages was empty at one.
  * - recover, attach: the leases of those who were dead at its begin have come back, and their calls have no effect any

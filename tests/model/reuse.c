@@ -40,7 +40,7 @@ static void *put(void *argument)
     uint32_t s = (uint32_t)(uintptr_t)argument, u;
     const struct cvb_want want = {0, 1, 1, 0};
     struct cvb_pair w;
-    if (cvb_claim_idle(&handles[s], &want, true, &u, &w))
+    if (cvb_claim_idle(&handles[s], &want, CVB_LOOK_ALL, &u, &w))
         payloads[u] = 8;
     return NULL;
 }

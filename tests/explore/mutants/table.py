@@ -236,6 +236,8 @@ MUTANTS = [
     return find_head(h, stage, &unit, &word);""")]),
     ("IDLECOUNTED", "credits left do not count idle ones", ["mixed1", "mixed"], [
         ("lib/wait.c", "cvb_counter_used(h, counter) - cvb_idle_count(h, counter);", "cvb_counter_used(h, counter);")]),
+    ("COUNTEDTWICE", "an idle unit that two entries name counts twice", ["any", "mixed"], [
+        ("lib/idle.c", " || !count_once(h, entry))", ")")]),
     # names
     ("SLOTAGAIN", "a name slot that was given away is written again", ["names"], [
         ("lib/name.c", "        if (reference == cvb_load32_rlx(staged) + 1)\n            cvb_store32_rlx(staged, i);",

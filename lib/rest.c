@@ -1,0 +1,42 @@
+/* rest.c - whoever has caught up with the other side lets it go ahead for a moment.
+ *
+ * Overview: a consumer that is faster than the producers follows them from slot to slot; a producer at its limit
+ * follows the consumers from one unit that they ack to the next. Then each line that either side touches is on its way
+ * between two cores, both take two to three times as long for a record, and as both are slowed down alike it stays so.
+ * With some lines between them both are fast. So whoever catches up rests for the time of some dozens of records, once,
+ * as a network driver moderates its interrupts; never when records come one by one, nor where limits are so small that
+ * no distance can be kept. A rest that has not helped makes the next one later, twice as late each time, up to 256
+ * occasions.
+ *
+ * A hint for speed alone: nothing depends on it, and it touches no shared memory.
+ */
+#include "internal.h"
+
+#ifndef CVB_REST_NS
+#define CVB_REST_NS 3000
+#endif
+#ifndef CVB_REST_PAUSES
+#define CVB_REST_PAUSES 8u /* between two looks at the clock */
+#endif
+#define DOUBLINGS 8u
+
+/* An occasion: true if it is time to rest. The caller then says by cvb_rested whether it has helped. */
+CVB_RARE bool cvb_rest(struct cvb_rest *r)
+{
+    if (r->skip) {
+        r->skip--;
+        return false;
+    }
+    uint64_t end = cvb_monotonic_ns() + CVB_REST_NS;
+    do
+        for (unsigned i = 0; i < CVB_REST_PAUSES; i++)
+            cvb_pause();
+    while (cvb_monotonic_ns() < end);
+    return true;
+}
+
+void cvb_rested(struct cvb_rest *r, bool helped)
+{
+    r->in_vain = helped ? 0 : r->in_vain < DOUBLINGS ? r->in_vain + 1 : DOUBLINGS;
+    r->skip = (1u << r->in_vain) - 1;
+}
