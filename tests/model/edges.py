@@ -46,3 +46,7 @@ EXPLAINED = {
     ("name.c", "own_slot", "*"): "the seat's own slots",
     ("unit.c", "*", "*"): "the fences order the two looks (tests/model/hints.c); " + HINT,
 }
+
+# Of two accesses that order the same either is enough; weakened together they show that one is needed.
+TOGETHER = {
+}

@@ -3,27 +3,10 @@
  * Checked: the next payload is written after the last reader has read (a race on the payload is a violation); the unit
  * is claimed once.
  */
-#define HAS_IDLE
-#define CVB_IDLE_ENTRIES 1u
-#include "segment.h"
-
-#include <string.h>
-
-/* GenMC takes no memset of a length that is computed. */
-static void model_clear(uint64_t *at, size_t bytes)
-{
-    for (; bytes; bytes -= 8)
-        *at++ = 0;
-}
-#define memset(at, zero, bytes) model_clear(at, bytes)
-#include <idle.c>
+#include "idle.h"
 
 #include "stubs.h"
 
-static struct {
-    struct cvb_idle list;
-    struct cvb_idle_group group[1];
-} lists[SEATS] __attribute__((aligned(64)));
 static uint64_t from[SEATS][SEATS];
 
 static void *ack(void *argument)
@@ -49,10 +32,8 @@ int main(void)
 {
     pthread_t thread[2];
     model_handles();
+    model_idle(SEATS);
     for (uint32_t s = 0; s < SEATS; s++) {
-        handles[s].idle = (char *)lists;
-        handles[s].idle_stride = sizeof lists[0];
-        handles[s].idle_mask = 0;
         handles[s].looked = &handles[s].look[0]; /* it has put records of this kind before */
         handles[s].look[0].want = (struct cvb_want){0, 1, 1, 0};
         handles[s].look[0].key = cvb_idle_key(&handles[s].look[0].want);

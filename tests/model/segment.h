@@ -4,7 +4,10 @@
 
 #include <internal.h>
 
-enum { UNITS = 3, SEATS = 3, STAGES = 2, SOURCES = 1, RING_BITS = 1, LIMIT = 2 };
+#ifndef MODEL_STAGES
+#define MODEL_STAGES 2
+#endif
+enum { UNITS = 3, SEATS = 3, STAGES = MODEL_STAGES, SOURCES = 1, RING_BITS = 1, LIMIT = 2 };
 
 static struct cvb_unit units[UNITS] __attribute__((aligned(64)));
 static struct cvb_counter counters[1 + STAGES + SOURCES] __attribute__((aligned(64)));

@@ -134,15 +134,25 @@ MODEL_LOAD_PAIR(cvb_load_pair_rlx, __ATOMIC_RELAXED)
 
 static inline bool cvb_pair_equal(struct cvb_pair a, struct cvb_pair b) { return a.lo == b.lo && a.hi == b.hi; }
 
-#define MODEL_CAS_PAIR(name, good, bad)                                                                                \
+/* On every CPU it is a full barrier (gcc's __sync builtins), which C11's compare-and-swap is not: what is written after
+ * it may be seen before it. Models whose claim needs that set BARRIER. */
+#ifdef BARRIER
+#define MODEL_BARRIER __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#else
+#define MODEL_BARRIER (void)0
+#endif
+
+#define MODEL_CAS_PAIR(name, good, bad, barrier)                                                                       \
     static inline bool name(struct cvb_pair *at, struct cvb_pair expected, struct cvb_pair desired)                    \
     {                                                                                                                  \
         model_write();                                                                                                 \
         uint64_t e = model_pack(at, expected), d = model_pack(at, desired);                                            \
-        return __atomic_compare_exchange_n((uint64_t *)(void *)at, &e, d, false, good, bad);                           \
+        bool done = __atomic_compare_exchange_n((uint64_t *)(void *)at, &e, d, false, good, bad);                      \
+        barrier;                                                                                                       \
+        return done;                                                                                                   \
     }
-MODEL_CAS_PAIR(cvb_cas_pair, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
-MODEL_CAS_PAIR(cvb_cas_pair_rlx, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
+MODEL_CAS_PAIR(cvb_cas_pair, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST, MODEL_BARRIER)
+MODEL_CAS_PAIR(cvb_cas_pair_rlx, __ATOMIC_RELAXED, __ATOMIC_RELAXED, (void)0)
 
 /* run --edges writes MODEL_REACHED_ before an access, to see whether any model does it. */
 #define MODEL_REACHED_cvb_load16_acq(...) (model_reached(), cvb_load16_acq(__VA_ARGS__))

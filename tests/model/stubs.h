@@ -101,11 +101,13 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *u)
 }
 #endif
 
+#ifndef HAS_RECOVER
 int cvb_recover(struct cvb_handle *h)
 {
     UNUSED;
     return 0;
 }
+#endif
 bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, uint32_t *id)
 {
     UNUSED, (void)kind, (void)text, (void)id;

@@ -1,0 +1,37 @@
+/* idle.h - idle lists of one group for each seat, for the models of lib/idle.c. Before segment.h. */
+#ifndef MODEL_IDLE_H
+#define MODEL_IDLE_H
+#define HAS_IDLE
+#ifndef CVB_IDLE_ENTRIES
+#define CVB_IDLE_ENTRIES 1u
+#endif
+#include "segment.h"
+
+#include <string.h>
+
+/* GenMC takes no memset of a length that is computed. */
+static void model_clear(uint64_t *at, size_t bytes)
+{
+    for (; bytes; bytes -= 8)
+        *at++ = 0;
+}
+#define memset(at, zero, bytes) model_clear(at, bytes)
+#include <idle.c>
+
+static struct {
+    struct cvb_idle list;
+    struct cvb_idle_group group[1];
+} lists[SEATS] __attribute__((aligned(64)));
+
+/* Handles that look at the lists of the first `seats` seats. */
+static void model_idle(uint32_t seats)
+{
+    for (uint32_t s = 0; s < SEATS; s++) {
+        handles[s].idle = (char *)lists;
+        handles[s].idle_stride = sizeof lists[0];
+        handles[s].idle_mask = 0;
+        handles[s].segment.settings.max_handles = seats;
+    }
+}
+
+#endif

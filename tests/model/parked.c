@@ -1,0 +1,82 @@
+/* parked.c - one sleeps until credits come back, while a lease ends whose unit keeps them; the shipped lib/idle.c,
+ * lib/flag.c and lib/wait.c.
+ *
+ * Checked: who sleeps although a unit waits for its next put is woken (F4).
+ */
+#define HAS_FLAG
+#define HAS_CREDIT
+#include "idle.h"
+
+#include <flag.c>
+#include <wait.c>
+
+#include "stubs.h"
+
+static int asleep;
+static uint32_t *slept_on, slept_value;
+
+void cvb_futex_wake(uint32_t *word) { (void)word; }
+bool cvb_futex_has_waitv(void) { return true; }
+uint64_t cvb_monotonic_ns(void) { return 0; }
+bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)
+{
+    return (void)word, (void)value, (void)count, (void)until_ns, true;
+}
+void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns)
+{
+    (void)until_ns;
+    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != value)
+        return;
+    asleep = 1;
+    slept_on = word;
+    slept_value = value;
+}
+
+int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
+                     const struct cvb_journal *f, bool own)
+{
+    (void)h, (void)actor, (void)seq, (void)step, (void)f, (void)own;
+    return 1;
+}
+/* The stage's credits come back by one change of the counter, as in lib/credit.c. */
+int cvb_give(struct cvb_handle *h, uint32_t u)
+{
+    struct cvb_pair *back = &counters[2].returned, w = cvb_load_pair(back);
+    (void)u;
+    assert(cvb_cas_pair(back, w, (struct cvb_pair){w.lo + LIMIT, 0}));
+    cvb_flag_after(h, 2);
+    return 0;
+}
+
+static void *ack(void *argument)
+{
+    (void)argument;
+    assert(!cvb_park(&handles[0], 0, cvb_load_pair(&units[0].word)));
+    return NULL;
+}
+
+static void *sleep_for_it(void *argument)
+{
+    struct wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = CVB_NO_CLASS, .count = 1};
+    (void)argument;
+    w.counter[0] = cvb_counter_of_stage(1);
+    sleep_once(&handles[1], &w, 0);
+    return NULL;
+}
+
+int main(void)
+{
+    pthread_t thread[2];
+    model_handles();
+    model_idle(1);
+    model_word(0, CVB_LEASED, 0, (1 << LIMIT) - 1, 1, 0);
+    units[0].generation = 1;
+    *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){LIMIT, 0});
+    *cvb_flag_at(&handles[0], cvb_flag_of_room(&handles[0], 1)) = CVB_FLAG_PAUSED;
+    pthread_create(&thread[0], NULL, ack, NULL);
+    pthread_create(&thread[1], NULL, sleep_for_it, NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    assert(!asleep || __atomic_load_n(slept_on, __ATOMIC_RELAXED) != slept_value);
+    return 0;
+}

@@ -1,0 +1,92 @@
+/* seats.c - a dead seat is recovered by one, freed, and taken by a new owner, who begins to work, while another
+ * recovers it, too, and comes late; the shipped lib/recover.c, lib/journal.c and lib/handle.c.
+ *
+ * The new owner holds a unit, or with GIVE opens a journal. Checked: who comes late leaves that alone (S1), and no
+ * operation of the seat has a number that it had before.
+ */
+#define HAS_RECOVER
+#define HAS_JOURNAL
+#include "segment.h"
+
+#define pid_t int
+#define getpid() 7
+#define calloc(count, bytes) malloc((count) * (bytes))
+#include <handle.c>
+#include <journal.c>
+#include <recover.c>
+
+#include "stubs.h"
+
+static int lock; /* of the kernel; whoever asks takes a lock of its own */
+
+int cvb_lock_seat(int fd, uint32_t seat)
+{
+    return (void)fd, (void)seat, __atomic_fetch_add(&lock, 1, __ATOMIC_ACQ_REL);
+}
+int cvb_seat_locked(int fd, uint32_t seat)
+{
+    return (void)fd, (void)seat, __atomic_fetch_add(&lock, 0, __ATOMIC_ACQ_REL);
+}
+int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair w) { return (void)h, (void)u, (void)w, 0; }
+int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, unsigned retry)
+{
+    return (void)h, (void)u, (void)from, (void)stage, (void)retry, CVB_ECORRUPT;
+}
+int cvb_return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused) { return (void)h, (void)u, (void)unused, 0; }
+void cvb_idle_enter(struct cvb_handle *h) { (void)h; }
+uint64_t cvb_monotonic_ns(void) { return 0; }
+
+#ifdef GIVE
+#define OWNED CVB_RES
+#else
+#define OWNED CVB_HELD
+#endif
+
+static void *recover_and_enter(void *argument)
+{
+    struct cvb_handle *h = &handles[0];
+    struct cvb_pair mine = {cvb_lo_generation(OWNED, 2), cvb_hi(1, OWNED == CVB_RES, 0, 0)};
+    (void)argument;
+    assert(cvb_recover(&handles[1]) >= 0);
+    assert(!take_seat(h, false));
+    assert(h->seq == 5);
+    struct cvb_pair w = cvb_load_pair(&units[0].word);
+    assert(cvb_cas_pair(&units[0].word, w, mine)); /* lib/unit.c, lib/credit.c */
+#ifdef GIVE
+    struct cvb_journal f = {.before = mine, .after = w, .count = 1, .stage = 1};
+    cvb_journal_open(h, CVB_OP_GIVE, &f);
+#endif
+    return NULL;
+}
+
+static void *recover(void *argument)
+{
+    (void)argument;
+    assert(cvb_recover(&handles[2]) >= 0);
+    return NULL;
+}
+
+int main(void)
+{
+    static const uint32_t here = 1;
+    pthread_t thread[2];
+    model_handles();
+    for (uint32_t s = 0; s < SEATS; s++) {
+        handles[s].same_process = &here;
+        handles[s].segment.settings.max_handles = 1; /* seats that are looked at */
+        handles[s].segment.geometry.unit_count = 1;
+    }
+    seats[0].state = 3;
+    seats[0].journal.head = cvb_head(5, CVB_OP_NONE, CVB_CLOSED, 0);
+#ifdef GIVE
+    model_word(0, CVB_FREE, 2, 1, 0, 0);
+#else
+    model_word(0, CVB_HELD, 1, 1, 0, 0);
+#endif
+    pthread_create(&thread[0], NULL, recover_and_enter, NULL);
+    pthread_create(&thread[1], NULL, recover, NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    assert(cvb_lo_state(cvb_load64_rlx(&units[0].word.lo)) == OWNED && seats[0].state == 5);
+    return 0;
+}
