@@ -32,12 +32,17 @@ static void *ack(void *argument)
     struct cvb_handle *h = &handles[0];
     (void)argument;
     assert(!cvb_park(h, 0, cvb_load_pair(&units[0].word)));
-#ifdef ENTER
-    cvb_idle_enter(h);
-#endif
 #ifdef FULL
     assert(!cvb_park(h, 2, cvb_load_pair(&units[2].word)));
 #endif
+    return NULL;
+}
+
+/* The seat's next owner. */
+static void *enter(void *argument)
+{
+    (void)argument;
+    cvb_idle_enter(&handles[0]);
     return NULL;
 }
 
@@ -72,8 +77,12 @@ int main(void)
     units[2].generation = 1;
     lists[0].list.groups = 1;
     lists[0].list.group[0].header = header_of(0, 0) | HEADER_CLOSED;
-    pthread_create(&thread[0], NULL, ack, NULL);
     pthread_create(&thread[1], NULL, put, NULL);
+    pthread_create(&thread[0], NULL, ack, NULL);
+#ifdef ENTER
+    pthread_join(thread[0], NULL);
+    pthread_create(&thread[0], NULL, enter, NULL);
+#endif
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
     refuse(&handles[2]);

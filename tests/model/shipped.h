@@ -73,6 +73,18 @@ static inline uint64_t model_with_half(uint64_t *at, uint64_t value)
             return (uint##bits##_t)model_half(at, __atomic_load_n((uint64_t *)model_place(at), order));                \
         return __atomic_load_n(at, order);                                                                             \
     }
+/* On x86-64 (X86, for GenMC's --tso) a sequentially consistent store is a locked instruction, and the fence after one
+ * is for the compiler alone. */
+#ifdef X86
+#define MODEL_LOCKED(order)                                                                                            \
+    if ((order) == __ATOMIC_SEQ_CST)                                                                                   \
+    __atomic_thread_fence(__ATOMIC_SEQ_CST)
+static inline void cvb_fence_after_cas(void) {}
+#else
+#define MODEL_LOCKED(order) (void)0
+static inline void cvb_fence_after_cas(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+#endif
+
 #define MODEL_STORE(bits, name, order)                                                                                 \
     static inline void cvb_store##bits##_##name(uint##bits##_t *at, uint##bits##_t value)                              \
     {                                                                                                                  \
@@ -81,6 +93,7 @@ static inline uint64_t model_with_half(uint64_t *at, uint64_t value)
             __atomic_store_n((uint64_t *)model_place(at), model_with_half((uint64_t *)(void *)at, value), order);      \
         else                                                                                                           \
             __atomic_store_n(at, value, order);                                                                        \
+        MODEL_LOCKED(order);                                                                                           \
     }
 #define MODEL_CAS(bits, name, good, bad)                                                                               \
     static inline bool cvb_cas##bits##name(uint##bits##_t *at, uint##bits##_t expected, uint##bits##_t desired)        \
@@ -113,7 +126,6 @@ static inline void cvb_prefetch_write(const void *p) { (void)p; }
 static inline void cvb_pause(void) {}
 static inline void cvb_fence_acq(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 static inline void cvb_fence_rel(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
-static inline void cvb_fence_after_cas(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static inline void cvb_fence_none(void) {}
 
 #define MODEL_LOAD_PAIR(name, order)                                                                                   \
