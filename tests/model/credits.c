@@ -1,6 +1,6 @@
 /* credits.c - a process dies while it takes credits (or gives them back, with GIVE), another changes a counter of its,
  * and a third completes the dead one's journal meanwhile (or with TWO: both complete it); the shipped lib/credit.c and
- * lib/journal.c.
+ * lib/journal.c. With REFUSED the stage has no credit left.
  *
  * KILL is the write before which it dies. Checked: in the end each counter says what the units hold.
  */
@@ -69,6 +69,11 @@ int main(void)
 #else
     model_word(0, CVB_HELD, 1, 1, 0, 0);
 #endif
+    int full = 0;
+#ifdef REFUSED
+    full = LIMIT;
+    *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){LIMIT, 0});
+#endif
     pthread_create(&thread[0], NULL, die, NULL);
     pthread_join(thread[0], NULL); /* the kernel orders its end before anybody sees its lock free */
 #ifdef TWO
@@ -80,7 +85,7 @@ int main(void)
     pthread_join(thread[0], NULL);
     pthread_join(thread[1], NULL);
     check(0, before);
-    check(2, before);
+    check(2, before + full);
     check(3, before + others);
     return 0;
 }

@@ -1,9 +1,12 @@
-"""Why weakening an access shows nothing: (file, function, access or "*") -> the reason. Pairs are those of lib/MEMORY-MODEL.md."""
+"""Why weakening an access shows nothing: (file, function, how the access begins in the source, or "*") -> the reason, and the
+first key that fits counts. Pairs are those of lib/MEMORY-MODEL.md."""
 
 CAS = "what it reads is changed by a compare-and-swap from exactly that, or looked at again"
 DEAD = "the dead one's stores are ordered by the kernel; between recoverers each step is a compare-and-swap from an exact word"
 FENCE = "the fences of F1 order it; the flag is changed by a compare-and-swap from what was read"
 HINT = "a hint: the unit's word decides"
+OWN = "the seat's own unit: nobody else changes its word (R1), and coherence shows its own stores"
+COUNT = "for those who count: nothing is decided by it, and with nobody at work all that it counts happened before (R2)"
 
 EXPLAINED = {
     ("ring.c", "choose", "cvb_load_pair"): "a ring that was full is looked at again, and the slot's CAS decides",
@@ -13,40 +16,100 @@ EXPLAINED = {
     ("ring.c", "cvb_publish_helped", "cvb_cas64"): "the owner's release of the word reaches the taker without the helper (P2)",
     ("ring.c", "find_head", "cvb_load64_acq"): "needed, so that the word is not older than its slot and the head does not pass a "
     "record; the models drain with a handle that has not passed it",
-    ("name.c", "intern", "*"): "after its own CAS, which has acquired",
     ("ring.c", "cvb_enqueue", "cvb_cas_pair"): "the slot's CAS that follows releases it (P1); a helper reads it after a death, or fails its CAS",
     ("ring.c", "lease", "*"): "the slot's acquire has brought the unit (P1); LEASED is read by others after a death only",
-    ("ring.c", "lease_part", "*"): "the seat's own word",
+    ("ring.c", "lease_part", "*"): OWN,
     ("ring.c", "find_head", "cvb_load_pair"): "the slot's acquire has brought it (P1), and the lease is a CAS from exactly it",
     ("ring.c", "follow", "*"): "for the head a stale hint costs a look",
-    ("journal.c", "cvb_journal_close", "*"): "what it closes was done by sequentially consistent CASes; a stale open journal makes a helper's CAS fail",
+
+    ("idle.c", "in_use", "*"): "the owner has made it IDLE himself: coherence shows that or later; else the place serves again sooner or later",
+    ("idle.c", "open_group", "cvb_store64_rel(&list->groups, number);"): "it opens nothing: what was opened before it was released by "
+    "the same thread's stores to the same word",
+    ("idle.c", "open_group", "cvb_store64_rel(&group_at"): "the store of groups after it releases it (I2); entries of a former use "
+    "carry their versions",
+    ("idle.c", "append", "cvb_store64_rel(&list->version"): "not needed: who sees the listing and not yet IDLE may be refused, and "
+    "the second store releases both (I3)",
+    ("idle.c", "quiet", "*"): "before the listing a hint; after it the fence orders it (F4)",
+    ("idle.c", "look_into", "*"): "a unit that is not seen is found by the search after a refusal (I1, I2), which goes through all lists",
+    ("idle.c", "look_around", "*"): "a list that is passed over is found by the search after a refusal (I1, I2), which goes through all",
+    ("idle.c", "waits", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of the word; "
+    "what must not be missed has come with the versions (I3)",
+    ("idle.c", "reclaim_group", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of "
+    "the word; what must not be missed has come with the versions (I3)",
+    ("idle.c", "cvb_try_again", "*"): "only its value counts, and by coherence it is not older than the one that refused (C3)",
+    ("idle.c", "count_group", "*"): COUNT,
+
+    ("journal.c", "cvb_journal_close", "*"): "not needed: whose operation is over needs no evidence (J4); the next opening has its own "
+    "fence (J2)",
     ("journal.c", "read_fields", "cvb_load64_acq"): "the fence before it orders (J2); of the head itself coherence is enough",
     ("journal.c", "cvb_help_split", "*"): CAS,
     ("journal.c", "recover_move", "*"): DEAD,
     ("journal.c", "recover_returns", "*"): DEAD,
     ("journal.c", "recover_refill", "*"): DEAD,
     ("journal.c", "recover_give", "*"): DEAD,
-    ("journal.c", "cvb_journal_recover", "*"): DEAD,
+    ("journal.c", "recover_restage", "*"): DEAD,
+    ("journal.c", "cvb_journal_recover", "cvb_load64_acq(&j->head)"): "the fence in read_fields orders the fields and the seat after it (J2, S1)",
+    ("journal.c", "cvb_journal_recover", "cvb_load64_acq(&cvb_seat_at"): "the fence in read_fields is before it (J2, S1); all after it "
+    "are compare-and-swaps from what was read before",
+
+    ("recover.c", "recover_word", "*"): "from exactly the word that was read before the seat's (S1)",
+    ("recover.c", "cvb_recover_seat", "cvb_load64_acq"): "the word's acquire before it orders it (S1); what follows is a CAS from exactly that word",
+    ("recover.c", "cvb_recover_reserved", "*"): OWN,
+    ("recover.c", "cvb_leave", "*"): OWN,
+    ("handle.c", "enter_seat", "cvb_cas64"): "each unit that the new owner takes is taken by a CAS that releases this (S1), and so does "
+    "the opening of his journal (J1)",
+    ("handle.c", "enter_seat", "*"): "the seat's lock, or its state (S2), has brought the last owner's number",
+    ("handle.c", "take_seat", "*"): "the seat's lock orders (S2); the CAS is from exactly this",
+    ("handle.c", "cvb_detach", "*"): "the lock that is given up after it orders (S2)",
+
     ("credit.c", "keep_evidence", "*"): "the counter's CAS that follows releases the bit (C1)",
     ("credit.c", "cvb_counter_step", "cvb_load64_acq"): "the counter's acquire before it orders the head's load (C1); returned: C3",
+    ("credit.c", "cvb_step_happened", "*"): COUNT,
+    ("credit.c", "cvb_refill", "cvb_store64_seq"): "not needed: the counter's CAS that follows releases it (C1)",
     ("credit.c", "cvb_refill", "*"): DEAD,
     ("credit.c", "cvb_give", "*"): DEAD,
+
     ("flag.c", "cvb_flag_wake", "*"): FENCE,
+    ("flag.c", "cvb_flag_wake_any", "*"): "the kernel compares it under its lock (F2); it was changed, whoever did it",
     ("flag.c", "cvb_counter_used", "*"): "an older value is corrected by who changed the counter (F1)",
     ("flag.c", "cvb_flag_correct", "*"): FENCE,
     ("flag.c", "cvb_flag_after", "*"): "while the flag says paused it is changed by a CAS, which fails if a sleeper's bit was missed",
     ("flag.c", "cvb_flag_settle", "*"): FENCE,
+    ("flag.c", "cvb_flag_raise", "*"): "a flag that it thinks is set is corrected by who acts on it",
     ("wait.c", "announce", "*"): FENCE,
     ("wait.c", "sleep_once", "cvb_load32_acq"): FENCE,
     ("wait.c", "is_paused", "*"): FENCE,
-    ("idle.c", "*", "*"): HINT,
-    ("move.c", "fill", "*"): "the mover's own unit",
+
     ("move.c", "move", "*"): "the journal was opened by a release before it, and T2 is changed by a CAS from an exact word",
     ("move.c", "cvb_split_queued", "*"): CAS,
+    ("move.c", "*", "*"): OWN,
+    ("name.c", "intern", "*"): "after its own CAS, which has acquired",
     ("name.c", "own_slot", "*"): "the seat's own slots",
-    ("unit.c", "*", "*"): "the fences order the two looks (tests/model/hints.c); " + HINT,
+    ("name.c", "name_of", "*"): "as in intern (N1)",
+    ("unit.c", "*", "*"): "the fences order the two looks (F3); " + HINT,
+
+    ("peek.c", "look", "cvb_load_pair"): "the fence before it orders it (K1); of the word itself coherence is enough",
+    ("peek.c", "cvb_peek", "*"): "a stale hint costs some looks",
+
+    ("restage.c", "*", "*"): OWN,
+    ("forward.c", "*", "*"): OWN,
+    ("put.c", "*", "*"): OWN,
+    ("reserve.c", "*", "*"): OWN,
+    ("settle.c", "*", "*"): OWN + "; what it has given up before shows itself by another lo",
+    ("audit.c", "*", "*"): COUNT,
+    ("pending.c", "*", "*"): COUNT,
+    ("state.c", "*", "*"): "for those who look: nothing is decided by it",
 }
 
-# Of two accesses that order the same either is enough; weakened together they show that one is needed.
-TOGETHER = {
-}
+# Of the accesses of a group each orders what the others do: weakened all at once they show that one is needed.
+TOGETHER = [
+    # U1, U2: the reader has read before, and the next payload is written after.
+    [("idle.c", "append", "cvb_store64_rel(&g->entry"), ("idle.c", "cvb_park", "cvb_store64_seq")],
+    [("idle.c", "look_into", "cvb_load64_acq(&g->entry"), ("idle.c", "fits", "cvb_load_pair"), ("idle.c", "claim", "cvb_cas_pair"),
+     ("idle.c", "cvb_claim_idle", "cvb_cas64")],
+    # S3: who takes a freed seat sees that nothing is its last owner's.
+    [("handle.c", "take_seat", "cvb_load64_acq"), ("handle.c", "enter_seat", "cvb_cas64"),
+     ("recover.c", "cvb_recover", "cvb_load64_acq")],
+    # K1: word, fields and payload of a record that is looked at.
+    [("peek.c", "find_waiting", "cvb_load64_acq"), ("peek.c", "find_waiting", "cvb_load_pair")],
+]

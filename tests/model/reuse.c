@@ -1,8 +1,12 @@
-/* reuse.c - a lease ends and its unit serves the next put: the shipped lib/idle.c.
+/* reuse.c - a lease ends and its unit serves the next put: the shipped lib/idle.c. With OPEN the unit is listed in a
+ * group that was opened before.
  *
  * Checked: the next payload is written after the last reader has read (a race on the payload is a violation); the unit
  * is claimed once.
  */
+#ifdef OPEN
+#define CVB_IDLE_ENTRIES 2u
+#endif
 #include "idle.h"
 
 #include "stubs.h"
@@ -39,6 +43,12 @@ int main(void)
         handles[s].look[0].key = cvb_idle_key(&handles[s].look[0].want);
         handles[s].look[0].from = from[s];
     }
+#ifdef OPEN
+    uint32_t key = handles[0].look[0].key;
+    handles[0].open[key % CVB_OPEN_GROUPS] = (struct cvb_open){0, key, 1};
+    lists[0].list.groups = 1;
+    lists[0].list.group[0].header = header_of(key, 0);
+#endif
     payloads[0] = 7;
     model_word(0, CVB_LEASED, 0, 1, 1, 0);
     units[0].generation = 1;
