@@ -14,12 +14,9 @@ EXPLAINED = {
     ("ring.c", "bump", "*"): "the payload came with the word before; the slot's CAS that follows releases both (P1)",
     ("ring.c", "cvb_publish_helped", "cvb_load64_acq"): "a stale look makes the slot's CAS fail",
     ("ring.c", "cvb_publish_helped", "cvb_cas64"): "the owner's release of the word reaches the taker without the helper (P2)",
-    ("ring.c", "find_head", "cvb_load64_acq"): "needed, so that the word is not older than its slot and the head does not pass a "
-    "record; the models drain with a handle that has not passed it",
     ("ring.c", "cvb_enqueue", "cvb_cas_pair"): "the slot's CAS that follows releases it (P1); a helper reads it after a death, or fails its CAS",
     ("ring.c", "lease", "*"): "the slot's acquire has brought the unit (P1); LEASED is read by others after a death only",
     ("ring.c", "lease_part", "*"): OWN,
-    ("ring.c", "find_head", "cvb_load_pair"): "the slot's acquire has brought it (P1), and the lease is a CAS from exactly it",
     ("ring.c", "follow", "*"): "for the head a stale hint costs a look",
 
     ("idle.c", "in_use", "*"): "the owner has made it IDLE himself: coherence shows that or later; else the place serves again sooner or later",
