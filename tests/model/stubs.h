@@ -101,6 +101,8 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *u)
 }
 #endif
 
+bool cvb_rest(struct cvb_rest *r) { return (void)r, false; }
+void cvb_rested(struct cvb_rest *r, bool helped) { (void)r, (void)helped; }
 #ifndef HAS_RECOVER
 int cvb_recover(struct cvb_handle *h)
 {
