@@ -154,6 +154,8 @@ static int recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, c
     struct cvb_pair entering = replace ? f->before2 : f->before;
     uint32_t u = replace ? f->unit2 : f->unit;
     struct cvb_pair now = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    if (cvb_load64_acq(&j->head) != head)
+        return 0; /* somebody has completed it: what was to enter may have been given up since, and look like entered */
     if (cvb_head_phase(head) == CVB_ABORT) {
         bool taken = cvb_head_done(head) >> CVB_TAKE_STAGE & 1;
         recover_returns(h, dead, head, f, taken ? 1u << CVB_BACK_STAGE2 : 0);

@@ -204,6 +204,8 @@ MUTANTS = [
     # moving on
     ("LOALONE", "a restage told by half of the word", ["retry", "forward1"], [
         ("lib/journal.c", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),
+    ("LATELOOK", "what was to enter is not read between two equal heads", ["replace1", "replace"], [
+        ("lib/journal.c", "if (cvb_load64_acq(&j->head) != head) return 0; /* somebody", "if (false) return 0; /* somebody")]),
     ("SETTLEFIRST", "a replaced lease settled before its result is in", ["replace1", "replace"], [
         ("lib/restage.c", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
          "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.before2, to, 0))")]),
