@@ -34,6 +34,11 @@ struct cvb_ends {
     struct cvb_rest rest;
 };
 
+/* Where the next search for a free unit starts, and how many are spared. */
+struct cvb_search {
+    uint32_t word, barren;
+};
+
 /* What the last search for idle units saw that a refusal of the operation in hand led to. */
 struct cvb_refusal {
     int refusal;
@@ -96,8 +101,9 @@ struct cvb_handle {
     uint32_t serial;              /* tells the leases of this handle from those of any other of this process */
     const uint32_t *same_process; /* a page that a fork wipes: 1 in the process that attached */
     uint64_t seq;                 /* of the journal */
-    uint32_t search;              /* where the next search for a free unit starts */
-    struct cvb_ends *ends;        /* by stage */
+    struct cvb_search search[2 * CVB_CLASSES_MAX + 2]; /* by bitmap */
+    bool passed_over;                                  /* a bitmap, since the last cvb_search_anew */
+    struct cvb_ends *ends;                             /* by stage */
     struct cvb_refusal refusal;
     uint32_t refused_class;      /* of the last put, if memory refused it */
     uint32_t calls;              /* puts and gets */

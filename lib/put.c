@@ -47,20 +47,31 @@ static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, siz
     return n;
 }
 
-/* A HELD unit of at most n cells of the record's class, or of a larger one. */
-int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit)
+/* A free unit of the class, or of a larger one, becomes HELD: a train or a single cell, the other one if there is none.
+ */
+static int hold_any(struct cvb_handle *h, uint32_t class, bool train, uint32_t *unit, uint32_t *part)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
-    uint32_t part = cvb_class_for(h, length);
     int error = CVB_EMEMORY_FULL;
-    for (; part < g->parts; part++) {
-        uint32_t trains = CVB_BITMAP_TRAINS(g, part), singles = CVB_BITMAP_SINGLES(g, part);
-        error = cvb_hold(h, n > 1 ? trains : singles, unit);
+    for (*part = class; *part < g->parts; ++*part) {
+        uint32_t trains = CVB_BITMAP_TRAINS(g, *part), singles = CVB_BITMAP_SINGLES(g, *part);
+        error = cvb_hold(h, train ? trains : singles, unit);
         if (error == CVB_EMEMORY_FULL)
-            error = cvb_hold(h, n > 1 ? singles : trains, unit);
+            error = cvb_hold(h, train ? singles : trains, unit);
         if (error != CVB_EMEMORY_FULL)
             break;
     }
+    return error;
+}
+
+/* A HELD unit of at most n cells of the record's class, or of a larger one. */
+int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit)
+{
+    uint32_t part, class = cvb_class_for(h, length);
+    int error;
+    do
+        error = hold_any(h, class, n > 1, unit, &part);
+    while (error == CVB_EMEMORY_FULL && cvb_search_anew(h));
     if (error)
         return error;
     unsigned has = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, *unit)->word.hi)));

@@ -6,6 +6,12 @@
  */
 #include "internal.h"
 
+/* After a search in vain as many are spared as there are words in a bitmap, divided by this: in a large segment each
+ * would take longer than all the rest of a put. */
+#ifndef CVB_BARREN_WORDS
+#define CVB_BARREN_WORDS 16u
+#endif
+
 /* The bitmap that should name a free unit with these members; bitmap_count if the segment is corrupt. */
 static uint32_t bitmap_of(struct cvb_handle *h, uint32_t u, uint32_t mask)
 {
@@ -44,12 +50,19 @@ static bool looks_free(struct cvb_handle *h, uint32_t u, uint32_t bitmap)
     return is_free(h, u, bitmap, &w);
 }
 
-/* Takes a free unit that one of the bitmaps names: CVB_EMEMORY_FULL if there is none. */
+/* Takes a free unit that the bitmap names: CVB_EMEMORY_FULL if there is none, or if a search found none lately: to be
+ * sure, cvb_search_anew. */
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
     uint64_t *bits = cvb_bitmap_at(h, bitmap);
-    uint32_t start = h->search < g->bitmap_words ? h->search : 0;
+    struct cvb_search *search = &h->search[bitmap];
+    uint32_t start = search->word < g->bitmap_words ? search->word : 0;
+    if (search->barren) {
+        search->barren--;
+        h->passed_over = true;
+        return CVB_EMEMORY_FULL;
+    }
     for (uint32_t i = 0; i < g->bitmap_words; i++) {
         uint32_t word = start + i < g->bitmap_words ? start + i : start + i - g->bitmap_words;
         uint64_t seen = cvb_load64_acq(&bits[word]);
@@ -59,7 +72,7 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
             if (u >= g->unit_count)
                 return CVB_ECORRUPT;
             if (try_hold(h, u, bitmap)) {
-                h->search = word;
+                search->word = word;
                 *found = u;
                 return 0;
             }
@@ -69,7 +82,19 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
                 cvb_or64(&bits[word], bit);
         }
     }
+    search->barren = g->bitmap_words / CVB_BARREN_WORDS;
     return CVB_EMEMORY_FULL;
+}
+
+/* True if a bitmap was passed over since the last call: now none will be. */
+bool cvb_search_anew(struct cvb_handle *h)
+{
+    if (!h->passed_over)
+        return false;
+    h->passed_over = false;
+    for (uint32_t i = 0; i < h->segment.geometry.bitmap_count; i++)
+        h->search[i].barren = 0;
+    return true;
 }
 
 /* An empty unit, of the size that suits so many members if there is one: there is always one of either size. */
@@ -77,8 +102,13 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
     bool small = members <= CVB_INLINE_MEMBERS;
-    int error = cvb_hold(h, small ? CVB_BITMAP_SMALL(g) : CVB_BITMAP_LARGE(g), unit);
-    return error == CVB_EMEMORY_FULL ? cvb_hold(h, small ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g), unit) : error;
+    int error;
+    do {
+        error = cvb_hold(h, small ? CVB_BITMAP_SMALL(g) : CVB_BITMAP_LARGE(g), unit);
+        if (error == CVB_EMEMORY_FULL)
+            error = cvb_hold(h, small ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g), unit);
+    } while (error == CVB_EMEMORY_FULL && cvb_search_anew(h));
+    return error;
 }
 
 /* 1 if a free unit of this class or a larger one is there. */

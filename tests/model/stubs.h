@@ -83,6 +83,7 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *u)
     UNUSED, (void)bitmap, (void)u;
     return CVB_EMEMORY_FULL;
 }
+bool cvb_search_anew(struct cvb_handle *h) { return (void)h, false; }
 bool cvb_free_empty(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
     UNUSED, (void)u, (void)w;
