@@ -93,6 +93,7 @@ bool cvb_flag_correct(struct cvb_handle *h, uint32_t counter)
             if (now & CVB_FLAG_WAITERS_ANY)
                 cvb_flag_wake_any(h);
         }
+        cvb_fence_after_cas(); /* with that of who changes the counter: one of the two sees the other (F1) */
     }
 }
 
@@ -123,6 +124,7 @@ bool cvb_flag_settle(struct cvb_handle *h, uint32_t counter)
 void cvb_flag_raise(struct cvb_handle *h, uint32_t stage, uint32_t source)
 {
     const uint32_t counter[] = {cvb_counter_of_source(h, source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
+    cvb_fence_after_cas();
     for (unsigned x = 0; x < 3; x++)
         if ((h->near >> x & 1) && !(cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter[x]))) & CVB_FLAG_PAUSED))
             cvb_flag_settle(h, counter[x]);

@@ -1,7 +1,8 @@
 /* flags.c - one sleeps until there is data, or (with CREDITS) until credits come back, another brings it; the shipped
- * lib/flag.c and lib/wait.c, with lib/ring.c or lib/credit.c.
+ * lib/flag.c and lib/wait.c, with lib/ring.c or lib/credit.c. With LEVEL nobody sleeps, but one corrects the flag while
+ * credits come back; with RAISED while they are taken.
  *
- * Checked: who sleeps although it is there is woken.
+ * Checked: who sleeps although it is there is woken; in the end the flag says what the counter says.
  */
 #define HAS_FLAG
 #define HAS_RING
@@ -59,10 +60,21 @@ static void *sleep_for_it(void *argument)
     return NULL;
 }
 
+static void *correct(void *argument)
+{
+    (void)argument;
+    cvb_flag_correct(&handles[1], cvb_counter_of_stage(1));
+    return NULL;
+}
+
 static void *bring_it(void *argument)
 {
     (void)argument;
-#ifdef CREDITS
+#ifdef RAISED
+    struct cvb_journal f = {.count = LIMIT, .stage = 1, .stage2 = 1};
+    assert(cvb_counter_step(&handles[0], 0, 1, CVB_TAKE_STAGE, &f, true) == 1);
+    cvb_flag_raise(&handles[0], 1, 0);
+#elif defined CREDITS
     struct cvb_journal f = {.count = LIMIT, .stage = 1};
     assert(cvb_counter_step(&handles[0], 0, 1, CVB_BACK_STAGE, &f, true) == 1);
 #else
@@ -76,15 +88,32 @@ int main(void)
     pthread_t thread[2];
     model_handles();
 #ifdef CREDITS
+    uint32_t *flag = cvb_flag_at(&handles[0], cvb_flag_of_room(&handles[0], 1));
+#ifndef RAISED
     *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){LIMIT, 0});
-    *cvb_flag_at(&handles[0], cvb_flag_of_room(&handles[0], 1)) = CVB_FLAG_PAUSED;
+#endif
 #else
     model_word(0, CVB_RES, 1, 1, 1, 0);
 #endif
+#ifdef LEVEL
+#ifdef RAISED
+    *flag = CVB_FLAG_PAUSED;
+#endif
+    pthread_create(&thread[0], NULL, correct, NULL);
+#else
+#ifdef CREDITS
+    *flag = CVB_FLAG_PAUSED;
+#endif
     pthread_create(&thread[0], NULL, sleep_for_it, NULL);
+#endif
     pthread_create(&thread[1], NULL, bring_it, NULL);
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
+#ifdef RAISED
+    assert(*flag & CVB_FLAG_PAUSED);
+#elif defined LEVEL
+    assert(!(*flag & CVB_FLAG_PAUSED));
+#endif
     assert(!asleep || __atomic_load_n(slept_on, __ATOMIC_RELAXED) != slept_value);
     return 0;
 }
