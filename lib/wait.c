@@ -117,6 +117,18 @@ static void announce(struct cvb_handle *h, const uint32_t *flag, size_t count, u
     }
 }
 
+/* Is there a flag among them that still says no? Others may say so now: who slept on a flag that no longer does would
+ * not be woken by those. */
+static bool in_the_way(struct cvb_handle *h, const struct wait *w, const uint32_t *flag, size_t count)
+{
+    uint32_t now[CVB_WAIT_MAX];
+    for (size_t i = 0, n = w->flags(h, w, now); i < n; i++)
+        for (size_t k = 0; k < count; k++)
+            if (now[i] == flag[k])
+                return true;
+    return false;
+}
+
 /* One sleep, until a flag changes or the time comes. The condition's answer if it need not sleep. */
 static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until)
 {
@@ -127,7 +139,7 @@ static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until
     announce(h, flag, count, waitv || one ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY, word, value);
     cvb_fence_after_cas();
     int there = w->look(h, w, true);
-    if (there || !count)
+    if (there || !in_the_way(h, w, flag, count))
         return there;
     if (one)
         cvb_futex_wait(word[0], value[0], until);
@@ -199,10 +211,10 @@ static bool has_memory(struct cvb_handle *h, uint32_t class)
 
 static int look_for_credits(struct cvb_handle *h, const struct wait *w, bool thorough)
 {
+    bool paused = false;
     for (uint32_t i = 0; i < w->count; i++)
-        if (thorough ? cvb_flag_settle(h, w->counter[i]) : is_paused(h, w->counter[i]))
-            return 0;
-    return has_memory(h, w->class);
+        paused |= thorough ? cvb_flag_settle(h, w->counter[i]) : is_paused(h, w->counter[i]);
+    return !paused && has_memory(h, w->class);
 }
 
 /* Only those that stand in the way: a bit on another would keep all acks from leaving their credits with their units.
