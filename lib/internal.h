@@ -34,6 +34,7 @@ bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, uint32_t *
 void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, uint32_t id);
 /* unit.c */
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *unit);
+int cvb_hold_either(struct cvb_handle *h, uint32_t first, uint32_t second, uint32_t *unit);
 bool cvb_search_anew(struct cvb_handle *h);
 void cvb_release(struct cvb_handle *h, uint32_t u);
 void cvb_set_free_hint(struct cvb_handle *h, uint32_t u);

@@ -55,9 +55,7 @@ static int hold_any(struct cvb_handle *h, uint32_t class, bool train, uint32_t *
     int error = CVB_EMEMORY_FULL;
     for (*part = class; *part < g->parts; ++*part) {
         uint32_t trains = CVB_BITMAP_TRAINS(g, *part), singles = CVB_BITMAP_SINGLES(g, *part);
-        error = cvb_hold(h, train ? trains : singles, unit);
-        if (error == CVB_EMEMORY_FULL)
-            error = cvb_hold(h, train ? singles : trains, unit);
+        error = cvb_hold_either(h, train ? trains : singles, train ? singles : trains, unit);
         if (error != CVB_EMEMORY_FULL)
             break;
     }

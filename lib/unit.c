@@ -86,6 +86,13 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
     return CVB_EMEMORY_FULL;
 }
 
+/* From the first bitmap, or from the second if that has none. */
+int cvb_hold_either(struct cvb_handle *h, uint32_t first, uint32_t second, uint32_t *unit)
+{
+    int error = cvb_hold(h, first, unit);
+    return error == CVB_EMEMORY_FULL ? cvb_hold(h, second, unit) : error;
+}
+
 /* True if a bitmap was passed over since the last call: now none will be. */
 bool cvb_search_anew(struct cvb_handle *h)
 {
@@ -102,12 +109,12 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
     bool small = members <= CVB_INLINE_MEMBERS;
+    uint32_t suits = small ? CVB_BITMAP_SMALL(g) : CVB_BITMAP_LARGE(g);
+    uint32_t other = small ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g);
     int error;
-    do {
-        error = cvb_hold(h, small ? CVB_BITMAP_SMALL(g) : CVB_BITMAP_LARGE(g), unit);
-        if (error == CVB_EMEMORY_FULL)
-            error = cvb_hold(h, small ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g), unit);
-    } while (error == CVB_EMEMORY_FULL && cvb_search_anew(h));
+    do
+        error = cvb_hold_either(h, suits, other, unit);
+    while (error == CVB_EMEMORY_FULL && cvb_search_anew(h));
     return error;
 }
 

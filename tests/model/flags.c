@@ -20,30 +20,9 @@
 
 #include "stubs.h"
 
-static int asleep, any;
-static uint32_t *slept_on, slept_value;
+#include "sleeper.h"
 
-void cvb_futex_wake(uint32_t *word) { (void)word; }
-bool cvb_futex_has_waitv(void) { return true; }
-uint64_t cvb_monotonic_ns(void) { return 0; }
-
-/* The kernel looks at the word again under its own lock, and sleeps; a change of the word after that comes with a wake.
- */
-void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns)
-{
-    (void)until_ns;
-    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != value)
-        return;
-    asleep = 1;
-    slept_on = word;
-    slept_value = value;
-}
-bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)
-{
-    (void)count;
-    cvb_futex_wait(word[0], value[0], until_ns);
-    return true;
-}
+static int any;
 
 static void *sleep_for_it(void *argument)
 {

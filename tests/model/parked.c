@@ -12,25 +12,7 @@
 
 #include "stubs.h"
 
-static int asleep;
-static uint32_t *slept_on, slept_value;
-
-void cvb_futex_wake(uint32_t *word) { (void)word; }
-bool cvb_futex_has_waitv(void) { return true; }
-uint64_t cvb_monotonic_ns(void) { return 0; }
-bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)
-{
-    return (void)word, (void)value, (void)count, (void)until_ns, true;
-}
-void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns)
-{
-    (void)until_ns;
-    if (__atomic_load_n(word, __ATOMIC_SEQ_CST) != value)
-        return;
-    asleep = 1;
-    slept_on = word;
-    slept_value = value;
-}
+#include "sleeper.h"
 
 int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
                      const struct cvb_journal *f, bool own)
