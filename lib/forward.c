@@ -24,7 +24,7 @@ static int hold_results(struct cvb_handle *h, const struct cvb_record *r, unsign
     uint32_t mask = error ? 0 : cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, *b)->word.hi));
     if (!error && cvb_mask_count(mask) > n)
         return CVB_ECORRUPT; /* the caller has so many results */
-    return error ? error : cvb_write_records(h, *b, mask, r);
+    return error ? error : cvb_write_records(h, *b, mask, r, CVB_NO_UNIT);
 }
 
 /* Carves the members of b out of the lease, and exchanges the two. A refusal leaves the lease as it was. */

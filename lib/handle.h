@@ -31,7 +31,7 @@ struct cvb_ends {
     uint64_t full;   /* all slots before this position were seen filled */
     uint64_t mask;   /* its places, less one */
     uint32_t bits;
-    struct cvb_rest rest;
+    struct cvb_rest rest, pace; /* of a consumer that has caught up, of a producer that is far ahead */
 };
 
 /* Where the next search for a free unit starts, and how many are spared. */
@@ -77,10 +77,11 @@ struct cvb_look {
     struct cvb_sight seen[CVB_LOOK_MOST];
 };
 
-/* The cells of one class. */
+/* The cells of one class, and the longest record in them. */
 struct cvb_cells {
     char *base;
-    uint32_t first, count, stride;
+    uint64_t stride;
+    uint32_t first, count, most;
 };
 
 struct cvb_mapping;
@@ -124,18 +125,28 @@ struct cvb_handle {
 
 static inline struct cvb_unit *cvb_unit_at(struct cvb_handle *h, uint32_t u) { return h->units + u; }
 
-static inline struct cvb_member *cvb_member_at(struct cvb_handle *h, uint32_t u, unsigned i)
+static inline bool cvb_is_large(const struct cvb_handle *h, uint32_t u) { return u < h->segment.geometry.large_count; }
+
+static inline unsigned cvb_unit_room(const struct cvb_handle *h, uint32_t u)
 {
-    if (i < CVB_INLINE_MEMBERS)
-        return &cvb_unit_at(h, u)->member[i];
-    if (u >= h->segment.geometry.large_count)
-        return &cvb_unit_at(h, u)->member[0]; /* a corrupt mask; not outside the segment at least */
-    return &h->extensions[u].member[i];
+    return cvb_is_large(h, u) ? CVB_UNIT_MEMBERS : CVB_INLINE_MEMBERS;
 }
 
-static inline unsigned cvb_unit_room(struct cvb_handle *h, uint32_t u)
+/* Has the unit room for all members of a mask? If not, the segment is corrupt. */
+static inline bool cvb_has_room(const struct cvb_handle *h, uint32_t u, uint32_t mask)
 {
-    return u < h->segment.geometry.large_count ? CVB_UNIT_MEMBERS : CVB_INLINE_MEMBERS;
+    return cvb_is_large(h, u) || !(mask >> CVB_INLINE_MEMBERS);
+}
+
+static inline struct cvb_member *cvb_members_of(struct cvb_handle *h, uint32_t u)
+{
+    return cvb_is_large(h, u) ? h->extensions[u].member : cvb_unit_at(h, u)->member;
+}
+
+/* For any i: that of a corrupt mask is not outside the segment at least. */
+static inline struct cvb_member *cvb_member_at(struct cvb_handle *h, uint32_t u, unsigned i)
+{
+    return cvb_members_of(h, u) + (i < cvb_unit_room(h, u) ? i : 0);
 }
 
 static inline struct cvb_seat *cvb_seat_at(struct cvb_handle *h, uint32_t s)
@@ -205,26 +216,60 @@ static inline uint32_t cvb_part_of_cell(struct cvb_handle *h, uint32_t cell)
     return p;
 }
 
-/* NULL if there is no such cell, or the length is more than it holds. The class found last is looked at first. */
-static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t length)
+/* The class that the cell is of; false if there is no such cell. */
+static inline bool cvb_find_cells(struct cvb_handle *h, uint32_t cell, struct cvb_cells *cells)
 {
-    struct cvb_cells *cells = &h->cells;
-    if (cell - cells->first >= cells->count) {
-        const struct cvb_geometry *g = &h->segment.geometry;
-        uint32_t p = cvb_part_of_cell(h, cell);
-        if (p == g->parts)
-            return NULL;
-        cells->base = h->segment.base + g->part[p].offset;
-        cells->first = g->part[p].first_cell;
-        cells->count = g->part[p].cell_count;
-        cells->stride = g->part[p].stride;
-    }
-    return length > cells->stride ? NULL : cells->base + (uint64_t)(cell - cells->first) * cells->stride;
+    const struct cvb_geometry *g = &h->segment.geometry;
+    uint32_t p = cvb_part_of_cell(h, cell), longest = h->segment.settings.payload_size;
+    if (p == g->parts)
+        return false;
+    cells->base = h->segment.base + g->part[p].offset;
+    cells->first = g->part[p].first_cell;
+    cells->count = g->part[p].cell_count;
+    cells->stride = g->part[p].stride;
+    cells->most = g->part[p].stride < longest ? g->part[p].stride : longest;
+    h->cells = *cells;
+    return true;
 }
 
-/* How many payloads of a unit that will be used soon are worth fetching: of a long train only the first, as its own
- * records are fetched while they are written or handed out. */
-static inline unsigned cvb_payloads_ahead(unsigned records) { return records > 8 ? 1 : records; }
+/* NULL if there is no such cell, or no record in it can be so long. *cells, from h->cells, is the class that was found
+ * last: whoever needs many payloads keeps it at hand. */
+static inline char *cvb_payload_in(struct cvb_handle *h, struct cvb_cells *cells, uint32_t cell, uint32_t length)
+{
+    uint32_t index = cell - cells->first;
+    if (index >= cells->count) {
+        if (!cvb_find_cells(h, cell, cells))
+            return NULL;
+        index = cell - cells->first;
+    }
+    return length > cells->most ? NULL : cells->base + index * cells->stride;
+}
+
+static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t length)
+{
+    struct cvb_cells cells = h->cells;
+    return cvb_payload_in(h, &cells, cell, length);
+}
+
+/* How many payloads of a unit that will be used soon are worth fetching all at once. Those of a longer train are
+ * fetched one by one while the train before it is written or handed out: so many lines at a time would keep the core
+ * waiting. */
+#define CVB_SHORT_TRAIN 8u
+static inline unsigned cvb_payloads_ahead(unsigned records) { return records > CVB_SHORT_TRAIN ? 1 : records; }
+
+/* The first payload of the train that comes next, if that is as long as the one in hand and its cells lie in a row, as
+ * those of trains do that were never taken apart; NULL: nothing worth fetching. */
+static inline const char *cvb_train_ahead(struct cvb_handle *h, uint32_t next, unsigned records,
+                                          const struct cvb_cells *cells)
+{
+    if (!cvb_is_large(h, next))
+        return NULL;
+    const struct cvb_member *member = h->extensions[next].member;
+    uint32_t first = cvb_load32_rlx(&member->cell) - cells->first;
+    uint32_t last = cvb_load32_rlx(&member[records - 1].cell) - cells->first;
+    bool row = last - first == records - 1 && first < last && last < cells->count;
+    return row ? cells->base + first * cells->stride : NULL;
+}
 
 static inline int cvb_handle_check(const struct cvb_handle *h)
 {

@@ -343,6 +343,13 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
     return false;
 }
 
+/* The unit that the next claim of this kind tries first. */
+uint32_t cvb_idle_next(struct cvb_handle *h)
+{
+    struct cvb_look *look = h->looked;
+    return look && left_of(look) ? unit_of(sight(look, look->next)->entry) : CVB_NO_UNIT;
+}
+
 static bool holds(struct cvb_handle *h, const struct cvb_want *has, int refusal, const struct cvb_want *want)
 {
     switch (refusal) {

@@ -79,6 +79,7 @@ struct cvb_pair cvb_pending_word(struct cvb_handle *h, uint32_t u, uint32_t n);
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair leased);
 /* Where a put looks for idle units: only where many of them are listed; in whatever groups are full; everywhere. */
 enum cvb_effort { CVB_LOOK_FAR, CVB_LOOK_FULL, CVB_LOOK_ALL };
+uint32_t cvb_idle_next(struct cvb_handle *h);
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
                     struct cvb_pair *word);
 void cvb_idle_enter(struct cvb_handle *h);
@@ -128,7 +129,7 @@ uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);
 int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
                struct cvb_pair *word);
 int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit);
-int cvb_write_records(struct cvb_handle *h, uint32_t unit, uint32_t members, const struct cvb_record *r);
+int cvb_write_records(struct cvb_handle *h, uint32_t unit, uint32_t members, const struct cvb_record *r, uint32_t next);
 void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error);
 uint64_t cvb_now_ns(void);
 /* settle.c: leases or reservations as the caller gave them */
@@ -146,6 +147,8 @@ int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn h
 /* ring.c */
 int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);
 int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);
+uint32_t cvb_unit_after(struct cvb_handle *h, uint32_t stage, uint64_t position);
+void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes);
 int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage);
 int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, bool split, uint32_t *unit,
                    struct cvb_pair *word);

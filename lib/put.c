@@ -1,5 +1,6 @@
 /* put.c - records go in: a run of records of one source and pipeline becomes one unit. */
 #include <conveyor/flow.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -31,20 +32,30 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
     return r->length && !r->payload ? CVB_EINVAL : 0;
 }
 
+/* The same length, source and pipeline? */
+static bool same_shape(const struct cvb_record *a, const struct cvb_record *b)
+{
+    enum { FROM = offsetof(struct cvb_record, length), TO = offsetof(struct cvb_record, pipeline) + sizeof(uint32_t) };
+    return !memcmp((const char *)a + FROM, (const char *)b + FROM, TO - FROM);
+}
+
 /* How many of the records may be one unit: same source, pipeline and class. */
 static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, size_t count)
 {
-    unsigned n = 1;
     if (count == 1)
-        return n;
+        return 1;
     uint32_t class = cvb_class_for(h, r->length), most = h->segment.settings.classes[class].bytes;
     uint32_t least = class ? h->segment.settings.classes[class - 1].bytes + 1 : 0;
     if (most > h->segment.settings.payload_size)
         most = h->segment.settings.payload_size;
-    while (n < count && n < CVB_UNIT_MEMBERS && r[n].source == r->source && r[n].pipeline == r->pipeline &&
-           r[n].length >= least && r[n].length <= most && (r[n].payload || !r[n].length))
-        n++;
-    return n;
+    if (count > CVB_UNIT_MEMBERS)
+        count = CVB_UNIT_MEMBERS;
+    const struct cvb_record *q = r + 1, *end = r + count;
+    while (q < end && (q->payload || !q->length) &&
+           (same_shape(q, r) ||
+            (q->source == r->source && q->pipeline == r->pipeline && q->length >= least && q->length <= most)))
+        q++;
+    return (unsigned)(q - r);
 }
 
 /* A free unit of the class, or of a larger one, becomes HELD: a train or a single cell, the other one if there is none.
@@ -76,9 +87,13 @@ int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *
     return has > n ? cvb_shrink(h, unit, n) : has < n ? cvb_gather(h, unit, part, n) : 0;
 }
 
-/* Short payloads without a call: 16 bytes at a time, the last 16 again. */
+/* Short payloads without a call: 16 bytes at a time, the last 16 again. A line as one piece. */
 static inline void copy(char *to, const char *from, size_t n)
 {
+    if (__builtin_expect(n == 64, 1)) {
+        memcpy(to, from, 64);
+        return;
+    }
     if (n < 16 || n > 128) {
         if (n)
             memcpy(to, from, n);
@@ -89,17 +104,30 @@ static inline void copy(char *to, const char *from, size_t n)
     memcpy(to + n - 16, from + n - 16, 16);
 }
 
-/* One record into each member of the unit that the mask has. */
-int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const struct cvb_record *r)
+/* One record into each member of the unit that the mask has. Meanwhile the places for the next train come near: those
+ * of unit `next`, if there is one. */
+int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const struct cvb_record *r, uint32_t next)
 {
-    for (; mask; mask &= mask - 1, r++) {
-        struct cvb_member *m = cvb_member_at(h, u, (unsigned)__builtin_ctz(mask));
-        char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), r->length);
+    struct cvb_member *m = cvb_members_of(h, u);
+    struct cvb_cells cells = h->cells;
+    const char *ahead = cvb_train_ahead(h, next, cvb_mask_count(mask), &cells);
+    if (!cvb_has_room(h, u, mask))
+        return CVB_ECORRUPT;
+    for (; mask; mask >>= 1, m++) {
+        if (!(mask & 1))
+            continue;
+        const uint32_t length = r->length;
+        char *payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m->cell), length);
         if (!payload)
             return CVB_ECORRUPT;
-        if (cvb_load32_rlx(&m->length) != r->length)
-            cvb_store32_rlx(&m->length, r->length); /* a line that does not change stays with its readers */
-        copy(payload, r->payload, r->length);
+        if (ahead) {
+            cvb_prefetch_write(ahead);
+            ahead += cells.stride;
+        }
+        if (cvb_load32_rlx(&m->length) != length)
+            cvb_store32_rlx(&m->length, length); /* a line that does not change stays with its readers */
+        copy(payload, r->payload, length);
+        r++;
     }
     return 0;
 }
@@ -177,6 +205,7 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
                struct cvb_pair *w)
 {
     struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
+    cvb_stay_near(h, stage, (uint64_t)n * r->length);
     int error = cvb_claim_idle(h, &want, CVB_LOOK_FAR, u, w) ? 0 : obtain_new(h, &want, r, u, w);
     if (!error && (!cvb_hi_mask(w->hi) || cvb_mask_count(cvb_hi_mask(w->hi)) > n))
         return CVB_ECORRUPT; /* the caller has so many records */
@@ -195,7 +224,7 @@ CVB_FLAT static int put_run(struct cvb_handle *h, uint32_t stage, const struct c
         return error;
     n = cvb_mask_count(cvb_hi_mask(w.hi));
     cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, cvb_now_ns());
-    error = cvb_write_records(h, u, cvb_hi_mask(w.hi), r);
+    error = cvb_write_records(h, u, cvb_hi_mask(w.hi), r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
     if (!error)
         error = cvb_enqueue(h, u, w, stage, 0);
     if (error)

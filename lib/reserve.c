@@ -6,14 +6,28 @@
 
 static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t length, struct cvb_slot *out)
 {
+    uint32_t mask = cvb_hi_mask(w.hi);
+    const struct cvb_member *members = cvb_members_of(h, u);
+    struct cvb_cells cells = h->cells;
+    const unsigned records = cvb_mask_count(mask);
+    const uint32_t next = records > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT;
+    const char *ahead = cvb_train_ahead(h, next, records, &cells);
+    struct cvb_slot slot = {NULL, length, {w.lo, u, h->serial, 0, (uint16_t)cvb_hi_stage(w.hi)}};
     int n = 0;
-    for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1, n++) {
-        unsigned i = (unsigned)__builtin_ctz(mask);
-        uint32_t cell = cvb_load32_rlx(&cvb_member_at(h, u, i)->cell);
-        out[n] = (struct cvb_slot){
-            cvb_payload(h, cell, length), length, {w.lo, u, h->serial, (uint16_t)i, (uint16_t)cvb_hi_stage(w.hi)}};
-        if (!out[n].payload)
+    if (!cvb_has_room(h, u, mask))
+        return CVB_ECORRUPT;
+    for (size_t i = 0; mask; mask >>= 1, i++) {
+        if (!(mask & 1))
+            continue;
+        slot.payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&members[i].cell), length);
+        slot.place.member = (uint16_t)i;
+        if (!slot.payload)
             return CVB_ECORRUPT;
+        if (ahead) {
+            cvb_prefetch_write(ahead);
+            ahead += cells.stride;
+        }
+        out[n++] = slot;
     }
     return n;
 }
@@ -83,25 +97,19 @@ static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return cvb_give(h, u);
 }
 
-/* The lengths that the caller has set fit into their cells. */
-static int lengths_check(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
+/* The lengths that the caller has set, if they fit into their cells. Those of a unit that is not published yet may
+ * change. */
+static int store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
+    struct cvb_cells cells = h->cells;
     for (size_t i = 0; i < count; i++) {
-        const struct cvb_place *p = &slots[i].place;
-        uint32_t cell = cvb_load32_rlx(&cvb_member_at(h, p->unit, p->member)->cell);
-        if (slots[i].length > h->segment.settings.payload_size || !cvb_payload(h, cell, slots[i].length))
+        struct cvb_member *m = cvb_members_of(h, slots[i].place.unit) + slots[i].place.member;
+        if (!cvb_payload_in(h, &cells, cvb_load32_rlx(&m->cell), slots[i].length))
             return CVB_ETOOLONG;
-    }
-    return 0;
-}
-
-static void store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct cvb_member *m = cvb_member_at(h, slots[i].place.unit, slots[i].place.member);
         if (cvb_load32_rlx(&m->length) != slots[i].length)
             cvb_store32_rlx(&m->length, slots[i].length);
     }
+    return 0;
 }
 
 int cvb_publish(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
@@ -112,10 +120,9 @@ int cvb_publish(struct cvb_handle *h, const struct cvb_slot *slots, size_t count
     bool whole = cvb_places_whole(h, &p, &w);
     int error = whole ? 0 : cvb_places_check(h, &p);
     if (!error)
-        error = lengths_check(h, slots, count);
+        error = store_lengths(h, slots, count);
     if (error)
         return error;
-    store_lengths(h, slots, count);
     return whole ? publish_word(h, p.first->unit, w) : cvb_settle(h, &p, publish_unit, NULL, &done);
 }
 

@@ -5,6 +5,11 @@
 #define CVB_FULL_TURNS 1000u
 #define SLOTS_AHEAD 12u /* of the tail are fetched: a line holds 8 */
 #define PASSED_MANY 4u  /* positions that others have passed: time to look at the hint */
+/* A producer that is further ahead than this finds, and leaves, its lines outside of the caches near the cores. */
+#ifndef CVB_NEAR_BYTES
+#define CVB_NEAR_BYTES (1u << 20)
+#endif
+#define COARSE_BYTES (CVB_NEAR_BYTES / 64) /* of a unit: CVB_HINT_PERIOD of them are too many to be silent about */
 
 static void raise_hint(uint64_t *hint, uint64_t position, bool now)
 {
@@ -18,6 +23,21 @@ static void follow(uint64_t *own, uint64_t *hint)
     uint64_t seen = cvb_load64_acq(hint);
     if (seen > *own)
         *own = seen;
+}
+
+/* Before a put of so many bytes: the consumers may come nearer. As long as they do, a queue of large records stays as
+ * long as the second-level cache is large, where both sides are half as fast again. */
+void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
+{
+    struct cvb_ends *e = &h->ends[stage];
+    if ((e->tail - e->head) * bytes <= CVB_NEAR_BYTES)
+        return;
+    follow(&e->head, &e->hint->head);
+    uint64_t before = e->head;
+    if ((e->tail - before) * bytes <= CVB_NEAR_BYTES || !cvb_rest(&e->pace))
+        return;
+    follow(&e->head, &e->hint->head);
+    cvb_rested(&e->pace, e->head != before);
 }
 
 /* A position whose slot shows the former lap, at or after the handle's own tail, and what the slot shows. CVB_ESETTLED:
@@ -156,6 +176,11 @@ static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t positi
     return there ? slot_unit(slot) : CVB_NO_UNIT;
 }
 
+uint32_t cvb_unit_after(struct cvb_handle *h, uint32_t stage, uint64_t position)
+{
+    return unit_ahead(h, stage, position + 1);
+}
+
 static void prefetch_unit(struct cvb_handle *h, uint32_t unit)
 {
     if (unit != CVB_NO_UNIT)
@@ -173,15 +198,15 @@ static void prefetch_payloads_of(struct cvb_handle *h, uint32_t unit, unsigned r
     }
 }
 
-/* Is the line after this one full? In a stream (where records come one by one, each is taken at once) the consumer
- * rests when it has caught up. */
-static bool next_line_full(struct cvb_handle *h, uint32_t stage, uint64_t position)
+/* Is the line after this one full, or begun if the units are long? In a stream the consumer rests when it has caught
+ * up; not where short ones come one by one, each of which is taken at once. */
+static bool next_line_full(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
 {
     struct cvb_ends *e = &h->ends[stage];
-    uint64_t last = position + 2 * LINE_SLOTS - 1;
+    uint64_t last = position + (records > LONG_TRAIN ? LINE_SLOTS : 2 * LINE_SLOTS - 1);
     if (unit_ahead(h, stage, last) != CVB_NO_UNIT)
         return true;
-    if (position < e->stream || !cvb_rest(&e->rest))
+    if ((position < e->stream && records <= LONG_TRAIN) || !cvb_rest(&e->rest))
         return false;
     bool full = unit_ahead(h, stage, last) != CVB_NO_UNIT;
     cvb_rested(&e->rest, full);
@@ -194,9 +219,11 @@ static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t positi
 {
     struct cvb_ends *e = &h->ends[stage];
     uint64_t next = position + LINE_SLOTS, near = position + AHEAD_PAYLOADS;
-    bool full = position % LINE_SLOTS == 0 && next_line_full(h, stage, position);
-    if (records > LONG_TRAIN)
+    bool full = position % LINE_SLOTS == 0 && next_line_full(h, stage, position, records);
+    if (records > LONG_TRAIN) {
+        prefetch_unit(h, cvb_unit_after(h, stage, position));
         return;
+    }
     if (full) {
         e->full = next + LINE_SLOTS;
         for (unsigned i = 0; i < LINE_SLOTS; i++)
@@ -226,14 +253,14 @@ static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned w
     struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w.lo)),
                               cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, cvb_hi_retry(w.hi))};
     uint64_t position = cvb_lo_number(w.lo);
-    uint32_t stage = cvb_hi_stage(w.hi);
-    prefetch_after(h, stage, position, cvb_mask_count(cvb_hi_mask(w.hi)));
+    uint32_t stage = cvb_hi_stage(w.hi), records = cvb_mask_count(cvb_hi_mask(w.hi));
+    prefetch_after(h, stage, position, records);
     if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased))
         return CVB_ESETTLED;
     *unit = u;
     *word = leased;
     h->ends[stage].head = position + 1;
-    raise_hint(&h->ends[stage].hint->head, position + 1, false);
+    raise_hint(&h->ends[stage].hint->head, position + 1, records * h->cells.stride >= COARSE_BYTES);
     return 0;
 }
 

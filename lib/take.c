@@ -1,38 +1,93 @@
 /* take.c - leases are handed out. */
+#include <assert.h>
 #include <conveyor/flow.h>
 #include <string.h>
 
 #include "internal.h"
 
-/* One lease for each member of a unit that this seat has leased, whose word is w. */
-static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
+#define FETCHED_BYTES 256u /* longer payloads the processor itself fetches ahead, if nobody else does */
+
+/* A lease as registers hold it, so that each copy of it is nothing but stores. */
+typedef uint64_t piece __attribute__((vector_size(16)));
+static_assert(sizeof(struct cvb_lease) == 4 * sizeof(piece), "copy_pieces copies four");
+
+static inline void copy_pieces(struct cvb_lease *to, const piece *from)
 {
-    struct cvb_unit *unit = cvb_unit_at(h, u);
-    struct cvb_lease lease = {.buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
-                              .source = cvb_load16_rlx(&unit->source),
-                              .pipeline = cvb_load16_rlx(&unit->pipeline),
-                              .stage = cvb_hi_stage(w.hi),
-                              .retry_count = cvb_hi_retry(w.hi),
-                              .origin = cvb_load16_rlx(&unit->origin),
-                              .place = {w.lo, u, h->serial, 0, (uint16_t)cvb_hi_stage(w.hi)}};
-    if (lease.source >= h->segment.settings.max_sources)
-        return CVB_ECORRUPT;
-    unsigned room = cvb_unit_room(h, u);
+    char *at = (char *)to;
+    memcpy(at, &from[0], sizeof *from);
+    memcpy(at + sizeof *from, &from[1], sizeof *from);
+    memcpy(at + 2 * sizeof *from, &from[2], sizeof *from);
+    memcpy(at + 3 * sizeof *from, &from[3], sizeof *from);
+}
+
+/* A few leases, each as `lease` but for its record. */
+static int hand_out_few(struct cvb_handle *h, const struct cvb_member *m, uint32_t mask, struct cvb_lease lease,
+                        struct cvb_lease *out)
+{
     int n = 0;
-    for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1, n++) {
+    for (; mask; mask &= mask - 1, n++) {
         unsigned i = (unsigned)__builtin_ctz(mask);
-        if (i >= room)
-            return CVB_ECORRUPT;
-        struct cvb_member *m = cvb_member_at(h, u, i);
-        lease.length = cvb_load32_rlx(&m->length);
-        lease.payload = cvb_payload(h, cvb_load32_rlx(&m->cell), lease.length);
+        lease.length = cvb_load32_rlx(&m[i].length);
+        lease.payload = cvb_payload(h, cvb_load32_rlx(&m[i].cell), lease.length);
         lease.place.member = (uint16_t)i;
-        if (!lease.payload || lease.length > h->segment.settings.payload_size)
+        if (!lease.payload)
             return CVB_ECORRUPT;
         __builtin_prefetch(lease.payload);
         out[n] = lease;
     }
     return n;
+}
+
+/* The same for many, while the payloads of the next train come near: `ahead`, if it is not NULL. */
+static int hand_out_train(struct cvb_handle *h, const struct cvb_member *m, uint32_t mask, const struct cvb_lease *as,
+                          uint32_t next, struct cvb_lease *out)
+{
+    struct cvb_cells cells = h->cells;
+    const bool fetch = cells.stride <= FETCHED_BYTES;
+    const char *ahead = fetch ? cvb_train_ahead(h, next, cvb_mask_count(mask), &cells) : NULL;
+    struct cvb_lease *lease = out;
+    piece all[sizeof *as / sizeof(piece)];
+    memcpy(all, as, sizeof all);
+    for (size_t i = 0; mask; mask >>= 1, i++) {
+        if (!(mask & 1))
+            continue;
+        uint32_t length = cvb_load32_rlx(&m[i].length);
+        const char *payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m[i].cell), length);
+        if (!payload)
+            return CVB_ECORRUPT;
+        if (fetch)
+            __builtin_prefetch(payload);
+        if (ahead) {
+            __builtin_prefetch(ahead);
+            ahead += cells.stride;
+        }
+        copy_pieces(lease, all);
+        lease->payload = payload;
+        lease->length = length;
+        lease->place.member = (uint16_t)i;
+        lease++;
+    }
+    return (int)(lease - out);
+}
+
+/* One lease for each member of a unit that this seat has leased, whose word is w. */
+static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    const struct cvb_member *members = cvb_members_of(h, u);
+    const uint32_t mask = cvb_hi_mask(w.hi), stage = cvb_hi_stage(w.hi);
+    const struct cvb_lease lease = {.buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
+                                    .source = cvb_load16_rlx(&unit->source),
+                                    .pipeline = cvb_load16_rlx(&unit->pipeline),
+                                    .stage = stage,
+                                    .retry_count = cvb_hi_retry(w.hi),
+                                    .origin = cvb_load16_rlx(&unit->origin),
+                                    .place = {w.lo, u, h->serial, 0, (uint16_t)stage}};
+    if (!cvb_has_room(h, u, mask) || lease.source >= h->segment.settings.max_sources)
+        return CVB_ECORRUPT;
+    if (cvb_mask_count(mask) <= CVB_SHORT_TRAIN)
+        return hand_out_few(h, members, mask, lease, out);
+    return hand_out_train(h, members, mask, &lease, cvb_unit_after(h, stage, cvb_lo_number(w.lo)), out);
 }
 
 /* Leases the next unit that may be delivered: one past its retry limit goes to the dead-letter stage instead, which

@@ -41,10 +41,9 @@ static void format_units(char *base, const struct cvb_geometry *g)
             uint32_t left = g->part[p].cell_count - c;
             uint32_t room = u < g->large_count ? g->part[p].train : 1;
             uint32_t n = left < room ? left : room;
-            for (uint32_t i = 0; i < n; i++) {
-                struct cvb_member *m = i < CVB_INLINE_MEMBERS ? &unit[u].member[i] : &extension[u].member[i];
-                m->cell = g->part[p].first_cell + c++;
-            }
+            struct cvb_member *member = u < g->large_count ? extension[u].member : unit[u].member;
+            for (uint32_t i = 0; i < n; i++)
+                member[i].cell = g->part[p].first_cell + c++;
             unit[u].class = (uint16_t)p;
             unit[u].word.hi = cvb_hi((uint32_t)((UINT64_C(1) << n) - 1), 0, 0, 0);
             uint32_t which = n > 1 ? CVB_BITMAP_TRAINS(g, p) : CVB_BITMAP_SINGLES(g, p);

@@ -8,7 +8,7 @@
 #include "order.h"
 
 #define CVB_MAGIC UINT64_C(0x315652594556434e) /* "NCVEYRV1" */
-#define CVB_VERSION 1u
+#define CVB_VERSION 2u
 #define CVB_PAGE 4096u
 #define CVB_INLINE_MEMBERS 3u
 #define CVB_UNIT_MEMBERS 32u
@@ -51,7 +51,7 @@ struct cvb_unit {
 };
 static_assert(sizeof(struct cvb_unit) == 64, "layout");
 struct cvb_extension {
-    struct cvb_member member[CVB_UNIT_MEMBERS]; /* those from CVB_INLINE_MEMBERS on are used */
+    struct cvb_member member[CVB_UNIT_MEMBERS]; /* of a large unit, whose own ones are not used */
 };
 static_assert(sizeof(struct cvb_extension) == 256, "layout");
 

@@ -404,7 +404,7 @@ void world_after_step(const char *access, const void *at, const void *place)
 
 static const struct cvb_member *member_of(uint32_t u, unsigned i)
 {
-    if (i < CVB_INLINE_MEMBERS)
+    if (u >= world.geometry.large_count)
         return &world_unit(u)->member[i];
     return &((const struct cvb_extension *)(void *)(world.base + world.geometry.extensions) + u)->member[i];
 }

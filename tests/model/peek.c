@@ -59,7 +59,7 @@ int main(void)
     pthread_t thread[2];
     model_handles();
     handles[1].same_process = &here;
-    handles[1].cells = (struct cvb_cells){(char *)cells, 0, 1, sizeof cells};
+    handles[1].cells = (struct cvb_cells){(char *)cells, sizeof cells, 0, 1, sizeof cells};
     model_word(0, CVB_QUEUED, 0, 1, 1, 0);
     units[0].pipeline = 1;
     units[0].member[0].length = 8;
