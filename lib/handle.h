@@ -257,18 +257,25 @@ static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t le
 #define CVB_SHORT_TRAIN 8u
 static inline unsigned cvb_payloads_ahead(unsigned records) { return records > CVB_SHORT_TRAIN ? 1 : records; }
 
-/* The first payload of the train that comes next, if that is as long as the one in hand and its cells lie in a row, as
- * those of trains do that were never taken apart; NULL: nothing worth fetching. */
-static inline const char *cvb_train_ahead(struct cvb_handle *h, uint32_t next, unsigned records,
-                                          const struct cvb_cells *cells)
+/* Payloads to be fetched one after the other. */
+struct cvb_ahead {
+    const char *at;
+    uint64_t stride;
+};
+
+/* Those of the train that comes next, if it is as long as the one in hand and its cells lie in a row, as those of
+ * trains do that were never taken apart. Otherwise a line that is here anyway, again and again. */
+static inline struct cvb_ahead cvb_train_ahead(struct cvb_handle *h, uint32_t next, unsigned records,
+                                               const struct cvb_cells *cells)
 {
+    const struct cvb_ahead nothing = {(const char *)h, 0};
     if (!cvb_is_large(h, next))
-        return NULL;
+        return nothing;
     const struct cvb_member *member = h->extensions[next].member;
     uint32_t first = cvb_load32_rlx(&member->cell) - cells->first;
     uint32_t last = cvb_load32_rlx(&member[records - 1].cell) - cells->first;
     bool row = last - first == records - 1 && first < last && last < cells->count;
-    return row ? cells->base + first * cells->stride : NULL;
+    return row ? (struct cvb_ahead){cells->base + first * cells->stride, cells->stride} : nothing;
 }
 
 static inline int cvb_handle_check(const struct cvb_handle *h)

@@ -110,7 +110,7 @@ int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const str
 {
     struct cvb_member *m = cvb_members_of(h, u);
     struct cvb_cells cells = h->cells;
-    const char *ahead = cvb_train_ahead(h, next, cvb_mask_count(mask), &cells);
+    struct cvb_ahead ahead = cvb_train_ahead(h, next, cvb_mask_count(mask), &cells);
     if (!cvb_has_room(h, u, mask))
         return CVB_ECORRUPT;
     for (; mask; mask >>= 1, m++) {
@@ -120,10 +120,8 @@ int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const str
         char *payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m->cell), length);
         if (!payload)
             return CVB_ECORRUPT;
-        if (ahead) {
-            cvb_prefetch_write(ahead);
-            ahead += cells.stride;
-        }
+        cvb_prefetch_write(ahead.at);
+        ahead.at += ahead.stride;
         if (cvb_load32_rlx(&m->length) != length)
             cvb_store32_rlx(&m->length, length); /* a line that does not change stays with its readers */
         copy(payload, r->payload, length);

@@ -11,7 +11,7 @@ static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, u
     struct cvb_cells cells = h->cells;
     const unsigned records = cvb_mask_count(mask);
     const uint32_t next = records > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT;
-    const char *ahead = cvb_train_ahead(h, next, records, &cells);
+    struct cvb_ahead ahead = cvb_train_ahead(h, next, records, &cells);
     struct cvb_slot slot = {NULL, length, {w.lo, u, h->serial, 0, (uint16_t)cvb_hi_stage(w.hi)}};
     int n = 0;
     if (!cvb_has_room(h, u, mask))
@@ -23,10 +23,8 @@ static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, u
         slot.place.member = (uint16_t)i;
         if (!slot.payload)
             return CVB_ECORRUPT;
-        if (ahead) {
-            cvb_prefetch_write(ahead);
-            ahead += cells.stride;
-        }
+        cvb_prefetch_write(ahead.at);
+        ahead.at += ahead.stride;
         out[n++] = slot;
     }
     return n;

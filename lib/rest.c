@@ -3,18 +3,18 @@
  * Overview: a consumer that is faster than the producers follows them from slot to slot; a producer at its limit
  * follows the consumers from one unit that they ack to the next. Then each line that either side touches is on its way
  * between two cores, both take two to three times as long for a record, and as both are slowed down alike it stays so.
- * With some lines between them both are fast. So whoever catches up rests for the time of some dozens of records, once,
- * as a network driver moderates its interrupts; never when records come one by one, nor where limits are so small that
- * no distance can be kept. A producer that is too far ahead rests too (cvb_stay_near): what does not fit into the
- * caches next to the cores any more takes both sides half as long again. A rest that has not helped makes the next one
- * later, twice as late each time, up to 256 occasions.
+ * With more between them than a first-level cache holds both are fast. So whoever catches up rests for the time of some
+ * hundred records, once, as a network driver moderates its interrupts; never when records come one by one, nor where
+ * limits are so small that no distance can be kept. A producer that is too far ahead rests too (cvb_stay_near): what
+ * does not fit into the caches next to the cores any more takes both sides half as long again. A rest that has not
+ * helped makes the next one later, twice as late each time, up to 256 occasions.
  *
  * A hint for speed alone: nothing depends on it, and it touches no shared memory.
  */
 #include "internal.h"
 
 #ifndef CVB_REST_NS
-#define CVB_REST_NS 5000
+#define CVB_REST_NS 10000
 #endif
 #ifndef CVB_REST_PAUSES
 #define CVB_REST_PAUSES 8u /* between two looks at the clock */

@@ -1,5 +1,7 @@
 /* settle.c - leases end: acked, returned, or sent on. */
 #include <conveyor/flow.h>
+#include <stddef.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -140,25 +142,64 @@ static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return ack_word(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
 }
 
-/* Are the places all of one unit's, in order, as they were handed out? The usual case. *w is then the unit's word. */
+/* Of the same lease or reservation, but for the member? */
+static inline bool same_whole(const struct cvb_place *p, const struct cvb_place *q)
+{
+    enum { BYTES = offsetof(struct cvb_place, member) }; /* number, unit, handle: two words */
+    return !memcmp(p, q, BYTES) && p->stage == q->stage;
+}
+
+/* How many places from i on are just those of one unit, each once; 0 if they are not. *w is then the unit's word. */
+static unsigned whole_at(struct cvb_handle *h, const struct cvb_places *p, size_t i, struct cvb_pair *w)
+{
+    const struct cvb_place *first = place_at(p, i), *q = first;
+    if (first->handle != h->serial || first->unit >= h->segment.geometry.unit_count)
+        return 0;
+    *w = cvb_load_pair(&cvb_unit_at(h, first->unit)->word);
+    unsigned n = cvb_mask_count(cvb_hi_mask(w->hi));
+    if (w->lo != first->number || cvb_lo_state(w->lo) != p->state || cvb_hi_seat(w->hi) != h->seat ||
+        cvb_hi_stage(w->hi) != first->stage || n > p->count - i)
+        return 0;
+    uint32_t members = 0, high = 0;
+    for (unsigned k = 0; k < n; k++) {
+        if (!same_whole(q, first))
+            return 0;
+        members |= 1u << q->member % CVB_UNIT_MEMBERS;
+        high |= q->member;
+        q = (const struct cvb_place *)(const void *)((const char *)q + p->stride);
+    }
+    return high < CVB_UNIT_MEMBERS && members == cvb_hi_mask(w->hi) ? n : 0;
+}
+
+/* Are the places just those of one unit? The usual case. *w is then the unit's word. */
 bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *w)
 {
-    const struct cvb_place *first = p->first;
-    if (!first || !p->count || p->count > CVB_UNIT_MEMBERS || cvb_handle_check(h) || first->handle != h->serial ||
-        first->unit >= h->segment.geometry.unit_count)
-        return false;
-    *w = cvb_load_pair(&cvb_unit_at(h, first->unit)->word);
-    uint32_t left = cvb_hi_mask(w->hi);
-    if (w->lo != first->number || cvb_lo_state(w->lo) != p->state || cvb_hi_seat(w->hi) != h->seat ||
-        cvb_hi_stage(w->hi) != first->stage || cvb_mask_count(left) != p->count)
-        return false;
-    for (size_t i = 0; i < p->count; i++, left &= left - 1) {
-        const struct cvb_place *q = place_at(p, i);
-        if (q->unit != first->unit || q->number != first->number || q->handle != first->handle ||
-            q->stage != first->stage || q->member != (unsigned)__builtin_ctz(left))
-            return false;
+    return p->first && p->count && !cvb_handle_check(h) && whole_at(h, p, 0, w) == p->count;
+}
+
+/* Acks whole units, one after the other; if they are not whole, as cvb_settle does. */
+CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_places *p)
+{
+    struct cvb_pair w;
+    size_t done = 0, n;
+    bool whole = p->first && p->count <= INT32_MAX && !cvb_handle_check(h);
+    for (size_t i = 0; whole && i < p->count; i += n) {
+        n = whole_at(h, p, i, &w);
+        whole = n;
     }
-    return true;
+    if (!whole)
+        return cvb_settle(h, p, ack_unit, NULL, &done);
+    for (size_t i = 0; i < p->count; i += n) {
+        const struct cvb_place *place = place_at(p, i);
+        w = cvb_load_pair(&cvb_unit_at(h, place->unit)->word);
+        if (w.lo != place->number || cvb_lo_state(w.lo) != CVB_LEASED)
+            return CVB_ESETTLED; /* it is twice in the array */
+        n = cvb_mask_count(cvb_hi_mask(w.hi));
+        int error = ack_word(h, place->unit, w);
+        if (error)
+            return error;
+    }
+    return 0;
 }
 
 static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
@@ -173,10 +214,9 @@ static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
 
 CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
-    size_t done = 0;
     struct cvb_places p = places_of(leases, count);
     struct cvb_pair w;
-    return cvb_places_whole(h, &p, &w) ? ack_word(h, p.first->unit, w) : cvb_settle(h, &p, ack_unit, NULL, &done);
+    return cvb_places_whole(h, &p, &w) ? ack_word(h, p.first->unit, w) : ack_units(h, &p);
 }
 
 int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)

@@ -38,36 +38,31 @@ static int hand_out_few(struct cvb_handle *h, const struct cvb_member *m, uint32
     return n;
 }
 
-/* The same for many, while the payloads of the next train come near: `ahead`, if it is not NULL. */
-static int hand_out_train(struct cvb_handle *h, const struct cvb_member *m, uint32_t mask, const struct cvb_lease *as,
-                          uint32_t next, struct cvb_lease *out)
+/* The same for the first n members, many of them, while the payloads of the train `next` come near. */
+CVB_RARE static int hand_out_train(struct cvb_handle *h, const struct cvb_member *m, unsigned n,
+                                   const struct cvb_lease *as, uint32_t next, struct cvb_lease *out)
 {
     struct cvb_cells cells = h->cells;
     const bool fetch = cells.stride <= FETCHED_BYTES;
-    const char *ahead = fetch ? cvb_train_ahead(h, next, cvb_mask_count(mask), &cells) : NULL;
-    struct cvb_lease *lease = out;
+    struct cvb_ahead ahead = cvb_train_ahead(h, fetch ? next : CVB_NO_UNIT, n, &cells);
     piece all[sizeof *as / sizeof(piece)];
     memcpy(all, as, sizeof all);
-    for (size_t i = 0; mask; mask >>= 1, i++) {
-        if (!(mask & 1))
-            continue;
+    for (unsigned i = 0; i < n; i++) {
         uint32_t length = cvb_load32_rlx(&m[i].length);
         const char *payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m[i].cell), length);
         if (!payload)
             return CVB_ECORRUPT;
-        if (fetch)
+        if (fetch) {
             __builtin_prefetch(payload);
-        if (ahead) {
-            __builtin_prefetch(ahead);
-            ahead += cells.stride;
+            __builtin_prefetch(ahead.at);
+            ahead.at += ahead.stride;
         }
-        copy_pieces(lease, all);
-        lease->payload = payload;
-        lease->length = length;
-        lease->place.member = (uint16_t)i;
-        lease++;
+        copy_pieces(&out[i], all);
+        out[i].payload = payload;
+        out[i].length = length;
+        out[i].place.member = (uint16_t)i;
     }
-    return (int)(lease - out);
+    return (int)n;
 }
 
 /* One lease for each member of a unit that this seat has leased, whose word is w. */
@@ -85,9 +80,10 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct 
                                     .place = {w.lo, u, h->serial, 0, (uint16_t)stage}};
     if (!cvb_has_room(h, u, mask) || lease.source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
-    if (cvb_mask_count(mask) <= CVB_SHORT_TRAIN)
-        return hand_out_few(h, members, mask, lease, out);
-    return hand_out_train(h, members, mask, &lease, cvb_unit_after(h, stage, cvb_lo_number(w.lo)), out);
+    if (mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1)))
+        return hand_out_train(h, members, cvb_mask_count(mask), &lease, cvb_unit_after(h, stage, cvb_lo_number(w.lo)),
+                              out);
+    return hand_out_few(h, members, mask, lease, out);
 }
 
 /* Leases the next unit that may be delivered: one past its retry limit goes to the dead-letter stage instead, which
