@@ -216,45 +216,43 @@ static inline uint32_t cvb_part_of_cell(struct cvb_handle *h, uint32_t cell)
     return p;
 }
 
-/* The class that the cell is of; false if there is no such cell. */
-static inline bool cvb_find_cells(struct cvb_handle *h, uint32_t cell, struct cvb_cells *cells)
+/* The class that the cell is of becomes h->cells; false if there is no such cell. */
+static inline bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
     uint32_t p = cvb_part_of_cell(h, cell), longest = h->segment.settings.payload_size;
     if (p == g->parts)
         return false;
-    cells->base = h->segment.base + g->part[p].offset;
-    cells->first = g->part[p].first_cell;
-    cells->count = g->part[p].cell_count;
-    cells->stride = g->part[p].stride;
-    cells->most = g->part[p].stride < longest ? g->part[p].stride : longest;
-    h->cells = *cells;
+    h->cells.base = h->segment.base + g->part[p].offset;
+    h->cells.first = g->part[p].first_cell;
+    h->cells.count = g->part[p].cell_count;
+    h->cells.stride = g->part[p].stride;
+    h->cells.most = g->part[p].stride < longest ? g->part[p].stride : longest;
     return true;
 }
 
-/* NULL if there is no such cell, or no record in it can be so long. *cells, from h->cells, is the class that was found
- * last: whoever needs many payloads keeps it at hand. */
-static inline char *cvb_payload_in(struct cvb_handle *h, struct cvb_cells *cells, uint32_t cell, uint32_t length)
+/* NULL if the cell is none of these, or no record in it can be so long. */
+static inline char *cvb_payload_in(const struct cvb_cells *cells, uint32_t cell, uint32_t length)
 {
     uint32_t index = cell - cells->first;
-    if (index >= cells->count) {
-        if (!cvb_find_cells(h, cell, cells))
-            return NULL;
-        index = cell - cells->first;
-    }
-    return length > cells->most ? NULL : cells->base + index * cells->stride;
+    return index >= cells->count || length > cells->most ? NULL : cells->base + index * cells->stride;
 }
 
+/* The same for any cell. The class that was found last is looked at first; whoever needs many payloads of one class
+ * keeps a copy of h->cells at hand. */
 static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t length)
 {
-    struct cvb_cells cells = h->cells;
-    return cvb_payload_in(h, &cells, cell, length);
+    if (cell - h->cells.first >= h->cells.count && !cvb_find_cells(h, cell))
+        return NULL;
+    return cvb_payload_in(&h->cells, cell, length);
 }
 
 /* How many payloads of a unit that will be used soon are worth fetching all at once. Those of a longer train are
  * fetched one by one while the train before it is written or handed out: so many lines at a time would keep the core
  * waiting. */
+#ifndef CVB_SHORT_TRAIN
 #define CVB_SHORT_TRAIN 8u
+#endif
 static inline unsigned cvb_payloads_ahead(unsigned records) { return records > CVB_SHORT_TRAIN ? 1 : records; }
 
 /* Payloads to be fetched one after the other. */

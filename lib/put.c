@@ -104,28 +104,49 @@ static inline void copy(char *to, const char *from, size_t n)
     memcpy(to + n - 16, from + n - 16, 16);
 }
 
-/* One record into each member of the unit that the mask has. Meanwhile the places for the next train come near: those
- * of unit `next`, if there is one. */
+static inline void write_record(struct cvb_member *m, char *payload, const struct cvb_record *r)
+{
+    const uint32_t length = r->length;
+    if (cvb_load32_rlx(&m->length) != length)
+        cvb_store32_rlx(&m->length, length); /* a line that does not change stays with its readers */
+    copy(payload, r->payload, length);
+}
+
+/* One record into each of the members; how many went in before something was not as it is in a train, whose cells are
+ * all of the class found last. Meanwhile the places for the next train, of unit `next`, come near. */
+CVB_RARE static unsigned write_train(struct cvb_handle *h, struct cvb_member *m, unsigned n, const struct cvb_record *r,
+                                     uint32_t next)
+{
+    const struct cvb_cells cells = h->cells;
+    struct cvb_ahead ahead = cvb_train_ahead(h, next, n, &cells);
+    for (unsigned i = 0; i < n; i++) {
+        char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), r[i].length);
+        if (!payload)
+            return i;
+        cvb_prefetch_write(ahead.at);
+        ahead.at += ahead.stride;
+        write_record(&m[i], payload, &r[i]);
+    }
+    return n;
+}
+
+/* One record into each member of the unit that the mask has. `next`: the unit that will be written after it. */
 int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const struct cvb_record *r, uint32_t next)
 {
     struct cvb_member *m = cvb_members_of(h, u);
-    struct cvb_cells cells = h->cells;
-    struct cvb_ahead ahead = cvb_train_ahead(h, next, cvb_mask_count(mask), &cells);
     if (!cvb_has_room(h, u, mask))
         return CVB_ECORRUPT;
-    for (; mask; mask >>= 1, m++) {
-        if (!(mask & 1))
-            continue;
-        const uint32_t length = r->length;
-        char *payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m->cell), length);
+    if (mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1))) {
+        unsigned done = write_train(h, m, cvb_mask_count(mask), r, next);
+        r += done;
+        mask = done < CVB_UNIT_MEMBERS ? mask >> done << done : 0;
+    }
+    for (; mask; mask &= mask - 1, r++) {
+        uint32_t i = (uint32_t)__builtin_ctz(mask);
+        char *payload = cvb_payload(h, cvb_load32_rlx(&m[i].cell), r->length);
         if (!payload)
             return CVB_ECORRUPT;
-        cvb_prefetch_write(ahead.at);
-        ahead.at += ahead.stride;
-        if (cvb_load32_rlx(&m->length) != length)
-            cvb_store32_rlx(&m->length, length); /* a line that does not change stays with its readers */
-        copy(payload, r->payload, length);
-        r++;
+        write_record(&m[i], payload, r);
     }
     return 0;
 }

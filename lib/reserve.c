@@ -8,24 +8,22 @@ static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, u
 {
     uint32_t mask = cvb_hi_mask(w.hi);
     const struct cvb_member *members = cvb_members_of(h, u);
-    struct cvb_cells cells = h->cells;
     const unsigned records = cvb_mask_count(mask);
     const uint32_t next = records > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT;
-    struct cvb_ahead ahead = cvb_train_ahead(h, next, records, &cells);
+    struct cvb_ahead ahead = cvb_train_ahead(h, next, records, &h->cells);
     struct cvb_slot slot = {NULL, length, {w.lo, u, h->serial, 0, (uint16_t)cvb_hi_stage(w.hi)}};
     int n = 0;
     if (!cvb_has_room(h, u, mask))
         return CVB_ECORRUPT;
-    for (size_t i = 0; mask; mask >>= 1, i++) {
-        if (!(mask & 1))
-            continue;
-        slot.payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&members[i].cell), length);
+    for (; mask; mask &= mask - 1, n++) {
+        uint32_t i = (uint32_t)__builtin_ctz(mask);
+        slot.payload = cvb_payload(h, cvb_load32_rlx(&members[i].cell), length);
         slot.place.member = (uint16_t)i;
         if (!slot.payload)
             return CVB_ECORRUPT;
         cvb_prefetch_write(ahead.at);
         ahead.at += ahead.stride;
-        out[n++] = slot;
+        out[n] = slot;
     }
     return n;
 }
@@ -99,10 +97,9 @@ static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
  * change. */
 static int store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
-    struct cvb_cells cells = h->cells;
     for (size_t i = 0; i < count; i++) {
         struct cvb_member *m = cvb_members_of(h, slots[i].place.unit) + slots[i].place.member;
-        if (!cvb_payload_in(h, &cells, cvb_load32_rlx(&m->cell), slots[i].length))
+        if (!cvb_payload(h, cvb_load32_rlx(&m->cell), slots[i].length))
             return CVB_ETOOLONG;
         if (cvb_load32_rlx(&m->length) != slots[i].length)
             cvb_store32_rlx(&m->length, slots[i].length);

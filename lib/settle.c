@@ -171,15 +171,24 @@ static unsigned whole_at(struct cvb_handle *h, const struct cvb_places *p, size_
     return high < CVB_UNIT_MEMBERS && members == cvb_hi_mask(w->hi) ? n : 0;
 }
 
-/* Are the places just those of one unit? The usual case. *w is then the unit's word. */
-bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *w)
+static inline bool one_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *w)
 {
     return p->first && p->count && !cvb_handle_check(h) && whole_at(h, p, 0, w) == p->count;
 }
 
-/* Acks whole units, one after the other; if they are not whole, as cvb_settle does. */
-CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_places *p)
+/* Are the places all of one unit's, in its order? The usual case. *w is then the unit's word. */
+bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *w)
 {
+    bool whole = one_whole(h, p, w);
+    for (size_t i = 1; whole && i < p->count; i++)
+        whole = place_at(p, i)->member > place_at(p, i - 1)->member;
+    return whole;
+}
+
+/* Acks whole units, one after the other; if they are not whole, as cvb_settle does. */
+CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
+{
+    const struct cvb_places places = places_of(leases, count), *p = &places;
     struct cvb_pair w;
     size_t done = 0, n;
     bool whole = p->first && p->count <= INT32_MAX && !cvb_handle_check(h);
@@ -216,7 +225,7 @@ CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_
 {
     struct cvb_places p = places_of(leases, count);
     struct cvb_pair w;
-    return cvb_places_whole(h, &p, &w) ? ack_word(h, p.first->unit, w) : ack_units(h, &p);
+    return one_whole(h, &p, &w) ? ack_word(h, p.first->unit, w) : ack_units(h, leases, count);
 }
 
 int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)

@@ -38,20 +38,21 @@ static int hand_out_few(struct cvb_handle *h, const struct cvb_member *m, uint32
     return n;
 }
 
-/* The same for the first n members, many of them, while the payloads of the train `next` come near. */
-CVB_RARE static int hand_out_train(struct cvb_handle *h, const struct cvb_member *m, unsigned n,
-                                   const struct cvb_lease *as, uint32_t next, struct cvb_lease *out)
+/* The same for the first n members, many of them; how many went out before something was not as it is in a train, whose
+ * cells are all of the class found last. Meanwhile the payloads of the next train, of unit `next`, come near. */
+CVB_RARE static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m, unsigned n,
+                                        const struct cvb_lease *as, uint32_t next, struct cvb_lease *out)
 {
-    struct cvb_cells cells = h->cells;
+    const struct cvb_cells cells = h->cells;
     const bool fetch = cells.stride <= FETCHED_BYTES;
     struct cvb_ahead ahead = cvb_train_ahead(h, fetch ? next : CVB_NO_UNIT, n, &cells);
     piece all[sizeof *as / sizeof(piece)];
     memcpy(all, as, sizeof all);
     for (unsigned i = 0; i < n; i++) {
         uint32_t length = cvb_load32_rlx(&m[i].length);
-        const char *payload = cvb_payload_in(h, &cells, cvb_load32_rlx(&m[i].cell), length);
+        const char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), length);
         if (!payload)
-            return CVB_ECORRUPT;
+            return i;
         if (fetch) {
             __builtin_prefetch(payload);
             __builtin_prefetch(ahead.at);
@@ -62,7 +63,7 @@ CVB_RARE static int hand_out_train(struct cvb_handle *h, const struct cvb_member
         out[i].length = length;
         out[i].place.member = (uint16_t)i;
     }
-    return (int)n;
+    return n;
 }
 
 /* One lease for each member of a unit that this seat has leased, whose word is w. */
@@ -70,7 +71,8 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct 
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     const struct cvb_member *members = cvb_members_of(h, u);
-    const uint32_t mask = cvb_hi_mask(w.hi), stage = cvb_hi_stage(w.hi);
+    const uint32_t stage = cvb_hi_stage(w.hi);
+    uint32_t mask = cvb_hi_mask(w.hi);
     const struct cvb_lease lease = {.buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
                                     .source = cvb_load16_rlx(&unit->source),
                                     .pipeline = cvb_load16_rlx(&unit->pipeline),
@@ -80,10 +82,14 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct 
                                     .place = {w.lo, u, h->serial, 0, (uint16_t)stage}};
     if (!cvb_has_room(h, u, mask) || lease.source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
-    if (mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1)))
-        return hand_out_train(h, members, cvb_mask_count(mask), &lease, cvb_unit_after(h, stage, cvb_lo_number(w.lo)),
-                              out);
-    return hand_out_few(h, members, mask, lease, out);
+    unsigned done = 0;
+    if (mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1))) {
+        uint32_t next = cvb_unit_after(h, stage, cvb_lo_number(w.lo));
+        done = hand_out_train(h, members, cvb_mask_count(mask), &lease, next, out);
+        mask = done < CVB_UNIT_MEMBERS ? mask >> done << done : 0;
+    }
+    int few = hand_out_few(h, members, mask, lease, out + done);
+    return few < 0 ? few : (int)done + few;
 }
 
 /* Leases the next unit that may be delivered: one past its retry limit goes to the dead-letter stage instead, which

@@ -23,8 +23,9 @@ CVB_API int cvb_buffer_batch_for_stage(struct cvb_handle *handle, uint32_t stage
 CVB_API int cvb_reserve(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *shape,
                         struct cvb_slot *slots, size_t count, int *why);
 
-/* Publishes reserved slots with what was written into them, each with its length; or gives them up. Any subset in any
- * order; all or none: a bad one (ESETTLED, EFOREIGN, EINVAL, ETOOLONG) leaves all as they are. */
+/* Publishes reserved slots with what was written into them, each with its length, in the order of the array; or gives
+ * them up. Any subset in any order; all or none: a bad one (ESETTLED, EFOREIGN, EINVAL, ETOOLONG) leaves all as they
+ * are. */
 CVB_API int cvb_publish(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 CVB_API int cvb_cancel(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 

@@ -87,6 +87,22 @@ Test(reserve, any_subset_is_published_and_the_rest_canceled)
     }
 }
 
+Test(reserve, slots_are_queued_in_the_order_of_the_array)
+{
+    struct cvb_slot s[3], backwards[3];
+    struct cvb_lease l[3];
+    cr_assert_eq(cvb_reserve(h, stage, &shape, s, 3, NULL), 3);
+    for (uint64_t i = 0; i < 3; i++) {
+        memcpy(s[i].payload, &i, sizeof i);
+        backwards[2 - i] = s[i];
+    }
+    cr_assert_eq(cvb_publish(h, backwards, 3), 0);
+    cr_assert_eq(cvb_get_batch(h, stage, l, 3), 3);
+    for (uint64_t i = 0; i < 3; i++)
+        cr_assert_eq(number_of(&l[i]), 2 - i);
+    cr_assert_eq(cvb_ack(h, l, 3), 0);
+}
+
 Test(reserve, a_slot_may_be_published_shorter_and_not_longer)
 {
     struct cvb_slot s[2];
