@@ -32,6 +32,7 @@ struct cvb_ends {
     uint64_t mask;   /* its places, less one */
     uint32_t bits;
     struct cvb_rest rest, pace; /* of a consumer that has caught up, of a producer that is far ahead */
+    uint64_t between;           /* positions from head to tail after the last rest of a producer */
 };
 
 /* Where the next search for a free unit starts, and how many are spared. */

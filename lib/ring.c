@@ -25,19 +25,25 @@ static void follow(uint64_t *own, uint64_t *hint)
         *own = seen;
 }
 
+/* Is the head, as the handle knows it, further than that behind its tail, if each unit has so many bytes? */
+static bool far_ahead(const struct cvb_ends *e, uint64_t bytes)
+{
+    return e->tail > e->head && (e->tail - e->head) * bytes > CVB_NEAR_BYTES;
+}
+
 /* Before a put of so many bytes: the consumers may come nearer. As long as they do, a queue of large records stays as
  * long as the second-level cache is large, where both sides are half as fast again. */
 void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
 {
     struct cvb_ends *e = &h->ends[stage];
-    if ((e->tail - e->head) * bytes <= CVB_NEAR_BYTES)
+    if (!far_ahead(e, bytes))
         return;
     follow(&e->head, &e->hint->head);
-    uint64_t before = e->head;
-    if ((e->tail - before) * bytes <= CVB_NEAR_BYTES || !cvb_rest(&e->pace))
+    if (!far_ahead(e, bytes) || !cvb_rest(&e->pace))
         return;
     follow(&e->head, &e->hint->head);
-    cvb_rested(&e->pace, e->head != before);
+    cvb_rested(&e->pace, !far_ahead(e, bytes) || e->tail - e->head < e->between);
+    e->between = e->tail - e->head;
 }
 
 /* A position whose slot shows the former lap, at or after the handle's own tail, and what the slot shows. CVB_ESETTLED:
