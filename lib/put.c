@@ -32,11 +32,22 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
     return r->length && !r->payload ? CVB_EINVAL : 0;
 }
 
-/* The same length, source and pipeline? */
-static bool same_shape(const struct cvb_record *a, const struct cvb_record *b)
+/* What most records of a batch have in common: length, source and pipeline. */
+struct shape {
+    uint64_t length_source;
+    uint32_t pipeline;
+};
+
+static inline struct shape shape_of(const struct cvb_record *r)
 {
-    enum { FROM = offsetof(struct cvb_record, length), TO = offsetof(struct cvb_record, pipeline) + sizeof(uint32_t) };
-    return !memcmp((const char *)a + FROM, (const char *)b + FROM, TO - FROM);
+    struct shape s = {0, r->pipeline};
+    memcpy(&s.length_source, (const char *)r + offsetof(struct cvb_record, length), sizeof s.length_source);
+    return s;
+}
+
+static inline bool same_shape(struct shape a, struct shape b)
+{
+    return a.length_source == b.length_source && a.pipeline == b.pipeline;
 }
 
 /* How many of the records may be one unit: same source, pipeline and class. */
@@ -50,9 +61,10 @@ static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, siz
         most = h->segment.settings.payload_size;
     if (count > CVB_UNIT_MEMBERS)
         count = CVB_UNIT_MEMBERS;
+    const struct shape first = shape_of(r);
     const struct cvb_record *q = r + 1, *end = r + count;
     while (q < end && (q->payload || !q->length) &&
-           (same_shape(q, r) ||
+           (same_shape(shape_of(q), first) ||
             (q->source == r->source && q->pipeline == r->pipeline && q->length >= least && q->length <= most)))
         q++;
     return (unsigned)(q - r);

@@ -1,4 +1,5 @@
 /* settle.c - leases end: acked, returned, or sent on. */
+#include <assert.h>
 #include <conveyor/flow.h>
 #include <stddef.h>
 #include <string.h>
@@ -142,6 +143,11 @@ static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return ack_word(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
 }
 
+static inline const struct cvb_place *place_after(const struct cvb_place *p, size_t stride)
+{
+    return (const struct cvb_place *)(const void *)((const char *)p + stride);
+}
+
 /* Of the same lease or reservation, but for the member? */
 static inline bool same_whole(const struct cvb_place *p, const struct cvb_place *q)
 {
@@ -149,26 +155,57 @@ static inline bool same_whole(const struct cvb_place *p, const struct cvb_place 
     return !memcmp(p, q, BYTES) && p->stage == q->stage;
 }
 
+/* Are n places from `first` on all of the same unit, each once? A few. */
+static bool few_whole(const struct cvb_place *first, size_t stride, unsigned n, uint32_t mask)
+{
+    uint32_t members = 0, high = 0;
+    const struct cvb_place *q = first;
+    for (unsigned k = 0; k < n; k++) {
+        if (!same_whole(q, first))
+            return false;
+        members |= 1u << q->member % CVB_UNIT_MEMBERS;
+        high |= q->member;
+        q = place_after(q, stride);
+    }
+    return high < CVB_UNIT_MEMBERS && members == mask;
+}
+
+/* The same for many that are in order, as they were handed out: without a branch for each, 16 bytes at a time. */
+typedef uint64_t piece __attribute__((vector_size(16)));
+static_assert(offsetof(struct cvb_place, member) == sizeof(piece), "number, unit and handle");
+
+static bool train_whole(const struct cvb_place *first, size_t stride, unsigned n)
+{
+    const uint32_t stage = first->stage;
+    uint32_t other = 0;
+    piece whose, wrong = {0, 0};
+    memcpy(&whose, first, sizeof whose);
+    const struct cvb_place *q = first;
+    for (uint32_t k = 0; k < n; k++) {
+        piece its;
+        memcpy(&its, q, sizeof its);
+        wrong |= its ^ whose;
+        other |= (q->member ^ k) | (q->stage ^ stage);
+        q = place_after(q, stride);
+    }
+    return !(wrong[0] | wrong[1] | other);
+}
+
 /* How many places from i on are just those of one unit, each once; 0 if they are not. *w is then the unit's word. */
 static unsigned whole_at(struct cvb_handle *h, const struct cvb_places *p, size_t i, struct cvb_pair *w)
 {
-    const struct cvb_place *first = place_at(p, i), *q = first;
+    const struct cvb_place *first = place_at(p, i);
     if (first->handle != h->serial || first->unit >= h->segment.geometry.unit_count)
         return 0;
     *w = cvb_load_pair(&cvb_unit_at(h, first->unit)->word);
-    unsigned n = cvb_mask_count(cvb_hi_mask(w->hi));
+    uint32_t mask = cvb_hi_mask(w->hi);
+    unsigned n = cvb_mask_count(mask);
     if (w->lo != first->number || cvb_lo_state(w->lo) != p->state || cvb_hi_seat(w->hi) != h->seat ||
         cvb_hi_stage(w->hi) != first->stage || n > p->count - i)
         return 0;
-    uint32_t members = 0, high = 0;
-    for (unsigned k = 0; k < n; k++) {
-        if (!same_whole(q, first))
-            return 0;
-        members |= 1u << q->member % CVB_UNIT_MEMBERS;
-        high |= q->member;
-        q = (const struct cvb_place *)(const void *)((const char *)q + p->stride);
-    }
-    return high < CVB_UNIT_MEMBERS && members == cvb_hi_mask(w->hi) ? n : 0;
+    if (mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1)) && train_whole(first, p->stride, n))
+        return n;
+    return few_whole(first, p->stride, n, mask) ? n : 0;
 }
 
 static inline bool one_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *w)

@@ -9,15 +9,18 @@
 
 /* A lease as registers hold it, so that each copy of it is nothing but stores. */
 typedef uint64_t piece __attribute__((vector_size(16)));
-static_assert(sizeof(struct cvb_lease) == 4 * sizeof(piece), "copy_pieces copies four");
+struct pieces {
+    piece a, b, c, d;
+};
+static_assert(sizeof(struct cvb_lease) == sizeof(struct pieces), "four pieces");
 
-static inline void copy_pieces(struct cvb_lease *to, const piece *from)
+static inline void copy_pieces(struct cvb_lease *to, piece a, piece b, piece c, piece d)
 {
     char *at = (char *)to;
-    memcpy(at, &from[0], sizeof *from);
-    memcpy(at + sizeof *from, &from[1], sizeof *from);
-    memcpy(at + 2 * sizeof *from, &from[2], sizeof *from);
-    memcpy(at + 3 * sizeof *from, &from[3], sizeof *from);
+    memcpy(at, &a, sizeof a);
+    memcpy(at + 16, &b, sizeof b);
+    memcpy(at + 32, &c, sizeof c);
+    memcpy(at + 48, &d, sizeof d);
 }
 
 /* A few leases, each as `lease` but for its record. */
@@ -46,8 +49,9 @@ CVB_RARE static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_m
     const struct cvb_cells cells = h->cells;
     const bool fetch = cells.stride <= FETCHED_BYTES;
     struct cvb_ahead ahead = cvb_train_ahead(h, fetch ? next : CVB_NO_UNIT, n, &cells);
-    piece all[sizeof *as / sizeof(piece)];
-    memcpy(all, as, sizeof all);
+    struct pieces all;
+    memcpy(&all, as, sizeof all);
+    const piece a = all.a, b = all.b, c = all.c, d = all.d;
     for (unsigned i = 0; i < n; i++) {
         uint32_t length = cvb_load32_rlx(&m[i].length);
         const char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), length);
@@ -58,7 +62,7 @@ CVB_RARE static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_m
             __builtin_prefetch(ahead.at);
             ahead.at += ahead.stride;
         }
-        copy_pieces(&out[i], all);
+        copy_pieces(&out[i], a, b, c, d);
         out[i].payload = payload;
         out[i].length = length;
         out[i].place.member = (uint16_t)i;
