@@ -27,12 +27,12 @@ struct cvb_ends {
     uint64_t head, tail;
     uint64_t *ring;
     struct cvb_hint *hint;
-    uint64_t stream; /* from this position on the consumer may rest */
+    uint64_t stream; /* from this position on the consumer may rest, if trains are short */
     uint64_t full;   /* all slots before this position were seen filled */
     uint64_t mask;   /* its places, less one */
     uint32_t bits;
     struct cvb_rest rest, pace; /* of a consumer that has caught up, of a producer that is far ahead */
-    uint64_t between;           /* positions from head to tail after the last rest of a producer */
+    uint64_t between, bytes;    /* cvb_stay_near: positions from head to tail as seen last, bytes of the last put */
 };
 
 /* Where the next search for a free unit starts, and how many are spared. */

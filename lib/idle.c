@@ -343,7 +343,7 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
     return false;
 }
 
-/* The unit that the next claim of this kind tries first. */
+/* The unit that a put of the same kind as the last one tries first. */
 uint32_t cvb_idle_next(struct cvb_handle *h)
 {
     struct cvb_look *look = h->looked;

@@ -1,4 +1,5 @@
 /* put.c - records go in: a run of records of one source and pipeline becomes one unit. */
+#include <assert.h>
 #include <conveyor/flow.h>
 #include <stddef.h>
 #include <string.h>
@@ -31,6 +32,8 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
         return CVB_EUNKNOWN;
     return r->length && !r->payload ? CVB_EINVAL : 0;
 }
+
+static_assert(offsetof(struct cvb_record, source) == offsetof(struct cvb_record, length) + sizeof(uint32_t), "shape");
 
 /* What most records of a batch have in common: length, source and pipeline. */
 struct shape {

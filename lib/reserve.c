@@ -98,7 +98,7 @@ static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 static int store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct cvb_member *m = cvb_members_of(h, slots[i].place.unit) + slots[i].place.member;
+        struct cvb_member *m = cvb_member_at(h, slots[i].place.unit, slots[i].place.member);
         if (!cvb_payload(h, cvb_load32_rlx(&m->cell), slots[i].length))
             return CVB_ETOOLONG;
         if (cvb_load32_rlx(&m->length) != slots[i].length)

@@ -4,10 +4,10 @@
  * follows the consumers from one unit that they ack to the next. Then each line that either side touches is on its way
  * between two cores, both take two to three times as long for a record, and as both are slowed down alike it stays so.
  * With more between them than a first-level cache holds both are fast. So whoever catches up rests for the time of some
- * hundred records, once, as a network driver moderates its interrupts; never when records come one by one, nor where
+ * hundred records, once, as a network driver moderates its interrupts; never when few records come at a time, nor where
  * limits are so small that no distance can be kept. A producer that is too far ahead rests too (cvb_stay_near): what
  * does not fit into the caches next to the cores any more takes both sides half as long again. A rest that has not
- * helped makes the next one later, twice as late each time, up to 256 occasions.
+ * helped makes the next one later, twice as late each time, up to 1,024 occasions.
  *
  * A hint for speed alone: nothing depends on it, and it touches no shared memory.
  */
@@ -19,7 +19,7 @@
 #ifndef CVB_REST_PAUSES
 #define CVB_REST_PAUSES 8u /* between two looks at the clock */
 #endif
-#define DOUBLINGS 8u
+#define DOUBLINGS 10u
 
 /* An occasion: true if it is time to rest. The caller then says by cvb_rested whether it has helped. */
 CVB_RARE bool cvb_rest(struct cvb_rest *r)

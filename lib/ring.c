@@ -32,18 +32,25 @@ static bool far_ahead(const struct cvb_ends *e, uint64_t bytes)
 }
 
 /* Before a put of so many bytes: the consumers may come nearer. As long as they do, a queue of large records stays as
- * long as the second-level cache is large, where both sides are half as fast again. */
+ * long as the second-level cache is large, where both sides are half as fast again. No rest while the queue becomes
+ * shorter by itself. What is queued is taken to be as large as the smaller one of the handle's last two puts. */
 void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
 {
     struct cvb_ends *e = &h->ends[stage];
-    if (!far_ahead(e, bytes))
+    uint64_t less = bytes < e->bytes ? bytes : e->bytes;
+    e->bytes = bytes;
+    if (!far_ahead(e, less))
         return;
     follow(&e->head, &e->hint->head);
-    if (!far_ahead(e, bytes) || !cvb_rest(&e->pace))
-        return;
-    follow(&e->head, &e->hint->head);
-    cvb_rested(&e->pace, !far_ahead(e, bytes) || e->tail - e->head < e->between);
-    e->between = e->tail - e->head;
+    uint64_t between = e->tail - e->head;
+    if (far_ahead(e, less) && between >= e->between && cvb_rest(&e->pace)) {
+        follow(&e->head, &e->hint->head);
+        cvb_rested(&e->pace, e->tail - e->head < between);
+        between = e->tail - e->head;
+        e->between = between;
+    } else if (between < e->between) {
+        e->between = between;
+    }
 }
 
 /* A position whose slot shows the former lap, at or after the handle's own tail, and what the slot shows. CVB_ESETTLED:
@@ -168,7 +175,8 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
 
 /* A line of the ring. What a consumer reads ahead of the head it must not read where a producer is at work: each look
  * takes the line from him, both become slow, and the ring stays short. So it looks once a line whether the next line is
- * full, and only then at what is in it. */
+ * full, and only then at what is in it. Of long trains it looks at the one that comes next each time: for a line comes
+ * and goes with each of them anyway. */
 #define LINE_SLOTS 8u
 #define AHEAD_PAYLOADS 4u             /* units */
 #define LONG_TRAIN 16u                /* records */
@@ -220,7 +228,7 @@ static bool next_line_full(struct cvb_handle *h, uint32_t stage, uint64_t positi
 }
 
 /* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.
- * Not for long trains: their own payloads keep the core busy. */
+ * Of long trains only the next unit: their own payloads keep the core busy. */
 static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
 {
     struct cvb_ends *e = &h->ends[stage];

@@ -208,12 +208,13 @@ static unsigned whole_at(struct cvb_handle *h, const struct cvb_places *p, size_
     return few_whole(first, p->stride, n, mask) ? n : 0;
 }
 
+/* Are the places just those of one unit? The usual case. *w is then the unit's word. */
 static inline bool one_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *w)
 {
     return p->first && p->count && !cvb_handle_check(h) && whole_at(h, p, 0, w) == p->count;
 }
 
-/* Are the places all of one unit's, in its order? The usual case. *w is then the unit's word. */
+/* The same, and in its order? */
 bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *w)
 {
     bool whole = one_whole(h, p, w);
@@ -237,11 +238,12 @@ CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_lease *leas
         return cvb_settle(h, p, ack_unit, NULL, &done);
     for (size_t i = 0; i < p->count; i += n) {
         const struct cvb_place *place = place_at(p, i);
+        int error = cvb_place_check(h, place, CVB_LEASED); /* it may be twice in the array */
+        if (error)
+            return error;
         w = cvb_load_pair(&cvb_unit_at(h, place->unit)->word);
-        if (w.lo != place->number || cvb_lo_state(w.lo) != CVB_LEASED)
-            return CVB_ESETTLED; /* it is twice in the array */
         n = cvb_mask_count(cvb_hi_mask(w.hi));
-        int error = ack_word(h, place->unit, w);
+        error = n ? ack_word(h, place->unit, w) : CVB_ECORRUPT;
         if (error)
             return error;
     }

@@ -84,11 +84,13 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct 
                                     .retry_count = cvb_hi_retry(w.hi),
                                     .origin = cvb_load16_rlx(&unit->origin),
                                     .place = {w.lo, u, h->serial, 0, (uint16_t)stage}};
-    if (!cvb_has_room(h, u, mask) || lease.source >= h->segment.settings.max_sources)
+    if (!cvb_has_room(h, u, mask) || stage >= h->segment.settings.max_stages ||
+        lease.source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
     unsigned done = 0;
     if (mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1))) {
-        uint32_t next = cvb_unit_after(h, stage, cvb_lo_number(w.lo));
+        bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
+        uint32_t next = placed ? cvb_unit_after(h, stage, cvb_lo_number(w.lo)) : CVB_NO_UNIT;
         done = hand_out_train(h, members, cvb_mask_count(mask), &lease, next, out);
         mask = done < CVB_UNIT_MEMBERS ? mask >> done << done : 0;
     }

@@ -1,5 +1,6 @@
 /* flow.h - putting, taking and settling records. None of these sleeps; all are lock-free. A get that has caught up with
- * a stream, or a put at its limit, may spin for 3 us before it goes on, so that neither side hinders the other. */
+ * a stream, or a put at its limit or more than 1 MiB ahead of the gets, may spin for 10 us before it goes on, so that
+ * neither side hinders the other. */
 #ifndef CONVEYOR_FLOW_H
 #define CONVEYOR_FLOW_H
 

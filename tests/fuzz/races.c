@@ -92,6 +92,12 @@ static void put_two(void)
     int why;
     cvb_buffer_batch_for_stage(h, 1, r, 2, &why);
 }
+static void put_four(void)
+{
+    const struct cvb_record r[4] = {{text, 40, 0, 0}, {text, 40, 0, 0}, {text, 30, 0, 0}, {text, 40, 0, 0}};
+    int why;
+    cvb_buffer_batch_for_stage(h, 1, r, 4, &why);
+}
 static void put_one(void)
 {
     const struct cvb_record r = {text, 30, 1, 0};
@@ -123,6 +129,18 @@ static int replace(const struct cvb_lease *l, size_t n)
     return cvb_forward_records(h, 2, l, r, n, NULL);
 }
 static void get_ack(void) { get_one_and(ack); }
+static void get_all_ack(void)
+{
+    struct cvb_lease lease[6];
+    int got = cvb_get_batch(h, 1, lease, 3); /* takes a part of the second train */
+    int more = got > 0 ? cvb_get_batch(h, 1, lease + got, 3) : 0;
+    got += more > 0 ? more : 0;
+    for (int i = 0; i < got; i++)
+        FUZZ_CHECK(lease[i].stage < h->segment.settings.max_stages && lease[i].source < h->segment.settings.max_sources,
+                   "a lease of what does not exist");
+    if (got > 0)
+        cvb_ack(h, lease, (size_t)got);
+}
 static void get_return(void) { get_one_and(give_back); }
 static void get_forward(void) { get_one_and(forward); }
 static void get_replace(void) { get_one_and(replace); }
@@ -158,7 +176,9 @@ static const struct {
 } operations[] = {{"put of two", put_two},
                   {"put of one", put_one},
                   {"reserve and publish", reserve_two},
+                  {"put of four", put_four},
                   {"get and ack", get_ack},
+                  {"get and ack all", get_all_ack},
                   {"get and return", get_return},
                   {"get and forward", get_forward},
                   {"get and replace", get_replace},
@@ -169,10 +189,11 @@ static const struct {
                   {"audit", audit}};
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
-/* A batch of two in stage 1, a single, and what a dead peer had leased, reserved and put. */
+/* A batch of two in stage 1, another of four behind it, a single, and what a dead peer had leased, reserved and put. */
 static void make_image(void)
 {
     struct cvb_settings s = fuzz_settings();
+    s.max_per_stage = s.max_per_source = 12; /* room for what the operations put */
     struct cvb_lease lease[1];
     struct cvb_slot slot[1];
     const struct cvb_record shape = {NULL, 20, 0, 0};
@@ -185,6 +206,7 @@ static void make_image(void)
     put_one();
     FUZZ_CHECK(cvb_get_batch(h, 2, lease, 1) == 1 && cvb_reserve(h, 2, &shape, slot, 1, &why) == 1, "no lease");
     put_two();
+    put_four();
     int fd = open(fuzz_path(), O_RDONLY | O_CLOEXEC);
     image_size = h->segment.geometry.size;
     image = malloc(image_size);

@@ -21,7 +21,7 @@ static void count(uint32_t u)
 {
     struct cvb_pair w = cvb_load_pair(&units[u].word);
     for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1) {
-        uint32_t cell = cvb_load32_rlx(&units[u].member[__builtin_ctz(mask)].cell);
+        uint32_t cell = cvb_load32_rlx(&cvb_members_of(&handles[0], u)[__builtin_ctz(mask)].cell);
         assert(cell < 2 && payloads[cell] == (int)cell + 10);
         taken[cell]++;
     }
@@ -64,9 +64,9 @@ int main(void)
     model_handles();
     for (unsigned i = 0; i < 2; i++) {
         payloads[i] = (int)i + 10;
-        units[0].member[i].cell = i;
+        cvb_members_of(&handles[0], 0)[i].cell = i;
     }
-    units[1].member[0].cell = 9;
+    cvb_members_of(&handles[0], 1)[0].cell = 9;
     model_word(0, CVB_QUEUED, 0, 3, 1, 2);
     model_word(1, CVB_HELD, 1, 0, 0, 0);
     rings[1][0] = (uint64_t)1 << 24;

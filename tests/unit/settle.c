@@ -271,37 +271,43 @@ Test(settle, every_subset_of_acks, .timeout = 60)
         }
 }
 
-/* Several trains in one call, whole and each once: the short way. What is not that goes the long way, with the same
- * end. */
-Test(settle, whole_trains_in_one_call)
+/* Several trains in one call, whole and each once: the short way, which differs for few and for many records. What is
+ * not that goes the long way, with the same end. */
+static void whole_trains(int size)
 {
-    struct cvb_lease l[18], bad[18];
-    for (int i = 0; i < 3; i++)
-        cr_assert_eq(put_numbers(h, stage, 0, 0, 5, NULL), 5);
-    cr_assert_eq(cvb_get_batch(h, stage, l, 15), 15);
+    struct cvb_lease l[20], bad[20];
+    const int n = 2 * size, last = n - 1;
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(put_numbers(h, stage, 0, 0, (unsigned)size, NULL), size);
+    cr_assert_eq(cvb_get_batch(h, stage, l, (size_t)n), n);
     for (int wrong = 0; wrong < 5; wrong++) { /* in the last train */
         memcpy(bad, l, sizeof bad);
-        bad[14].place.handle += wrong == 0;
-        bad[14].place.stage += wrong == 1;
-        bad[14].place.number += wrong == 2;
-        bad[14].place.member = wrong == 3 ? 40 : bad[14].place.member;
-        bad[14].place.unit = wrong == 4 ? UINT32_MAX : bad[14].place.unit;
-        cr_expect_lt(cvb_ack(h, bad, 15), 0, "%d", wrong);
-        EXPECT_AUDIT(0, 15);
+        bad[last].place.handle += wrong == 0;
+        bad[last].place.stage += wrong == 1;
+        bad[last].place.number += wrong == 2;
+        bad[last].place.member = wrong == 3 ? 40 : bad[last].place.member;
+        bad[last].place.unit = wrong == 4 ? UINT32_MAX : bad[last].place.unit;
+        cr_expect_lt(cvb_ack(h, bad, (size_t)n), 0, "%d", wrong);
+        EXPECT_AUDIT(0, n);
     }
-    for (int i = 0; i < 5; i++) { /* each train backwards, the last one a second time */
-        bad[i] = l[4 - i];
-        bad[5 + i] = l[9 - i];
-    }
-    memcpy(bad + 10, bad + 5, 5 * sizeof *bad);
-    cr_assert_eq(cvb_ack(h, bad, 15), CVB_ESETTLED);
-    EXPECT_AUDIT(0, 5);
-    cr_assert_eq(cvb_ack(h, l + 5, 5), CVB_ESETTLED);
-    bad[0] = l[10];
-    memcpy(bad + 1, l + 10, 4 * sizeof *bad); /* one twice, one missing */
-    cr_assert_eq(cvb_ack(h, bad, 5), CVB_ESETTLED);
-    cr_assert_eq(cvb_ack(h, l + 11, 4), 0);
+    memcpy(bad, l, sizeof bad);
+    memcpy(bad + size, l, (size_t)size * sizeof *bad); /* the first train twice */
+    cr_assert_eq(cvb_ack(h, bad, (size_t)n), CVB_ESETTLED);
+    EXPECT_AUDIT(0, size);
+    memcpy(bad, l + size, (size_t)size * sizeof *bad);
+    bad[1] = bad[0]; /* one twice, one missing */
+    cr_assert_eq(cvb_ack(h, bad, (size_t)size), CVB_ESETTLED);
+    EXPECT_AUDIT(0, size - 1);
+    for (int i = 1; i < size; i++) /* backwards */
+        bad[size - 1 - i] = l[size + i];
+    cr_assert_eq(cvb_ack(h, bad, (size_t)size - 1), 0);
     EXPECT_AUDIT(0, 0);
+}
+
+Test(settle, whole_trains_in_one_call)
+{
+    whole_trains(5);
+    whole_trains(10);
 }
 
 Test(settle, zero_retries_make_a_dead_letter_at_the_first_return)
