@@ -256,19 +256,28 @@ static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t le
 #endif
 static inline unsigned cvb_payloads_ahead(unsigned records) { return records > CVB_SHORT_TRAIN ? 1 : records; }
 
+/* A long train that was never taken apart: just the first members. */
+static inline bool cvb_is_train(uint32_t mask) { return mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1)); }
+
+/* The mask without the first n members. */
+static inline uint32_t cvb_mask_after(uint32_t mask, unsigned n) { return n < CVB_UNIT_MEMBERS ? mask >> n << n : 0; }
+
+/* 16 bytes as a register holds them. */
+typedef uint64_t cvb_piece __attribute__((vector_size(16)));
+
 /* Payloads to be fetched one after the other. */
 struct cvb_ahead {
     const char *at;
     uint64_t stride;
 };
 
-/* Those of the train that comes next, if it is as long as the one in hand and its cells lie in a row, as those of
- * trains do that were never taken apart. Otherwise a line that is here anyway, again and again. */
+/* Those of the train that comes next, if both are long, equally long, and its cells lie in a row, as those of trains do
+ * that were never taken apart. Otherwise a line that is here anyway, again and again. */
 static inline struct cvb_ahead cvb_train_ahead(struct cvb_handle *h, uint32_t next, unsigned records,
                                                const struct cvb_cells *cells)
 {
     const struct cvb_ahead nothing = {(const char *)h, 0};
-    if (!cvb_is_large(h, next))
+    if (records <= CVB_SHORT_TRAIN || !cvb_is_large(h, next))
         return nothing;
     const struct cvb_member *member = h->extensions[next].member;
     uint32_t first = cvb_load32_rlx(&member->cell) - cells->first;

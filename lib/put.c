@@ -151,10 +151,10 @@ int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const str
     struct cvb_member *m = cvb_members_of(h, u);
     if (!cvb_has_room(h, u, mask))
         return CVB_ECORRUPT;
-    if (mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1))) {
+    if (cvb_is_train(mask)) {
         unsigned done = write_train(h, m, cvb_mask_count(mask), r, next);
         r += done;
-        mask = done < CVB_UNIT_MEMBERS ? mask >> done << done : 0;
+        mask = cvb_mask_after(mask, done);
     }
     for (; mask; mask &= mask - 1, r++) {
         uint32_t i = (uint32_t)__builtin_ctz(mask);

@@ -8,9 +8,7 @@ static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, u
 {
     uint32_t mask = cvb_hi_mask(w.hi);
     const struct cvb_member *members = cvb_members_of(h, u);
-    const unsigned records = cvb_mask_count(mask);
-    const uint32_t next = records > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT;
-    struct cvb_ahead ahead = cvb_train_ahead(h, next, records, &h->cells);
+    struct cvb_ahead ahead = cvb_train_ahead(h, cvb_idle_next(h), cvb_mask_count(mask), &h->cells);
     struct cvb_slot slot = {NULL, length, {w.lo, u, h->serial, 0, (uint16_t)cvb_hi_stage(w.hi)}};
     int n = 0;
     if (!cvb_has_room(h, u, mask))

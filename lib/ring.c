@@ -46,8 +46,7 @@ void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
     if (far_ahead(e, less) && between >= e->between && cvb_rest(&e->pace)) {
         follow(&e->head, &e->hint->head);
         cvb_rested(&e->pace, e->tail - e->head < between);
-        between = e->tail - e->head;
-        e->between = between;
+        e->between = e->tail - e->head;
     } else if (between < e->between) {
         e->between = between;
     }
@@ -182,17 +181,13 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
 #define LONG_TRAIN 16u                /* records */
 #define STREAM_UNITS (2 * LINE_SLOTS) /* without an empty place between them */
 
-static uint32_t unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
+/* The unit at the position, if it is there already; CVB_NO_UNIT. */
+uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
     uint32_t bits = h->ends[stage].bits;
     uint64_t slot = cvb_load64_rlx(&h->ends[stage].ring[position & h->ends[stage].mask]);
     bool there = lap_ahead(slot, position, bits) == 0 && slot_unit(slot) < h->segment.geometry.unit_count;
     return there ? slot_unit(slot) : CVB_NO_UNIT;
-}
-
-uint32_t cvb_unit_after(struct cvb_handle *h, uint32_t stage, uint64_t position)
-{
-    return unit_ahead(h, stage, position + 1);
 }
 
 static void prefetch_unit(struct cvb_handle *h, uint32_t unit)
@@ -218,11 +213,11 @@ static bool next_line_full(struct cvb_handle *h, uint32_t stage, uint64_t positi
 {
     struct cvb_ends *e = &h->ends[stage];
     uint64_t last = position + (records > LONG_TRAIN ? LINE_SLOTS : 2 * LINE_SLOTS - 1);
-    if (unit_ahead(h, stage, last) != CVB_NO_UNIT)
+    if (cvb_unit_ahead(h, stage, last) != CVB_NO_UNIT)
         return true;
     if ((position < e->stream && records <= LONG_TRAIN) || !cvb_rest(&e->rest))
         return false;
-    bool full = unit_ahead(h, stage, last) != CVB_NO_UNIT;
+    bool full = cvb_unit_ahead(h, stage, last) != CVB_NO_UNIT;
     cvb_rested(&e->rest, full);
     return full;
 }
@@ -235,16 +230,16 @@ static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t positi
     uint64_t next = position + LINE_SLOTS, near = position + AHEAD_PAYLOADS;
     bool full = position % LINE_SLOTS == 0 && next_line_full(h, stage, position, records);
     if (records > LONG_TRAIN) {
-        prefetch_unit(h, cvb_unit_after(h, stage, position));
+        prefetch_unit(h, cvb_unit_ahead(h, stage, position + 1));
         return;
     }
     if (full) {
         e->full = next + LINE_SLOTS;
         for (unsigned i = 0; i < LINE_SLOTS; i++)
-            prefetch_unit(h, unit_ahead(h, stage, next + i));
+            prefetch_unit(h, cvb_unit_ahead(h, stage, next + i));
     }
     if (near < e->full)
-        prefetch_payloads_of(h, unit_ahead(h, stage, near), records);
+        prefetch_payloads_of(h, cvb_unit_ahead(h, stage, near), records);
 }
 
 CVB_RARE static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit,

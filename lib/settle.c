@@ -23,11 +23,17 @@ int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_st
     return held && (cvb_hi_mask(w.hi) >> p->member & 1) ? 0 : CVB_ESETTLED;
 }
 
+/* Of the same lease or reservation, but for the member? */
+static inline bool same_whole(const struct cvb_place *p, const struct cvb_place *q)
+{
+    enum { BYTES = offsetof(struct cvb_place, member) }; /* number, unit, handle: two words */
+    return !memcmp(p, q, BYTES) && p->stage == q->stage;
+}
+
 /* Is p of the unit that q is of, which was checked and has these members? */
 static bool same_unit(const struct cvb_place *p, const struct cvb_place *q, uint32_t members)
 {
-    return p->unit == q->unit && p->number == q->number && p->handle == q->handle && p->stage == q->stage &&
-           p->member < CVB_UNIT_MEMBERS && (members >> p->member & 1);
+    return same_whole(p, q) && p->member < CVB_UNIT_MEMBERS && (members >> p->member & 1);
 }
 
 int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p)
@@ -143,50 +149,35 @@ static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return ack_word(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
 }
 
-static inline const struct cvb_place *place_after(const struct cvb_place *p, size_t stride)
-{
-    return (const struct cvb_place *)(const void *)((const char *)p + stride);
-}
-
-/* Of the same lease or reservation, but for the member? */
-static inline bool same_whole(const struct cvb_place *p, const struct cvb_place *q)
-{
-    enum { BYTES = offsetof(struct cvb_place, member) }; /* number, unit, handle: two words */
-    return !memcmp(p, q, BYTES) && p->stage == q->stage;
-}
-
-/* Are n places from `first` on all of the same unit, each once? A few. */
-static bool few_whole(const struct cvb_place *first, size_t stride, unsigned n, uint32_t mask)
+/* Are n places from i on just those of the mask, in any order? A few. */
+static bool few_whole(const struct cvb_places *p, size_t i, unsigned n, uint32_t mask)
 {
     uint32_t members = 0, high = 0;
-    const struct cvb_place *q = first;
     for (unsigned k = 0; k < n; k++) {
-        if (!same_whole(q, first))
+        const struct cvb_place *q = place_at(p, i + k);
+        if (!same_whole(q, place_at(p, i)))
             return false;
         members |= 1u << q->member % CVB_UNIT_MEMBERS;
         high |= q->member;
-        q = place_after(q, stride);
     }
     return high < CVB_UNIT_MEMBERS && members == mask;
 }
 
-/* The same for many that are in order, as they were handed out: without a branch for each, 16 bytes at a time. */
-typedef uint64_t piece __attribute__((vector_size(16)));
-static_assert(offsetof(struct cvb_place, member) == sizeof(piece), "number, unit and handle");
+static_assert(offsetof(struct cvb_place, member) == sizeof(cvb_piece), "number, unit and handle");
 
-static bool train_whole(const struct cvb_place *first, size_t stride, unsigned n)
+/* The same for the first n members, many of them, in order, as they were handed out: without a branch for each. */
+static bool train_whole(const struct cvb_places *p, size_t i, unsigned n)
 {
+    const struct cvb_place *first = place_at(p, i);
     const uint32_t stage = first->stage;
     uint32_t other = 0;
-    piece whose, wrong = {0, 0};
+    cvb_piece whose, its, wrong = {0, 0};
     memcpy(&whose, first, sizeof whose);
-    const struct cvb_place *q = first;
     for (uint32_t k = 0; k < n; k++) {
-        piece its;
+        const struct cvb_place *q = place_at(p, i + k);
         memcpy(&its, q, sizeof its);
         wrong |= its ^ whose;
         other |= (q->member ^ k) | (q->stage ^ stage);
-        q = place_after(q, stride);
     }
     return !(wrong[0] | wrong[1] | other);
 }
@@ -203,9 +194,9 @@ static unsigned whole_at(struct cvb_handle *h, const struct cvb_places *p, size_
     if (w->lo != first->number || cvb_lo_state(w->lo) != p->state || cvb_hi_seat(w->hi) != h->seat ||
         cvb_hi_stage(w->hi) != first->stage || n > p->count - i)
         return 0;
-    if (mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1)) && train_whole(first, p->stride, n))
+    if (cvb_is_train(mask) && train_whole(p, i, n))
         return n;
-    return few_whole(first, p->stride, n, mask) ? n : 0;
+    return few_whole(p, i, n, mask) ? n : 0;
 }
 
 /* Are the places just those of one unit? The usual case. *w is then the unit's word. */

@@ -8,13 +8,12 @@
 #define FETCHED_BYTES 256u /* longer payloads the processor itself fetches ahead, if nobody else does */
 
 /* A lease as registers hold it, so that each copy of it is nothing but stores. */
-typedef uint64_t piece __attribute__((vector_size(16)));
 struct pieces {
-    piece a, b, c, d;
+    cvb_piece a, b, c, d;
 };
 static_assert(sizeof(struct cvb_lease) == sizeof(struct pieces), "four pieces");
 
-static inline void copy_pieces(struct cvb_lease *to, piece a, piece b, piece c, piece d)
+static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, cvb_piece c, cvb_piece d)
 {
     char *at = (char *)to;
     memcpy(at, &a, sizeof a);
@@ -51,7 +50,7 @@ CVB_RARE static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_m
     struct cvb_ahead ahead = cvb_train_ahead(h, fetch ? next : CVB_NO_UNIT, n, &cells);
     struct pieces all;
     memcpy(&all, as, sizeof all);
-    const piece a = all.a, b = all.b, c = all.c, d = all.d;
+    const cvb_piece a = all.a, b = all.b, c = all.c, d = all.d;
     for (unsigned i = 0; i < n; i++) {
         uint32_t length = cvb_load32_rlx(&m[i].length);
         const char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), length);
@@ -88,11 +87,11 @@ static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct 
         lease.source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
     unsigned done = 0;
-    if (mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1))) {
+    if (cvb_is_train(mask)) {
         bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
-        uint32_t next = placed ? cvb_unit_after(h, stage, cvb_lo_number(w.lo)) : CVB_NO_UNIT;
+        uint32_t next = placed ? cvb_unit_ahead(h, stage, cvb_lo_number(w.lo) + 1) : CVB_NO_UNIT;
         done = hand_out_train(h, members, cvb_mask_count(mask), &lease, next, out);
-        mask = done < CVB_UNIT_MEMBERS ? mask >> done << done : 0;
+        mask = cvb_mask_after(mask, done);
     }
     int few = hand_out_few(h, members, mask, lease, out + done);
     return few < 0 ? few : (int)done + few;
