@@ -32,19 +32,21 @@
 #define KEY_MASK 0xfffu
 
 #define APPEND_TRIES 16u
-/* Groups that make it worth while to take their lines away from whoever fills them; less if that is more than a
- * sixteenth of what a source may have. A put that finds fewer takes new credits instead, so soon enough units are on
- * their way for both sides to stay some lines apart. */
+/* Groups that make it worth while to take their lines away from whoever fills them; less if that is more than half of
+ * what a source may have. A put that finds fewer takes new credits instead, so soon enough units are on their way for
+ * both sides to stay some lines apart. The longer a line is not used, the less it costs to have it back: from the
+ * second-level cache of a consumer more than twice as much as from what both share. */
 #ifndef CVB_LOOK_LEAST
-#define CVB_LOOK_LEAST 32u
+#define CVB_LOOK_LEAST 64u
 #endif
+#define LOOK_PART 2u    /* of what a source may have */
 #define LOOK_GROUPS 32u /* that a put passes in one list, */
 #define LOOK_LISTS 3u   /* and lists that have news */
 #define LOOK_AGAIN 1024u
 /* A list from the first group in use to the last is searched by those who are refused. What lies so far behind the last
  * is wanted by nobody now: they give it back, a group at a time. */
 #ifndef CVB_STRAGGLERS
-#define CVB_STRAGGLERS 64u
+#define CVB_STRAGGLERS 128u
 #endif
 #define AHEAD 4u /* so many puts before its own a unit's payload is fetched */
 
@@ -310,7 +312,8 @@ static struct cvb_look *look_of(struct cvb_handle *h, const struct cvb_want *wan
 {
     if (h->looked && same_want(&h->looked->want, want))
         return h->looked;
-    uint32_t key = cvb_idle_key(want), few = h->segment.settings.max_per_source / (16 * CVB_IDLE_ENTRIES * want->count);
+    uint32_t key = cvb_idle_key(want), a_group = CVB_IDLE_ENTRIES * want->count;
+    uint32_t few = h->segment.settings.max_per_source / (LOOK_PART * a_group);
     struct cvb_look *look = h->looked = &h->look[key % CVB_LOOKS];
     if (!same_want(&look->want, want)) {
         look->want = *want;

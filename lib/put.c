@@ -102,11 +102,16 @@ int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *
     return has > n ? cvb_shrink(h, unit, n) : has < n ? cvb_gather(h, unit, part, n) : 0;
 }
 
-/* Short payloads without a call: 16 bytes at a time, the last 16 again. A line as one piece. */
+/* Short payloads without a call: 8 or 16 bytes at a time, the last ones again. A line as one piece. */
 static inline void copy(char *to, const char *from, size_t n)
 {
     if (__builtin_expect(n == 64, 1)) {
         memcpy(to, from, 64);
+        return;
+    }
+    if (n - 8 < 8) {
+        memcpy(to, from, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
         return;
     }
     if (n < 16 || n > 128) {

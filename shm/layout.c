@@ -15,6 +15,10 @@
 #define CVB_IDLE_BITS_MIN 3u
 #endif
 #define CVB_IDLE_BITS_MAX 12u
+#define CVB_LINE 64u
+#ifndef CVB_CELL_LEAST
+#define CVB_CELL_LEAST 8u
+#endif
 #ifndef CVB_RING_BITS_MIN
 #define CVB_RING_BITS_MIN 6u
 #endif
@@ -107,12 +111,20 @@ static uint64_t place(uint64_t *end, uint64_t bytes)
     return at;
 }
 
+/* Whole lines. Less than a line: a power of two, so that no cell lies across two, and a train takes few lines. */
+static uint32_t stride_of(uint32_t bytes)
+{
+    uint32_t stride = CVB_CELL_LEAST;
+    while (stride < bytes && stride < CVB_LINE)
+        stride *= 2;
+    return bytes > stride ? (bytes + stride - 1) / stride * stride : stride;
+}
+
 static void place_cells(const struct cvb_settings *s, struct cvb_geometry *g)
 {
     g->parts = s->class_count;
     for (uint32_t i = 0; i < g->parts; i++) {
-        uint32_t stride = (s->classes[i].bytes + 63) / 64 * 64;
-        stride = stride ? stride : 64;
+        uint32_t stride = stride_of(s->classes[i].bytes);
         uint32_t reserve = CVB_RESERVE_BYTES / stride;
         reserve = reserve > 64 ? 64 : reserve ? reserve : 1;
         uint32_t train = CVB_TRAIN_BYTES / stride;

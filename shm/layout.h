@@ -8,7 +8,7 @@
 #include "order.h"
 
 #define CVB_MAGIC UINT64_C(0x315652594556434e) /* "NCVEYRV1" */
-#define CVB_VERSION 2u
+#define CVB_VERSION 3u
 #define CVB_PAGE 4096u
 #define CVB_INLINE_MEMBERS 3u
 #define CVB_UNIT_MEMBERS 32u

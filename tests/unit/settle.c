@@ -70,6 +70,43 @@ Test(settle, put_refuses_what_is_no_record)
     cr_assert_eq(cvb_ack(h, l, 2), 0);
 }
 
+/* Records of every length up to `longest`, a batch and one by one: all are in the buffer at the same time, and each
+ * comes out as it went in. */
+static void keep_apart(uint32_t longest)
+{
+    enum { MANY = 3 * 66 };
+    static char in[MANY][66];
+    struct cvb_settings s = small_settings(MANY, MANY, MANY);
+    struct cvb_record r[MANY];
+    struct cvb_lease l[MANY];
+    struct cvb_handle *own;
+    uint32_t work, n = 2 * (longest + 1);
+    s.payload_size = longest;
+    const char *its = segment_name("sizes");
+    cr_assert_not_null(own = make_segment(its, &s));
+    cr_assert_eq(cvb_stage(own, "work", &work), 0);
+    for (uint32_t i = 0; i < n; i++) {
+        memset(in[i], (int)(i + 1), sizeof in[i]);
+        r[i] = (struct cvb_record){in[i], i % (longest + 1), 0, 0};
+    }
+    cr_assert_eq(cvb_buffer_batch_for_stage(own, work, r, n / 2, NULL), (int)(n / 2));
+    for (uint32_t i = n / 2; i < n; i++)
+        cr_assert_eq(cvb_buffer_for_stage(own, work, &r[i]), 0);
+    cr_assert_eq(cvb_get_batch(own, work, l, MANY), (int)n);
+    for (uint32_t i = 0; i < n; i++)
+        cr_assert(l[i].length == r[i].length && !memcmp(l[i].payload, in[i], r[i].length), "%u of %u", i, longest);
+    cr_assert_eq(cvb_ack(own, l, n), 0);
+    cvb_detach(own);
+    cvb_unlink(its);
+}
+
+Test(settle, payloads_of_any_size_keep_apart)
+{
+    static const uint32_t longest[] = {0, 1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65};
+    for (unsigned i = 0; i < sizeof longest / sizeof *longest; i++)
+        keep_apart(longest[i]);
+}
+
 Test(settle, a_batch_takes_the_longest_prefix_and_says_why)
 {
     struct cvb_record r[4] = {{"a", 1, 0, 0}, {"b", 1, 1, 1}, {"c", 1, 8, 0}, {"d", 1, 0, 0}};
