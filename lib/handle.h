@@ -248,6 +248,16 @@ static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t le
     return cvb_payload_in(&h->cells, cell, length);
 }
 
+/* Stores into a line of a payload what is there: by who has leased it, so nobody else writes it. A line that was read
+ * by one core after another one had written it is the most expensive one for the other to write again: each core keeps
+ * a copy, and neither prefetchw nor stores that wait get the writer his right to write ahead of time (Zen 4: 6 to 20
+ * ns; 2 to 4 if the reader has written it too, which costs him less than 1). */
+static inline void cvb_own_line(char *payload)
+{
+    uint64_t *word = (uint64_t *)(void *)payload;
+    cvb_store64_rlx(word, cvb_load64_rlx(word));
+}
+
 /* How many payloads of a unit that will be used soon are worth fetching all at once. Those of a longer train are
  * fetched one by one while the train before it is written or handed out: so many lines at a time would keep the core
  * waiting. */

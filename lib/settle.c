@@ -6,6 +6,8 @@
 
 #include "internal.h"
 
+#define OWN_BYTES 1024u /* of longer payloads a consumer may not even look at all */
+
 static const struct cvb_place *place_at(const struct cvb_places *p, size_t i)
 {
     return (const struct cvb_place *)(const void *)((const char *)p->first + i * p->stride);
@@ -137,10 +139,27 @@ int cvb_return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return cvb_enqueue(h, u, w, stage, retry < 255 ? retry + 1 : retry);
 }
 
+/* The other lines of the payload of a unit's only record, which is still leased; the first one is this core's since it
+ * was handed out. Units of several long payloads pass through more memory than a second-level cache holds until they
+ * are used again: their lines are not there any more. */
+static void own_payload(struct cvb_handle *h, uint32_t u, uint32_t mask)
+{
+    const struct cvb_member *m = cvb_member_at(h, u, (unsigned)__builtin_ctz(mask));
+    const uint32_t length = cvb_load32_rlx(&m->length);
+    char *payload = length <= OWN_BYTES ? cvb_payload(h, cvb_load32_rlx(&m->cell), length) : NULL;
+    for (uint32_t at = CVB_LINE; payload && at < length; at += CVB_LINE)
+        cvb_own_line(payload + at);
+}
+
 static int ack_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
+    const uint32_t mask = cvb_hi_mask(w.hi);
     int error = tally_unit(h, u, w, CVB_N_ACKED);
-    return error ? error : cvb_park(h, u, w);
+    if (error)
+        return error;
+    if (h->cells.stride > CVB_LINE && mask && !(mask & (mask - 1)))
+        own_payload(h, u, mask);
+    return cvb_park(h, u, w);
 }
 
 static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
@@ -155,7 +174,7 @@ static bool few_whole(const struct cvb_places *p, size_t i, unsigned n, uint32_t
     uint32_t members = 0, high = 0;
     for (unsigned k = 0; k < n; k++) {
         const struct cvb_place *q = place_at(p, i + k);
-        if (!same_whole(q, place_at(p, i)))
+        if (k && !same_whole(q, place_at(p, i)))
             return false;
         members |= 1u << q->member % CVB_UNIT_MEMBERS;
         high |= q->member;

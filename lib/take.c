@@ -22,28 +22,40 @@ static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, c
     memcpy(at + 48, &d, sizeof d);
 }
 
-/* A few leases, each as `lease` but for its record. */
-static int hand_out_few(struct cvb_handle *h, const struct cvb_member *m, uint32_t mask, struct cvb_lease lease,
-                        struct cvb_lease *out)
+/* A few leases, each as `lease` but for its record. Field by field: a copy in larger pieces than it was written in
+ * would wait until all stores before it are done. */
+static inline int hand_out_few(struct cvb_handle *h, const struct cvb_member *m, uint32_t mask,
+                               const struct cvb_lease lease, struct cvb_lease *out)
 {
     int n = 0;
     for (; mask; mask &= mask - 1, n++) {
         unsigned i = (unsigned)__builtin_ctz(mask);
-        lease.length = cvb_load32_rlx(&m[i].length);
-        lease.payload = cvb_payload(h, cvb_load32_rlx(&m[i].cell), lease.length);
-        lease.place.member = (uint16_t)i;
-        if (!lease.payload)
+        uint32_t length = cvb_load32_rlx(&m[i].length);
+        char *payload = cvb_payload(h, cvb_load32_rlx(&m[i].cell), length);
+        if (!payload)
             return CVB_ECORRUPT;
-        __builtin_prefetch(lease.payload);
-        out[n] = lease;
+        cvb_own_line(payload);
+        out[n].payload = payload;
+        out[n].buffered_at_ns = lease.buffered_at_ns;
+        out[n].length = length;
+        out[n].source = lease.source;
+        out[n].pipeline = lease.pipeline;
+        out[n].stage = lease.stage;
+        out[n].retry_count = lease.retry_count;
+        out[n].origin = lease.origin;
+        out[n].place.number = lease.place.number;
+        out[n].place.unit = lease.place.unit;
+        out[n].place.handle = lease.place.handle;
+        out[n].place.member = (uint16_t)i;
+        out[n].place.stage = lease.place.stage;
     }
     return n;
 }
 
 /* The same for the first n members, many of them; how many went out before something was not as it is in a train, whose
  * cells are all of the class found last. Meanwhile the payloads of the next train, of unit `next`, come near. */
-CVB_RARE static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m, unsigned n,
-                                        const struct cvb_lease *as, uint32_t next, struct cvb_lease *out)
+static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m, unsigned n, const struct cvb_lease *as,
+                               uint32_t next, struct cvb_lease *out)
 {
     const struct cvb_cells cells = h->cells;
     const bool fetch = cells.stride <= FETCHED_BYTES;
@@ -53,11 +65,11 @@ CVB_RARE static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_m
     const cvb_piece a = all.a, b = all.b, c = all.c, d = all.d;
     for (unsigned i = 0; i < n; i++) {
         uint32_t length = cvb_load32_rlx(&m[i].length);
-        const char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), length);
+        char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), length);
         if (!payload)
             return i;
         if (fetch) {
-            __builtin_prefetch(payload);
+            cvb_own_line(payload);
             __builtin_prefetch(ahead.at);
             ahead.at += ahead.stride;
         }
@@ -69,31 +81,42 @@ CVB_RARE static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_m
     return n;
 }
 
+/* What the leases of a unit have in common, whose word is w. */
+static inline struct cvb_lease lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    const uint32_t stage = cvb_hi_stage(w.hi);
+    return (struct cvb_lease){.buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
+                              .source = cvb_load16_rlx(&unit->source),
+                              .pipeline = cvb_load16_rlx(&unit->pipeline),
+                              .stage = stage,
+                              .retry_count = cvb_hi_retry(w.hi),
+                              .origin = cvb_load16_rlx(&unit->origin),
+                              .place = {w.lo, u, h->serial, 0, (uint16_t)stage}};
+}
+
+/* The part of the unit's leases that is a train, if it is one. */
+CVB_RARE static unsigned hand_out_long(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
+{
+    const struct cvb_lease lease = lease_of(h, u, w);
+    bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
+    uint32_t next = placed ? cvb_unit_ahead(h, lease.stage, cvb_lo_number(w.lo) + 1) : CVB_NO_UNIT;
+    return hand_out_train(h, cvb_members_of(h, u), cvb_mask_count(cvb_hi_mask(w.hi)), &lease, next, out);
+}
+
 /* One lease for each member of a unit that this seat has leased, whose word is w. */
 static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
-    struct cvb_unit *unit = cvb_unit_at(h, u);
-    const struct cvb_member *members = cvb_members_of(h, u);
-    const uint32_t stage = cvb_hi_stage(w.hi);
     uint32_t mask = cvb_hi_mask(w.hi);
-    const struct cvb_lease lease = {.buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
-                                    .source = cvb_load16_rlx(&unit->source),
-                                    .pipeline = cvb_load16_rlx(&unit->pipeline),
-                                    .stage = stage,
-                                    .retry_count = cvb_hi_retry(w.hi),
-                                    .origin = cvb_load16_rlx(&unit->origin),
-                                    .place = {w.lo, u, h->serial, 0, (uint16_t)stage}};
-    if (!cvb_has_room(h, u, mask) || stage >= h->segment.settings.max_stages ||
-        lease.source >= h->segment.settings.max_sources)
+    if (!cvb_has_room(h, u, mask) || cvb_hi_stage(w.hi) >= h->segment.settings.max_stages ||
+        cvb_load16_rlx(&cvb_unit_at(h, u)->source) >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
     unsigned done = 0;
     if (cvb_is_train(mask)) {
-        bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
-        uint32_t next = placed ? cvb_unit_ahead(h, stage, cvb_lo_number(w.lo) + 1) : CVB_NO_UNIT;
-        done = hand_out_train(h, members, cvb_mask_count(mask), &lease, next, out);
+        done = hand_out_long(h, u, w, out);
         mask = cvb_mask_after(mask, done);
     }
-    int few = hand_out_few(h, members, mask, lease, out + done);
+    int few = mask ? hand_out_few(h, cvb_members_of(h, u), mask, lease_of(h, u, w), out + done) : 0;
     return few < 0 ? few : (int)done + few;
 }
 

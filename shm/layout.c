@@ -15,7 +15,6 @@
 #define CVB_IDLE_BITS_MIN 3u
 #endif
 #define CVB_IDLE_BITS_MAX 12u
-#define CVB_LINE 64u
 #ifndef CVB_CELL_LEAST
 #define CVB_CELL_LEAST 8u
 #endif

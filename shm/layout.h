@@ -10,6 +10,7 @@
 #define CVB_MAGIC UINT64_C(0x315652594556434e) /* "NCVEYRV1" */
 #define CVB_VERSION 3u
 #define CVB_PAGE 4096u
+#define CVB_LINE 64u
 #define CVB_INLINE_MEMBERS 3u
 #define CVB_UNIT_MEMBERS 32u
 #define CVB_KINDS 3 /* of names: stage, source, pipeline */
