@@ -241,6 +241,16 @@ MUTANTS = [
         ("lib/wait.c", "cvb_counter_used(h, counter) - cvb_idle_count(h, counter);", "cvb_counter_used(h, counter);")]),
     ("COUNTEDTWICE", "an idle unit that two entries name counts twice", ["any", "mixed"], [
         ("lib/idle.c", " || !count_once(h, entry))", ")")]),
+    # leases
+    ("OWNLATE", "what was read in a payload is stored there after the lease has ended", ["mixed1", "any"], [
+        ("lib/settle.c", "    return cvb_park(h, u, w);\n}",
+         """    uint64_t *word = (uint64_t *)(void *)cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, u, 0)->cell), 0);
+    uint64_t read = word ? cvb_load64_rlx(word) : 0;
+    error = cvb_park(h, u, w);
+    if (word && !error)
+        cvb_store64_rlx(word, read);
+    return error;
+}""")]),
     # names
     ("SLOTAGAIN", "a name slot that was given away is written again", ["names"], [
         ("lib/name.c", "        if (reference == cvb_load32_rlx(staged) + 1)\n            cvb_store32_rlx(staged, i);",
