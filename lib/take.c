@@ -81,24 +81,27 @@ static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m,
     return n;
 }
 
-/* What the leases of a unit have in common, whose word is w. */
-static inline struct cvb_lease lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+/* What the leases of a unit have in common, whose word is w; false if that cannot be, in a corrupt segment. */
+static inline bool lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     const uint32_t stage = cvb_hi_stage(w.hi);
-    return (struct cvb_lease){.buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
+    *out = (struct cvb_lease){.buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
                               .source = cvb_load16_rlx(&unit->source),
                               .pipeline = cvb_load16_rlx(&unit->pipeline),
                               .stage = stage,
                               .retry_count = cvb_hi_retry(w.hi),
                               .origin = cvb_load16_rlx(&unit->origin),
                               .place = {w.lo, u, h->serial, 0, (uint16_t)stage}};
+    return stage < h->segment.settings.max_stages && out->source < h->segment.settings.max_sources;
 }
 
 /* The part of the unit's leases that is a train, if it is one. */
 CVB_RARE static unsigned hand_out_long(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
-    const struct cvb_lease lease = lease_of(h, u, w);
+    struct cvb_lease lease;
+    if (!lease_of(h, u, w, &lease))
+        return 0;
     bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
     uint32_t next = placed ? cvb_unit_ahead(h, lease.stage, cvb_lo_number(w.lo) + 1) : CVB_NO_UNIT;
     return hand_out_train(h, cvb_members_of(h, u), cvb_mask_count(cvb_hi_mask(w.hi)), &lease, next, out);
@@ -108,15 +111,19 @@ CVB_RARE static unsigned hand_out_long(struct cvb_handle *h, uint32_t u, struct 
 static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
     uint32_t mask = cvb_hi_mask(w.hi);
-    if (!cvb_has_room(h, u, mask) || cvb_hi_stage(w.hi) >= h->segment.settings.max_stages ||
-        cvb_load16_rlx(&cvb_unit_at(h, u)->source) >= h->segment.settings.max_sources)
-        return CVB_ECORRUPT;
+    struct cvb_lease lease;
     unsigned done = 0;
+    if (!cvb_has_room(h, u, mask))
+        return CVB_ECORRUPT;
     if (cvb_is_train(mask)) {
         done = hand_out_long(h, u, w, out);
         mask = cvb_mask_after(mask, done);
     }
-    int few = mask ? hand_out_few(h, cvb_members_of(h, u), mask, lease_of(h, u, w), out + done) : 0;
+    if (!mask)
+        return (int)done;
+    if (!lease_of(h, u, w, &lease))
+        return CVB_ECORRUPT;
+    int few = hand_out_few(h, cvb_members_of(h, u), mask, lease, out + done);
     return few < 0 ? few : (int)done + few;
 }
 
