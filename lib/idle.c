@@ -39,7 +39,8 @@
 #ifndef CVB_LOOK_LEAST
 #define CVB_LOOK_LEAST 64u
 #endif
-#define LOOK_PART 2u    /* of what a source may have */
+#define LOOK_PART 2u    /* of what a source may have; */
+#define LOOK_FEW 8u     /* if that is fewer groups, no distance can be kept: all are looked into */
 #define LOOK_GROUPS 32u /* that a put passes in one list, */
 #define LOOK_LISTS 3u   /* and lists that have news */
 #define LOOK_AGAIN 1024u
@@ -318,7 +319,7 @@ static struct cvb_look *look_of(struct cvb_handle *h, const struct cvb_want *wan
     if (!same_want(&look->want, want)) {
         look->want = *want;
         look->key = key;
-        look->least = few < CVB_LOOK_LEAST ? few : CVB_LOOK_LEAST;
+        look->least = few < LOOK_FEW ? 0 : few < CVB_LOOK_LEAST ? few : CVB_LOOK_LEAST;
         look->next = look->end;
         memset(look->from, 0, h->segment.settings.max_handles * sizeof *look->from);
     }

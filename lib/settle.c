@@ -157,6 +157,7 @@ static int ack_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     int error = tally_unit(h, u, w, CVB_N_ACKED);
     if (error)
         return error;
+    /* The class that was looked at last is most likely this one: a hint, which spares short payloads the look. */
     if (h->cells.stride > CVB_LINE && mask && !(mask & (mask - 1)))
         own_payload(h, u, mask);
     return cvb_park(h, u, w);

@@ -116,7 +116,7 @@ static uint32_t stride_of(uint32_t bytes)
     uint32_t stride = CVB_CELL_LEAST;
     while (stride < bytes && stride < CVB_LINE)
         stride *= 2;
-    return bytes > stride ? (bytes + stride - 1) / stride * stride : stride;
+    return bytes > stride ? (bytes + CVB_LINE - 1) / CVB_LINE * CVB_LINE : stride;
 }
 
 static void place_cells(const struct cvb_settings *s, struct cvb_geometry *g)

@@ -74,7 +74,7 @@ Test(settle, put_refuses_what_is_no_record)
  * comes out as it went in. */
 static void keep_apart(uint32_t longest)
 {
-    enum { MANY = 3 * 66 };
+    enum { MANY = 2 * 66 };
     static char in[MANY][66];
     struct cvb_settings s = small_settings(MANY, MANY, MANY);
     struct cvb_record r[MANY];
