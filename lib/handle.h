@@ -31,8 +31,10 @@ struct cvb_ends {
     uint64_t full;   /* all slots before this position were seen filled */
     uint64_t mask;   /* its places, less one */
     uint32_t bits;
-    struct cvb_rest rest, pace; /* of a consumer that has caught up, of a producer that is far ahead */
-    uint64_t between, bytes;    /* cvb_stay_near: positions from head to tail as seen last, bytes of the last put */
+    uint64_t head_due, tail_due; /* before these the hints need not be raised */
+    uint64_t near_due;           /* before this cvb_stay_near is not called for short records */
+    struct cvb_rest rest, pace;  /* of a consumer that has caught up, of a producer that is far ahead */
+    uint64_t between, bytes;     /* cvb_stay_near: positions from head to tail as seen last, bytes of the last put */
 };
 
 /* Where the next search for a free unit starts, and how many are spared. */
@@ -52,6 +54,13 @@ struct cvb_want {
     uint32_t source, stage, count, class;
 };
 
+/* Of a kind of units, `kind` in one word: their key, and the flags of those who wait until they are given back. */
+struct cvb_parked {
+    uint64_t kind;
+    uint32_t key;
+    const uint32_t *room_of_source, *room_of_stage;
+};
+
 /* A group of the own idle list that has room. */
 #define CVB_OPEN_GROUPS 32u
 struct cvb_open {
@@ -68,8 +77,8 @@ struct cvb_sight {
     uint64_t *at, entry;
 };
 struct cvb_look {
-    struct cvb_want want;
-    uint32_t key, next, end; /* numbers of those in seen */
+    uint64_t kind;           /* what is wanted, in one word */
+    uint32_t key, next, end; /* of those in seen */
     uint32_t least;          /* groups that a list must have to be looked into */
     uint32_t donor;          /* the seat whose list served last */
     uint32_t turn;           /* the next one to look at */
@@ -116,9 +125,8 @@ struct cvb_handle {
     bool noisy;                  /* the last ack found somebody waiting for what it ended */
     struct cvb_pending *pending; /* pending.c: by open journal */
     uint64_t *counted;           /* idle.c: units, a bit each */
-    struct cvb_open open[CVB_OPEN_GROUPS]; /* idle.c: by key */
-    struct cvb_want parked;                /* what was acked last, and its key */
-    uint32_t parked_key;
+    struct cvb_open open[CVB_OPEN_GROUPS];    /* idle.c: by key */
+    struct cvb_parked parked;                 /* of what was acked last */
     struct cvb_look look[CVB_LOOKS], *looked; /* the last one used */
     uint64_t *looked_from;
     int64_t high[3]; /* high watermarks of a source, the total, a stage */
@@ -207,30 +215,9 @@ static inline uint64_t *cvb_bitmap_at(struct cvb_handle *h, uint32_t which)
            (uint64_t)which * h->segment.geometry.bitmap_words;
 }
 
-/* The class a cell is of; class_count if there is no such cell. */
-static inline uint32_t cvb_part_of_cell(struct cvb_handle *h, uint32_t cell)
-{
-    const struct cvb_geometry *g = &h->segment.geometry;
-    uint32_t p = 0;
-    while (p < g->parts && cell - g->part[p].first_cell >= g->part[p].cell_count)
-        p++;
-    return p;
-}
-
-/* The class that the cell is of becomes h->cells; false if there is no such cell. */
-static inline bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
-{
-    const struct cvb_geometry *g = &h->segment.geometry;
-    uint32_t p = cvb_part_of_cell(h, cell), longest = h->segment.settings.payload_size;
-    if (p == g->parts)
-        return false;
-    h->cells.base = h->segment.base + g->part[p].offset;
-    h->cells.first = g->part[p].first_cell;
-    h->cells.count = g->part[p].cell_count;
-    h->cells.stride = g->part[p].stride;
-    h->cells.most = g->part[p].stride < longest ? g->part[p].stride : longest;
-    return true;
-}
+/* handle.c */
+uint32_t cvb_part_of_cell(const struct cvb_handle *h, uint32_t cell);
+bool cvb_find_cells(struct cvb_handle *h, uint32_t cell);
 
 /* NULL if the cell is none of these, or no record in it can be so long. */
 static inline char *cvb_payload_in(const struct cvb_cells *cells, uint32_t cell, uint32_t length)
@@ -265,6 +252,25 @@ static inline void cvb_own_line(char *payload)
 #define CVB_SHORT_TRAIN 8u
 #endif
 static inline unsigned cvb_payloads_ahead(unsigned records) { return records > CVB_SHORT_TRAIN ? 1 : records; }
+
+static inline void cvb_prefetch_payload(struct cvb_handle *h, const struct cvb_member *m)
+{
+    const char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), 0);
+    if (payload)
+        cvb_prefetch_write(payload);
+}
+
+/* The first payloads of a unit of so many records, whose line is here: whoever puts writes them, and whoever takes
+ * writes back what it has read. */
+void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned records); /* handle.c: but for the first */
+static inline void cvb_prefetch_payloads(struct cvb_handle *h, uint32_t u, unsigned records)
+{
+    if (u == CVB_NO_UNIT)
+        return;
+    cvb_prefetch_payload(h, cvb_members_of(h, u));
+    if (records > 1)
+        cvb_prefetch_others(h, u, cvb_payloads_ahead(records));
+}
 
 /* A long train that was never taken apart: just the first members. */
 static inline bool cvb_is_train(uint32_t mask) { return mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1)); }

@@ -81,10 +81,22 @@ uint32_t cvb_idle_key(const struct cvb_want *w)
     return x * 0x9e3779b1u >> 20;
 }
 
-static bool same_want(const struct cvb_want *a, const struct cvb_want *b)
+/* All four in one word; of what a unit holds and is good for, whose word has this hi. */
+static inline uint64_t kind_of(uint64_t source, uint64_t stage, uint64_t count, uint64_t class)
 {
-    return a->source == b->source && a->stage == b->stage && a->count == b->count && a->class == b->class;
+    return source | count << 16 | stage << 32 | class << 44;
 }
+static inline uint64_t kind_of_unit(struct cvb_unit *unit, uint64_t hi)
+{
+    return kind_of(cvb_load16_rlx(&unit->source), cvb_hi_stage(hi), cvb_mask_count(cvb_hi_mask(hi)),
+                   cvb_load16_rlx(&unit->class));
+}
+static inline uint64_t kind_wanted(const struct cvb_want *w)
+{
+    return kind_of(w->source, w->stage, w->count, w->class);
+}
+
+static bool same_want(const struct cvb_want *a, const struct cvb_want *b) { return kind_wanted(a) == kind_wanted(b); }
 
 /* Does one of the group's entries still name a unit that waits? Those that do not are emptied. By the owner alone. */
 static bool in_use(struct cvb_handle *h, struct cvb_idle_group *g)
@@ -129,7 +141,7 @@ void cvb_idle_enter(struct cvb_handle *h)
 
 /* A new group for the key, past places that are still in use; false if there are many of them: the next call goes on
  * behind them. */
-static bool open_group(struct cvb_handle *h, struct cvb_idle *list, struct cvb_open *open, uint32_t key)
+CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, struct cvb_open *open, uint32_t key)
 {
     uint64_t number = cvb_load64_rlx(&list->groups), last = number + APPEND_TRIES;
     struct cvb_open *old = &h->open[number % CVB_OPEN_GROUPS];
@@ -150,13 +162,12 @@ static bool open_group(struct cvb_handle *h, struct cvb_idle *list, struct cvb_o
 }
 
 /* Lists a unit that will be IDLE next; false if there is no place. */
-static bool append(struct cvb_handle *h, uint32_t u, uint32_t key)
+static inline bool append(struct cvb_handle *h, struct cvb_idle *list, uint32_t u, uint32_t key)
 {
-    struct cvb_idle *list = list_of(h, h->seat);
     struct cvb_open *open = &h->open[key % CVB_OPEN_GROUPS];
     if ((open->key != key || !is_open(h, list, open)) && !open_group(h, list, open, key))
         return false;
-    uint64_t version = cvb_load64_rlx(&list->version) + 1;
+    const uint64_t version = cvb_load64_rlx(&list->version) + 1;
     struct cvb_idle_group *g = group_at(h, list, open->number);
     cvb_store64_rel(&g->entry[CVB_IDLE_ENTRIES - open->left], u | version << VERSION_SHIFT);
     cvb_store64_rel(&list->version, version); /* listed: whoever missed it here looks again */
@@ -168,100 +179,87 @@ static bool append(struct cvb_handle *h, uint32_t u, uint32_t key)
 }
 
 /* The unit listed last is IDLE: whoever looked at it before that looks again. */
-static void appended(struct cvb_handle *h)
+static inline void appended(struct cvb_idle *list)
 {
-    struct cvb_idle *list = list_of(h, h->seat);
     cvb_store64_rel(&list->version, cvb_load64_rlx(&list->version) + 1);
 }
 
-static void want_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_want *out)
+static inline void want_of(struct cvb_unit *unit, struct cvb_pair w, struct cvb_want *out)
 {
-    struct cvb_unit *unit = cvb_unit_at(h, u);
-    out->source = cvb_load16_rlx(&unit->source);
-    out->stage = cvb_hi_stage(w.hi);
-    out->count = cvb_mask_count(cvb_hi_mask(w.hi));
-    out->class = cvb_load16_rlx(&unit->class);
+    *out = (struct cvb_want){cvb_load16_rlx(&unit->source), cvb_hi_stage(w.hi), cvb_mask_count(cvb_hi_mask(w.hi)),
+                             cvb_load16_rlx(&unit->class)};
 }
 
 /* IDLE -> RES of this seat, from exactly *w, which becomes the new word. */
-static bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w)
+static inline bool claim(struct cvb_handle *h, struct cvb_unit *unit, struct cvb_pair *w)
 {
-    struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w->lo)),
-                            cvb_hi(cvb_hi_mask(w->hi), cvb_hi_stage(w->hi), h->seat, 0)};
-    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, mine))
+    struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w->lo)), cvb_hi_anew(w->hi, h->seat)};
+    if (!cvb_cas_pair(&unit->word, *w, mine))
         return false;
     *w = mine;
     return true;
 }
 
-/* Is u IDLE, and what would be wanted? */
-static bool fits(struct cvb_handle *h, uint32_t u, const struct cvb_want *want, struct cvb_pair *w)
+/* Is it IDLE, and of this kind? */
+static inline bool fits(struct cvb_unit *unit, uint64_t kind, struct cvb_pair *w)
 {
-    struct cvb_want has;
-    *w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-    if (cvb_lo_state(w->lo) != CVB_IDLE)
-        return false;
-    want_of(h, u, *w, &has);
-    return same_want(&has, want);
+    *w = cvb_load_pair(&unit->word);
+    return cvb_lo_state(w->lo) == CVB_IDLE && kind_of_unit(unit, w->hi) == kind;
 }
 
-/* Nobody sleeps until some of this is given back. */
-static bool quiet(struct cvb_handle *h, uint32_t source, uint32_t stage)
+/* The kind of unit that was acked is another one than the last; false if there is no such kind, in a corrupt segment.
+ */
+CVB_RARE static bool park_others(struct cvb_handle *h, struct cvb_unit *unit, struct cvb_pair w)
 {
-    uint32_t all = cvb_load32_acq(cvb_flag_at(h, cvb_flag_of_source(h, source))) |
-                   cvb_load32_acq(cvb_flag_at(h, cvb_flag_of_room(h, stage))) |
+    struct cvb_want has;
+    want_of(unit, w, &has);
+    if (has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages || !has.count)
+        return false;
+    h->parked =
+        (struct cvb_parked){kind_wanted(&has), cvb_idle_key(&has), cvb_flag_at(h, cvb_flag_of_source(h, has.source)),
+                            cvb_flag_at(h, cvb_flag_of_room(h, has.stage))};
+    return true;
+}
+
+/* Nobody sleeps until some of what was acked is given back. */
+static inline bool quiet(struct cvb_handle *h)
+{
+    uint32_t all = cvb_load32_acq(h->parked.room_of_source) | cvb_load32_acq(h->parked.room_of_stage) |
                    cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_MEMORY));
     return !(all & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY));
 }
 
-/* Ends the lease of a whole unit, whose word is w: IDLE if nobody is short of what it holds and there is a place to
- * list it; else FREE. */
+/* Ends the lease of a whole unit, whose word is w, as acked: IDLE if nobody is short of what it holds and there is a
+ * place to list it; else FREE. */
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    struct cvb_want has;
-    want_of(h, u, w, &has);
-    if (has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages)
+    struct cvb_idle *list = list_of(h, h->seat);
+    const uint32_t stage = cvb_hi_stage(w.hi);
+    if (kind_of_unit(unit, w.hi) != h->parked.kind && !park_others(h, unit, w))
         return CVB_ECORRUPT;
-    bool quick = has.stage != CVB_STAGE_DEAD_LETTER && (!h->noisy || quiet(h, has.source, has.stage));
-    if (quick && !same_want(&h->parked, &has)) {
-        h->parked = has;
-        h->parked_key = cvb_idle_key(&has);
-    }
-    if (!quick || !append(h, u, h->parked_key))
+    cvb_tally(h, stage, (uint16_t)h->parked.kind, CVB_N_ACKED, cvb_mask_count(cvb_hi_mask(w.hi)));
+    if (stage == CVB_STAGE_DEAD_LETTER || (h->noisy && !quiet(h)) || !append(h, list, u, h->parked.key))
         return cvb_give(h, u);
-    uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
+    const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
     cvb_store64_rlx(&unit->generation, next);
     struct cvb_pair idle = {cvb_lo_generation(CVB_IDLE, next), w.hi};
     cvb_store64_seq(&unit->word.lo, idle.lo);
-    appended(h);
+    appended(list);
     cvb_fence_after_cas(); /* a sleeper has seen it IDLE, or is seen */
-    h->noisy = !quiet(h, has.source, has.stage);
-    if (h->noisy && claim(h, u, &idle)) /* somebody waits for it */
+    h->noisy = !quiet(h);
+    if (h->noisy && claim(h, unit, &idle)) /* somebody waits for it */
         return cvb_give(h, u);
     return 0;
 }
 
-/* The first payloads of a unit that a put will use soon. */
-static void prefetch_payloads(struct cvb_handle *h, uint32_t u, unsigned count)
-{
-    unsigned n = cvb_payloads_ahead(count), room = cvb_unit_room(h, u);
-    for (unsigned i = 0; i < n && i < room; i++) {
-        char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, u, i)->cell), 0);
-        if (payload)
-            cvb_prefetch_write(payload);
-    }
-}
-
 static uint32_t left_of(const struct cvb_look *look) { return look->end - look->next; }
-
-static struct cvb_sight *sight(struct cvb_look *look, uint32_t number) { return &look->seen[number % CVB_LOOK_MOST]; }
 
 static void see(struct cvb_handle *h, struct cvb_look *look, uint64_t *at, uint64_t entry)
 {
     if (!entry || unit_of(entry) >= h->segment.geometry.unit_count)
         return;
-    *sight(look, look->end++) = (struct cvb_sight){at, entry};
+    look->seen[look->end++] = (struct cvb_sight){at, entry};
     cvb_prefetch_write(cvb_unit_at(h, unit_of(entry)));
 }
 
@@ -278,7 +276,7 @@ static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look
         return;
     if (end - number > LOOK_GROUPS)
         end = number + LOOK_GROUPS;
-    for (; number < end && left_of(look) + CVB_IDLE_ENTRIES <= CVB_LOOK_MOST; number++) {
+    for (; number < end && look->end + CVB_IDLE_ENTRIES <= CVB_LOOK_MOST; number++) {
         struct cvb_idle_group *g = group_at(h, list, number);
         uint64_t header = cvb_load64_acq(&g->header);
         bool mine = (header & KEY_MASK) == look->key, open = !(header & HEADER_CLOSED);
@@ -290,11 +288,12 @@ static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look
     look->from[seat] = number;
 }
 
-/* The list that has served last, then some of the others. */
-static void look_around(struct cvb_handle *h, struct cvb_look *look, enum cvb_effort effort)
+/* When nothing is left: the list that has served last, then some of the others. */
+CVB_RARE static void look_around(struct cvb_handle *h, struct cvb_look *look, enum cvb_effort effort)
 {
-    uint32_t seats = h->segment.settings.max_handles, before = look->end;
-    for (uint32_t i = 0, looked = 0; i <= seats && looked < LOOK_LISTS && look->end == before; i++) {
+    uint32_t seats = h->segment.settings.max_handles;
+    look->next = look->end = 0;
+    for (uint32_t i = 0, looked = 0; i <= seats && looked < LOOK_LISTS && !look->end; i++) {
         uint32_t seat = i ? look->turn : look->donor;
         if (i && ++look->turn >= seats)
             look->turn = 0;
@@ -302,25 +301,24 @@ static void look_around(struct cvb_handle *h, struct cvb_look *look, enum cvb_ef
             continue;
         looked++;
         look_into(h, seat, look, effort);
-        if (look->end != before)
+        if (look->end)
             look->donor = seat;
     }
-    if (look->end == before && !(++look->fruitless % LOOK_AGAIN)) /* what was just being listed when we came by */
+    if (!look->end && !(++look->fruitless % LOOK_AGAIN)) /* what was just being listed when we came by */
         memset(look->from, 0, seats * sizeof *look->from);
 }
 
-static struct cvb_look *look_of(struct cvb_handle *h, const struct cvb_want *want)
+/* Another kind of put than the last one. */
+CVB_RARE static struct cvb_look *look_anew(struct cvb_handle *h, struct cvb_want want)
 {
-    if (h->looked && same_want(&h->looked->want, want))
-        return h->looked;
-    uint32_t key = cvb_idle_key(want), a_group = CVB_IDLE_ENTRIES * want->count;
+    uint32_t key = cvb_idle_key(&want), a_group = CVB_IDLE_ENTRIES * want.count;
     uint32_t few = h->segment.settings.max_per_source / (LOOK_PART * a_group);
     struct cvb_look *look = h->looked = &h->look[key % CVB_LOOKS];
-    if (!same_want(&look->want, want)) {
-        look->want = *want;
+    if (look->kind != kind_wanted(&want)) {
+        look->kind = kind_wanted(&want);
         look->key = key;
         look->least = few < LOOK_FEW ? 0 : few < CVB_LOOK_LEAST ? few : CVB_LOOK_LEAST;
-        look->next = look->end;
+        look->next = look->end = 0;
         memset(look->from, 0, h->segment.settings.max_handles * sizeof *look->from);
     }
     return look;
@@ -330,18 +328,21 @@ static struct cvb_look *look_of(struct cvb_handle *h, const struct cvb_want *wan
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
                     struct cvb_pair *w)
 {
-    struct cvb_look *look = look_of(h, want);
+    const uint64_t kind = kind_wanted(want);
+    struct cvb_look *look = h->looked && h->looked->kind == kind ? h->looked : look_anew(h, *want);
     if (!left_of(look))
         look_around(h, look, effort);
     while (left_of(look)) {
-        const struct cvb_sight s = *sight(look, look->next++);
-        uint32_t u = unit_of(s.entry);
+        const struct cvb_sight *s = &look->seen[look->next++];
+        const uint32_t u = unit_of(s->entry);
+        struct cvb_pair word;
         if (left_of(look) >= AHEAD)
-            prefetch_payloads(h, unit_of(sight(look, look->next + AHEAD - 1)->entry), want->count);
-        if (!fits(h, u, want, w) || !claim(h, u, w))
+            cvb_prefetch_payloads(h, unit_of(s[AHEAD].entry), want->count);
+        if (!fits(cvb_unit_at(h, u), kind, &word) || !claim(h, cvb_unit_at(h, u), &word))
             continue;
-        cvb_cas64(s.at, s.entry, 0);
+        cvb_cas64(s->at, s->entry, 0);
         *unit = u;
+        *w = word;
         return true;
     }
     return false;
@@ -351,7 +352,7 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
 uint32_t cvb_idle_next(struct cvb_handle *h)
 {
     struct cvb_look *look = h->looked;
-    return look && left_of(look) ? unit_of(sight(look, look->next)->entry) : CVB_NO_UNIT;
+    return look && left_of(look) ? unit_of(look->seen[look->next].entry) : CVB_NO_UNIT;
 }
 
 static bool holds(struct cvb_handle *h, const struct cvb_want *has, int refusal, const struct cvb_want *want)
@@ -393,7 +394,7 @@ static bool waits(struct cvb_handle *h, uint64_t entry, struct cvb_pair *w, stru
     if (!entry || u >= h->segment.geometry.unit_count)
         return false;
     *w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-    want_of(h, u, *w, has);
+    want_of(cvb_unit_at(h, u), *w, has);
     return cvb_lo_state(w->lo) == CVB_IDLE;
 }
 
@@ -411,7 +412,8 @@ static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, int re
         bool helps = holds(h, &has, refusal, want);
         if (!helps && (!all || same_want(&has, want)))
             continue;
-        if (!claim(h, unit_of(entry), &w)) { /* somebody has it, and may be about to give it back: look again */
+        if (!claim(h, cvb_unit_at(h, unit_of(entry)),
+                   &w)) { /* somebody has it, and may be about to give it back: look again */
             h->refusal.refusal = 0;
             continue;
         }

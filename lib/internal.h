@@ -146,11 +146,12 @@ uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n);
 int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done);
 /* ring.c */
 int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);
+int cvb_enqueue_own(struct cvb_handle *h, uint32_t unit, struct cvb_pair reserved, unsigned stage);
 int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);
 uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position);
 void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes);
 int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage);
-int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, bool split, uint32_t *unit,
+int cvb_lease_next(struct cvb_handle *h, uint32_t stage, size_t want, bool split, uint32_t *unit,
                    struct cvb_pair *word);
 
 #endif

@@ -132,6 +132,17 @@ static inline void write_record(struct cvb_member *m, char *payload, const struc
     copy(payload, r->payload, length);
 }
 
+/* A record into the first member of a unit. */
+static inline int write_first(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
+{
+    struct cvb_member *m = cvb_members_of(h, u);
+    char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), r->length);
+    if (!payload)
+        return CVB_ECORRUPT;
+    write_record(m, payload, r);
+    return 0;
+}
+
 /* One record into each of the members; how many went in before something was not as it is in a train, whose cells are
  * all of the class found last. Meanwhile the places for the next train, of unit `next`, come near. */
 CVB_RARE static unsigned write_train(struct cvb_handle *h, struct cvb_member *m, unsigned n, const struct cvb_record *r,
@@ -243,53 +254,65 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
 int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
                struct cvb_pair *w)
 {
-    struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
+    const struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
     cvb_stay_near(h, stage, (uint64_t)n * r->length);
-    int error = cvb_claim_idle(h, &want, CVB_LOOK_FAR, u, w) ? 0 : obtain_new(h, &want, r, u, w);
-    if (!error && (!cvb_hi_mask(w->hi) || cvb_mask_count(cvb_hi_mask(w->hi)) > n))
+    if (!cvb_claim_idle(h, &want, CVB_LOOK_FAR, u, w)) {
+        const struct cvb_want copy = want; /* copies, so that the usual case keeps all of these in registers */
+        uint32_t unit;
+        struct cvb_pair word;
+        int error = obtain_new(h, &copy, r, &unit, &word);
+        if (error)
+            return error;
+        *u = unit;
+        *w = word;
+    }
+    if (!cvb_hi_mask(w->hi) || cvb_mask_count(cvb_hi_mask(w->hi)) > n)
         return CVB_ECORRUPT; /* the caller has so many records */
-    if (!error)
-        cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
-    return error;
+    cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
+    return 0;
 }
 
 /* Puts up to n records of one kind as one unit; returns how many. */
-CVB_FLAT static int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
+static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
 {
-    uint32_t u = CVB_NO_UNIT;
+    uint32_t u;
     struct cvb_pair w;
     int error = cvb_obtain(h, stage, r, n, &u, &w);
     if (error)
         return error;
-    n = cvb_mask_count(cvb_hi_mask(w.hi));
+    const uint32_t mask = cvb_hi_mask(w.hi), source = r->source;
+    n = cvb_mask_count(mask);
     cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, cvb_now_ns());
-    error = cvb_write_records(h, u, cvb_hi_mask(w.hi), r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
+    error = mask == 1 ? write_first(h, u, r)
+                      : cvb_write_records(h, u, mask, r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
     if (!error)
-        error = cvb_enqueue(h, u, w, stage, 0);
+        error = cvb_enqueue_own(h, u, w, stage);
     if (error)
         return CVB_ECORRUPT;
-    cvb_tally(h, stage, r->source, CVB_N_ACCEPTED, n);
+    cvb_tally(h, stage, source, CVB_N_ACCEPTED, n);
     return (int)n;
 }
 
-int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records, size_t count,
-                               int *why)
+CVB_FLAT static int put_next(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, size_t count)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_record_check(h, r);
+    return error ? error : put_run(h, stage, r, run_length(h, r, count));
+}
+
+/* Puts what is left after the first put, which returned `put`. */
+CVB_RARE static int put_others(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records, size_t count,
+                               int put, int *why)
+{
     size_t done = 0;
-    if (!error && (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER))
-        error = CVB_EUNKNOWN;
-    if (error || (count && !records) || count > INT32_MAX)
-        return error ? error : CVB_EINVAL;
-    cvb_recover_when_due(h);
-    while (done < count && !error) {
-        error = cvb_record_check(h, &records[done]);
-        unsigned n = error ? 0 : run_length(h, &records[done], count - done);
-        int put = error ? error : put_run(h, stage, &records[done], n);
+    int error = 0;
+    for (;;) {
         error = put < 0 ? put : 0;
         if (cvb_is_refusal(error) && cvb_recover_at_times(h))
             error = 0; /* what the dead had reserved is free now */
         done += put < 0 ? 0 : (unsigned)put;
+        if (done == count || error)
+            break;
+        put = put_next(h, stage, &records[done], count - done);
     }
     if (cvb_is_refusal(error))
         cvb_tally_refusal(h, stage, records[done].source, error);
@@ -297,6 +320,33 @@ int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struc
         *why = error;
     h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, records[done].length) : CVB_NO_CLASS;
     return error == CVB_ECORRUPT ? error : (int)done;
+}
+
+/* One record, without a loop. */
+CVB_FLAT static inline int put_one(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r)
+{
+    int error = cvb_record_check(h, r);
+    return error ? error : put_run(h, stage, r, 1);
+}
+
+CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records,
+                                        size_t count, int *why)
+{
+    int error = cvb_handle_check(h);
+    if (error)
+        return error;
+    if (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER)
+        return CVB_EUNKNOWN;
+    if ((!records && count) || count > INT32_MAX)
+        return CVB_EINVAL;
+    cvb_recover_when_due(h);
+    int put = count == 1 ? put_one(h, stage, records) : 0;
+    if (put != 1)
+        return put_others(h, stage, records, count, put, why);
+    h->refused_class = CVB_NO_CLASS;
+    if (why)
+        *why = 0;
+    return 1;
 }
 
 int cvb_buffer_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *record)

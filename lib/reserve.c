@@ -73,7 +73,7 @@ static int publish_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     if (source >= h->segment.settings.max_sources || stage >= h->segment.settings.max_stages)
         return CVB_ECORRUPT;
     cvb_store64_rlx(&unit->buffered_at_ns, cvb_now_ns());
-    int error = cvb_enqueue(h, u, w, stage, 0);
+    int error = cvb_enqueue_own(h, u, w, stage);
     if (!error)
         cvb_tally(h, stage, source, CVB_N_ACCEPTED, cvb_mask_count(cvb_hi_mask(w.hi)));
     return error ? CVB_ECORRUPT : 0;

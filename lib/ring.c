@@ -18,6 +18,13 @@ static void raise_hint(uint64_t *hint, uint64_t position, bool now)
         cvb_cas64(hint, seen, position);
 }
 
+/* A hint only grows: until the position that is returned it will not be due. */
+CVB_RARE static uint64_t raise_when_due(uint64_t *hint, uint64_t position)
+{
+    raise_hint(hint, position, false);
+    return cvb_load64_rlx(hint) + CVB_HINT_PERIOD;
+}
+
 static void follow(uint64_t *own, uint64_t *hint)
 {
     uint64_t seen = cvb_load64_acq(hint);
@@ -33,12 +40,13 @@ static bool far_ahead(const struct cvb_ends *e, uint64_t bytes)
 
 /* Before a put of so many bytes: the consumers may come nearer. As long as they do, a queue of large records stays as
  * long as the second-level cache is large, where both sides are half as fast again. No rest while the queue becomes
- * shorter by itself. What is queued is taken to be as large as the smaller one of the handle's last two puts. */
-void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
+ * shorter by itself. What is queued is taken to be as large as the smaller one of the last two puts that were looked
+ * at. */
+CVB_RARE static void stay_near(struct cvb_ends *e, uint64_t bytes)
 {
-    struct cvb_ends *e = &h->ends[stage];
     uint64_t less = bytes < e->bytes ? bytes : e->bytes;
     e->bytes = bytes;
+    e->near_due = e->tail + CVB_HINT_PERIOD;
     if (!far_ahead(e, less))
         return;
     follow(&e->head, &e->hint->head);
@@ -52,10 +60,18 @@ void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
     }
 }
 
+/* Not at each put, unless it is a long one. */
+void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
+{
+    struct cvb_ends *e = &h->ends[stage];
+    if (e->tail >= e->near_due || bytes >= COARSE_BYTES)
+        stay_near(e, bytes);
+}
+
 /* A position whose slot shows the former lap, at or after the handle's own tail, and what the slot shows. CVB_ESETTLED:
  * the ring is full of QUEUED units, which for a unit that holds its credit means that somebody else has entered it
  * meanwhile (A4). */
-static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position, uint64_t *former)
+CVB_RARE static int choose_behind(struct cvb_handle *h, uint32_t stage, uint64_t *position, uint64_t *former)
 {
     struct cvb_ends *e = &h->ends[stage];
     uint32_t bits = e->bits;
@@ -88,6 +104,28 @@ static int choose(struct cvb_handle *h, uint32_t stage, uint64_t *position, uint
     }
 }
 
+/* Where a unit will be entered: the slot, and what it shows. */
+struct place {
+    uint64_t position, former, *slot;
+};
+
+/* The same, and what is usual first: the slot at the tail shows the former lap, whose unit is gone as far as is known.
+ */
+static inline int choose(struct cvb_handle *h, const struct cvb_ends *e, uint32_t stage, struct place *to)
+{
+    const uint64_t tail = e->tail, mask = e->mask;
+    uint64_t *slot = &e->ring[tail & mask], position, former;
+    const uint64_t shown = cvb_load64_acq(slot);
+    if (slot_unit_of_lap(shown, tail >> e->bits) >> UNIT_BITS == 0 && tail - e->head <= mask) {
+        *to = (struct place){tail, shown, slot};
+        return 0;
+    }
+    int error = choose_behind(h, stage, &position, &former);
+    if (!error)
+        *to = (struct place){position, former, &e->ring[position & mask]};
+    return error;
+}
+
 /* False: it is not QUEUED in this stage any more. */
 static bool read_queued(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pair *w)
 {
@@ -95,13 +133,13 @@ static bool read_queued(struct cvb_handle *h, uint32_t u, uint32_t stage, struct
     return cvb_lo_state(w->lo) == CVB_QUEUED && cvb_hi_stage(w->hi) == stage;
 }
 
-static void published(struct cvb_handle *h, uint32_t stage, uint64_t position)
+static inline void published(struct cvb_handle *h, struct cvb_ends *e, uint32_t stage, uint64_t position)
 {
-    struct cvb_ends *e = &h->ends[stage];
     if (e->tail <= position)
         e->tail = position + 1;
     cvb_prefetch_write(&e->ring[(position + SLOTS_AHEAD) & e->mask]);
-    raise_hint(&e->hint->tail, position + 1, false);
+    if (position + 1 >= e->tail_due)
+        e->tail_due = raise_when_due(&e->hint->tail, position + 1);
     cvb_flag_wake(h, cvb_flag_of_data(stage));
 }
 
@@ -109,18 +147,18 @@ static void published(struct cvb_handle *h, uint32_t stage, uint64_t position)
 static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pair *w, int *error)
 {
     struct cvb_pair seen = *w;
-    uint64_t next, former;
+    struct place to;
     *error = 0;
     if (!read_queued(h, u, stage, w))
         return false;
     if (!cvb_pair_equal(*w, seen))
         return true; /* somebody has moved it: is it in there? */
-    *error = choose(h, stage, &next, &former);
+    *error = choose(h, &h->ends[stage], stage, &to);
     if (*error == CVB_ESETTLED)
         return true; /* the ring is full, so it must have moved meanwhile: A4 */
     if (*error)
         return false;
-    struct cvb_pair bumped = {cvb_lo_position(CVB_QUEUED, next), w->hi};
+    struct cvb_pair bumped = {cvb_lo_position(CVB_QUEUED, to.position), w->hi};
     if (cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, bumped))
         *w = bumped;
     return true;
@@ -130,15 +168,17 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
  * it was seen in its slot, or not QUEUED any more. */
 CVB_RARE int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
 {
-    uint32_t stage = cvb_hi_stage(seen.hi), bits = h->ends[stage].bits;
-    uint64_t *ring = h->ends[stage].ring, index = h->ends[stage].mask;
+    const uint32_t stage = cvb_hi_stage(seen.hi);
+    struct cvb_ends *e = &h->ends[stage];
+    const uint32_t bits = e->bits;
+    uint64_t *ring = e->ring, index = e->mask;
     for (unsigned full = 0; full < CVB_FULL_TURNS;) {
         uint64_t p = cvb_lo_number(seen.lo), slot = cvb_load64_acq(&ring[p & index]);
         uint64_t mine = slot_of((p >> bits) + 1, u);
         int64_t ahead = lap_ahead(slot, p, bits);
         int error = 0;
         if (slot == mine || (ahead == -1 && cvb_cas64(&ring[p & index], slot, mine))) {
-            published(h, stage, p);
+            published(h, e, stage, p);
             return 0;
         }
         if (ahead < -1)
@@ -150,26 +190,43 @@ CVB_RARE int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pai
     return CVB_ECORRUPT; /* full for a unit that holds its credit, again and again */
 }
 
+/* Unit u, QUEUED as its word says, gets into the slot that was chosen. */
+static inline int fill_slot(struct cvb_handle *h, struct cvb_ends *e, uint32_t u, struct cvb_pair queued,
+                            const struct place *to)
+{
+    if (!cvb_cas64(to->slot, to->former, slot_after(to->former, u)))
+        return cvb_publish_helped(h, u, queued);
+    published(h, e, cvb_hi_stage(queued.hi), to->position);
+    return 0;
+}
+
 /* Unit u, whose word is from (RES or LEASED), becomes QUEUED in stage and is published. CVB_ESETTLED: its word was not
  * from. */
-int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, unsigned retry)
+CVB_RARE int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, unsigned retry)
 {
-    uint64_t position, former, *ring = h->ends[stage].ring;
-    uint32_t bits = h->ends[stage].bits;
-    int error = choose(h, stage, &position, &former);
+    struct cvb_ends *e = &h->ends[stage];
+    struct place to;
+    int error = choose(h, e, stage, &to);
     if (error)
         return error;
-    struct cvb_pair queued = {cvb_lo_position(CVB_QUEUED, position),
+    struct cvb_pair queued = {cvb_lo_position(CVB_QUEUED, to.position),
                               cvb_hi(cvb_hi_mask(from.hi), stage, cvb_hi_seat(from.hi), retry)};
-    bool mine = cvb_lo_state(from.lo) == CVB_RES && cvb_hi_seat(from.hi) == h->seat;
-    if (mine && queued.hi == from.hi)
-        cvb_store64_rel(&cvb_unit_at(h, u)->word.lo, queued.lo); /* nobody else may change it */
-    else if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, from, queued))
+    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, from, queued))
         return CVB_ESETTLED;
-    if (!cvb_cas64(&ring[position & h->ends[stage].mask], former, slot_of((position >> bits) + 1, u)))
-        return cvb_publish_helped(h, u, queued);
-    published(h, stage, position);
-    return 0;
+    return fill_slot(h, e, u, queued, &to);
+}
+
+/* The same for a unit that this seat has reserved for the stage: nobody else may change its word. */
+int cvb_enqueue_own(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage)
+{
+    struct cvb_ends *e = &h->ends[stage];
+    struct place to;
+    int error = choose(h, e, stage, &to);
+    if (error)
+        return error;
+    struct cvb_pair queued = {cvb_lo_position(CVB_QUEUED, to.position), from.hi};
+    cvb_store64_rel(&cvb_unit_at(h, u)->word.lo, queued.lo);
+    return fill_slot(h, e, u, queued, &to);
 }
 
 /* A line of the ring. What a consumer reads ahead of the head it must not read where a producer is at work: each look
@@ -180,14 +237,19 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
 #define AHEAD_PAYLOADS 4u             /* units */
 #define LONG_TRAIN 16u                /* records */
 #define STREAM_UNITS (2 * LINE_SLOTS) /* without an empty place between them */
+#define STREAM_GAP 63u                /* units: Zen 4 was seen to fetch 42 lines ahead of a reader */
+
+static inline uint32_t unit_at(const struct cvb_handle *h, const struct cvb_ends *e, uint64_t position)
+{
+    uint64_t slot = cvb_load64_rlx(&e->ring[position & e->mask]);
+    uint64_t unit = slot_unit_of_lap(slot, (position >> e->bits) + 1);
+    return unit < h->segment.geometry.unit_count ? (uint32_t)unit : CVB_NO_UNIT;
+}
 
 /* The unit at the position, if it is there already; CVB_NO_UNIT. */
 uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
-    uint32_t bits = h->ends[stage].bits;
-    uint64_t slot = cvb_load64_rlx(&h->ends[stage].ring[position & h->ends[stage].mask]);
-    bool there = lap_ahead(slot, position, bits) == 0 && slot_unit(slot) < h->segment.geometry.unit_count;
-    return there ? slot_unit(slot) : CVB_NO_UNIT;
+    return unit_at(h, &h->ends[stage], position);
 }
 
 static void prefetch_unit(struct cvb_handle *h, uint32_t unit)
@@ -196,111 +258,120 @@ static void prefetch_unit(struct cvb_handle *h, uint32_t unit)
         cvb_prefetch_write(cvb_unit_at(h, unit));
 }
 
-/* The first payloads of a unit of so many records. */
-static void prefetch_payloads_of(struct cvb_handle *h, uint32_t unit, unsigned records)
+/* In a stream the consumer keeps so far behind the tail that the processor's own prefetchers, which run ahead of it, do
+ * not take the lines that the producers will write next: else it rests. Not where units come one by one, each of which
+ * is taken at once. */
+static void keep_behind(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
 {
-    unsigned n = unit == CVB_NO_UNIT ? 0 : cvb_payloads_ahead(records), room = n ? cvb_unit_room(h, unit) : 0;
-    for (unsigned i = 0; i < n && i < room; i++) {
-        char *payload = cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, unit, i)->cell), 0);
-        if (payload)
-            __builtin_prefetch(payload);
-    }
+    uint64_t gap = records > LONG_TRAIN ? LINE_SLOTS : e->mask / 4 < STREAM_GAP ? e->mask / 4 : STREAM_GAP;
+    if (unit_at(h, e, position + gap) != CVB_NO_UNIT)
+        return;
+    if ((position < e->stream && records <= LONG_TRAIN) || !cvb_rest(&e->rest))
+        return;
+    cvb_rested(&e->rest, unit_at(h, e, position + gap) != CVB_NO_UNIT);
 }
 
-/* Is the line after this one full, or begun if the units are long? In a stream the consumer rests when it has caught
- * up; not where short ones come one by one, each of which is taken at once. */
-static bool next_line_full(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
+/* The units of the next line's slots, if it is full; once a line. Of long trains only the next unit: their own payloads
+ * keep the core busy. */
+CVB_RARE static void prefetch_units(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
 {
-    struct cvb_ends *e = &h->ends[stage];
-    uint64_t last = position + (records > LONG_TRAIN ? LINE_SLOTS : 2 * LINE_SLOTS - 1);
-    if (cvb_unit_ahead(h, stage, last) != CVB_NO_UNIT)
-        return true;
-    if ((position < e->stream && records <= LONG_TRAIN) || !cvb_rest(&e->rest))
-        return false;
-    bool full = cvb_unit_ahead(h, stage, last) != CVB_NO_UNIT;
-    cvb_rested(&e->rest, full);
-    return full;
+    const uint64_t next = position + LINE_SLOTS;
+    if (position % LINE_SLOTS == 0)
+        keep_behind(h, e, position, records);
+    if (records > LONG_TRAIN) {
+        prefetch_unit(h, unit_at(h, e, position + 1));
+    } else if (unit_at(h, e, next + LINE_SLOTS - 1) != CVB_NO_UNIT) {
+        e->full = next + LINE_SLOTS;
+        for (unsigned i = 0; i < LINE_SLOTS; i++)
+            prefetch_unit(h, unit_at(h, e, next + i));
+    }
 }
 
 /* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.
- * Of long trains only the next unit: their own payloads keep the core busy. */
-static void prefetch_after(struct cvb_handle *h, uint32_t stage, uint64_t position, unsigned records)
+ */
+static inline void prefetch_after(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
 {
-    struct cvb_ends *e = &h->ends[stage];
-    uint64_t next = position + LINE_SLOTS, near = position + AHEAD_PAYLOADS;
-    bool full = position % LINE_SLOTS == 0 && next_line_full(h, stage, position, records);
-    if (records > LONG_TRAIN) {
-        prefetch_unit(h, cvb_unit_ahead(h, stage, position + 1));
-        return;
-    }
-    if (full) {
-        e->full = next + LINE_SLOTS;
-        for (unsigned i = 0; i < LINE_SLOTS; i++)
-            prefetch_unit(h, cvb_unit_ahead(h, stage, next + i));
-    }
-    if (near < e->full)
-        prefetch_payloads_of(h, cvb_unit_ahead(h, stage, near), records);
+    const uint64_t near = position + AHEAD_PAYLOADS;
+    if (records > LONG_TRAIN || position % LINE_SLOTS == 0)
+        prefetch_units(h, e, position, records);
+    if (near < e->full && records <= LONG_TRAIN)
+        cvb_prefetch_payloads(h, unit_at(h, e, near), records);
 }
 
-CVB_RARE static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit,
-                               struct cvb_pair *word)
+/* The first `want` records of a unit that is QUEUED, as *w says, become one of its own. */
+CVB_RARE static int lease_part(struct cvb_handle *h, uint32_t *u, struct cvb_pair *w, unsigned want)
 {
-    int error = cvb_split_queued(h, u, w, want, unit);
-    if (!error)
-        *word = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
-    if (!error && cvb_mask_count(cvb_hi_mask(word->hi)) > want)
-        return CVB_ECORRUPT; /* the caller has room for so many */
-    return error;
+    uint32_t unit;
+    int error = cvb_split_queued(h, *u, *w, want, &unit);
+    if (error)
+        return error;
+    *u = unit;
+    *w = cvb_load_pair(&cvb_unit_at(h, unit)->word);
+    return cvb_mask_count(cvb_hi_mask(w->hi)) > want ? CVB_ECORRUPT : 0; /* the caller has room for so many */
 }
 
-static int lease(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, bool split, uint32_t *unit,
-                 struct cvb_pair *word)
+/* QUEUED, as w says, -> LEASED by this seat. */
+static inline int lease_whole(struct cvb_handle *h, struct cvb_ends *e, uint32_t u, struct cvb_pair *w)
 {
-    if (cvb_mask_count(cvb_hi_mask(w.hi)) > want)
-        return split ? lease_part(h, u, w, want, unit, word) : CVB_ETOOLONG;
-    cvb_help_split(h, u, w);
-    struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w.lo)),
-                              cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, cvb_hi_retry(w.hi))};
-    uint64_t position = cvb_lo_number(w.lo);
-    uint32_t stage = cvb_hi_stage(w.hi), records = cvb_mask_count(cvb_hi_mask(w.hi));
-    prefetch_after(h, stage, position, records);
-    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased))
+    const uint64_t next = cvb_lo_number(w->lo) + 1;
+    const uint32_t records = cvb_mask_count(cvb_hi_mask(w->hi));
+    if (w->hi & CVB_HI_SPLIT)
+        cvb_help_split(h, u, *w);
+    struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w->lo)), cvb_hi_by(w->hi, h->seat)};
+    prefetch_after(h, e, next - 1, records);
+    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))
         return CVB_ESETTLED;
-    *unit = u;
-    *word = leased;
-    h->ends[stage].head = position + 1;
-    raise_hint(&h->ends[stage].hint->head, position + 1, records * h->cells.stride >= COARSE_BYTES);
+    *w = leased;
+    e->head = next;
+    if (records * h->cells.stride >= COARSE_BYTES)
+        raise_hint(&e->hint->head, next, true);
+    else if (next >= e->head_due)
+        e->head_due = raise_when_due(&e->hint->head, next);
     return 0;
 }
 
-/* The first unit that is QUEUED at its place, head on. 1: found, 0: the stage is empty. */
-static int find_head(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struct cvb_pair *word)
+/* The slot at the handle's head shows another lap. 1: its unit is gone, or was; 0: the stage is empty. */
+CVB_RARE static int other_lap(struct cvb_ends *e, uint64_t slot)
 {
-    struct cvb_ends *e = &h->ends[stage];
-    uint32_t bits = e->bits;
-    uint64_t size = e->mask + 1, *ring = e->ring, *head = &e->head, *hint = &e->hint->head;
+    int64_t ahead = lap_ahead(slot, e->head, e->bits);
+    if (ahead < 0) {
+        raise_hint(&e->hint->head, e->head, true);
+        e->stream = e->head + STREAM_UNITS;
+        return 0;
+    }
+    if (ahead == 0)
+        return CVB_ECORRUPT; /* there is no such unit */
+    e->head += ((uint64_t)(ahead - 1) << e->bits) + 1;
+    return 1;
+}
+
+/* Somebody has taken the unit at the handle's head. */
+CVB_RARE static void pass(struct cvb_ends *e, unsigned passed)
+{
+    e->head++;
+    raise_hint(&e->hint->head, e->head, false);
+    if (passed == PASSED_MANY)
+        follow(&e->head, &e->hint->head);
+}
+
+/* The first unit that is QUEUED at its place, head on. 1: found, 0: the stage is empty. */
+static inline int find_head(struct cvb_handle *h, struct cvb_ends *e, uint32_t stage, uint32_t *unit,
+                            struct cvb_pair *word)
+{
     for (unsigned passed = 1;; passed++) {
-        uint64_t slot = cvb_load64_acq(&ring[*head & (size - 1)]);
-        int64_t ahead = lap_ahead(slot, *head, bits);
-        if (ahead < 0) {
-            raise_hint(hint, *head, true);
-            e->stream = *head + STREAM_UNITS;
-            return 0;
-        }
-        if (ahead > 0) {
-            *head += ((uint64_t)(ahead - 1) << bits) + 1;
+        const uint64_t head = e->head, slot = cvb_load64_acq(&e->ring[head & e->mask]);
+        const uint64_t u = slot_unit_of_lap(slot, (head >> e->bits) + 1);
+        if (u >= h->segment.geometry.unit_count) {
+            int more = other_lap(e, slot);
+            if (more <= 0)
+                return more;
             continue;
         }
-        *unit = slot_unit(slot);
-        if (*unit >= h->segment.geometry.unit_count)
-            return CVB_ECORRUPT;
+        *unit = (uint32_t)u;
         *word = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
-        if (word->lo == cvb_lo_position(CVB_QUEUED, *head) && cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))
+        if (word->lo == cvb_lo_position(CVB_QUEUED, head) && cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))
             return 1;
-        ++*head;
-        raise_hint(hint, *head, false);
-        if (passed == PASSED_MANY)
-            follow(head, hint);
+        pass(e, passed);
     }
 }
 
@@ -308,22 +379,25 @@ int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
 {
     uint32_t unit;
     struct cvb_pair word;
-    return find_head(h, stage, &unit, &word);
+    return find_head(h, &h->ends[stage], stage, &unit, &word);
 }
 
 /* Leases the unit at the head, or its first `want` records if it may be split. 1: done, 0: nothing to lease. */
-int cvb_lease_next(struct cvb_handle *h, uint32_t stage, unsigned want, bool split, uint32_t *unit,
-                   struct cvb_pair *word)
+int cvb_lease_next(struct cvb_handle *h, uint32_t stage, size_t want, bool split, uint32_t *unit, struct cvb_pair *word)
 {
+    struct cvb_ends *e = &h->ends[stage];
     for (;;) {
         uint32_t u;
         struct cvb_pair w;
-        int found = find_head(h, stage, &u, &w);
+        int found = find_head(h, e, stage, &u, &w);
         if (found <= 0)
             return found;
-        int error = lease(h, u, w, want, split, unit, word);
-        if (error == CVB_ETOOLONG)
+        bool whole = cvb_mask_count(cvb_hi_mask(w.hi)) <= want;
+        if (!whole && !split)
             return 0;
+        int error = whole ? lease_whole(h, e, u, &w) : lease_part(h, &u, &w, (unsigned)want);
+        *unit = u;
+        *word = w;
         if (error != CVB_ESETTLED)
             return error ? error : 1;
     }

@@ -151,12 +151,9 @@ static void own_payload(struct cvb_handle *h, uint32_t u, uint32_t mask)
         cvb_own_line(payload + at);
 }
 
-static int ack_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+static inline int ack_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
     const uint32_t mask = cvb_hi_mask(w.hi);
-    int error = tally_unit(h, u, w, CVB_N_ACKED);
-    if (error)
-        return error;
     /* The class that was looked at last is most likely this one: a hint, which spares short payloads the look. */
     if (h->cells.stride > CVB_LINE && mask && !(mask & (mask - 1)))
         own_payload(h, u, mask);
@@ -219,6 +216,16 @@ static unsigned whole_at(struct cvb_handle *h, const struct cvb_places *p, size_
     return few_whole(p, i, n, mask) ? n : 0;
 }
 
+/* Is the place that of a unit's only record? *w is then the unit's word. */
+static inline bool one_record(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state, struct cvb_pair *w)
+{
+    if (p->handle != h->serial || p->unit >= h->segment.geometry.unit_count || p->member >= CVB_UNIT_MEMBERS)
+        return false;
+    *w = cvb_load_pair(&cvb_unit_at(h, p->unit)->word);
+    return w->lo == p->number && cvb_lo_state(w->lo) == state &&
+           cvb_hi_anew(w->hi, cvb_hi_seat(w->hi)) == cvb_hi(1u << p->member, p->stage, h->seat, 0);
+}
+
 /* Are the places just those of one unit? The usual case. *w is then the unit's word. */
 static inline bool one_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *w)
 {
@@ -271,11 +278,19 @@ static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
     return error;
 }
 
-CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
+CVB_RARE CVB_FLAT static int ack_many(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
-    struct cvb_places p = places_of(leases, count);
+    const struct cvb_places p = places_of(leases, count);
     struct cvb_pair w;
     return one_whole(h, &p, &w) ? ack_word(h, p.first->unit, w) : ack_units(h, leases, count);
+}
+
+CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
+{
+    struct cvb_pair w;
+    if (count == 1 && leases && !cvb_handle_check(h) && one_record(h, &leases->place, CVB_LEASED, &w))
+        return ack_word(h, leases->place.unit, w);
+    return ack_many(h, leases, count);
 }
 
 int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)

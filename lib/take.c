@@ -108,65 +108,101 @@ CVB_RARE static unsigned hand_out_long(struct cvb_handle *h, uint32_t u, struct 
 }
 
 /* One lease for each member of a unit that this seat has leased, whose word is w. */
-static int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
+CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
     uint32_t mask = cvb_hi_mask(w.hi);
     struct cvb_lease lease;
     unsigned done = 0;
-    if (!cvb_has_room(h, u, mask))
+    if (!cvb_has_room(h, u, mask) || !lease_of(h, u, w, &lease))
         return CVB_ECORRUPT;
     if (cvb_is_train(mask)) {
         done = hand_out_long(h, u, w, out);
         mask = cvb_mask_after(mask, done);
     }
-    if (!mask)
-        return (int)done;
-    if (!lease_of(h, u, w, &lease))
-        return CVB_ECORRUPT;
     int few = hand_out_few(h, cvb_members_of(h, u), mask, lease, out + done);
-    return few < 0 ? few : (int)done + few;
+    if (few < 0)
+        return few;
+    cvb_tally(h, lease.stage, lease.source, CVB_N_DELIVERED, done + (unsigned)few);
+    return (int)done + few;
 }
 
-/* Leases the next unit that may be delivered: one past its retry limit goes to the dead-letter stage instead, which
- * only the seat that leased it in order may do. */
-static int lease_deliverable(struct cvb_handle *h, uint32_t stage, size_t want, bool split, uint32_t *u,
-                             struct cvb_pair *w)
+/* The same, for a unit of this stage; one of one record without a loop. */
+static inline int hand_out(struct cvb_handle *h, uint32_t stage, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
+{
+    if (cvb_hi_mask(w.hi) != 1)
+        return hand_out_all(h, u, w, out);
+    const struct cvb_unit *unit = cvb_unit_at(h, u);
+    const struct cvb_member *m = cvb_members_of(h, u);
+    const uint32_t length = cvb_load32_rlx(&m->length), source = cvb_load16_rlx(&unit->source);
+    char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), length);
+    if (!payload || source >= h->segment.settings.max_sources)
+        return CVB_ECORRUPT;
+    cvb_own_line(payload);
+    out->payload = payload;
+    out->buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns);
+    out->length = length;
+    out->source = source;
+    out->pipeline = cvb_load16_rlx(&unit->pipeline);
+    out->stage = stage;
+    out->retry_count = cvb_hi_retry(w.hi);
+    out->origin = cvb_load16_rlx(&unit->origin);
+    out->place.number = w.lo;
+    out->place.unit = u;
+    out->place.handle = h->serial;
+    out->place.member = 0;
+    out->place.stage = (uint16_t)stage;
+    cvb_tally(h, stage, source, CVB_N_DELIVERED, 1);
+    return 1;
+}
+
+/* Past its retry limit? It goes to the dead-letter stage instead, which only the seat that leased it in order may do.
+ */
+static inline bool deliverable(const struct cvb_handle *h, uint32_t stage, struct cvb_pair w)
+{
+    return cvb_hi_retry(w.hi) <= h->segment.settings.max_retries || stage == CVB_STAGE_DEAD_LETTER;
+}
+
+/* The records of the next unit that may be delivered; how many, 0 if there is none. */
+static inline int get_unit(struct cvb_handle *h, uint32_t stage, size_t want, bool split, struct cvb_lease *out)
 {
     for (;;) {
-        int got = cvb_lease_next(h, stage, (unsigned)(want < 64 ? want : 64), split, u, w);
+        uint32_t u = CVB_NO_UNIT;
+        struct cvb_pair w = {0, 0};
+        int got = cvb_lease_next(h, stage, want, split, &u, &w);
         if (got <= 0)
             return got;
-        if (cvb_hi_retry(w->hi) <= h->segment.settings.max_retries || stage == CVB_STAGE_DEAD_LETTER)
-            return 1;
-        int error = cvb_restage(h, *u, CVB_STAGE_DEAD_LETTER);
+        if (deliverable(h, stage, w))
+            return hand_out(h, stage, u, w, out);
+        int error = cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
         if (error)
             return error;
     }
 }
 
+/* The records of the units after the first. */
+CVB_RARE CVB_FLAT static int get_more(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
+{
+    size_t done = 0;
+    for (int got = 1; done < count; done += (unsigned)got) {
+        got = get_unit(h, stage, count - done, false, &leases[done]);
+        if (got <= 0)
+            break;
+    }
+    return (int)done;
+}
+
 CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
     int error = cvb_handle_check(h);
-    if (error || (count && !leases) || count > INT32_MAX)
-        return error ? error : CVB_EINVAL;
+    if (error)
+        return error;
     if (stage >= h->segment.settings.max_stages)
         return CVB_EUNKNOWN;
-    size_t done = 0;
+    if (!leases || count - 1 >= INT32_MAX)
+        return count ? CVB_EINVAL : 0;
     cvb_recover_when_due(h);
-    while (done < count) {
-        uint32_t u;
-        struct cvb_pair w;
-        int got = lease_deliverable(h, stage, count - done, !done, &u, &w);
-        if (got > 0)
-            got = hand_out(h, u, w, &leases[done]);
-        if (got < 0 && !done)
-            return got;
-        if (got <= 0)
-            break;
-        cvb_tally(h, stage, leases[done].source, CVB_N_DELIVERED, (unsigned)got);
-        done += (unsigned)got;
-    }
-    return (int)done;
+    int got = get_unit(h, stage, count, true, leases);
+    return got <= 0 || (unsigned)got == count ? got : got + get_more(h, stage, leases + got, count - (unsigned)got);
 }
 
 int cvb_take_batch(struct cvb_handle *h, uint32_t stage, struct cvb_record *taken, size_t count, void *buffer,

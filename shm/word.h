@@ -26,6 +26,16 @@ static inline uint64_t cvb_hi(uint32_t mask, unsigned stage, unsigned seat, unsi
     return (uint64_t)mask | (uint64_t)stage << 32 | (uint64_t)seat << 44 | (uint64_t)retry << 54;
 }
 
+/* The same, but of this seat, and not split; or of this seat, and nothing else than its members and its stage. */
+static inline uint64_t cvb_hi_by(uint64_t hi, unsigned seat)
+{
+    return (hi & ~(UINT64_C(0x3ff) << 44 | UINT64_C(3) << 62)) | (uint64_t)seat << 44;
+}
+static inline uint64_t cvb_hi_anew(uint64_t hi, unsigned seat)
+{
+    return (hi & ((UINT64_C(1) << 44) - 1)) | (uint64_t)seat << 44;
+}
+
 static inline unsigned cvb_lo_state(uint64_t lo) { return (unsigned)(lo >> 60); }
 static inline uint64_t cvb_lo_number(uint64_t lo) { return lo & CVB_NUMBER_MASK; }
 static inline uint32_t cvb_hi_mask(uint64_t hi) { return (uint32_t)hi; }

@@ -9,13 +9,13 @@ OWN = "the seat's own unit: nobody else changes its word (R1), and coherence sho
 COUNT = "for those who count: nothing is decided by it, and with nobody at work all that it counts happened before (R2)"
 
 EXPLAINED = {
-    ("ring.c", "choose", "cvb_load_pair"): "a ring that was full is looked at again, and the slot's CAS decides",
+    ("ring.c", "choose_behind", "cvb_load_pair"): "a ring that was full is looked at again, and the slot's CAS decides",
     ("ring.c", "read_queued", "*"): CAS,
     ("ring.c", "bump", "*"): "the payload came with the word before; the slot's CAS that follows releases both (P1)",
     ("ring.c", "cvb_publish_helped", "cvb_load64_acq"): "a stale look makes the slot's CAS fail",
     ("ring.c", "cvb_publish_helped", "cvb_cas64"): "the owner's release of the word reaches the taker without the helper (P2)",
     ("ring.c", "cvb_enqueue", "cvb_cas_pair"): "the slot's CAS that follows releases it (P1); a helper reads it after a death, or fails its CAS",
-    ("ring.c", "lease", "*"): "the slot's acquire has brought the unit (P1); LEASED is read by others after a death only",
+    ("ring.c", "lease_whole", "*"): "the slot's acquire has brought the unit (P1); LEASED is read by others after a death only",
     ("ring.c", "lease_part", "*"): OWN,
     ("ring.c", "follow", "*"): "for the head a stale hint costs a look",
 

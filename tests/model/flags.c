@@ -57,7 +57,7 @@ static void *bring_it(void *argument)
     struct cvb_journal f = {.count = LIMIT, .stage = 1};
     assert(cvb_counter_step(&handles[0], 0, 1, CVB_BACK_STAGE, &f, true) == 1);
 #else
-    assert(!cvb_enqueue(&handles[0], 0, cvb_load_pair(&units[0].word), 1, 0));
+    assert(!cvb_enqueue_own(&handles[0], 0, cvb_load_pair(&units[0].word), 1));
 #endif
     return NULL;
 }

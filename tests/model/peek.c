@@ -37,7 +37,7 @@ static void *take_and_put(void *argument)
     assert(cvb_cas_pair(&unit->word, cvb_load_pair(&unit->word), reserved));
     cvb_store16_rlx(&unit->pipeline, 2);
     cvb_store64_rlx(&cells[0], 20);
-    assert(!cvb_enqueue(&handles[0], 0, reserved, 1, 0));
+    assert(!cvb_enqueue_own(&handles[0], 0, reserved, 1));
     return NULL;
 }
 

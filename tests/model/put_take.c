@@ -19,7 +19,7 @@ static void *produce(void *argument)
 #ifdef KILL
     model_left = s ? 0 : KILL + 1;
 #endif
-    assert(!cvb_enqueue(&handles[s], s, cvb_load_pair(&units[s].word), 1, 0));
+    assert(!cvb_enqueue_own(&handles[s], s, cvb_load_pair(&units[s].word), 1));
     return NULL;
 }
 

@@ -39,8 +39,9 @@ int main(void)
     model_idle(SEATS);
     for (uint32_t s = 0; s < SEATS; s++) {
         handles[s].looked = &handles[s].look[0]; /* it has put records of this kind before */
-        handles[s].look[0].want = (struct cvb_want){0, 1, 1, 0};
-        handles[s].look[0].key = cvb_idle_key(&handles[s].look[0].want);
+        const struct cvb_want want = {0, 1, 1, 0};
+        handles[s].look[0].kind = kind_wanted(&want);
+        handles[s].look[0].key = cvb_idle_key(&want);
         handles[s].look[0].from = from[s];
     }
 #ifdef OPEN

@@ -17,6 +17,7 @@ static struct cvb_seat seats[SEATS + 1];
 static uint64_t rings[STAGES][1 << RING_BITS];
 static struct cvb_extension extensions[1];
 static struct cvb_ends ends[SEATS][STAGES];
+static struct cvb_tally tallies[SEATS][STAGES + SOURCES];
 static struct cvb_handle handles[SEATS];
 static int payloads[UNITS]; /* plain memory: a race on it is a violation */
 
@@ -68,6 +69,7 @@ static void model_handles(void)
         h->counters = counters;
         h->flags = flags;
         h->ends = ends[s];
+        h->tallies = tallies[s];
         h->segment.base = (char *)seats; /* what is reached by offsets: the seats alone */
         h->segment.geometry.large_count = 1;
         h->segment.geometry.unit_count = UNITS;

@@ -29,7 +29,7 @@ static int take(struct cvb_handle *h)
 static void put(struct cvb_handle *h, uint32_t u)
 {
     payloads[u] = (int)u + 10;
-    assert(!cvb_enqueue(h, u, cvb_load_pair(&units[u].word), 1, 0));
+    assert(!cvb_enqueue_own(h, u, cvb_load_pair(&units[u].word), 1));
 }
 
 static void *go_round(void *argument)

@@ -7,16 +7,16 @@ A text that is not found exactly once stops the run: the table has to keep step 
 MUTANTS = [
     # ring
     ("HEADFIRST", "head moved on before the take", ["single", "mixed1"], [
-        ("lib/ring.c", "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased))",
-         "    raise_hint(&h->ends[stage].hint->head, position + 1, true);\n"
-         "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, w, leased))")]),
+        ("lib/ring.c", "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))",
+         "    raise_hint(&e->hint->head, next, true);\n"
+         "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))")]),
     ("OOO", "a unit leased that is not at the head", ["single", "mixed1"], [
         ("lib/ring.c", "cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))\n            return 1;",
          """cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi)) {
-            uint64_t next = cvb_load64_acq(&ring[(*head + 1) & (size - 1)]);
-            if (!lap_ahead(next, *head + 1, bits)) {
+            uint64_t next = cvb_load64_acq(&e->ring[(head + 1) & e->mask]);
+            if (!lap_ahead(next, head + 1, e->bits)) {
                 struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, slot_unit(next))->word);
-                if (w.lo == cvb_lo_position(CVB_QUEUED, *head + 1) && cvb_hi_stage(w.hi) == stage) {
+                if (w.lo == cvb_lo_position(CVB_QUEUED, head + 1) && cvb_hi_stage(w.hi) == stage) {
                     *unit = slot_unit(next);
                     *word = w;
                 }
@@ -24,13 +24,11 @@ MUTANTS = [
             return 1;
         }""")]),
     ("ADVSPLIT", "the head moved on though members are left in its unit", ["split", "mixed"], [
-        ("lib/ring.c", "        return split ? lease_part(h, u, w, want, unit, word) : CVB_ETOOLONG;",
-         """    {
-        int error = split ? lease_part(h, u, w, want, unit, word) : CVB_ETOOLONG;
-        if (!error)
-            raise_hint(&h->ends[cvb_hi_stage(w.hi)].hint->head, cvb_lo_number(w.lo) + 1, true);
-        return error;
-    }""")]),
+        ("lib/ring.c", "        int error = whole ? lease_whole(h, e, u, &w) : lease_part(h, &u, &w, (unsigned)want);",
+         """        uint64_t after = cvb_lo_number(w.lo) + 1;
+        int error = whole ? lease_whole(h, e, u, &w) : lease_part(h, &u, &w, (unsigned)want);
+        if (!whole && !error)
+            raise_hint(&e->hint->head, after, true);""")]),
     ("HEADHINTFULL", "a slot taken for occupied by the head hint alone", ["single", "mixed1"], [
         ("lib/ring.c", "if (w.lo == cvb_lo_position(CVB_QUEUED, *tail - size) && cvb_hi_stage(w.hi) == stage)", "(void)w;")]),
     ("EARLYPOS", "a position chosen before the unit's word is read", ["mixed", "recover", "retry"], [
@@ -38,21 +36,23 @@ MUTANTS = [
         return false;
     if (!cvb_pair_equal(*w, seen))
         return true; /* somebody has moved it: is it in there? */
-    *error = choose(h, stage, &next, &former);
+    *error = choose(h, &h->ends[stage], stage, &to);
 """, """    (void)seen;
-    *error = choose(h, stage, &next, &former);
+    *error = choose(h, &h->ends[stage], stage, &to);
     if (!read_queued(h, u, stage, w))
         return false;
 """)]),
     ("LEFTUNSEEN", "publish returns before the unit was seen in its slot", ["publish"], [
         ("lib/ring.c", "        return true; /* somebody has moved it: is it in there? */", "        return false;")]),
     ("HINTAHEAD", "the tail hint written before its slot is filled", ["single", "mixed1"], [
-        ("lib/ring.c", "        *former = slot;", "        *former = slot;\n        raise_hint(&hint->tail, *tail + 1, true);")]),
+        ("lib/ring.c", "        *to = (struct place){tail, shown, slot};",
+         "        *to = (struct place){tail, shown, slot};\n        raise_hint(&h->ends[stage].hint->tail, tail + 1, true);")]),
     ("JUMPTAIL", "the head jumps over a lap that was not taken", ["single", "retry"], [
-        ("lib/ring.c", "*head += ((uint64_t)(ahead - 1) << bits) + 1;", "*head += (uint64_t)ahead << bits;")]),
+        ("lib/ring.c", "e->head += ((uint64_t)(ahead - 1) << e->bits) + 1;", "e->head += (uint64_t)ahead << e->bits;")]),
     ("TAILEMPTY", "empty decided by the tail hint", ["single"], [
-        ("lib/ring.c", "        if (ahead < 0) {\n            raise_hint(hint",
-         "        if (ahead < 0 || *head >= cvb_load64_acq(&e->hint->tail)) {\n            raise_hint(hint")]),
+        ("lib/ring.c", "        if (u >= h->segment.geometry.unit_count) {\n            int more",
+         "        if (head >= cvb_load64_acq(&e->hint->tail)) {\n            raise_hint(&e->hint->head, head, true);\n"
+         "            return 0;\n        }\n        if (u >= h->segment.geometry.unit_count) {\n            int more")]),
     ("NOREPUBLISH", "recovery leaves a queued unit out of its slot", ["single", "recover"], [
         ("lib/recover.c", "        return cvb_publish_helped(h, u, w);", "        return 0;")]),
     ("NOSTAGE", "a take looks at the position only, not at the stage", ["retry", "forward1"], [
@@ -143,12 +143,12 @@ MUTANTS = [
         return CVB_ECORRUPT;""")]),
     # idle units
     ("NOGENIDLE", "the generation does not grow when a unit becomes idle", ["reserve"], [
-        ("lib/idle.c", "    uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    cvb_store64_rlx(&unit->generation, next);",
-         "    uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, next);")]),
+        ("lib/idle.c", "    const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    cvb_store64_rlx(&unit->generation, next);",
+         "    const uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, next);")]),
     ("LISTLATE", "a unit listed after it became idle", ["single", "mixed"], [
-        ("lib/idle.c", "    if (!quick || !append(h, u, h->parked_key))", "    if (!quick)"),
-        ("lib/idle.c", "    h->noisy = !quiet(h, has.source, has.stage);\n",
-         "    append(h, u, h->parked_key);\n    h->noisy = !quiet(h, has.source, has.stage);\n")]),
+        ("lib/idle.c", " || !append(h, list, u, h->parked.key))", ")"),
+        ("lib/idle.c", "    h->noisy = !quiet(h);\n",
+         "    append(h, list, u, h->parked.key);\n    h->noisy = !quiet(h);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
         ("lib/idle.c", "    reclaim(h, refusal, want);\n    return true;", "    return true;")]),
     ("NOVERSION", "a refusal does not look at the versions again", ["rounds", "split"], [
@@ -156,9 +156,9 @@ MUTANTS = [
     ("NORTCHECK", "a refusal does not look at the returned credits again", ["single", "batch", "split"], [
         ("lib/idle.c", " && seen->returned == now.returned)", ")")]),
     ("NOLATEVERSION", "the version not raised when a listed unit has become idle", ["rounds"], [
-        ("lib/idle.c", "    appended(h);\n", "")]),
+        ("lib/idle.c", "    appended(list);\n", "")]),
     ("STEALDIRECT", "an idle unit given back without being claimed", ["single", "mixed"], [
-        ("lib/idle.c", "        if (!claim(h, unit_of(entry), &w)) {", "        if (false) {"),
+        ("lib/idle.c", "        if (!claim(h, cvb_unit_at(h, unit_of(entry)), &w)) {", "        if (false) {"),
         ("lib/credit.c", "bool mine = cvb_hi_seat(w.hi) == h->seat && (", "bool mine = cvb_lo_state(w.lo) == CVB_IDLE || (")]),
     ("OVERWRITE", "an entry that still names an idle unit is overwritten", ["single", "mixed"], [
         ("lib/idle.c", "    while (number != last && in_use(h, group_at(h, list, number)))", "    while (false)")]),
@@ -210,7 +210,7 @@ MUTANTS = [
         ("lib/restage.c", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
          "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.before2, to, 0))")]),
     ("EARLYDEAD", "a dead letter one delivery too early", ["single", "mixed1"], [
-        ("lib/take.c", "if (cvb_hi_retry(w->hi) <= h->segment.settings.max_retries ||", "if (cvb_hi_retry(w->hi) < h->segment.settings.max_retries ||")]),
+        ("lib/take.c", "return cvb_hi_retry(w.hi) <= h->segment.settings.max_retries ||", "return cvb_hi_retry(w.hi) < h->segment.settings.max_retries ||")]),
     ("DLDIRECT", "recovery moves dead letters itself", ["retry", "recover"], [
         ("lib/recover.c", "        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), retry < 255 ? retry + 1 : retry);",
          "        int error = retry >= h->segment.settings.max_retries && cvb_hi_stage(w.hi)\n"
@@ -231,12 +231,12 @@ MUTANTS = [
         ("lib/wait.c", "    int there = w->look(h, w, true);\n    if (there || !in_the_way(h, w, flag, count))",
          "    int there = 0;\n    if (!count)")]),
     ("FOUNDBYSLOT", "waiting finds a record by its slot, though its unit was taken", ["wait", "waitkill"], [
-        ("lib/ring.c", "    struct cvb_pair word;\n    return find_head(h, stage, &unit, &word);",
+        ("lib/ring.c", "    struct cvb_pair word;\n    return find_head(h, &h->ends[stage], stage, &unit, &word);",
          """    struct cvb_pair word;
     struct cvb_ends *e = &h->ends[stage];
     if (!lap_ahead(cvb_load64_acq(&e->ring[e->head & e->mask]), e->head, e->bits))
         return 1;
-    return find_head(h, stage, &unit, &word);""")]),
+    return find_head(h, &h->ends[stage], stage, &unit, &word);""")]),
     ("IDLECOUNTED", "credits left do not count idle ones", ["mixed1", "mixed"], [
         ("lib/wait.c", "cvb_counter_used(h, counter) - cvb_idle_count(h, counter);", "cvb_counter_used(h, counter);")]),
     ("COUNTEDTWICE", "an idle unit that two entries name counts twice", ["any", "mixed"], [
@@ -246,7 +246,7 @@ MUTANTS = [
         ("lib/settle.c", "    return cvb_park(h, u, w);\n}",
          """    uint64_t *word = (uint64_t *)(void *)cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, u, 0)->cell), 0);
     uint64_t read = word ? cvb_load64_rlx(word) : 0;
-    error = cvb_park(h, u, w);
+    int error = cvb_park(h, u, w);
     if (word && !error)
         cvb_store64_rlx(word, read);
     return error;
