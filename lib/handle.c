@@ -30,6 +30,9 @@ static void sit(struct cvb_handle *h, uint32_t s)
 {
     h->seat = s;
     h->tallies = cvb_tally_at(h, s, 0);
+    for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++)
+        h->ends[stage].tally = &h->tallies[stage];
+    h->parked.kind = 0;
 }
 
 static void bind_places(struct cvb_handle *h)

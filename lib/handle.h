@@ -2,6 +2,7 @@
 #ifndef CVB_LIB_HANDLE_H
 #define CVB_LIB_HANDLE_H
 
+#include <assert.h>
 #include <stdbool.h>
 
 #include "segment.h"
@@ -35,7 +36,9 @@ struct cvb_ends {
     uint64_t near_due;           /* before this cvb_stay_near is not called for short records */
     struct cvb_rest rest, pace;  /* of a consumer that has caught up, of a producer that is far ahead */
     uint64_t between, bytes;     /* cvb_stay_near: positions from head to tail as seen last, bytes of the last put */
+    struct cvb_tally *tally;     /* of this handle's seat; and a power of two it is, for the index */
 };
+static_assert(sizeof(struct cvb_ends) == 128, "an index is a shift");
 
 /* Where the next search for a free unit starts, and how many are spared. */
 struct cvb_search {
@@ -54,18 +57,22 @@ struct cvb_want {
     uint32_t source, stage, count, class;
 };
 
-/* Of a kind of units, `kind` in one word: their key, and the flags of those who wait until they are given back. */
+/* A group of the own idle list that has room, and its header. */
+#define CVB_OPEN_GROUPS 32u
+struct cvb_open {
+    uint64_t header;
+    struct cvb_idle_group *group;
+    uint32_t left;
+};
+
+/* Of a kind of units, `kind` in one word: their key, where they are listed, where they are counted, and the flags of
+ * those who wait until they are given back. */
 struct cvb_parked {
     uint64_t kind;
     uint32_t key;
+    struct cvb_open *open;
+    struct cvb_tally *of_stage, *of_source;
     const uint32_t *room_of_source, *room_of_stage;
-};
-
-/* A group of the own idle list that has room. */
-#define CVB_OPEN_GROUPS 32u
-struct cvb_open {
-    uint64_t number;
-    uint32_t key, left;
 };
 
 /* For one kind of put: idle units that were seen and not tried yet, and where the next look begins. */
@@ -206,6 +213,14 @@ static inline struct cvb_tally *cvb_tally_at(struct cvb_handle *h, uint32_t seat
 static inline void cvb_tally(struct cvb_handle *h, uint32_t stage, uint32_t source, enum cvb_count what, uint64_t n)
 {
     cvb_own_add64(&h->tallies[stage].n[what], n);
+    cvb_own_add64(&h->tallies[h->segment.settings.max_stages + source].n[what], n);
+}
+
+/* The same for a stage that is at hand. */
+static inline void cvb_tally_in(struct cvb_handle *h, struct cvb_ends *e, uint32_t source, enum cvb_count what,
+                                uint64_t n)
+{
+    cvb_own_add64(&e->tally->n[what], n);
     cvb_own_add64(&h->tallies[h->segment.settings.max_stages + source].n[what], n);
 }
 

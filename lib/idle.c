@@ -114,15 +114,15 @@ static bool in_use(struct cvb_handle *h, struct cvb_idle_group *g)
 }
 
 /* Is it still there? It may have been overwritten as one that is not in use. */
-static bool is_open(struct cvb_handle *h, struct cvb_idle *list, const struct cvb_open *open)
+static inline bool is_open(const struct cvb_open *open)
 {
-    return open->left && cvb_load64_rlx(&group_at(h, list, open->number)->header) == header_of(open->key, open->number);
+    return open->left && cvb_load64_rlx(&open->group->header) == open->header;
 }
 
-static void close_group(struct cvb_handle *h, struct cvb_idle *list, struct cvb_open *open)
+static void close_group(struct cvb_open *open)
 {
-    if (is_open(h, list, open))
-        cvb_store64_rel(&group_at(h, list, open->number)->header, header_of(open->key, open->number) | HEADER_CLOSED);
+    if (is_open(open))
+        cvb_store64_rel(&open->group->header, open->header | HEADER_CLOSED);
     open->left = 0;
 }
 
@@ -145,34 +145,34 @@ CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, str
 {
     uint64_t number = cvb_load64_rlx(&list->groups), last = number + APPEND_TRIES;
     struct cvb_open *old = &h->open[number % CVB_OPEN_GROUPS];
-    if (number - old->number > CVB_STRAGGLERS)
-        close_group(h, list, old);
-    close_group(h, list, open); /* one of another key */
+    if (number - (old->header >> NUMBER_SHIFT) > CVB_STRAGGLERS)
+        close_group(old);
+    close_group(open); /* one of another key */
     while (number != last && in_use(h, group_at(h, list, number)))
         number++;
     if (number == last) {
         cvb_store64_rel(&list->groups, number);
         return false;
     }
-    *open = (struct cvb_open){number, key, CVB_IDLE_ENTRIES};
+    *open = (struct cvb_open){header_of(key, number), group_at(h, list, number), CVB_IDLE_ENTRIES};
     cvb_prefetch_write(group_at(h, list, number + 1));
-    cvb_store64_rel(&group_at(h, list, number)->header, header_of(key, number));
+    cvb_store64_rel(&open->group->header, open->header);
     cvb_store64_rel(&list->groups, number + 1);
     return true;
 }
 
-/* Lists a unit that will be IDLE next; false if there is no place. */
-static inline bool append(struct cvb_handle *h, struct cvb_idle *list, uint32_t u, uint32_t key)
+/* Lists a unit that will be IDLE next, one of h->parked; false if there is no place. */
+static inline bool append(struct cvb_handle *h, struct cvb_idle *list, uint32_t u)
 {
-    struct cvb_open *open = &h->open[key % CVB_OPEN_GROUPS];
-    if ((open->key != key || !is_open(h, list, open)) && !open_group(h, list, open, key))
+    struct cvb_open *open = h->parked.open;
+    const uint32_t key = h->parked.key;
+    if ((!is_open(open) || (open->header & KEY_MASK) != key) && !open_group(h, list, open, key))
         return false;
     const uint64_t version = cvb_load64_rlx(&list->version) + 1;
-    struct cvb_idle_group *g = group_at(h, list, open->number);
-    cvb_store64_rel(&g->entry[CVB_IDLE_ENTRIES - open->left], u | version << VERSION_SHIFT);
+    cvb_store64_rel(&open->group->entry[CVB_IDLE_ENTRIES - open->left], u | version << VERSION_SHIFT);
     cvb_store64_rel(&list->version, version); /* listed: whoever missed it here looks again */
     if (open->left == 1)
-        close_group(h, list, open);
+        close_group(open);
     else
         open->left--;
     return true;
@@ -215,9 +215,14 @@ CVB_RARE static bool park_others(struct cvb_handle *h, struct cvb_unit *unit, st
     want_of(unit, w, &has);
     if (has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages || !has.count)
         return false;
-    h->parked =
-        (struct cvb_parked){kind_wanted(&has), cvb_idle_key(&has), cvb_flag_at(h, cvb_flag_of_source(h, has.source)),
-                            cvb_flag_at(h, cvb_flag_of_room(h, has.stage))};
+    const uint32_t key = cvb_idle_key(&has), stages = h->segment.settings.max_stages;
+    h->parked = (struct cvb_parked){.kind = kind_wanted(&has),
+                                    .key = key,
+                                    .open = &h->open[key % CVB_OPEN_GROUPS],
+                                    .of_stage = &h->tallies[has.stage],
+                                    .of_source = &h->tallies[stages + has.source],
+                                    .room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, has.source)),
+                                    .room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, has.stage))};
     return true;
 }
 
@@ -235,11 +240,12 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     struct cvb_idle *list = list_of(h, h->seat);
-    const uint32_t stage = cvb_hi_stage(w.hi);
+    const unsigned records = cvb_mask_count(cvb_hi_mask(w.hi));
     if (kind_of_unit(unit, w.hi) != h->parked.kind && !park_others(h, unit, w))
         return CVB_ECORRUPT;
-    cvb_tally(h, stage, (uint16_t)h->parked.kind, CVB_N_ACKED, cvb_mask_count(cvb_hi_mask(w.hi)));
-    if (stage == CVB_STAGE_DEAD_LETTER || (h->noisy && !quiet(h)) || !append(h, list, u, h->parked.key))
+    cvb_own_add64(&h->parked.of_stage->n[CVB_N_ACKED], records);
+    cvb_own_add64(&h->parked.of_source->n[CVB_N_ACKED], records);
+    if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->noisy && !quiet(h)) || !append(h, list, u))
         return cvb_give(h, u);
     const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
     cvb_store64_rlx(&unit->generation, next);

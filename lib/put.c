@@ -289,7 +289,7 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
         error = cvb_enqueue_own(h, u, w, stage);
     if (error)
         return CVB_ECORRUPT;
-    cvb_tally(h, stage, source, CVB_N_ACCEPTED, n);
+    cvb_tally_in(h, &h->ends[stage], source, CVB_N_ACCEPTED, n);
     return (int)n;
 }
 

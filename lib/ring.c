@@ -252,12 +252,6 @@ uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
     return unit_at(h, &h->ends[stage], position);
 }
 
-static void prefetch_unit(struct cvb_handle *h, uint32_t unit)
-{
-    if (unit != CVB_NO_UNIT)
-        cvb_prefetch_write(cvb_unit_at(h, unit));
-}
-
 /* In a stream the consumer keeps so far behind the tail that the processor's own prefetchers, which run ahead of it, do
  * not take the lines that the producers will write next: else it rests. Not where units come one by one, each of which
  * is taken at once. */
@@ -271,20 +265,33 @@ static void keep_behind(struct cvb_handle *h, struct cvb_ends *e, uint64_t posit
     cvb_rested(&e->rest, unit_at(h, e, position + gap) != CVB_NO_UNIT);
 }
 
-/* The units of the next line's slots, if it is full; once a line. Of long trains only the next unit: their own payloads
- * keep the core busy. */
+/* The units of the next line's slots, if it is full. */
+static void prefetch_line(struct cvb_handle *h, struct cvb_ends *e, uint64_t next)
+{
+    const uint64_t *line = &e->ring[next & e->mask], lap = (next >> e->bits) + 1;
+    const uint32_t units = h->segment.geometry.unit_count;
+    if (e->mask < LINE_SLOTS || unit_at(h, e, next + LINE_SLOTS - 1) == CVB_NO_UNIT)
+        return;
+    e->full = next + LINE_SLOTS;
+    for (unsigned i = 0; i < LINE_SLOTS; i++) {
+        uint64_t unit = slot_unit_of_lap(cvb_load64_rlx(&line[i]), lap);
+        if (unit < units)
+            cvb_prefetch_write(cvb_unit_at(h, (uint32_t)unit));
+    }
+}
+
+/* Once a line. Of long trains only the next unit: their own payloads keep the core busy. */
 CVB_RARE static void prefetch_units(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
 {
-    const uint64_t next = position + LINE_SLOTS;
     if (position % LINE_SLOTS == 0)
         keep_behind(h, e, position, records);
-    if (records > LONG_TRAIN) {
-        prefetch_unit(h, unit_at(h, e, position + 1));
-    } else if (unit_at(h, e, next + LINE_SLOTS - 1) != CVB_NO_UNIT) {
-        e->full = next + LINE_SLOTS;
-        for (unsigned i = 0; i < LINE_SLOTS; i++)
-            prefetch_unit(h, unit_at(h, e, next + i));
+    if (records <= LONG_TRAIN) {
+        prefetch_line(h, e, position + LINE_SLOTS);
+        return;
     }
+    uint32_t next = unit_at(h, e, position + 1);
+    if (next != CVB_NO_UNIT)
+        cvb_prefetch_write(cvb_unit_at(h, next));
 }
 
 /* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.

@@ -151,7 +151,7 @@ static inline int hand_out(struct cvb_handle *h, uint32_t stage, uint32_t u, str
     out->place.handle = h->serial;
     out->place.member = 0;
     out->place.stage = (uint16_t)stage;
-    cvb_tally(h, stage, source, CVB_N_DELIVERED, 1);
+    cvb_tally_in(h, &h->ends[stage], source, CVB_N_DELIVERED, 1);
     return 1;
 }
 

@@ -46,7 +46,7 @@ int main(void)
     }
 #ifdef OPEN
     uint32_t key = handles[0].look[0].key;
-    handles[0].open[key % CVB_OPEN_GROUPS] = (struct cvb_open){0, key, 1};
+    handles[0].open[key % CVB_OPEN_GROUPS] = (struct cvb_open){header_of(key, 0), &lists[0].group[0], 1};
     lists[0].list.groups = 1;
     lists[0].list.group[0].header = header_of(key, 0);
 #endif

@@ -146,9 +146,9 @@ MUTANTS = [
         ("lib/idle.c", "    const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    cvb_store64_rlx(&unit->generation, next);",
          "    const uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, next);")]),
     ("LISTLATE", "a unit listed after it became idle", ["single", "mixed"], [
-        ("lib/idle.c", " || !append(h, list, u, h->parked.key))", ")"),
+        ("lib/idle.c", " || !append(h, list, u))", ")"),
         ("lib/idle.c", "    h->noisy = !quiet(h);\n",
-         "    append(h, list, u, h->parked.key);\n    h->noisy = !quiet(h);\n")]),
+         "    append(h, list, u);\n    h->noisy = !quiet(h);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
         ("lib/idle.c", "    reclaim(h, refusal, want);\n    return true;", "    return true;")]),
     ("NOVERSION", "a refusal does not look at the versions again", ["rounds", "split"], [
