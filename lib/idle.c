@@ -154,7 +154,9 @@ CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, str
         cvb_store64_rel(&list->groups, number);
         return false;
     }
-    *open = (struct cvb_open){header_of(key, number), group_at(h, list, number), CVB_IDLE_ENTRIES};
+    open->header = header_of(key, number);
+    open->group = group_at(h, list, number);
+    open->left = CVB_IDLE_ENTRIES;
     cvb_prefetch_write(group_at(h, list, number + 1));
     cvb_store64_rel(&open->group->header, open->header);
     cvb_store64_rel(&list->groups, number + 1);
@@ -341,14 +343,12 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
     while (left_of(look)) {
         const struct cvb_sight *s = &look->seen[look->next++];
         const uint32_t u = unit_of(s->entry);
-        struct cvb_pair word;
         if (left_of(look) >= AHEAD)
             cvb_prefetch_payloads(h, unit_of(s[AHEAD].entry), want->count);
-        if (!fits(cvb_unit_at(h, u), kind, &word) || !claim(h, cvb_unit_at(h, u), &word))
+        if (!fits(cvb_unit_at(h, u), kind, w) || !claim(h, cvb_unit_at(h, u), w))
             continue;
         cvb_cas64(s->at, s->entry, 0);
         *unit = u;
-        *w = word;
         return true;
     }
     return false;

@@ -117,13 +117,18 @@ static inline int choose(struct cvb_handle *h, const struct cvb_ends *e, uint32_
     uint64_t *slot = &e->ring[tail & mask], position, former;
     const uint64_t shown = cvb_load64_acq(slot);
     if (slot_unit_of_lap(shown, tail >> e->bits) >> UNIT_BITS == 0 && tail - e->head <= mask) {
-        *to = (struct place){tail, shown, slot};
+        to->position = tail;
+        to->former = shown;
+        to->slot = slot;
         return 0;
     }
     int error = choose_behind(h, stage, &position, &former);
-    if (!error)
-        *to = (struct place){position, former, &e->ring[position & mask]};
-    return error;
+    if (error)
+        return error;
+    to->position = position;
+    to->former = former;
+    to->slot = &e->ring[position & mask];
+    return 0;
 }
 
 /* False: it is not QUEUED in this stage any more. */
@@ -305,16 +310,29 @@ static inline void prefetch_after(struct cvb_handle *h, struct cvb_ends *e, uint
         cvb_prefetch_payloads(h, unit_at(h, e, near), records);
 }
 
-/* The first `want` records of a unit that is QUEUED, as *w says, become one of its own. */
-CVB_RARE static int lease_part(struct cvb_handle *h, uint32_t *u, struct cvb_pair *w, unsigned want)
+/* The first `want` records of a unit that is QUEUED, as w says, become one of its own. */
+CVB_RARE static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit,
+                               struct cvb_pair *word)
 {
-    uint32_t unit;
-    int error = cvb_split_queued(h, *u, *w, want, &unit);
+    int error = cvb_split_queued(h, u, w, want, unit);
     if (error)
         return error;
-    *u = unit;
-    *w = cvb_load_pair(&cvb_unit_at(h, unit)->word);
-    return cvb_mask_count(cvb_hi_mask(w->hi)) > want ? CVB_ECORRUPT : 0; /* the caller has room for so many */
+    *word = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
+    return cvb_mask_count(cvb_hi_mask(word->hi)) > want ? CVB_ECORRUPT : 0; /* the caller has room for so many */
+}
+
+/* The same, for cvb_lease_next: by way of copies, so that the usual case keeps unit and word in registers. */
+static inline int lease_first(struct cvb_handle *h, unsigned want, uint32_t *unit, struct cvb_pair *word)
+{
+    uint32_t u;
+    struct cvb_pair w;
+    int error = lease_part(h, *unit, *word, want, &u, &w);
+    if (error)
+        return error;
+    *unit = u;
+    word->lo = w.lo;
+    word->hi = w.hi;
+    return 0;
 }
 
 /* QUEUED, as w says, -> LEASED by this seat. */
@@ -394,17 +412,13 @@ int cvb_lease_next(struct cvb_handle *h, uint32_t stage, size_t want, bool split
 {
     struct cvb_ends *e = &h->ends[stage];
     for (;;) {
-        uint32_t u;
-        struct cvb_pair w;
-        int found = find_head(h, e, stage, &u, &w);
+        int found = find_head(h, e, stage, unit, word);
         if (found <= 0)
             return found;
-        bool whole = cvb_mask_count(cvb_hi_mask(w.hi)) <= want;
+        bool whole = cvb_mask_count(cvb_hi_mask(word->hi)) <= want;
         if (!whole && !split)
             return 0;
-        int error = whole ? lease_whole(h, e, u, &w) : lease_part(h, &u, &w, (unsigned)want);
-        *unit = u;
-        *word = w;
+        int error = whole ? lease_whole(h, e, *unit, word) : lease_first(h, (unsigned)want, unit, word);
         if (error != CVB_ESETTLED)
             return error ? error : 1;
     }

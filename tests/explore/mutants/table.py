@@ -24,11 +24,9 @@ MUTANTS = [
             return 1;
         }""")]),
     ("ADVSPLIT", "the head moved on though members are left in its unit", ["split", "mixed"], [
-        ("lib/ring.c", "        int error = whole ? lease_whole(h, e, u, &w) : lease_part(h, &u, &w, (unsigned)want);",
-         """        uint64_t after = cvb_lo_number(w.lo) + 1;
-        int error = whole ? lease_whole(h, e, u, &w) : lease_part(h, &u, &w, (unsigned)want);
-        if (!whole && !error)
-            raise_hint(&e->hint->head, after, true);""")]),
+        ("lib/ring.c", "        if (error != CVB_ESETTLED)\n            return error ? error : 1;",
+         "        if (!whole && !error)\n            raise_hint(&e->hint->head, e->head + 1, true);\n"
+         "        if (error != CVB_ESETTLED)\n            return error ? error : 1;")]),
     ("HEADHINTFULL", "a slot taken for occupied by the head hint alone", ["single", "mixed1"], [
         ("lib/ring.c", "if (w.lo == cvb_lo_position(CVB_QUEUED, *tail - size) && cvb_hi_stage(w.hi) == stage)", "(void)w;")]),
     ("EARLYPOS", "a position chosen before the unit's word is read", ["mixed", "recover", "retry"], [
@@ -45,8 +43,8 @@ MUTANTS = [
     ("LEFTUNSEEN", "publish returns before the unit was seen in its slot", ["publish"], [
         ("lib/ring.c", "        return true; /* somebody has moved it: is it in there? */", "        return false;")]),
     ("HINTAHEAD", "the tail hint written before its slot is filled", ["single", "mixed1"], [
-        ("lib/ring.c", "        *to = (struct place){tail, shown, slot};",
-         "        *to = (struct place){tail, shown, slot};\n        raise_hint(&h->ends[stage].hint->tail, tail + 1, true);")]),
+        ("lib/ring.c", "        to->former = shown;\n",
+         "        to->former = shown;\n        raise_hint(&h->ends[stage].hint->tail, tail + 1, true);\n")]),
     ("JUMPTAIL", "the head jumps over a lap that was not taken", ["single", "retry"], [
         ("lib/ring.c", "e->head += ((uint64_t)(ahead - 1) << e->bits) + 1;", "e->head += (uint64_t)ahead << e->bits;")]),
     ("TAILEMPTY", "empty decided by the tail hint", ["single"], [
