@@ -263,11 +263,11 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
         int error = obtain_new(h, &copy, r, &unit, &word);
         if (error)
             return error;
+        if (!cvb_hi_mask(word.hi) || cvb_mask_count(cvb_hi_mask(word.hi)) > n)
+            return CVB_ECORRUPT; /* the caller has so many records */
         *u = unit;
         *w = word;
     }
-    if (!cvb_hi_mask(w->hi) || cvb_mask_count(cvb_hi_mask(w->hi)) > n)
-        return CVB_ECORRUPT; /* the caller has so many records */
     cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
     return 0;
 }

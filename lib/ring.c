@@ -242,7 +242,9 @@ int cvb_enqueue_own(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsi
 #define AHEAD_PAYLOADS 4u             /* units */
 #define LONG_TRAIN 16u                /* records */
 #define STREAM_UNITS (2 * LINE_SLOTS) /* without an empty place between them */
-#define STREAM_GAP 63u                /* units: Zen 4 was seen to fetch 42 lines ahead of a reader */
+#define GAP_MOST 63u                  /* units: Zen 4 was seen to fetch 42 lines ahead of a reader */
+#define GAP_LEAST (STREAM_UNITS - 1)
+#define GAP_PART 16u /* of the limits */
 
 static inline uint32_t unit_at(const struct cvb_handle *h, const struct cvb_ends *e, uint64_t position)
 {
@@ -257,17 +259,28 @@ uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
     return unit_at(h, &h->ends[stage], position);
 }
 
+/* How far behind the tail of a stream a consumer stays, in units of so many records: a part of what may be queued only.
+ */
+static uint64_t gap_behind(const struct cvb_settings *s, unsigned records)
+{
+    uint32_t limit = s->max_per_source < s->max_per_stage ? s->max_per_source : s->max_per_stage;
+    uint32_t gap = (limit < s->max_total_records ? limit : s->max_total_records) / (GAP_PART * records);
+    if (records > LONG_TRAIN)
+        return LINE_SLOTS;
+    return gap > GAP_MOST ? GAP_MOST : gap < GAP_LEAST ? GAP_LEAST : gap;
+}
+
 /* In a stream the consumer keeps so far behind the tail that the processor's own prefetchers, which run ahead of it, do
  * not take the lines that the producers will write next: else it rests. Not where units come one by one, each of which
  * is taken at once. */
 static void keep_behind(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
 {
-    uint64_t gap = records > LONG_TRAIN ? LINE_SLOTS : e->mask / 4 < STREAM_GAP ? e->mask / 4 : STREAM_GAP;
-    if (unit_at(h, e, position + gap) != CVB_NO_UNIT)
+    const uint64_t last = position + gap_behind(&h->segment.settings, records);
+    if (unit_at(h, e, last) != CVB_NO_UNIT)
         return;
     if ((position < e->stream && records <= LONG_TRAIN) || !cvb_rest(&e->rest))
         return;
-    cvb_rested(&e->rest, unit_at(h, e, position + gap) != CVB_NO_UNIT);
+    cvb_rested(&e->rest, unit_at(h, e, last) != CVB_NO_UNIT);
 }
 
 /* The units of the next line's slots, if it is full. */
