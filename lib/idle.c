@@ -163,13 +163,16 @@ CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, str
     return true;
 }
 
-/* Lists a unit that will be IDLE next, one of h->parked; false if there is no place. */
-static inline bool append(struct cvb_handle *h, struct cvb_idle *list, uint32_t u)
+/* Has the group of h->parked a place? */
+static inline bool has_place(const struct cvb_handle *h)
+{
+    return is_open(h->parked.open) && (h->parked.open->header & KEY_MASK) == h->parked.key;
+}
+
+/* Lists a unit that will be IDLE next, one of h->parked, where there is a place. */
+static inline void append(struct cvb_handle *h, struct cvb_idle *list, uint32_t u)
 {
     struct cvb_open *open = h->parked.open;
-    const uint32_t key = h->parked.key;
-    if ((!is_open(open) || (open->header & KEY_MASK) != key) && !open_group(h, list, open, key))
-        return false;
     const uint64_t version = cvb_load64_rlx(&list->version) + 1;
     cvb_store64_rel(&open->group->entry[CVB_IDLE_ENTRIES - open->left], u | version << VERSION_SHIFT);
     cvb_store64_rel(&list->version, version); /* listed: whoever missed it here looks again */
@@ -177,7 +180,6 @@ static inline bool append(struct cvb_handle *h, struct cvb_idle *list, uint32_t 
         close_group(open);
     else
         open->left--;
-    return true;
 }
 
 /* The unit listed last is IDLE: whoever looked at it before that looks again. */
@@ -236,19 +238,11 @@ static inline bool quiet(struct cvb_handle *h)
     return !(all & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY));
 }
 
-/* Ends the lease of a whole unit, whose word is w, as acked: IDLE if nobody is short of what it holds and there is a
- * place to list it; else FREE. */
-int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+/* The lease of a unit of h->parked, which can be listed, ends. */
+static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w)
 {
-    struct cvb_unit *unit = cvb_unit_at(h, u);
     struct cvb_idle *list = list_of(h, h->seat);
-    const unsigned records = cvb_mask_count(cvb_hi_mask(w.hi));
-    if (kind_of_unit(unit, w.hi) != h->parked.kind && !park_others(h, unit, w))
-        return CVB_ECORRUPT;
-    cvb_own_add64(&h->parked.of_stage->n[CVB_N_ACKED], records);
-    cvb_own_add64(&h->parked.of_source->n[CVB_N_ACKED], records);
-    if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->noisy && !quiet(h)) || !append(h, list, u))
-        return cvb_give(h, u);
+    append(h, list, u);
     const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
     cvb_store64_rlx(&unit->generation, next);
     struct cvb_pair idle = {cvb_lo_generation(CVB_IDLE, next), w.hi};
@@ -259,6 +253,41 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     if (h->noisy && claim(h, unit, &idle)) /* somebody waits for it */
         return cvb_give(h, u);
     return 0;
+}
+
+static inline void tally_parked(struct cvb_handle *h, unsigned records)
+{
+    cvb_own_add64(&h->parked.of_stage->n[CVB_N_ACKED], records);
+    cvb_own_add64(&h->parked.of_source->n[CVB_N_ACKED], records);
+}
+
+/* Ends the lease of a whole unit, whose word is w, as acked: IDLE if nobody is short of what it holds and there is a
+ * place to list it; else FREE. */
+int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    if (kind_of_unit(unit, w.hi) != h->parked.kind && !park_others(h, unit, w))
+        return CVB_ECORRUPT;
+    tally_parked(h, cvb_mask_count(cvb_hi_mask(w.hi)));
+    if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->noisy && !quiet(h)))
+        return cvb_give(h, u);
+    if (!has_place(h) && !open_group(h, list_of(h, h->seat), h->parked.open, h->parked.key))
+        return cvb_give(h, u);
+    return become_idle(h, unit, u, w);
+}
+
+/* The same for a unit of one record, if nothing is in the way of the usual: of the kind that was acked last, with a
+ * place to list it, and nobody waited at the last ack. False: nothing was done. Calls nothing, so that it costs little
+ * more than its stores. */
+bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair w, int *error)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    if (kind_of_unit(unit, w.hi) != h->parked.kind || cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || h->noisy ||
+        !has_place(h))
+        return false;
+    tally_parked(h, 1);
+    *error = become_idle(h, unit, u, w);
+    return true;
 }
 
 static uint32_t left_of(const struct cvb_look *look) { return look->end - look->next; }

@@ -77,6 +77,7 @@ uint32_t cvb_pending_all(struct cvb_handle *h);
 struct cvb_pair cvb_pending_word(struct cvb_handle *h, uint32_t u, uint32_t n);
 /* idle.c */
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair leased);
+bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair leased, int *error);
 /* Where a put looks for idle units: only where many of them are listed; in whatever groups are full; everywhere. */
 enum cvb_effort { CVB_LOOK_FAR, CVB_LOOK_FULL, CVB_LOOK_ALL };
 uint32_t cvb_idle_next(struct cvb_handle *h);
@@ -121,7 +122,11 @@ int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state);
 int cvb_recover_reserved(struct cvb_handle *h);
 int cvb_leave(struct cvb_handle *h);
 bool cvb_recover_at_times(struct cvb_handle *h);
-void cvb_recover_when_due(struct cvb_handle *h);
+#ifndef CVB_RECOVER_CALLS
+#define CVB_RECOVER_CALLS 64u /* puts or gets between two looks at the clock */
+#endif
+/* Asked by every put and get: those who are always busy neither wait nor are refused, and must notice the dead too. */
+static inline bool cvb_recover_due(struct cvb_handle *h) { return ++h->calls % CVB_RECOVER_CALLS == 0; }
 int cvb_return_unit(struct cvb_handle *h, uint32_t unit, uint32_t unused);
 /* put.c */
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
@@ -151,6 +156,7 @@ int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queu
 uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position);
 void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes);
 int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage);
+bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struct cvb_pair *word);
 int cvb_lease_next(struct cvb_handle *h, uint32_t stage, size_t want, bool split, uint32_t *unit,
                    struct cvb_pair *word);
 

@@ -339,7 +339,8 @@ CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, co
         return CVB_EUNKNOWN;
     if ((!records && count) || count > INT32_MAX)
         return CVB_EINVAL;
-    cvb_recover_when_due(h);
+    if (cvb_recover_due(h))
+        cvb_recover_at_times(h);
     int put = count == 1 ? put_one(h, stage, records) : 0;
     if (put != 1)
         return put_others(h, stage, records, count, put, why);

@@ -10,9 +10,6 @@
 /* A unit of the dead is looked at again when another recoverer has changed it, which happens once or twice. */
 #define TURNS_MOST 1000u
 #define RECOVER_EVERY_NS UINT64_C(4000000)
-#ifndef CVB_RECOVER_CALLS
-#define CVB_RECOVER_CALLS 64u /* puts or gets between two looks at the clock */
-#endif
 
 /* What the dead seat owned becomes nobody's, or this seat's to give back. 1: look at the unit again. */
 static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t dead)
@@ -125,11 +122,4 @@ CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h)
         return false;
     h->recover_ns = now;
     return cvb_recover(h) > 0;
-}
-
-/* Called by every put and get: those who are always busy neither wait nor are refused, and must notice the dead too. */
-void cvb_recover_when_due(struct cvb_handle *h)
-{
-    if (++h->calls % CVB_RECOVER_CALLS == 0)
-        cvb_recover_at_times(h);
 }

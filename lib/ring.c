@@ -9,7 +9,9 @@
 #ifndef CVB_NEAR_BYTES
 #define CVB_NEAR_BYTES (1u << 20)
 #endif
-#define COARSE_BYTES (CVB_NEAR_BYTES / 64) /* of a unit: CVB_HINT_PERIOD of them are too many to be silent about */
+#ifndef CVB_COARSE_BYTES
+#define CVB_COARSE_BYTES (CVB_NEAR_BYTES / 64) /* of a unit: CVB_HINT_PERIOD of them would be too late a hint */
+#endif
 
 static void raise_hint(uint64_t *hint, uint64_t position, bool now)
 {
@@ -64,7 +66,7 @@ CVB_RARE static void stay_near(struct cvb_ends *e, uint64_t bytes)
 void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
 {
     struct cvb_ends *e = &h->ends[stage];
-    if (e->tail >= e->near_due || bytes >= COARSE_BYTES)
+    if (e->tail >= e->near_due || bytes >= CVB_COARSE_BYTES)
         stay_near(e, bytes);
 }
 
@@ -361,11 +363,40 @@ static inline int lease_whole(struct cvb_handle *h, struct cvb_ends *e, uint32_t
         return CVB_ESETTLED;
     *w = leased;
     e->head = next;
-    if (records * h->cells.stride >= COARSE_BYTES)
+    if (records * h->cells.stride >= CVB_COARSE_BYTES)
         raise_hint(&e->hint->head, next, true);
     else if (next >= e->head_due)
         e->head_due = raise_when_due(&e->hint->head, next);
     return 0;
+}
+
+/* The same for the unit at the handle's head, if nothing is in the way of the usual: it has one record, which was never
+ * returned, and is of no great length; neither is it time for a look ahead or at the hint. False: nothing was done.
+ * Calls nothing, so that it costs little more than its loads and the CAS. */
+bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struct cvb_pair *word)
+{
+    struct cvb_ends *e = &h->ends[stage];
+    const uint64_t head = e->head,
+                   u = slot_unit_of_lap(cvb_load64_acq(&e->ring[head & e->mask]), (head >> e->bits) + 1);
+    if (u >= h->segment.geometry.unit_count || head % LINE_SLOTS == 0 || head + 1 >= e->head_due ||
+        h->cells.stride >= CVB_COARSE_BYTES)
+        return false;
+    const struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, (uint32_t)u)->word);
+    if (w.lo != cvb_lo_position(CVB_QUEUED, head) || cvb_hi_by(w.hi, 0) != cvb_hi(1, stage, 0, 0) ||
+        (w.hi & CVB_HI_SPLIT))
+        return false;
+    const uint32_t near = head + AHEAD_PAYLOADS < e->full ? unit_at(h, e, head + AHEAD_PAYLOADS) : CVB_NO_UNIT;
+    if (near != CVB_NO_UNIT) {
+        const char *payload = cvb_payload_in(&h->cells, cvb_load32_rlx(&cvb_members_of(h, near)->cell), 0);
+        cvb_prefetch_write(payload ? payload : (const char *)h);
+    }
+    struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, head), cvb_hi(1, stage, h->seat, 0)};
+    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))
+        return false;
+    e->head = head + 1;
+    *unit = (uint32_t)u;
+    *word = leased;
+    return true;
 }
 
 /* The slot at the handle's head shows another lap. 1: its unit is gone, or was; 0: the stage is empty. */

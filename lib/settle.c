@@ -288,8 +288,10 @@ CVB_RARE CVB_FLAT static int ack_many(struct cvb_handle *h, const struct cvb_lea
 CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
     struct cvb_pair w;
-    if (count == 1 && leases && !cvb_handle_check(h) && one_record(h, &leases->place, CVB_LEASED, &w))
-        return ack_word(h, leases->place.unit, w);
+    int error;
+    if (count == 1 && leases && !cvb_handle_check(h) && h->cells.stride <= CVB_LINE &&
+        one_record(h, &leases->place, CVB_LEASED, &w) && cvb_park_single(h, leases->place.unit, w, &error))
+        return error;
     return ack_many(h, leases, count);
 }
 

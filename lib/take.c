@@ -129,14 +129,12 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
 /* The same, for a unit of this stage; one of one record without a loop. */
 static inline int hand_out(struct cvb_handle *h, uint32_t stage, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
-    if (cvb_hi_mask(w.hi) != 1)
-        return hand_out_all(h, u, w, out);
     const struct cvb_unit *unit = cvb_unit_at(h, u);
     const struct cvb_member *m = cvb_members_of(h, u);
     const uint32_t length = cvb_load32_rlx(&m->length), source = cvb_load16_rlx(&unit->source);
-    char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), length);
-    if (!payload || source >= h->segment.settings.max_sources)
-        return CVB_ECORRUPT;
+    char *payload = cvb_payload_in(&h->cells, cvb_load32_rlx(&m->cell), length);
+    if (cvb_hi_mask(w.hi) != 1 || !payload || source >= h->segment.settings.max_sources)
+        return hand_out_all(h, u, w, out);
     cvb_own_line(payload);
     out->payload = payload;
     out->buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns);
@@ -174,7 +172,7 @@ static inline int get_unit(struct cvb_handle *h, uint32_t stage, size_t want, bo
         if (deliverable(h, stage, w))
             return hand_out(h, stage, u, w, out);
         int error = cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
-        if (error)
+        if (error < 0)
             return error;
     }
 }
@@ -191,8 +189,19 @@ CVB_RARE CVB_FLAT static int get_more(struct cvb_handle *h, uint32_t stage, stru
     return (int)done;
 }
 
+CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count,
+                                     bool look)
+{
+    if (look)
+        cvb_recover_at_times(h);
+    int got = get_unit(h, stage, count, true, leases);
+    return got <= 0 || (unsigned)got == count ? got : got + get_more(h, stage, leases + got, count - (unsigned)got);
+}
+
 CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
+    uint32_t u;
+    struct cvb_pair w;
     int error = cvb_handle_check(h);
     if (error)
         return error;
@@ -200,9 +209,10 @@ CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_leas
         return CVB_EUNKNOWN;
     if (!leases || count - 1 >= INT32_MAX)
         return count ? CVB_EINVAL : 0;
-    cvb_recover_when_due(h);
-    int got = get_unit(h, stage, count, true, leases);
-    return got <= 0 || (unsigned)got == count ? got : got + get_more(h, stage, leases + got, count - (unsigned)got);
+    const bool look = cvb_recover_due(h);
+    if (count == 1 && !look && cvb_lease_single(h, stage, &u, &w))
+        return hand_out(h, stage, u, w, leases);
+    return get_any(h, stage, leases, count, look);
 }
 
 int cvb_take_batch(struct cvb_handle *h, uint32_t stage, struct cvb_record *taken, size_t count, void *buffer,

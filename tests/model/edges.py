@@ -15,6 +15,7 @@ EXPLAINED = {
     ("ring.c", "cvb_publish_helped", "cvb_load64_acq"): "a stale look makes the slot's CAS fail",
     ("ring.c", "cvb_publish_helped", "cvb_cas64"): "the owner's release of the word reaches the taker without the helper (P2)",
     ("ring.c", "cvb_enqueue", "cvb_cas_pair"): "the slot's CAS that follows releases it (P1); a helper reads it after a death, or fails its CAS",
+    ("ring.c", "cvb_lease_single", "*"): "the same accesses as in find_head and lease_whole, which the models run",
     ("ring.c", "lease_whole", "*"): "the slot's acquire has brought the unit (P1); LEASED is read by others after a death only",
     ("ring.c", "lease_part", "*"): OWN,
     ("ring.c", "follow", "*"): "for the head a stale hint costs a look",
@@ -101,7 +102,7 @@ EXPLAINED = {
 # Of the accesses of a group each orders what the others do: weakened all at once they show that one is needed.
 TOGETHER = [
     # U1, U2: the reader has read before, and the next payload is written after.
-    [("idle.c", "append", "cvb_store64_rel(&g->entry"), ("idle.c", "cvb_park", "cvb_store64_seq")],
+    [("idle.c", "append", "cvb_store64_rel(&g->entry"), ("idle.c", "become_idle", "cvb_store64_seq")],
     [("idle.c", "look_into", "cvb_load64_acq(&g->entry"), ("idle.c", "fits", "cvb_load_pair"), ("idle.c", "claim", "cvb_cas_pair"),
      ("idle.c", "cvb_claim_idle", "cvb_cas64")],
     # S3: who takes a freed seat sees that nothing is its last owner's.

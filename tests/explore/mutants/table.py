@@ -9,7 +9,19 @@ MUTANTS = [
     ("HEADFIRST", "head moved on before the take", ["single", "mixed1"], [
         ("lib/ring.c", "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))",
          "    raise_hint(&e->hint->head, next, true);\n"
-         "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))")]),
+         "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))"),
+        ("lib/ring.c", "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))",
+         "    raise_hint(&e->hint->head, head + 1, true);\n"
+         "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))")]),
+    ("SINGLEHINT", "the short way of a get moves the head's hint on before its take", ["single", "mixed1"], [
+        ("lib/ring.c", "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))",
+         "    raise_hint(&e->hint->head, head + 1, true);\n"
+         "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))")]),
+    ("SINGLELATE", "the short way of an ack lists no unit", ["single", "mixed"], [
+        ("lib/idle.c", "    *error = become_idle(h, unit, u, w);",
+         "    (void)error;\n    cvb_store64_rlx(&unit->generation, cvb_load64_rlx(&unit->generation) + 1);\n"
+         "    cvb_store64_seq(&unit->word.lo, cvb_lo_generation(CVB_IDLE, cvb_load64_rlx(&unit->generation)));\n"
+         "    *error = 0;")]),
     ("OOO", "a unit leased that is not at the head", ["single", "mixed1"], [
         ("lib/ring.c", "cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))\n            return 1;",
          """cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi)) {
@@ -144,7 +156,7 @@ MUTANTS = [
         ("lib/idle.c", "    const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    cvb_store64_rlx(&unit->generation, next);",
          "    const uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, next);")]),
     ("LISTLATE", "a unit listed after it became idle", ["single", "mixed"], [
-        ("lib/idle.c", " || !append(h, list, u))", ")"),
+        ("lib/idle.c", "    append(h, list, u);\n", ""),
         ("lib/idle.c", "    h->noisy = !quiet(h);\n",
          "    append(h, list, u);\n    h->noisy = !quiet(h);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
