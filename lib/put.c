@@ -263,8 +263,9 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
         int error = obtain_new(h, &copy, r, &unit, &word);
         if (error)
             return error;
-        if (!cvb_hi_mask(word.hi) || cvb_mask_count(cvb_hi_mask(word.hi)) > n)
-            return CVB_ECORRUPT; /* the caller has so many records */
+        const uint32_t mask = cvb_hi_mask(word.hi);
+        if (!mask || cvb_mask_count(mask) > n || word.hi != cvb_hi(mask, stage, h->seat, 0))
+            return CVB_ECORRUPT; /* the caller has so many records, and the stage is an index from now on */
         *u = unit;
         *w = word;
     }
