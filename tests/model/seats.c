@@ -4,6 +4,7 @@
  * The new owner holds a unit, or with GIVE opens a journal. Checked: who comes late leaves that alone (S1), and no
  * operation of the seat has a number that it had before.
  */
+#define HAS_HANDLE
 #define HAS_RECOVER
 #define HAS_JOURNAL
 #include "segment.h"

@@ -5,6 +5,7 @@
 
 #define UNUSED (void)h
 
+#ifndef HAS_HANDLE
 uint32_t cvb_part_of_cell(const struct cvb_handle *h, uint32_t cell)
 {
     UNUSED, (void)cell;
@@ -16,6 +17,7 @@ bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
     return false;
 }
 void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned records) { UNUSED, (void)u, (void)records; }
+#endif
 
 #ifndef HAS_JOURNAL
 void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen) { UNUSED, (void)unit, (void)seen; }
