@@ -212,15 +212,7 @@ static inline struct cvb_tally *cvb_tally_at(struct cvb_handle *h, uint32_t seat
 /* Stage and source are valid: whoever calls has checked them. */
 static inline void cvb_tally(struct cvb_handle *h, uint32_t stage, uint32_t source, enum cvb_count what, uint64_t n)
 {
-    cvb_own_add64(&h->tallies[stage].n[what], n);
-    cvb_own_add64(&h->tallies[h->segment.settings.max_stages + source].n[what], n);
-}
-
-/* The same for a stage that is at hand. */
-static inline void cvb_tally_in(struct cvb_handle *h, struct cvb_ends *e, uint32_t source, enum cvb_count what,
-                                uint64_t n)
-{
-    cvb_own_add64(&e->tally->n[what], n);
+    cvb_own_add64(&h->ends[stage].tally->n[what], n);
     cvb_own_add64(&h->tallies[h->segment.settings.max_stages + source].n[what], n);
 }
 

@@ -447,9 +447,8 @@ static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, int re
         bool helps = holds(h, &has, refusal, want);
         if (!helps && (!all || same_want(&has, want)))
             continue;
-        if (!claim(h, cvb_unit_at(h, unit_of(entry)),
-                   &w)) { /* somebody has it, and may be about to give it back: look again */
-            h->refusal.refusal = 0;
+        if (!claim(h, cvb_unit_at(h, unit_of(entry)), &w)) {
+            h->refusal.refusal = 0; /* somebody has it, and may be about to give it back: look again */
             continue;
         }
         cvb_cas64(&g->entry[i], entry, 0);

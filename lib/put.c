@@ -132,10 +132,8 @@ static inline void write_record(struct cvb_member *m, char *payload, const struc
     copy(payload, r->payload, length);
 }
 
-/* A record into the first member of a unit. */
-static inline int write_first(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
+static inline int write_member(struct cvb_handle *h, struct cvb_member *m, const struct cvb_record *r)
 {
-    struct cvb_member *m = cvb_members_of(h, u);
     char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), r->length);
     if (!payload)
         return CVB_ECORRUPT;
@@ -173,11 +171,9 @@ int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const str
         mask = cvb_mask_after(mask, done);
     }
     for (; mask; mask &= mask - 1, r++) {
-        uint32_t i = (uint32_t)__builtin_ctz(mask);
-        char *payload = cvb_payload(h, cvb_load32_rlx(&m[i].cell), r->length);
-        if (!payload)
-            return CVB_ECORRUPT;
-        write_record(&m[i], payload, r);
+        int error = write_member(h, &m[__builtin_ctz(mask)], r);
+        if (error)
+            return error;
     }
     return 0;
 }
@@ -284,13 +280,13 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
     const uint32_t mask = cvb_hi_mask(w.hi), source = r->source;
     n = cvb_mask_count(mask);
     cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, cvb_now_ns());
-    error = mask == 1 ? write_first(h, u, r)
+    error = mask == 1 ? write_member(h, cvb_members_of(h, u), r)
                       : cvb_write_records(h, u, mask, r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
     if (!error)
         error = cvb_enqueue_own(h, u, w, stage);
     if (error)
         return CVB_ECORRUPT;
-    cvb_tally_in(h, &h->ends[stage], source, CVB_N_ACCEPTED, n);
+    cvb_tally(h, stage, source, CVB_N_ACCEPTED, n);
     return (int)n;
 }
 
@@ -323,13 +319,6 @@ CVB_RARE static int put_others(struct cvb_handle *h, uint32_t stage, const struc
     return error == CVB_ECORRUPT ? error : (int)done;
 }
 
-/* One record, without a loop. */
-CVB_FLAT static inline int put_one(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r)
-{
-    int error = cvb_record_check(h, r);
-    return error ? error : put_run(h, stage, r, 1);
-}
-
 CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records,
                                         size_t count, int *why)
 {
@@ -342,7 +331,7 @@ CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, co
         return CVB_EINVAL;
     if (cvb_recover_due(h))
         cvb_recover_at_times(h);
-    int put = count == 1 ? put_one(h, stage, records) : 0;
+    int put = count == 1 ? put_next(h, stage, records, 1) : 0; /* without a loop */
     if (put != 1)
         return put_others(h, stage, records, count, put, why);
     h->refused_class = CVB_NO_CLASS;

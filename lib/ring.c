@@ -70,10 +70,10 @@ void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
         stay_near(e, bytes);
 }
 
-/* A position whose slot shows the former lap, at or after the handle's own tail, and what the slot shows. CVB_ESETTLED:
+/* The handle's own tail moves on to a position whose slot shows the former lap; what the slot shows. CVB_ESETTLED:
  * the ring is full of QUEUED units, which for a unit that holds its credit means that somebody else has entered it
  * meanwhile (A4). */
-CVB_RARE static int choose_behind(struct cvb_handle *h, uint32_t stage, uint64_t *position, uint64_t *former)
+CVB_RARE static int choose_behind(struct cvb_handle *h, uint32_t stage, uint64_t *former)
 {
     struct cvb_ends *e = &h->ends[stage];
     uint32_t bits = e->bits;
@@ -100,7 +100,6 @@ CVB_RARE static int choose_behind(struct cvb_handle *h, uint32_t stage, uint64_t
             if (w.lo == cvb_lo_position(CVB_QUEUED, *tail - size) && cvb_hi_stage(w.hi) == stage)
                 return CVB_ESETTLED;
         }
-        *position = *tail;
         *former = slot;
         return 0;
     }
@@ -115,21 +114,18 @@ struct place {
  */
 static inline int choose(struct cvb_handle *h, const struct cvb_ends *e, uint32_t stage, struct place *to)
 {
-    const uint64_t tail = e->tail, mask = e->mask;
-    uint64_t *slot = &e->ring[tail & mask], position, former;
-    const uint64_t shown = cvb_load64_acq(slot);
-    if (slot_unit_of_lap(shown, tail >> e->bits) >> UNIT_BITS == 0 && tail - e->head <= mask) {
-        to->position = tail;
-        to->former = shown;
-        to->slot = slot;
-        return 0;
+    uint64_t tail = e->tail, shown = cvb_load64_acq(&e->ring[tail & e->mask]);
+    if (slot_unit_of_lap(shown, tail >> e->bits) >> UNIT_BITS || tail - e->head > e->mask) {
+        uint64_t behind;
+        int error = choose_behind(h, stage, &behind);
+        if (error)
+            return error;
+        tail = e->tail;
+        shown = behind;
     }
-    int error = choose_behind(h, stage, &position, &former);
-    if (error)
-        return error;
-    to->position = position;
-    to->former = former;
-    to->slot = &e->ring[position & mask];
+    to->position = tail;
+    to->former = shown;
+    to->slot = &e->ring[tail & e->mask];
     return 0;
 }
 
@@ -382,8 +378,7 @@ bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, stru
         h->cells.stride >= CVB_COARSE_BYTES)
         return false;
     const struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, (uint32_t)u)->word);
-    if (w.lo != cvb_lo_position(CVB_QUEUED, head) || cvb_hi_by(w.hi, 0) != cvb_hi(1, stage, 0, 0) ||
-        (w.hi & CVB_HI_SPLIT))
+    if (w.lo != cvb_lo_position(CVB_QUEUED, head) || w.hi != cvb_hi(1, stage, cvb_hi_seat(w.hi), 0))
         return false;
     const uint32_t near = head + AHEAD_PAYLOADS < e->full ? unit_at(h, e, head + AHEAD_PAYLOADS) : CVB_NO_UNIT;
     if (near != CVB_NO_UNIT) {

@@ -223,7 +223,7 @@ static inline bool one_record(struct cvb_handle *h, const struct cvb_place *p, e
         return false;
     *w = cvb_load_pair(&cvb_unit_at(h, p->unit)->word);
     return w->lo == p->number && cvb_lo_state(w->lo) == state &&
-           cvb_hi_anew(w->hi, cvb_hi_seat(w->hi)) == cvb_hi(1u << p->member, p->stage, h->seat, 0);
+           w->hi == cvb_hi(1u << p->member, p->stage, h->seat, cvb_hi_retry(w->hi));
 }
 
 /* Are the places just those of one unit? The usual case. *w is then the unit's word. */

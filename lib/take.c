@@ -22,8 +22,27 @@ static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, c
     memcpy(at + 48, &d, sizeof d);
 }
 
-/* A few leases, each as `lease` but for its record. Field by field: a copy in larger pieces than it was written in
- * would wait until all stores before it are done. */
+/* A lease as `as` but for its record. Field by field: a copy in larger pieces than it was written in would wait until
+ * all stores before it are done. */
+static inline void write_lease(struct cvb_lease *out, const struct cvb_lease *as, char *payload, uint32_t length,
+                               unsigned member)
+{
+    out->payload = payload;
+    out->buffered_at_ns = as->buffered_at_ns;
+    out->length = length;
+    out->source = as->source;
+    out->pipeline = as->pipeline;
+    out->stage = as->stage;
+    out->retry_count = as->retry_count;
+    out->origin = as->origin;
+    out->place.number = as->place.number;
+    out->place.unit = as->place.unit;
+    out->place.handle = as->place.handle;
+    out->place.member = (uint16_t)member;
+    out->place.stage = as->place.stage;
+}
+
+/* A few leases. */
 static inline int hand_out_few(struct cvb_handle *h, const struct cvb_member *m, uint32_t mask,
                                const struct cvb_lease lease, struct cvb_lease *out)
 {
@@ -35,19 +54,7 @@ static inline int hand_out_few(struct cvb_handle *h, const struct cvb_member *m,
         if (!payload)
             return CVB_ECORRUPT;
         cvb_own_line(payload);
-        out[n].payload = payload;
-        out[n].buffered_at_ns = lease.buffered_at_ns;
-        out[n].length = length;
-        out[n].source = lease.source;
-        out[n].pipeline = lease.pipeline;
-        out[n].stage = lease.stage;
-        out[n].retry_count = lease.retry_count;
-        out[n].origin = lease.origin;
-        out[n].place.number = lease.place.number;
-        out[n].place.unit = lease.place.unit;
-        out[n].place.handle = lease.place.handle;
-        out[n].place.member = (uint16_t)i;
-        out[n].place.stage = lease.place.stage;
+        write_lease(&out[n], &lease, payload, length, i);
     }
     return n;
 }
@@ -126,30 +133,18 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
     return (int)done + few;
 }
 
-/* The same, for a unit of this stage; one of one record without a loop. */
-static inline int hand_out(struct cvb_handle *h, uint32_t stage, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
+/* The same; a unit of one record without a loop. */
+static inline int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
-    const struct cvb_unit *unit = cvb_unit_at(h, u);
     const struct cvb_member *m = cvb_members_of(h, u);
-    const uint32_t length = cvb_load32_rlx(&m->length), source = cvb_load16_rlx(&unit->source);
+    const uint32_t length = cvb_load32_rlx(&m->length);
     char *payload = cvb_payload_in(&h->cells, cvb_load32_rlx(&m->cell), length);
-    if (cvb_hi_mask(w.hi) != 1 || !payload || source >= h->segment.settings.max_sources)
+    struct cvb_lease lease;
+    if (cvb_hi_mask(w.hi) != 1 || !payload || !lease_of(h, u, w, &lease))
         return hand_out_all(h, u, w, out);
     cvb_own_line(payload);
-    out->payload = payload;
-    out->buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns);
-    out->length = length;
-    out->source = source;
-    out->pipeline = cvb_load16_rlx(&unit->pipeline);
-    out->stage = stage;
-    out->retry_count = cvb_hi_retry(w.hi);
-    out->origin = cvb_load16_rlx(&unit->origin);
-    out->place.number = w.lo;
-    out->place.unit = u;
-    out->place.handle = h->serial;
-    out->place.member = 0;
-    out->place.stage = (uint16_t)stage;
-    cvb_tally_in(h, &h->ends[stage], source, CVB_N_DELIVERED, 1);
+    write_lease(out, &lease, payload, length, 0);
+    cvb_tally(h, lease.stage, lease.source, CVB_N_DELIVERED, 1);
     return 1;
 }
 
@@ -170,7 +165,7 @@ static inline int get_unit(struct cvb_handle *h, uint32_t stage, size_t want, bo
         if (got <= 0)
             return got;
         if (deliverable(h, stage, w))
-            return hand_out(h, stage, u, w, out);
+            return hand_out(h, u, w, out);
         int error = cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
         if (error < 0)
             return error;
@@ -211,7 +206,7 @@ CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_leas
         return count ? CVB_EINVAL : 0;
     const bool look = cvb_recover_due(h);
     if (count == 1 && !look && cvb_lease_single(h, stage, &u, &w))
-        return hand_out(h, stage, u, w, leases);
+        return hand_out(h, u, w, leases);
     return get_any(h, stage, leases, count, look);
 }
 

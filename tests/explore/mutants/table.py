@@ -55,8 +55,8 @@ MUTANTS = [
     ("LEFTUNSEEN", "publish returns before the unit was seen in its slot", ["publish"], [
         ("lib/ring.c", "        return true; /* somebody has moved it: is it in there? */", "        return false;")]),
     ("HINTAHEAD", "the tail hint written before its slot is filled", ["single", "mixed1"], [
-        ("lib/ring.c", "        to->former = shown;\n",
-         "        to->former = shown;\n        raise_hint(&h->ends[stage].hint->tail, tail + 1, true);\n")]),
+        ("lib/ring.c", "    to->former = shown;\n",
+         "    to->former = shown;\n    raise_hint(&h->ends[stage].hint->tail, tail + 1, true);\n")]),
     ("JUMPTAIL", "the head jumps over a lap that was not taken", ["single", "retry"], [
         ("lib/ring.c", "e->head += ((uint64_t)(ahead - 1) << e->bits) + 1;", "e->head += (uint64_t)ahead << e->bits;")]),
     ("TAILEMPTY", "empty decided by the tail hint", ["single"], [
