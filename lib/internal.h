@@ -78,14 +78,17 @@ struct cvb_pair cvb_pending_word(struct cvb_handle *h, uint32_t u, uint32_t n);
 /* idle.c */
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair leased);
 bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair leased, int *error);
+void cvb_idle_enter(struct cvb_handle *h);
+/* reuse.c */
 /* Where a put looks for idle units: only where many of them are listed; in whatever groups are full; everywhere. */
 enum cvb_effort { CVB_LOOK_FAR, CVB_LOOK_FULL, CVB_LOOK_ALL };
 uint32_t cvb_idle_next(struct cvb_handle *h);
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
                     struct cvb_pair *word);
-void cvb_idle_enter(struct cvb_handle *h);
-uint32_t cvb_idle_key(const struct cvb_want *want);
-bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want);
+void cvb_look_from(struct cvb_handle *h, uint32_t seat, uint64_t number);
+/* reclaim.c */
+bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit,
+                   struct cvb_pair *word);
 void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);
 static inline bool cvb_is_refusal(int error) { return error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL; }

@@ -218,6 +218,15 @@ static bool claim_after_rest(struct cvb_handle *h, const struct cvb_want *want, 
     return claimed;
 }
 
+/* Where limits have no room for all of it. True: an idle unit serves the put, or credits came back and *u is as before.
+ */
+static bool find_idle(struct cvb_handle *h, const struct cvb_want *want, int refusal, bool rest, uint32_t *u,
+                      struct cvb_pair *w)
+{
+    return (rest && claim_after_rest(h, want, u, w)) || cvb_claim_idle(h, want, CVB_LOOK_ALL, u, w) ||
+           cvb_try_again(h, refusal, want, u, w);
+}
+
 /* Counters move: a unit for up to n records gets its credits anew. */
 CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want, const struct cvb_record *r,
                                uint32_t *u, struct cvb_pair *w)
@@ -225,19 +234,20 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
     int error;
     unsigned n = want->count;
     h->refusal.refusal = 0;
-    for (;;) {
+    for (bool rested = false;; rested = true) {
         uint32_t room = cvb_room(h, want->source, want->stage, &error);
-        if (room < n && (claim_after_rest(h, want, u, w) || cvb_claim_idle(h, want, CVB_LOOK_ALL, u, w))) {
+        *u = CVB_NO_UNIT;
+        if (room < n && find_idle(h, want, error, !rested, u, w)) {
+            if (*u == CVB_NO_UNIT)
+                continue;
             error = 0;
             break;
         }
-        if (room < n && cvb_try_again(h, error, want))
-            continue;
         if (!room)
             break;
         n = room < n ? room : n;
         error = refill(h, want->stage, r, n, u, w);
-        if (!cvb_is_refusal(error) || (n == 1 && !cvb_try_again(h, error, want)))
+        if (!cvb_is_refusal(error) || (n == 1 && !cvb_try_again(h, error, want, NULL, NULL)))
             break;
         n = n > 1 ? n / 2 : 1; /* others were quicker: a shorter prefix may fit */
     }

@@ -42,7 +42,7 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
     h->refusal.refusal = 0;
     do
         room = h->segment.settings.max_per_stage - cvb_counter_used(h, cvb_counter_of_stage(to));
-    while (room < want.count && cvb_try_again(h, CVB_ESTAGE_FULL, &want));
+    while (room < want.count && cvb_try_again(h, CVB_ESTAGE_FULL, &want, NULL, NULL));
     if (room <= 0)
         return CVB_ESTAGE_FULL;
     if (room < want.count)
@@ -57,7 +57,7 @@ bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to)
     uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
     if (h->near && source < h->segment.settings.max_sources)
         cvb_flag_raise(h, to, source);
-    return error == CVB_ESTAGE_FULL && cvb_try_again(h, error, &want);
+    return error == CVB_ESTAGE_FULL && cvb_try_again(h, error, &want, NULL, NULL);
 }
 
 /* HELD unit b enters stage `to` in exchange for the leased unit a, which has as many records and becomes free: source

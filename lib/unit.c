@@ -143,6 +143,7 @@ void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
     cvb_fence_after_cas();
     if (!(cvb_load64_acq(word) & bit))
         cvb_or64(word, bit);
+    h->search[which].word = u / 64; /* what was used last is nearest, and few pages serve */
     if (mask)
         cvb_flag_wake(h, CVB_FLAG_MEMORY);
 }

@@ -8,7 +8,7 @@
 #include "order.h"
 
 #define CVB_MAGIC UINT64_C(0x315652594556434e) /* "NCVEYRV1" */
-#define CVB_VERSION 3u
+#define CVB_VERSION 4u
 #define CVB_PAGE 4096u
 #define CVB_LINE 64u
 #define CVB_INLINE_MEMBERS 3u
@@ -84,12 +84,12 @@ struct cvb_seat {
 };
 static_assert(sizeof(struct cvb_seat) == 512, "layout");
 
-/* What waits for reuse, as its seat's owner has listed it: lib/idle.c. */
+/* What waits for reuse, as its seat's owner has listed it: lib/idle.h. */
 #ifndef CVB_IDLE_ENTRIES
 #define CVB_IDLE_ENTRIES 7u
 #endif
 struct cvb_idle_group {
-    uint64_t header;                  /* key:12 | closed:1 | number:51 */
+    uint64_t header;                  /* key:24 | closed:1 | number:39 */
     uint64_t entry[CVB_IDLE_ENTRIES]; /* unit:24 | version:40 */
     uint64_t unused[8 - 1 - CVB_IDLE_ENTRIES];
 };

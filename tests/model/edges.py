@@ -28,14 +28,16 @@ EXPLAINED = {
     ("idle.c", "append", "cvb_store64_rel(&list->version"): "not needed: who sees the listing and not yet IDLE may be refused, and "
     "the second store releases both (I3)",
     ("idle.c", "quiet", "*"): "before the listing a hint; after it the fence orders it (F4)",
-    ("idle.c", "look_into", "*"): "a unit that is not seen is found by the search after a refusal (I1, I2), which goes through all lists",
-    ("idle.c", "look_around", "*"): "a list that is passed over is found by the search after a refusal (I1, I2), which goes through all",
-    ("idle.c", "waits", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of the word; "
+    ("reuse.c", "look_into", "*"): "a unit that is not seen is found by the search after a refusal (I1, I2), which goes through all lists",
+    ("reuse.c", "look_around", "*"): "a list that is passed over is found by the search after a refusal (I1, I2), which goes through all",
+    ("reclaim.c", "waits", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of the word; "
     "what must not be missed has come with the versions (I3)",
-    ("idle.c", "reclaim_group", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of "
+    ("reclaim.c", "reclaim_group", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of "
     "the word; what must not be missed has come with the versions (I3)",
-    ("idle.c", "cvb_try_again", "*"): "only its value counts, and by coherence it is not older than the one that refused (C3)",
-    ("idle.c", "count_group", "*"): COUNT,
+    ("reclaim.c", "claim_entry", "*"): "as in reclaim_group; the word decides (R1)",
+    ("reclaim.c", "reclaim_list", "*"): "the header came with the versions (I3); one that is newer belongs to a listing that raises them",
+    ("reclaim.c", "cvb_try_again", "*"): "only its value counts, and by coherence it is not older than the one that refused (C3)",
+    ("reclaim.c", "count_group", "*"): COUNT,
 
     ("journal.c", "cvb_journal_close", "*"): "not needed: whose operation is over needs no evidence (J4); the next opening has its own "
     "fence (J2)",
@@ -103,8 +105,8 @@ EXPLAINED = {
 TOGETHER = [
     # U1, U2: the reader has read before, and the next payload is written after.
     [("idle.c", "append", "cvb_store64_rel(&g->entry"), ("idle.c", "become_idle", "cvb_store64_seq")],
-    [("idle.c", "look_into", "cvb_load64_acq(&g->entry"), ("idle.c", "fits", "cvb_load_pair"), ("idle.c", "claim", "cvb_cas_pair"),
-     ("idle.c", "cvb_claim_idle", "cvb_cas64")],
+    [("reuse.c", "look_into", "cvb_load64_acq(&g->entry"), ("reuse.c", "fits", "cvb_load_pair"), ("idle.h", "claim", "cvb_cas_pair"),
+     ("reuse.c", "cvb_claim_idle", "cvb_cas64")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
     [("handle.c", "take_seat", "cvb_load64_acq"), ("handle.c", "enter_seat", "cvb_cas64"),
      ("recover.c", "cvb_recover", "cvb_load64_acq")],

@@ -1,4 +1,5 @@
-/* idle.h - idle lists of one group for each seat, for the models of lib/idle.c. Before segment.h. */
+/* idle.h - idle lists of one group for each seat, for the models of lib/idle.c, reuse.c and reclaim.c. Before
+ * segment.h. */
 #ifndef MODEL_IDLE_H
 #define MODEL_IDLE_H
 #define HAS_IDLE
@@ -17,6 +18,8 @@ static void model_clear(uint64_t *at, size_t bytes)
 }
 #define memset(at, zero, bytes) model_clear(at, bytes)
 #include <idle.c>
+#include <reclaim.c>
+#include <reuse.c>
 
 static struct {
     struct cvb_idle list;

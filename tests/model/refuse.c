@@ -1,5 +1,5 @@
 /* refuse.c - a lease ends and its unit is listed, while a put that a limit refuses looks for such units; the shipped
- * lib/idle.c. Each list has one group of one entry, which is used for the second time.
+ * lib/idle.c and lib/reclaim.c. Each list has one group of one entry, which is used for the second time.
  *
  * With ENTER a new owner of the seat closes the group; with FULL a second lease ends and finds no place. Checked: a put
  * that saw all versions raised has found the unit; in the end one that begins finds it, wherever hints lead past.
@@ -50,7 +50,7 @@ static void refuse(struct cvb_handle *h)
 {
     const struct cvb_want want = {0, 1, 1, 0};
     h->refusal.refusal = 0;
-    while (cvb_try_again(h, CVB_ESOURCE_FULL, &want))
+    while (cvb_try_again(h, CVB_ESOURCE_FULL, &want, NULL, NULL))
         continue;
 }
 

@@ -1,4 +1,5 @@
-/* reuse.c - a lease ends and its unit serves the next put: the shipped lib/idle.c. With OPEN the unit is listed in a
+/* reuse.c - a lease ends and its unit serves the next put: the shipped lib/idle.c and
+ * lib/reuse.c. With OPEN the unit is listed in a
  * group that was opened before.
  *
  * Checked: the next payload is written after the last reader has read (a race on the payload is a violation); the unit
@@ -41,12 +42,12 @@ int main(void)
         handles[s].looked = &handles[s].look[0]; /* it has put records of this kind before */
         const struct cvb_want want = {0, 1, 1, 0};
         handles[s].look[0].kind = kind_wanted(&want);
-        handles[s].look[0].key = cvb_idle_key(&want);
+        handles[s].look[0].key = key_of(&want);
         handles[s].look[0].from = from[s];
     }
 #ifdef OPEN
     uint32_t key = handles[0].look[0].key;
-    handles[0].open[key % CVB_OPEN_GROUPS] = (struct cvb_open){header_of(key, 0), &lists[0].group[0], 1};
+    handles[0].open[place_of(key, CVB_OPEN_GROUPS)] = (struct cvb_open){header_of(key, 0), &lists[0].group[0], 1};
     lists[0].list.groups = 1;
     lists[0].list.group[0].header = header_of(key, 0);
 #endif

@@ -75,9 +75,9 @@ int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
 
 #ifndef HAS_IDLE
 void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter) { UNUSED, (void)counter; }
-bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *w)
+bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
-    UNUSED, (void)refusal, (void)w;
+    UNUSED, (void)refusal, (void)want, (void)unit, (void)w;
     return 0;
 }
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)

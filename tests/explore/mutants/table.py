@@ -160,15 +160,17 @@ MUTANTS = [
         ("lib/idle.c", "    h->noisy = !quiet(h);\n",
          "    append(h, list, u);\n    h->noisy = !quiet(h);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
-        ("lib/idle.c", "    reclaim(h, refusal, want);\n    return true;", "    return true;")]),
+        ("lib/reclaim.c", "    reclaim(h, &search);\n    return true;", "    (void)search;\n    return true;")]),
+    ("KINDONLY", "a refused put passes over its source's units of another length", ["mixed", "batch"], [
+        ("lib/reclaim.c", "return !(differs & KEY_SOURCE_MASK);", "return !(differs & KEY_MASK);")]),
     ("NOVERSION", "a refusal does not look at the versions again", ["rounds", "split"], [
-        ("lib/idle.c", "        seen->versions == now.versions && ", "        ")]),
+        ("lib/reclaim.c", "        seen->versions == now.versions && ", "        ")]),
     ("NORTCHECK", "a refusal does not look at the returned credits again", ["single", "batch", "split"], [
-        ("lib/idle.c", " && seen->returned == now.returned)", ")")]),
+        ("lib/reclaim.c", " && seen->returned == now.returned)", ")")]),
     ("NOLATEVERSION", "the version not raised when a listed unit has become idle", ["rounds"], [
         ("lib/idle.c", "    appended(list);\n", "")]),
     ("STEALDIRECT", "an idle unit given back without being claimed", ["single", "mixed"], [
-        ("lib/idle.c", "        if (!claim(h, cvb_unit_at(h, unit_of(entry)), &w)) {", "        if (false) {"),
+        ("lib/reclaim.c", "    if (!claim(h, cvb_unit_at(h, unit_of(entry)), w)) {", "    if (false) {"),
         ("lib/credit.c", "bool mine = cvb_hi_seat(w.hi) == h->seat && (", "bool mine = cvb_lo_state(w.lo) == CVB_IDLE || (")]),
     ("OVERWRITE", "an entry that still names an idle unit is overwritten", ["single", "mixed"], [
         ("lib/idle.c", "    while (number != last && in_use(h, group_at(h, list, number)))", "    while (false)")]),
@@ -250,7 +252,7 @@ MUTANTS = [
     ("IDLECOUNTED", "credits left do not count idle ones", ["mixed1", "mixed"], [
         ("lib/wait.c", "cvb_counter_used(h, counter) - cvb_idle_count(h, counter);", "cvb_counter_used(h, counter);")]),
     ("COUNTEDTWICE", "an idle unit that two entries name counts twice", ["any", "mixed"], [
-        ("lib/idle.c", " || !count_once(h, entry))", ")")]),
+        ("lib/reclaim.c", " || !count_once(h, entry))", ")")]),
     # leases
     ("OWNLATE", "what was read in a payload is stored there after the lease has ended", ["mixed1", "any"], [
         ("lib/settle.c", "    return cvb_park(h, u, w);\n}",

@@ -1,0 +1,101 @@
+/* idle.h - what idle.c (acks list idle units), reuse.c (puts claim them) and reclaim.c (refusals give them back) share.
+ *
+ * A list is a ring of groups, a cache line each: a header that says what the units of its entries are good for, and
+ * seven entries. So whoever looks for units of one source passes those of the others a line at a time, and learns of
+ * many units by one line.
+ *
+ * Who writes: the seat's owner opens groups and fills them in turn; he raises the version when the entry is there, and
+ * again when the unit is IDLE. Whoever claimed a unit empties its entry, by a CAS. An entry carries the version it was
+ * listed at, so a late CAS never empties a younger entry of the same place. Entries are hints: the unit's word decides.
+ * A group whose entries are still in use when its place comes round again stays as it is, and its number is skipped.
+ * `first` passes only what is closed and empty, and a group's number is used once, so what is before it stays empty.
+ */
+#ifndef CVB_LIB_IDLE_H
+#define CVB_LIB_IDLE_H
+
+#include "internal.h"
+
+/* An entry: unit 24 | version 40. A header: key 24 | closed 1 | number 39. A key: source 12 | stage 6 | what else 6. */
+#define UNIT_MASK UINT64_C(0xffffff)
+#define VERSION_SHIFT 24
+#define KEY_BITS 24
+#define KEY_MASK ((UINT64_C(1) << KEY_BITS) - 1)
+#define KEY_SOURCE_SHIFT 12
+#define KEY_STAGE_SHIFT 6
+#define KEY_SOURCE_MASK (UINT64_C(0xfff) << KEY_SOURCE_SHIFT)
+#define KEY_STAGE_MASK (UINT64_C(0x3f) << KEY_STAGE_SHIFT)
+#define HEADER_CLOSED (UINT64_C(1) << KEY_BITS)
+#define NUMBER_SHIFT (KEY_BITS + 1)
+
+/* A list from the first group in use to the last is searched by those who are refused. What lies so far behind the last
+ * is wanted by nobody now: they give it back, a group at a time. */
+#ifndef CVB_STRAGGLERS
+#define CVB_STRAGGLERS 128u
+#endif
+
+static inline struct cvb_idle *list_of(struct cvb_handle *h, uint32_t seat)
+{
+    return (struct cvb_idle *)(void *)(h->idle + (uint64_t)seat * h->idle_stride);
+}
+
+static inline struct cvb_idle_group *group_at(struct cvb_handle *h, struct cvb_idle *list, uint64_t number)
+{
+    return &list->group[number & h->idle_mask];
+}
+
+static inline uint64_t header_of(uint32_t key, uint64_t number) { return number << NUMBER_SHIFT | key; }
+static inline uint32_t unit_of(uint64_t entry) { return (uint32_t)(entry & UNIT_MASK); }
+
+/* The numbers of the groups that were opened and not overwritten: from *first to what is returned, less one. */
+static inline uint64_t window(struct cvb_handle *h, struct cvb_idle *list, uint64_t *first)
+{
+    uint64_t end = cvb_load64_acq(&list->groups), places = h->idle_mask + 1;
+    *first = cvb_load64_rlx(&list->first);
+    if (*first > end || end - *first > places)
+        *first = end < places ? 0 : end - places;
+    return end;
+}
+
+/* Units that a put cannot tell apart have the same key, and others seldom. */
+static inline uint32_t key_of(const struct cvb_want *w)
+{
+    return (uint32_t)((uint64_t)w->source << KEY_SOURCE_SHIFT & KEY_SOURCE_MASK) |
+           (uint32_t)((uint64_t)w->stage << KEY_STAGE_SHIFT & KEY_STAGE_MASK) |
+           ((w->count - 1 + w->class * 11) & ((1u << KEY_STAGE_SHIFT) - 1));
+}
+
+/* A place for the key in a table of a power of two. */
+static inline uint32_t place_of(uint32_t key, uint32_t places) { return key * 0x9e3779b1u >> 8 & (places - 1); }
+
+/* All four in one word; of what a unit holds and is good for, whose word has this hi. */
+static inline uint64_t kind_of(uint64_t source, uint64_t stage, uint64_t count, uint64_t class)
+{
+    return source | count << 16 | stage << 32 | class << 44;
+}
+static inline uint64_t kind_of_unit(struct cvb_unit *unit, uint64_t hi)
+{
+    return kind_of(cvb_load16_rlx(&unit->source), cvb_hi_stage(hi), cvb_mask_count(cvb_hi_mask(hi)),
+                   cvb_load16_rlx(&unit->class));
+}
+static inline uint64_t kind_wanted(const struct cvb_want *w)
+{
+    return kind_of(w->source, w->stage, w->count, w->class);
+}
+
+static inline void want_of(struct cvb_unit *unit, struct cvb_pair w, struct cvb_want *out)
+{
+    *out = (struct cvb_want){cvb_load16_rlx(&unit->source), cvb_hi_stage(w.hi), cvb_mask_count(cvb_hi_mask(w.hi)),
+                             cvb_load16_rlx(&unit->class)};
+}
+
+/* IDLE -> RES of this seat, from exactly *w, which becomes the new word. */
+static inline bool claim(struct cvb_handle *h, struct cvb_unit *unit, struct cvb_pair *w)
+{
+    struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w->lo)), cvb_hi_anew(w->hi, h->seat)};
+    if (!cvb_cas_pair(&unit->word, *w, mine))
+        return false;
+    *w = mine;
+    return true;
+}
+
+#endif

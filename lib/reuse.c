@@ -1,0 +1,137 @@
+/* reuse.c - a put claims an idle unit that fits, with its credits (PROTOCOL.md, section 4).
+ *
+ * Overview: a handle remembers for each kind of put which entries of the lists it has seen and not yet tried, and where
+ * it goes on looking (struct cvb_look). Only the unit's word decides, by the CAS IDLE -> RES; all else is a hint.
+ */
+#include <string.h>
+
+#include "idle.h"
+
+/* Groups that make it worth while to take their lines away from whoever fills them; less if that is more than half of
+ * what a source may have. A put that finds fewer takes new credits instead, so soon enough units are on their way for
+ * both sides to stay some lines apart. The longer a line is not used, the less it costs to have it back: from the
+ * second-level cache of a consumer more than twice as much as from what both share. */
+#ifndef CVB_LOOK_LEAST
+#define CVB_LOOK_LEAST 64u
+#endif
+#define LOOK_PART 2u    /* of what a source may have; */
+#define LOOK_FEW 56u    /* if that is fewer records, no distance can be kept: all are looked into */
+#define LOOK_GROUPS 32u /* that a put passes in one list, */
+#define LOOK_LISTS 3u   /* and lists that have news */
+#define LOOK_AGAIN 1024u
+#define AHEAD 4u /* so many puts before its own a unit's payload is fetched */
+
+/* Is it IDLE, and of this kind? */
+static inline bool fits(struct cvb_unit *unit, uint64_t kind, struct cvb_pair *w)
+{
+    *w = cvb_load_pair(&unit->word);
+    return cvb_lo_state(w->lo) == CVB_IDLE && kind_of_unit(unit, w->hi) == kind;
+}
+
+static uint32_t left_of(const struct cvb_look *look) { return look->end - look->next; }
+
+static void see(struct cvb_handle *h, struct cvb_look *look, uint64_t *at, uint64_t entry)
+{
+    if (!entry || unit_of(entry) >= h->segment.geometry.unit_count)
+        return;
+    look->seen[look->end++] = (struct cvb_sight){at, entry};
+    cvb_prefetch_write(cvb_unit_at(h, unit_of(entry)));
+}
+
+/* Remembers entries of the key that are listed by a seat, from where the last look ended; all lines of their units
+ * come at the same time. A group that is still being filled is left to its owner, unless there is no other way: its
+ * line would come and go with each entry. */
+static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look, enum cvb_effort effort)
+{
+    struct cvb_idle *list = list_of(h, seat);
+    uint64_t first, end = window(h, list, &first), number = look->from[seat];
+    if (number < first || number > end)
+        number = first;
+    if (effort == CVB_LOOK_FAR && end - number < look->least)
+        return;
+    if (end - number > LOOK_GROUPS)
+        end = number + LOOK_GROUPS;
+    for (; number < end && look->end + CVB_IDLE_ENTRIES <= CVB_LOOK_MOST; number++) {
+        struct cvb_idle_group *g = group_at(h, list, number);
+        uint64_t header = cvb_load64_acq(&g->header);
+        bool mine = (header & KEY_MASK) == look->key, open = !(header & HEADER_CLOSED);
+        for (unsigned i = 0; mine && (!open || effort == CVB_LOOK_ALL) && i < CVB_IDLE_ENTRIES; i++)
+            see(h, look, &g->entry[i], cvb_load64_acq(&g->entry[i]));
+        if (mine && open)
+            break; /* more will come here, and nothing behind it */
+    }
+    look->from[seat] = number;
+}
+
+/* When nothing is left: the list that has served last, then some of the others. */
+CVB_RARE static void look_around(struct cvb_handle *h, struct cvb_look *look, enum cvb_effort effort)
+{
+    uint32_t seats = h->segment.settings.max_handles;
+    look->next = look->end = 0;
+    for (uint32_t i = 0, looked = 0; i <= seats && looked < LOOK_LISTS && !look->end; i++) {
+        uint32_t seat = i ? look->turn : look->donor;
+        if (i && ++look->turn >= seats)
+            look->turn = 0;
+        if (cvb_load64_acq(&list_of(h, seat)->groups) == look->from[seat])
+            continue;
+        looked++;
+        look_into(h, seat, look, effort);
+        if (look->end)
+            look->donor = seat;
+    }
+    if (!look->end && !(++look->fruitless % LOOK_AGAIN)) /* what was just being listed when we came by */
+        memset(look->from, 0, seats * sizeof *look->from);
+}
+
+/* Another kind of put than the last one. */
+CVB_RARE static struct cvb_look *look_anew(struct cvb_handle *h, struct cvb_want want)
+{
+    uint32_t key = key_of(&want), a_group = CVB_IDLE_ENTRIES * want.count;
+    uint32_t few = h->segment.settings.max_per_source / (LOOK_PART * a_group);
+    struct cvb_look *look = h->looked = &h->look[place_of(key, CVB_LOOKS)];
+    if (look->kind != kind_wanted(&want)) {
+        look->kind = kind_wanted(&want);
+        look->key = key;
+        look->least = few * a_group < LOOK_FEW ? 0 : few < CVB_LOOK_LEAST ? few : CVB_LOOK_LEAST;
+        look->next = look->end = 0;
+        memset(look->from, 0, h->segment.settings.max_handles * sizeof *look->from);
+    }
+    return look;
+}
+
+/* An IDLE unit that fits becomes RES of this seat, with the word *w. False: none was found near by. */
+bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
+                    struct cvb_pair *w)
+{
+    const uint64_t kind = kind_wanted(want);
+    struct cvb_look *look = h->looked && h->looked->kind == kind ? h->looked : look_anew(h, *want);
+    if (!left_of(look))
+        look_around(h, look, effort);
+    while (left_of(look)) {
+        const struct cvb_sight *s = &look->seen[look->next++];
+        const uint32_t u = unit_of(s->entry);
+        if (left_of(look) >= AHEAD)
+            cvb_prefetch_payloads(h, unit_of(s[AHEAD].entry), want->count);
+        if (!fits(cvb_unit_at(h, u), kind, w) || !claim(h, cvb_unit_at(h, u), w))
+            continue;
+        cvb_cas64(s->at, s->entry, 0);
+        *unit = u;
+        return true;
+    }
+    return false;
+}
+
+/* The unit that a put of the same kind as the last one tries first. */
+uint32_t cvb_idle_next(struct cvb_handle *h)
+{
+    struct cvb_look *look = h->looked;
+    return look && left_of(look) ? unit_of(look->seen[look->next].entry) : CVB_NO_UNIT;
+}
+
+/* The next look of the kind of put that looked last begins there. */
+void cvb_look_from(struct cvb_handle *h, uint32_t seat, uint64_t number)
+{
+    struct cvb_look *look = h->looked;
+    look->from[seat] = number;
+    look->donor = seat;
+}
