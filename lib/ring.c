@@ -257,12 +257,18 @@ uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
     return unit_at(h, &h->ends[stage], position);
 }
 
+/* What one source may have queued in a stage, in units of so many records. */
+static uint32_t most_queued(const struct cvb_settings *s, unsigned records)
+{
+    uint32_t limit = s->max_per_source < s->max_per_stage ? s->max_per_source : s->max_per_stage;
+    return (limit < s->max_total_records ? limit : s->max_total_records) / records;
+}
+
 /* How far behind the tail of a stream a consumer stays, in units of so many records: a part of what may be queued only.
  */
 static uint64_t gap_behind(const struct cvb_settings *s, unsigned records)
 {
-    uint32_t limit = s->max_per_source < s->max_per_stage ? s->max_per_source : s->max_per_stage;
-    uint32_t gap = (limit < s->max_total_records ? limit : s->max_total_records) / (GAP_PART * records);
+    uint32_t gap = most_queued(s, records) / GAP_PART;
     if (records > LONG_TRAIN)
         return LINE_SLOTS;
     return gap > GAP_MOST ? GAP_MOST : gap < GAP_LEAST ? GAP_LEAST : gap;
@@ -299,8 +305,10 @@ static void prefetch_line(struct cvb_handle *h, struct cvb_ends *e, uint64_t nex
 /* Once a line. Of long trains only the next unit: their own payloads keep the core busy. */
 CVB_RARE static void prefetch_units(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
 {
-    if (position % LINE_SLOTS == 0)
+    if (position % LINE_SLOTS == 0) {
+        e->ample = unit_at(h, e, position + most_queued(&h->segment.settings, records) / 2) == CVB_NO_UNIT;
         keep_behind(h, e, position, records);
+    }
     if (records <= LONG_TRAIN) {
         prefetch_line(h, e, position + LINE_SLOTS);
         return;

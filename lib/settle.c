@@ -6,8 +6,6 @@
 
 #include "internal.h"
 
-#define OWN_BYTES 1024u /* of longer payloads a consumer may not even look at all */
-
 static const struct cvb_place *place_at(const struct cvb_places *p, size_t i)
 {
     return (const struct cvb_place *)(const void *)((const char *)p->first + i * p->stride);
@@ -139,31 +137,10 @@ int cvb_return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return cvb_enqueue(h, u, w, stage, retry < 255 ? retry + 1 : retry);
 }
 
-/* The other lines of the payload of a unit's only record, which is still leased; the first one is this core's since it
- * was handed out. Units of several long payloads pass through more memory than a second-level cache holds until they
- * are used again: their lines are not there any more. */
-static void own_payload(struct cvb_handle *h, uint32_t u, uint32_t mask)
-{
-    const struct cvb_member *m = cvb_member_at(h, u, (unsigned)__builtin_ctz(mask));
-    const uint32_t length = cvb_load32_rlx(&m->length);
-    char *payload = length <= OWN_BYTES ? cvb_payload(h, cvb_load32_rlx(&m->cell), length) : NULL;
-    for (uint32_t at = CVB_LINE; payload && at < length; at += CVB_LINE)
-        cvb_own_line(payload + at);
-}
-
-static inline int ack_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
-{
-    const uint32_t mask = cvb_hi_mask(w.hi);
-    /* The class that was looked at last is most likely this one: a hint, which spares short payloads the look. */
-    if (h->cells.stride > CVB_LINE && mask && !(mask & (mask - 1)))
-        own_payload(h, u, mask);
-    return cvb_park(h, u, w);
-}
-
 static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
     (void)unused;
-    return ack_word(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
+    return cvb_park(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
 }
 
 /* Are n places from i on just those of the mask, in any order? A few. */
@@ -261,7 +238,7 @@ CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_lease *leas
             return error;
         w = cvb_load_pair(&cvb_unit_at(h, place->unit)->word);
         n = cvb_mask_count(cvb_hi_mask(w.hi));
-        error = n ? ack_word(h, place->unit, w) : CVB_ECORRUPT;
+        error = n ? cvb_park(h, place->unit, w) : CVB_ECORRUPT;
         if (error)
             return error;
     }
@@ -282,7 +259,7 @@ CVB_RARE CVB_FLAT static int ack_many(struct cvb_handle *h, const struct cvb_lea
 {
     const struct cvb_places p = places_of(leases, count);
     struct cvb_pair w;
-    return one_whole(h, &p, &w) ? ack_word(h, p.first->unit, w) : ack_units(h, leases, count);
+    return one_whole(h, &p, &w) ? cvb_park(h, p.first->unit, w) : ack_units(h, leases, count);
 }
 
 CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)

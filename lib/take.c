@@ -6,6 +6,7 @@
 #include "internal.h"
 
 #define FETCHED_BYTES 256u /* longer payloads the processor itself fetches ahead, if nobody else does */
+#define OWNED_BYTES 2048u  /* a train of longer ones would not stay near until it is read */
 
 /* A lease as registers hold it, so that each copy of it is nothing but stores. */
 struct pieces {
@@ -42,6 +43,24 @@ static inline void write_lease(struct cvb_lease *out, const struct cvb_lease *as
     out->place.stage = as->place.stage;
 }
 
+/* The lines of a payload, from an offset on, become this core's: to write them again is then cheap for the producer,
+ * who would else wait for each. The consumer pays for that, so it does it while it has time to spare. */
+static inline void own_lines(struct cvb_handle *h, uint32_t stage, char *payload, uint32_t from, uint32_t length)
+{
+    if (length > OWNED_BYTES || !h->ends[stage].ample)
+        return;
+    for (; from < length; from += CVB_LINE)
+        cvb_own_line(payload + from);
+}
+
+/* What is handed out: the first line is owned always. */
+static inline void own_payload(struct cvb_handle *h, uint32_t stage, char *payload, uint32_t length)
+{
+    cvb_own_line(payload);
+    if (length > CVB_LINE)
+        own_lines(h, stage, payload, CVB_LINE, length);
+}
+
 /* A few leases. */
 static inline int hand_out_few(struct cvb_handle *h, const struct cvb_member *m, uint32_t mask,
                                const struct cvb_lease lease, struct cvb_lease *out)
@@ -53,7 +72,7 @@ static inline int hand_out_few(struct cvb_handle *h, const struct cvb_member *m,
         char *payload = cvb_payload(h, cvb_load32_rlx(&m[i].cell), length);
         if (!payload)
             return CVB_ECORRUPT;
-        cvb_own_line(payload);
+        own_payload(h, lease.stage, payload, length);
         write_lease(&out[n], &lease, payload, length, i);
     }
     return n;
@@ -66,6 +85,7 @@ static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m,
 {
     const struct cvb_cells cells = h->cells;
     const bool fetch = cells.stride <= FETCHED_BYTES;
+    const bool one_line = cells.stride <= CVB_LINE;
     struct cvb_ahead ahead = cvb_train_ahead(h, fetch ? next : CVB_NO_UNIT, n, &cells);
     struct pieces all;
     memcpy(&all, as, sizeof all);
@@ -80,6 +100,8 @@ static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m,
             __builtin_prefetch(ahead.at);
             ahead.at += ahead.stride;
         }
+        if (!one_line)
+            own_lines(h, as->stage, payload, fetch ? CVB_LINE : 0, length);
         copy_pieces(&out[i], a, b, c, d);
         out[i].payload = payload;
         out[i].length = length;
@@ -142,7 +164,7 @@ static inline int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, 
     struct cvb_lease lease;
     if (cvb_hi_mask(w.hi) != 1 || !payload || !lease_of(h, u, w, &lease))
         return hand_out_all(h, u, w, out);
-    cvb_own_line(payload);
+    own_payload(h, lease.stage, payload, length);
     write_lease(out, &lease, payload, length, 0);
     cvb_tally(h, lease.stage, lease.source, CVB_N_DELIVERED, 1);
     return 1;

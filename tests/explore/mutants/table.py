@@ -255,10 +255,10 @@ MUTANTS = [
         ("lib/reclaim.c", " || !count_once(h, entry))", ")")]),
     # leases
     ("OWNLATE", "what was read in a payload is stored there after the lease has ended", ["mixed1", "any"], [
-        ("lib/settle.c", "    return cvb_park(h, u, w);\n}",
+        ("lib/idle.c", "    return become_idle(h, unit, u, w);\n}",
          """    uint64_t *word = (uint64_t *)(void *)cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, u, 0)->cell), 0);
     uint64_t read = word ? cvb_load64_rlx(word) : 0;
-    int error = cvb_park(h, u, w);
+    int error = become_idle(h, unit, u, w);
     if (word && !error)
         cvb_store64_rlx(word, read);
     return error;
