@@ -32,7 +32,7 @@ struct cvb_ends {
     uint64_t full;   /* all slots before this position were seen filled */
     uint64_t mask;   /* its places, less one */
     uint32_t bits;
-    bool ample;                  /* the consumer has time to spare: less is queued than half of what may be */
+    uint32_t ample;              /* the consumer has time to spare: for so many lines of slots, once it has caught up */
     uint64_t head_due, tail_due; /* before these the hints need not be raised */
     uint64_t near_due;           /* before this cvb_stay_near is not called for short records */
     struct cvb_rest rest, pace;  /* of a consumer that has caught up, of a producer that is far ahead */

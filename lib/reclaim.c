@@ -155,8 +155,8 @@ static uint32_t counter_of(struct cvb_handle *h, int refusal, const struct cvb_w
 
 /* After a refusal, with the journal closed: true if it is worth trying again. False: nothing has changed since this
  * operation's last refusal of this kind, after which a search found nothing. Each operation searches anew: it sets
- * h->refusal.refusal to 0. unit: NULL, or for a put: a unit that
- * fits becomes RES of this seat, with the word *w; else it is as before. */
+ * h->refusal.refusal to 0. unit, for a put: one that fits becomes RES of this seat, with the word *w; else *unit stays
+ * as it is. */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
     struct cvb_refusal *seen = &h->refusal;

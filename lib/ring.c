@@ -280,8 +280,11 @@ static uint64_t gap_behind(const struct cvb_settings *s, unsigned records)
 static void keep_behind(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
 {
     const uint64_t last = position + gap_behind(&h->segment.settings, records);
-    if (unit_at(h, e, last) != CVB_NO_UNIT)
+    if (unit_at(h, e, last) != CVB_NO_UNIT) {
+        e->ample -= e->ample > 0;
         return;
+    }
+    e->ample = most_queued(&h->segment.settings, records) / LINE_SLOTS + 1;
     if ((position < e->stream && records <= LONG_TRAIN) || !cvb_rest(&e->rest))
         return;
     cvb_rested(&e->rest, unit_at(h, e, last) != CVB_NO_UNIT);
@@ -305,10 +308,8 @@ static void prefetch_line(struct cvb_handle *h, struct cvb_ends *e, uint64_t nex
 /* Once a line. Of long trains only the next unit: their own payloads keep the core busy. */
 CVB_RARE static void prefetch_units(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
 {
-    if (position % LINE_SLOTS == 0) {
-        e->ample = unit_at(h, e, position + most_queued(&h->segment.settings, records) / 2) == CVB_NO_UNIT;
+    if (position % LINE_SLOTS == 0)
         keep_behind(h, e, position, records);
-    }
     if (records <= LONG_TRAIN) {
         prefetch_line(h, e, position + LINE_SLOTS);
         return;
