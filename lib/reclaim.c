@@ -130,11 +130,12 @@ static bool reclaim_list(struct cvb_handle *h, uint32_t seat, struct search *s)
     return found;
 }
 
-static void reclaim(struct cvb_handle *h, struct search *s)
+static void reclaim(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
     const uint32_t seats = h->segment.settings.max_handles;
-    for (uint32_t i = 0; i < seats && s->given < s->want->count; i++)
-        if (reclaim_list(h, (h->seat + i) % seats, s))
+    struct search s = {refusal, want, unit, w, 0};
+    for (uint32_t i = 0; i < seats && s.given < want->count; i++)
+        if (reclaim_list(h, (h->seat + i) % seats, &s))
             break;
 }
 
@@ -166,8 +167,7 @@ bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *wan
         seen->versions == now.versions && seen->returned == now.returned)
         return false;
     *seen = now;
-    struct search search = {refusal, want, unit, w, 0};
-    reclaim(h, &search);
+    reclaim(h, refusal, want, unit, w);
     return true;
 }
 
@@ -184,8 +184,7 @@ void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter)
         refusal = CVB_ESTAGE_FULL;
         all.stage = counter - 1;
     }
-    struct search search = {.refusal = refusal, .want = &all};
-    reclaim(h, &search);
+    reclaim(h, refusal, &all, NULL, NULL);
 }
 
 /* A unit may be named twice: whoever listed or claimed it last may have died before its next step. */

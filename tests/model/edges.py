@@ -23,7 +23,7 @@ EXPLAINED = {
     ("idle.c", "in_use", "*"): "the owner has made it IDLE himself: coherence shows that or later; else the place serves again sooner or later",
     ("idle.c", "open_group", "cvb_store64_rel(&list->groups, number);"): "it opens nothing: what was opened before it was released by "
     "the same thread's stores to the same word",
-    ("idle.c", "open_group", "cvb_store64_rel(&group_at"): "the store of groups after it releases it (I2); entries of a former use "
+    ("idle.c", "open_group", "cvb_store64_rel(&open->group->header"): "the store of groups after it releases it (I2); entries of a former use "
     "carry their versions",
     ("idle.c", "append", "cvb_store64_rel(&list->version"): "not needed: who sees the listing and not yet IDLE may be refused, and "
     "the second store releases both (I3)",
@@ -104,7 +104,7 @@ EXPLAINED = {
 # Of the accesses of a group each orders what the others do: weakened all at once they show that one is needed.
 TOGETHER = [
     # U1, U2: the reader has read before, and the next payload is written after.
-    [("idle.c", "append", "cvb_store64_rel(&g->entry"), ("idle.c", "become_idle", "cvb_store64_seq")],
+    [("idle.c", "append", "cvb_store64_rel(&open->group->entry"), ("idle.c", "become_idle", "cvb_store64_seq")],
     [("reuse.c", "look_into", "cvb_load64_acq(&g->entry"), ("reuse.c", "fits", "cvb_load_pair"), ("idle.h", "claim", "cvb_cas_pair"),
      ("reuse.c", "cvb_claim_idle", "cvb_cas64")],
     # S3: who takes a freed seat sees that nothing is its last owner's.

@@ -76,7 +76,7 @@ int main(void)
     model_word(2, CVB_LEASED, 1, 1, 1, 0);
     units[2].generation = 1;
     lists[0].list.groups = 1;
-    lists[0].list.group[0].header = header_of(0, 0) | HEADER_CLOSED;
+    lists[0].list.group[0].header = header_of(1u << KEY_SOURCE_SHIFT, 0) | HEADER_CLOSED; /* of another source */
     pthread_create(&thread[1], NULL, put, NULL);
     pthread_create(&thread[0], NULL, ack, NULL);
 #ifdef ENTER

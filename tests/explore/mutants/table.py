@@ -160,7 +160,7 @@ MUTANTS = [
         ("lib/idle.c", "    h->noisy = !quiet(h);\n",
          "    append(h, list, u);\n    h->noisy = !quiet(h);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
-        ("lib/reclaim.c", "    reclaim(h, &search);\n    return true;", "    (void)search;\n    return true;")]),
+        ("lib/reclaim.c", "    reclaim(h, refusal, want, unit, w);\n    return true;", "    (void)unit, (void)w;\n    return true;")]),
     ("KINDONLY", "a refused put passes over its source's units of another length", ["mixed", "batch"], [
         ("lib/reclaim.c", "return !(differs & KEY_SOURCE_MASK);", "return !(differs & KEY_MASK);")]),
     ("NOVERSION", "a refusal does not look at the versions again", ["rounds", "split"], [
