@@ -100,7 +100,8 @@ class Operate(SegmentTest):
         self.assertTrue(lines[66].endswith(b"x" * 60 + b"..."))
         self.assertEqual(lines[67], b"66 records wait")
         few = self.succeed("peek", self.segment, "--stage", "filter", "--count", "2").stdout.splitlines()
-        self.assertEqual((few[:3], few[3:]), (lines[:3], [b"66 records wait"]))
+        ageless = [[re.sub(rb"[0-9.]+ s ", b"", line) for line in some[:3]] for some in (few, lines)]
+        self.assertEqual((ageless[0], few[3:]), (ageless[1], [b"66 records wait"]))
         raw = self.succeed("peek", self.segment, "--stage", "filter", "--raw").stdout
         self.assertEqual(self.stat(), before)
         self.assertEqual(self.succeed("peek", self.segment, "--stage", "filter", "--raw", "--count", "1").stdout,
