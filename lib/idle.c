@@ -60,7 +60,7 @@ CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, str
 {
     uint64_t number = cvb_load64_rlx(&list->groups), last = number + APPEND_TRIES;
     struct cvb_open *old = &h->open[number % CVB_OPEN_GROUPS];
-    if ((header_of(0, number) - (old->header & ~(HEADER_CLOSED | KEY_MASK))) >> NUMBER_SHIFT > CVB_STRAGGLERS)
+    if ((header_of(0, number) - (old->header & ~KEY_MASK)) >> NUMBER_SHIFT > CVB_STRAGGLERS)
         close_group(old);
     close_group(open); /* one of another key */
     while (number != last && in_use(h, group_at(h, list, number)))

@@ -159,8 +159,8 @@ CVB_RARE static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned 
                                      uint32_t next)
 {
     const struct cvb_cells cells = h->cells;
-    const uint64_t stride = cells.stride, most = stride - 1 < AHEAD_BYTES ? stride : AHEAD_BYTES; /* 0: not known yet */
-    const unsigned distance = (unsigned)(AHEAD_BYTES / most);
+    const uint64_t stride = cells.stride, most = stride < AHEAD_BYTES ? stride : AHEAD_BYTES;
+    const unsigned distance = stride > LONG_BYTES ? (unsigned)(AHEAD_BYTES / most) : n;
     struct cvb_member *m = cvb_members_of(h, u);
     struct cvb_ahead ahead = cvb_train_ahead(h, next, n, &cells);
     for (unsigned i = 0; i < n; i++) {
@@ -169,7 +169,7 @@ CVB_RARE static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned 
             return i;
         prefetch_place(ahead.at, stride <= LONG_BYTES && ahead.stride ? stride : 1);
         ahead.at += ahead.stride;
-        if (stride > LONG_BYTES && i + distance < n)
+        if (i + distance < n)
             prefetch_place(cvb_payload_in(&cells, cvb_load32_rlx(&m[i + distance].cell), 0), most);
         write_record(&m[i], payload, &r[i]);
     }

@@ -85,7 +85,6 @@ static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m,
 {
     const struct cvb_cells cells = h->cells;
     const bool fetch = cells.stride <= FETCHED_BYTES;
-    const bool one_line = cells.stride <= CVB_LINE;
     struct cvb_ahead ahead = cvb_train_ahead(h, fetch ? next : CVB_NO_UNIT, n, &cells);
     struct pieces all;
     memcpy(&all, as, sizeof all);
@@ -96,12 +95,12 @@ static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m,
         if (!payload)
             return i;
         if (fetch) {
-            cvb_own_line(payload);
+            own_payload(h, as->stage, payload, length);
             __builtin_prefetch(ahead.at);
             ahead.at += ahead.stride;
+        } else {
+            own_lines(h, as->stage, payload, 0, length);
         }
-        if (!one_line)
-            own_lines(h, as->stage, payload, fetch ? CVB_LINE : 0, length);
         copy_pieces(&out[i], a, b, c, d);
         out[i].payload = payload;
         out[i].length = length;
