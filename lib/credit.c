@@ -111,21 +111,25 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
     }
 }
 
-/* How many records of a source all limits would let into the stage now, and which lets in least. */
-uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, int *refusal)
+/* How many records of a source all limits would let into the stage now, and which lets in least; *below says how many
+ * of them would leave all counters below their high watermarks. */
+uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal)
 {
     const struct cvb_settings *s = &h->segment.settings;
     static const int refusals[] = {CVB_ESOURCE_FULL, CVB_ETOTAL_FULL, CVB_ESTAGE_FULL};
     const uint32_t which[] = {cvb_counter_of_source(h, source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
     const uint32_t limits[] = {s->max_per_source, s->max_total_records, s->max_per_stage};
-    int64_t least = INT64_MAX;
+    int64_t least = INT64_MAX, least_below = INT64_MAX;
     for (unsigned x = 0; x < 3; x++) {
-        int64_t room = limits[x] - cvb_counter_used(h, which[x]);
+        int64_t used = cvb_counter_used(h, which[x]), room = limits[x] - used, room_below = h->high[x] - 1 - used;
         if (room < least) {
             least = room;
             *refusal = refusals[x];
         }
+        if (room_below < least_below)
+            least_below = room_below;
     }
+    *below = least_below < 0 ? 0 : (uint32_t)least_below;
     return least < 0 ? 0 : (uint32_t)least;
 }
 

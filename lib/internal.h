@@ -51,6 +51,7 @@ int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members);
 uint32_t cvb_lowest(uint32_t mask, unsigned n);
 int cvb_gather(struct cvb_handle *h, uint32_t *unit, uint32_t class, unsigned n);
 int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n);
+int cvb_pack(struct cvb_handle *h, uint32_t *unit);
 int cvb_uncarve(struct cvb_handle *h, uint32_t t, uint32_t members, uint32_t t2);
 int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken);
 void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen);
@@ -58,7 +59,7 @@ bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct 
 /* credit.c */
 int cvb_refill(struct cvb_handle *h, uint32_t unit, uint32_t stage);
 int cvb_give(struct cvb_handle *h, uint32_t unit);
-uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, int *refusal);
+uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal);
 int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
                      const struct cvb_journal *fields, bool own);
 bool cvb_step_happened(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,

@@ -64,13 +64,10 @@ static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_
     return moved;
 }
 
-/* Of a unit that this seat owns, make *unit one that has just these members, or the first of them if only a small empty
- * unit is left: *members says which. */
-int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members)
+/* Members of a unit that this seat owns, whose word is w, get a unit of their own, *unit from now on; or the first of
+ * them if only a small empty unit is left: *members says which. */
+static int carve_out(struct cvb_handle *h, uint32_t *unit, struct cvb_pair w, uint32_t *members)
 {
-    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
-    if (cvb_hi_mask(w.hi) == *members)
-        return 0;
     uint32_t t2;
     int error = cvb_hold_empty(h, cvb_mask_count(*members), &t2);
     if (error)
@@ -81,6 +78,14 @@ int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members)
         return CVB_ECORRUPT;
     *unit = t2;
     return 0;
+}
+
+/* Of a unit that this seat owns, make *unit one that has just these members, or the first of them if only a small empty
+ * unit is left: *members says which. */
+int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members)
+{
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
+    return cvb_hi_mask(w.hi) == *members ? 0 : carve_out(h, unit, w, members);
 }
 
 /* Undoes cvb_carve: the members come back to their places in the leased unit t, and t2 becomes free. */
@@ -104,6 +109,21 @@ int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n)
     int error = cvb_carve(h, unit, &part);
     cvb_release(h, whole);
     return error;
+}
+
+/* The members of a HELD unit become the first ones of their unit, as what is left of a larger one they may be others;
+ * whoever puts and takes has short ways for first ones only. Without an empty unit it stays as it is. */
+int cvb_pack(struct cvb_handle *h, uint32_t *unit)
+{
+    const uint32_t whole = *unit;
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, whole)->word);
+    uint32_t members = cvb_hi_mask(w.hi);
+    if (!(members & (members + 1)))
+        return 0;
+    int error = carve_out(h, unit, w, &members);
+    if (!error)
+        cvb_release(h, whole);
+    return error == CVB_EMEMORY_FULL ? 0 : error;
 }
 
 /* The HELD unit gets the members of free units of the same class until it has n; it may stay short of that. */

@@ -99,7 +99,8 @@ int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *
     if (error)
         return error;
     unsigned has = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, *unit)->word.hi)));
-    return has > n ? cvb_shrink(h, unit, n) : has < n ? cvb_gather(h, unit, part, n) : 0;
+    error = has > n ? cvb_shrink(h, unit, n) : has < n ? cvb_gather(h, unit, part, n) : 0;
+    return error ? error : cvb_pack(h, unit);
 }
 
 /* Short payloads without a call: 8 or 16 bytes at a time, the last ones again. A line as one piece. */
@@ -235,11 +236,14 @@ static bool claim_after_rest(struct cvb_handle *h, const struct cvb_want *want, 
     return claimed;
 }
 
-/* Where limits have no room for all of it. True: an idle unit serves the put, or credits came back and *u is as before.
- */
+/* Where limits have no room for all of it, or refusal is 0 and new credits would lift a counter to its high watermark:
+ * for then all that is idle would be given back, and each of the next puts would move counters. True: an idle unit
+ * serves the put, or credits came back and *u is as before. */
 static bool find_idle(struct cvb_handle *h, const struct cvb_want *want, int refusal, bool rest, uint32_t *u,
                       struct cvb_pair *w)
 {
+    if (!refusal)
+        return cvb_claim_idle(h, want, CVB_LOOK_FULL, u, w);
     return (rest && claim_after_rest(h, want, u, w)) || cvb_claim_idle(h, want, CVB_LOOK_ALL, u, w) ||
            cvb_try_again(h, refusal, want, u, w);
 }
@@ -252,9 +256,9 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
     unsigned n = want->count;
     h->refusal.refusal = 0;
     for (bool rested = false;; rested = true) {
-        uint32_t room = cvb_room(h, want->source, want->stage, &error);
+        uint32_t below, room = cvb_room(h, want->source, want->stage, &below, &error);
         *u = CVB_NO_UNIT;
-        if (room < n && find_idle(h, want, error, !rested, u, w)) {
+        if (below < n && find_idle(h, want, room < n ? error : 0, !rested, u, w)) {
             if (*u == CVB_NO_UNIT)
                 continue;
             error = 0;

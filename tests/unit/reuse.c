@@ -1,0 +1,75 @@
+/* What is acked serves the next puts: the counters stand still, and the units are such as the short ways take. Looks
+ * inside: users cannot see it but by the time that it takes. */
+#include <criterion/criterion.h>
+
+#include "../support/support.h"
+#include "internal.h"
+
+enum { BATCH = 8, LIMIT = 5000, HIGH = 4000, UNTIL_HIGH = HIGH / BATCH - 1 };
+
+static struct cvb_handle *h;
+static uint32_t stage, source;
+
+static void make(void)
+{
+    struct cvb_settings s = small_settings(2 * LIMIT, 2 * LIMIT, LIMIT);
+    s.backpressure_threshold = (double)HIGH / LIMIT;
+    h = make_segment(segment_name("reuse"), &s);
+    cr_assert_not_null(h);
+    cr_assert_eq(cvb_stage(h, "filter", &stage), 0);
+    cr_assert_eq(cvb_source(h, "kafka-1", &source), 0);
+}
+
+static void put_batches(unsigned count, unsigned size)
+{
+    for (unsigned i = 0; i < count; i++)
+        cr_assert_eq(put_numbers(h, stage, source, 0, size, NULL), (int)size);
+}
+
+static void ack_batches(unsigned count)
+{
+    struct cvb_lease l[BATCH];
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert_eq(cvb_get_batch(h, stage, l, BATCH), BATCH);
+        cr_assert_eq(cvb_ack(h, l, BATCH), 0);
+    }
+}
+
+static uint64_t taken(void) { return cvb_counter_at(h, cvb_counter_of_source(h, source))->taken.lo; }
+static uint64_t given_back(void) { return cvb_counter_at(h, cvb_counter_of_source(h, source))->returned.lo; }
+
+/* Fewer are idle than puts usually leave to the acks, and all that there is room for below the mark is taken: then they
+ * serve, instead of being given back so that the flag is exact. */
+Test(reuse, below_the_high_watermark_what_is_idle_serves_first)
+{
+    make();
+    put_batches(UNTIL_HIGH, BATCH);
+    cr_assert_eq(taken(), UNTIL_HIGH * BATCH);
+    for (unsigned i = 0; i < 20; i++) {
+        ack_batches(70);
+        put_batches(70, BATCH);
+    }
+    cr_assert_eq(taken(), UNTIL_HIGH * BATCH);
+    cr_assert_eq(given_back(), 0);
+    cr_assert_eq(cvb_should_backpressure(h, source), 0);
+    cr_assert_eq(audit_says(h, UNTIL_HIGH * BATCH, 0), NULL);
+    cvb_detach(h);
+}
+
+/* Free cells lie in units of 32 at first, of which puts take what they need. */
+Test(reuse, what_is_left_of_a_larger_unit_becomes_a_unit_of_first_members)
+{
+    static const unsigned sizes[] = {BATCH, 1, 3, 16};
+    make();
+    for (unsigned s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        struct cvb_lease l[CVB_UNIT_MEMBERS];
+        put_batches(40, sizes[s]);
+        for (unsigned i = 0; i < 40; i++) {
+            cr_assert_eq(cvb_get_batch(h, stage, l, sizes[s]), (int)sizes[s]);
+            for (unsigned k = 0; k < sizes[s]; k++)
+                cr_assert_eq(l[k].place.member, k, "batches of %u: member %u is number %u", sizes[s], l[k].place.member,
+                             k);
+        }
+    }
+    cvb_detach(h);
+}
