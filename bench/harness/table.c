@@ -18,10 +18,6 @@ const char *bench_payload_name(unsigned words)
 /* Whom ours is compared with. */
 static bool is_other(const struct peer *p) { return !p->reference && !peer_is_ours(p); }
 static bool is_copy(const struct peer *p) { return p == &peer_copy; }
-static bool is_ring(const struct peer *p)
-{
-    return !strcmp(p->name, "rte_ring") || !strcmp(p->name, "rte_ring HTS") || !strcmp(p->name, "ck_ring MPMC");
-}
 
 /* The best of those, NULL if none has a figure. */
 static const struct peer *best_of(const struct bench_suite *s, const struct peer_shape *shape, enum bench_state state,
@@ -180,7 +176,7 @@ static void print_block(FILE *out, const struct bench_suite *s, const struct ben
     for (const struct peer *const *p = peers; *p; p++)
         print_line(out, s, *p, g, state);
     print_ratios(out, s, g, state, "ours : best peer", is_other);
-    print_ratios(out, s, g, state, "ours : best ring", is_ring);
+    print_ratios(out, s, g, state, "ours : best ring", peer_is_ring);
     print_ratios(out, s, g, state, "ours : plain copy", is_copy);
     print_worst(out, s, g, state);
 }

@@ -15,11 +15,12 @@
     "  nanoseconds. spin: both sides look without rest. wait: both call cvb_wait_records, which spins first and "      \
     "then\n"                                                                                                           \
     "  sleeps. sleep: the question comes after 2 ms of rest, so that the other side sleeps; raw futex is the floor.\n" \
+    "  The ratios are those of one repeat each: what the machine does to all of them changes from repeat to repeat.\n" \
     "  Exit status: 0 done, 1 a run failed, 2 usage.\n"
 
 #define REST_NS 2000000
 #define MOST_S 3.0
-enum { CAPACITY = 64, TRIPS_MAX = 32, TRIPS_LEAST = 10, REST_WINDOWS = 4 };
+enum { CAPACITY = 64, TRIPS_MAX = 32, TRIPS_LEAST = 10, REST_PARTS = 4, RATIOS_MAX = 256 };
 
 /* A system in one of the three ways. */
 struct trip {
@@ -66,7 +67,7 @@ static const char *travel(struct work *w, const struct bench_cpus *cpus, unsigne
             return "cannot be set up";
     const char *failure = bench_crew_start(&w->crew, cpus, 2, process, w);
     if (!failure)
-        await_trips(w, w->trip->rest_ns ? REST_WINDOWS * window_ms : window_ms);
+        await_trips(w, window_ms);
     atomic_store(&w->crew.control->stop, 1);
     const char *end = bench_crew_finish(&w->crew, 3);
     for (unsigned i = 0; i < 2 && peer->end; i++)
@@ -140,19 +141,67 @@ static void print(FILE *out, const json_t *all, const struct trip *trips, unsign
         }
 }
 
+/* The p50 of a run; 0 if it failed or was left out. */
+static double p50_of(const json_t *all, const char *system, const char *mode, unsigned repeat)
+{
+    json_t *what = json_pack("{s:s,s:s,s:i}", "system", system, "mode", mode, "repeat", (int)repeat);
+    double p50 = parts_summary(all, what, "p50_ns").median;
+    json_decref(what);
+    return p50;
+}
+
+/* Ours to another, both measured one soon after the other, over the repeats. */
+static void print_ratio(FILE *out, const char *text, const json_t *all, const char *mode, unsigned repeats,
+                        double (*other)(const json_t *all, unsigned repeat))
+{
+    double ratio[RATIOS_MAX];
+    unsigned n = 0;
+    for (unsigned r = 0; r < repeats && n < RATIOS_MAX; r++) {
+        double ours = p50_of(all, peer_conveyor_wait.name, mode, r), theirs = other(all, r);
+        if (ours && theirs)
+            ratio[n++] = ours / theirs;
+    }
+    struct bench_summary s = bench_summarize(ratio, n);
+    if (n)
+        fprintf(out, "  %-48s %.2f (%.2f-%.2f) over %u repeats\n", text, s.median, s.min, s.max, n);
+}
+
+/* Of the best ring; 0 if there is none. */
+static double spinning_ring(const json_t *all, unsigned repeat)
+{
+    double best = 0;
+    for (const struct peer *const *p = peers; *p; p++) {
+        double p50 = peer_is_ring(*p) ? p50_of(all, (*p)->name, "spin", repeat) : 0;
+        best = p50 && (!best || p50 < best) ? p50 : best;
+    }
+    return best;
+}
+
+static double sleeping_futex(const json_t *all, unsigned repeat)
+{
+    return p50_of(all, peer_futex.name, "sleep", repeat);
+}
+
+/* Each system in turn; those that sleep, which take what the machine does to a sleeper, in shorter turns. */
 int trip_run(const struct bench_cpus *cpus, unsigned repeats, unsigned window_ms, double deadline, json_t *results)
 {
     struct trip trips[TRIPS_MAX];
-    unsigned n = list(trips);
+    unsigned n = list(trips), done = 0, resting = 0;
     json_t *all = json_array();
     int failures = 0;
-    for (unsigned r = 0; r < repeats; r++)
+    for (unsigned i = 0; i < n; i++)
+        resting += trips[i].rest_ns != 0;
+    for (unsigned r = 0; r < repeats * REST_PARTS; r++)
         for (unsigned i = 0; i < n && bench_now_s() < deadline; i++) {
-            parts_progress("round-trip", r * n + i, repeats * n);
-            failures += run_once(&trips[i], cpus, window_ms, r, all);
+            if (r % REST_PARTS && !trips[i].rest_ns)
+                continue;
+            parts_progress("round-trip", done++, repeats * (n + (REST_PARTS - 1) * resting));
+            failures += run_once(&trips[i], cpus, window_ms, trips[i].rest_ns ? r : r / REST_PARTS, all);
         }
     parts_progress_end();
     print(stdout, all, trips, n);
+    print_ratio(stdout, "spin, then sleep : best ring that spins, p50", all, "wait", repeats, spinning_ring);
+    print_ratio(stdout, "idle wait : raw futex, p50", all, "sleep", repeats * REST_PARTS, sleeping_futex);
     json_object_set_new(results, "round_trip", all);
     return failures;
 }

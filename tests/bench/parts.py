@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import statistics
 import subprocess
 import unittest
 
@@ -59,13 +60,19 @@ class Parts(BenchTest):
         self.assertLess(len(r["runs"]), 64 * 2 * len(r["systems"]))
 
     def test_round_trip(self):
-        _, r = self.part("round-trip", "--repeats", 1, "--window-ms", 60)
+        out, r = self.part("round-trip", "--repeats", 2, "--window-ms", 60)
         self.assert_systems({x["system"] for x in r["round_trip"]}, r["left_out"])
         self.assertLessEqual({("conveyor", "spin"), ("conveyor wait", "wait"), ("conveyor wait", "sleep"),
                               ("raw futex", "sleep")}, {(x["system"], x["mode"]) for x in r["round_trip"]})
         for one in r["round_trip"]:
             self.assertIsNone(one["failure"], one)
             self.assert_quantiles(one)
+        p50 = {(x["mode"], x["system"], x["repeat"]): x["p50_ns"] for x in r["round_trip"]}
+        ratios = [p50["sleep", "conveyor wait", i] / p50["sleep", "raw futex", i] for i in range(8)]
+        self.assertIn("idle wait : raw futex, p50 %26.2f (%.2f-%.2f) over 8 repeats" %
+                      (statistics.median(ratios), min(ratios), max(ratios)), out)
+        if "rte_ring" not in r["left_out"] or "ck_ring" not in r["left_out"]:
+            self.assertRegex(out, r"spin, then sleep : best ring that spins, p50 +[0-9.]+ \(.*\) over 2 repeats")
 
     def test_latency(self):
         _, r = self.part("latency", "--rate", 20000, "--seconds", 1, "--hgrm", self.folder, "--systems",
