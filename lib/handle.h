@@ -126,7 +126,7 @@ struct cvb_handle {
     struct cvb_refusal refusal;
     uint32_t refused_class;      /* of the last put, if memory refused it */
     uint32_t calls;              /* puts and gets */
-    uint64_t recover_ns;         /* when this handle looked for dead peers last */
+    uint64_t recover_due_ns;     /* not before this does it look for dead peers again */
     uint32_t spin;               /* turns before a wait sleeps */
     unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     struct cvb_rest rest;        /* of a producer */

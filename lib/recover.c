@@ -9,7 +9,11 @@
 
 /* A unit of the dead is looked at again when another recoverer has changed it, which happens once or twice. */
 #define TURNS_MOST 1000u
-#define RECOVER_EVERY_NS UINT64_C(4000000)
+/* So long between two looks for the dead, and longer if a look takes more than this part of it: where there are many
+ * handles, many look. */
+#define RECOVER_EVERY_NS UINT64_C(2000000)
+#define RECOVER_LATEST_NS UINT64_C(10000000)
+#define RECOVER_PART 100u
 
 /* What the dead seat owned becomes nobody's, or this seat's to give back. 1: look at the unit again. */
 static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t dead)
@@ -117,9 +121,12 @@ int cvb_recover(struct cvb_handle *h)
 /* Looks for dead peers, but not more often than every few milliseconds. True if one was found. */
 CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h)
 {
-    uint64_t now = cvb_monotonic_ns();
-    if (now - h->recover_ns < RECOVER_EVERY_NS)
+    uint64_t start = cvb_monotonic_ns();
+    if (start < h->recover_due_ns)
         return false;
-    h->recover_ns = now;
-    return cvb_recover(h) > 0;
+    bool found = cvb_recover(h) > 0;
+    uint64_t end = cvb_monotonic_ns(), rest = (end - start) * RECOVER_PART;
+    rest = rest > RECOVER_LATEST_NS ? RECOVER_LATEST_NS : rest;
+    h->recover_due_ns = end + (rest < RECOVER_EVERY_NS ? RECOVER_EVERY_NS : rest);
+    return found;
 }
