@@ -203,6 +203,8 @@ int cvb_detach(struct cvb_handle *h)
     if (!h)
         return CVB_EINVAL;
     bool mine = !cvb_handle_check(h);
+    if (mine)
+        cvb_idle_leave(h);
     if (mine && !cvb_leave(h))
         cvb_cas64(&cvb_seat_at(h, h->seat)->state, cvb_load64_acq(&cvb_seat_at(h, h->seat)->state),
                   cvb_load64_acq(&cvb_seat_at(h, h->seat)->state) + 1);

@@ -80,19 +80,27 @@ struct cvb_parked {
 #ifndef CVB_LOOKS
 #define CVB_LOOKS 64u
 #endif
-#define CVB_LOOK_MOST 32u
+#define CVB_LOOK_MOST 32u  /* entries */
+#define CVB_LOOK_GROUPS 8u /* that have some */
 struct cvb_sight {
-    uint64_t *at, entry;
+    uint64_t *at, entry; /* at NULL: it was not claimed by this handle */
+};
+struct cvb_seen_group {
+    struct cvb_idle_group *group;
+    uint64_t header;
+    uint32_t end; /* of its entries in seen */
 };
 struct cvb_look {
-    uint64_t kind;           /* what is wanted, in one word */
-    uint32_t key, next, end; /* of those in seen */
-    uint32_t least;          /* groups that a list must have to be looked into */
-    uint32_t donor;          /* the seat whose list served last */
-    uint32_t turn;           /* the next one to look at */
+    uint64_t kind;                /* what is wanted, in one word */
+    uint32_t key, next, end;      /* of those in seen */
+    uint32_t group, count, begin; /* of those in groups; the group's first entry in seen */
+    uint32_t least;               /* groups that a list must have to be looked into */
+    uint32_t donor;               /* the seat whose list served last */
+    uint32_t turn;                /* the next one to look at */
     uint32_t fruitless;
     uint64_t *from; /* by seat: the group where the next look begins */
     struct cvb_sight seen[CVB_LOOK_MOST];
+    struct cvb_seen_group groups[CVB_LOOK_GROUPS];
 };
 
 /* The cells of one class, and the longest record in them. */

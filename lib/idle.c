@@ -16,12 +16,14 @@
 /* Does one of the group's entries still name a unit that waits? Those that do not are emptied. By the owner alone. */
 static bool in_use(struct cvb_handle *h, struct cvb_idle_group *g)
 {
+    const bool empty = cvb_load64_rlx(&g->header) == GROUP_EMPTY;
     for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
         uint64_t entry = cvb_load64_rlx(&g->entry[i]);
         uint32_t u = unit_of(entry);
         if (!entry)
             continue;
-        if (u < h->segment.geometry.unit_count && cvb_lo_state(cvb_load64_acq(&cvb_unit_at(h, u)->word.lo)) == CVB_IDLE)
+        if (!empty && u < h->segment.geometry.unit_count &&
+            cvb_lo_state(cvb_load64_acq(&cvb_unit_at(h, u)->word.lo)) == CVB_IDLE)
             return true;
         cvb_store64_rlx(&g->entry[i], 0);
     }

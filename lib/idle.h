@@ -5,8 +5,9 @@
  * many units by one line.
  *
  * Who writes: the seat's owner opens groups and fills them in turn; he raises the version when the entry is there, and
- * again when the unit is IDLE. Whoever claimed a unit empties its entry, by a CAS. An entry carries the version it was
- * listed at, so a late CAS never empties a younger entry of the same place. Entries are hints: the unit's word decides.
+ * again when the unit is IDLE. Whoever claimed a unit empties its entry, by a CAS, now or after some more; whoever
+ * claimed all of a group empties it as a whole. An entry carries the version it was listed at, and a header its group's
+ * number, so a late CAS never empties what is younger. Entries are hints: the unit's word decides.
  * A group whose entries are still in use when its place comes round again stays as it is, and its number is skipped.
  * `first` passes only what is closed and empty, and a group's number is used once, so what is before it stays empty.
  */
@@ -26,6 +27,10 @@
 #define KEY_STAGE_MASK (UINT64_C(0x3f) << KEY_STAGE_SHIFT)
 #define HEADER_CLOSED (UINT64_C(1) << KEY_BITS)
 #define NUMBER_SHIFT (KEY_BITS + 1)
+
+/* Instead of the header of a closed group: whoever claimed the units of all seven entries says so at once. The owner's
+ * next header is another one, so nobody says so late. */
+#define GROUP_EMPTY UINT64_MAX
 
 /* A list from the first group in use to the last is searched by those who are refused. What lies so far behind the last
  * is wanted by nobody now: they give it back, a group at a time. */

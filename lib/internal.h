@@ -84,6 +84,7 @@ void cvb_idle_enter(struct cvb_handle *h);
 /* Where a put looks for idle units: only where many of them are listed; in whatever groups are full; everywhere. */
 enum cvb_effort { CVB_LOOK_FAR, CVB_LOOK_FULL, CVB_LOOK_ALL };
 uint32_t cvb_idle_next(struct cvb_handle *h);
+void cvb_idle_leave(struct cvb_handle *h);
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
                     struct cvb_pair *word);
 void cvb_look_from(struct cvb_handle *h, uint32_t seat, uint64_t number);

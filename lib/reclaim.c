@@ -31,8 +31,10 @@ static void skip_empty(struct cvb_handle *h, struct cvb_idle *list, uint64_t fir
     uint64_t from = first;
     for (; first < end; first++) {
         struct cvb_idle_group *g = group_at(h, list, first);
-        uint64_t any = 0;
-        if (!(cvb_load64_acq(&g->header) & HEADER_CLOSED))
+        uint64_t any = 0, header = cvb_load64_acq(&g->header);
+        if (header == GROUP_EMPTY)
+            continue;
+        if (!(header & HEADER_CLOSED))
             break;
         for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++)
             any |= cvb_load64_rlx(&g->entry[i]);
@@ -63,9 +65,11 @@ struct search {
     uint64_t given; /* records' credits */
 };
 
-/* May units of a group with this header hold what refused? */
-static bool may_hold(uint64_t header, const struct search *s)
+/* May units of a group with this header hold what refused, or be of any other use? */
+static bool may_hold(uint64_t header, const struct search *s, bool others)
 {
+    if (header == GROUP_EMPTY || others)
+        return header != GROUP_EMPTY;
     const uint64_t differs = header ^ key_of(s->want);
     switch (s->refusal) {
     case CVB_ESOURCE_FULL:
@@ -121,7 +125,7 @@ static bool reclaim_list(struct cvb_handle *h, uint32_t seat, struct search *s)
     for (; !found && number < end && s->given < s->want->count; number++) {
         struct cvb_idle_group *g = group_at(h, list, number);
         bool others = number == first && end - first > CVB_STRAGGLERS;
-        if (others || may_hold(cvb_load64_acq(&g->header), s))
+        if (may_hold(cvb_load64_acq(&g->header), s, others))
             found = reclaim_group(h, g, s, others);
     }
     if (found)
@@ -199,6 +203,8 @@ static bool count_once(struct cvb_handle *h, uint64_t entry)
 static uint32_t count_group(struct cvb_handle *h, struct cvb_idle_group *g, uint32_t counter)
 {
     uint32_t sum = 0, stages = h->segment.settings.max_stages;
+    if (cvb_load64_acq(&g->header) == GROUP_EMPTY)
+        return 0;
     for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
         struct cvb_pair w;
         struct cvb_want has;

@@ -8,7 +8,7 @@
 #include "order.h"
 
 #define CVB_MAGIC UINT64_C(0x315652594556434e) /* "NCVEYRV1" */
-#define CVB_VERSION 4u
+#define CVB_VERSION 5u
 #define CVB_PAGE 4096u
 #define CVB_LINE 64u
 #define CVB_INLINE_MEMBERS 3u
@@ -89,7 +89,7 @@ static_assert(sizeof(struct cvb_seat) == 512, "layout");
 #define CVB_IDLE_ENTRIES 7u
 #endif
 struct cvb_idle_group {
-    uint64_t header;                  /* key:24 | closed:1 | number:39 */
+    uint64_t header;                  /* key:24 | closed:1 | number:39; all ones: its entries name nothing */
     uint64_t entry[CVB_IDLE_ENTRIES]; /* unit:24 | version:40 */
     uint64_t unused[8 - 1 - CVB_IDLE_ENTRIES];
 };

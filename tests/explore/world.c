@@ -495,7 +495,8 @@ static bool listed(uint32_t u)
         const struct cvb_idle *line = (const struct cvb_idle *)(void *)(world.base + world.geometry.idle + s * stride);
         for (unsigned i = 0; i < 1u << world.geometry.idle_bits; i++)
             for (unsigned k = 0; k < CVB_IDLE_ENTRIES; k++)
-                if (line->group[i].entry[k] && (line->group[i].entry[k] & 0xffffff) == u)
+                if (line->group[i].header != UINT64_MAX && line->group[i].entry[k] &&
+                    (line->group[i].entry[k] & 0xffffff) == u)
                     return true;
     }
     return false;

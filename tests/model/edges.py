@@ -29,6 +29,8 @@ EXPLAINED = {
     "the second store releases both (I3)",
     ("idle.c", "quiet", "*"): "before the listing a hint; after it the fence orders it (F4)",
     ("reuse.c", "look_into", "*"): "a unit that is not seen is found by the search after a refusal (I1, I2), which goes through all lists",
+    ("reuse.c", "see", "*"): "as in look_into; for the payload the word's order serves as well (U1)",
+    ("reuse.c", "empty_claimed", "*"): "a hint that there is nothing; who claims writes after the claim, which the unit's word orders (U1)",
     ("reuse.c", "look_around", "*"): "a list that is passed over is found by the search after a refusal (I1, I2), which goes through all",
     ("reclaim.c", "waits", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of the word; "
     "what must not be missed has come with the versions (I3)",
@@ -105,8 +107,7 @@ EXPLAINED = {
 TOGETHER = [
     # U1, U2: the reader has read before, and the next payload is written after.
     [("idle.c", "append", "cvb_store64_rel(&open->group->entry"), ("idle.c", "become_idle", "cvb_store64_seq")],
-    [("reuse.c", "look_into", "cvb_load64_acq(&g->entry"), ("reuse.c", "fits", "cvb_load_pair"), ("idle.h", "claim", "cvb_cas_pair"),
-     ("reuse.c", "cvb_claim_idle", "cvb_cas64")],
+    [("reuse.c", "see", "cvb_load64_acq(&g->entry"), ("reuse.c", "fits", "cvb_load_pair"), ("idle.h", "claim", "cvb_cas_pair")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
     [("handle.c", "take_seat", "cvb_load64_acq"), ("handle.c", "enter_seat", "cvb_cas64"),
      ("recover.c", "cvb_recover", "cvb_load64_acq")],

@@ -1,6 +1,7 @@
 /* What is acked serves the next puts: the counters stand still, and the units are such as the short ways take. Looks
  * inside: users cannot see it but by the time that it takes. */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "../support/support.h"
 #include "internal.h"
@@ -32,6 +33,15 @@ static void ack_batches(unsigned count)
     for (unsigned i = 0; i < count; i++) {
         cr_assert_eq(cvb_get_batch(h, stage, l, BATCH), BATCH);
         cr_assert_eq(cvb_ack(h, l, BATCH), 0);
+    }
+}
+
+static void ack_singles(unsigned count)
+{
+    struct cvb_lease l;
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert_eq(cvb_get_batch(h, stage, &l, 1), 1);
+        cr_assert_eq(cvb_ack(h, &l, 1), 0);
     }
 }
 
@@ -72,4 +82,36 @@ Test(reuse, what_is_left_of_a_larger_unit_becomes_a_unit_of_first_members)
         }
     }
     cvb_detach(h);
+}
+
+/* A handle empties the group of what it has claimed at its next put only; meanwhile the group may serve again. */
+Test(reuse, a_group_that_serves_again_is_not_emptied)
+{
+    enum { ALL = 70, GROUP = CVB_IDLE_ENTRIES };
+    struct cvb_settings s = small_settings(ALL, ALL, ALL);
+    struct cvb_handle *late, *other;
+    const char *name = segment_name("reuse");
+    uint32_t source2;
+    cr_assert_not_null(late = make_segment(name, &s));
+    cr_assert_eq(cvb_attach(name, &other), 0);
+    cr_assert_eq(cvb_stage(late, "filter", &stage) || cvb_source(late, "kafka-1", &source), 0);
+    cr_assert_eq(cvb_source(late, "kafka-2", &source2), 0);
+    struct cvb_idle *list = (void *)(late->idle + other->seat * late->idle_stride);
+    h = other;
+    put_batches(GROUP, 1);
+    ack_singles(GROUP);
+    h = late;
+    put_batches(GROUP, 1);
+    cr_assert_eq(list->groups, 1);
+    h = other;
+    const uint64_t places = other->idle_mask + 1;
+    for (ack_singles(GROUP); list->groups <= places; ack_singles(GROUP))
+        put_batches(GROUP, 1);
+    for (uint64_t i = 1; i < places; i++) /* what is left of their entries names the same units */
+        memset(list->group[i].entry, 0, sizeof list->group[i].entry);
+    cr_assert_eq(put_numbers(late, stage, source, 0, 1, NULL), 1);
+    cr_assert_eq(put_numbers(late, stage, source2, 0, ALL - 1, NULL), ALL - 1, "credits of units that no group names");
+    cr_assert_eq(audit_says(late, ALL, 0), NULL);
+    cvb_detach(other);
+    cvb_detach(late);
 }

@@ -174,6 +174,8 @@ MUTANTS = [
         ("lib/credit.c", "bool mine = cvb_hi_seat(w.hi) == h->seat && (", "bool mine = cvb_lo_state(w.lo) == CVB_IDLE || (")]),
     ("OVERWRITE", "an entry that still names an idle unit is overwritten", ["single", "mixed"], [
         ("lib/idle.c", "    while (number != last && in_use(h, group_at(h, list, number)))", "    while (false)")]),
+    ("EMPTYEARLY", "a group emptied of which not all was claimed", ["single", "mixed", "rounds"], [
+        ("lib/reuse.c", "    if (claimed < CVB_IDLE_ENTRIES || ", "    if (!claimed || ")]),
     # recovery
     ("NOSEATGEN", "a journal completed without looking at the seat again", ["reseat", "recover", "publish"], [
         ("lib/journal.c", """        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
@@ -271,6 +273,8 @@ MUTANTS = [
 
 # Faults that this protocol cannot show, and why.
 EXPLAINED = [
+    ("EMPTYLATE", "a group emptied whatever it has become meanwhile",
+     "lists lap too seldom: tests/model/empty.c and tests/unit/reuse.c show it"),
     ("OTHERFLAG", "slept on a flag though another one says no by now",
      "only longer trains show it, after 166,000 schedules: explore-trains --scenario wait"),
     ("NOHEADPASS", "a slot is overwritten without a look at its unit",
