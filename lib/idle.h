@@ -66,11 +66,15 @@ static inline uint32_t key_of(const struct cvb_want *w)
 {
     return (uint32_t)((uint64_t)w->source << KEY_SOURCE_SHIFT & KEY_SOURCE_MASK) |
            (uint32_t)((uint64_t)w->stage << KEY_STAGE_SHIFT & KEY_STAGE_MASK) |
-           ((w->count - 1 + w->class * 11) & ((1u << KEY_STAGE_SHIFT) - 1));
+           ((w->count - 1 + w->class * 11 + (w->stage >> 6) * 23) & ((1u << KEY_STAGE_SHIFT) - 1));
 }
 
-/* A place for the key in a table of a power of two. */
-static inline uint32_t place_of(uint32_t key, uint32_t places) { return key * 0x9e3779b1u >> 8 & (places - 1); }
+/* A place for the key in a table of so many: by the product's highest bits, on which all of the key's have an
+ * influence. */
+static inline uint32_t place_of(uint32_t key, uint32_t places)
+{
+    return (uint32_t)((uint64_t)(key * 0x9e3779b1u) * places >> 32);
+}
 
 /* All four in one word; of what a unit holds and is good for, whose word has this hi. */
 static inline uint64_t kind_of(uint64_t source, uint64_t stage, uint64_t count, uint64_t class)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../support/support.h"
-#include "internal.h"
+#include "idle.h"
 
 enum { BATCH = 8, LIMIT = 5000, HIGH = 4000, UNTIL_HIGH = HIGH / BATCH - 1 };
 
@@ -114,4 +114,26 @@ Test(reuse, a_group_that_serves_again_is_not_emptied)
     cr_assert_eq(audit_says(late, ALL, 0), NULL);
     cvb_detach(other);
     cvb_detach(late);
+}
+
+/* A put of another kind than the last one finds where it went on looking, if not too many kinds share a place. */
+static unsigned places_of(bool sources, unsigned kinds)
+{
+    bool used[CVB_LOOKS] = {false};
+    unsigned n = 0;
+    for (uint32_t kind = 0; kind < kinds; kind++) {
+        const struct cvb_want want = {sources ? kind : 0, sources ? 1 : kind + 1, 1, 0};
+        bool *one = &used[place_of(key_of(&want), CVB_LOOKS)];
+        n += !*one;
+        *one = true;
+    }
+    return n;
+}
+
+Test(reuse, kinds_that_take_turns_have_places_of_their_own)
+{
+    for (unsigned kinds = 2; kinds <= CVB_LOOKS; kinds *= 2) { /* by chance 40 of 64 */
+        cr_expect_geq(places_of(true, kinds), kinds / 2, "%u sources", kinds);
+        cr_expect_geq(places_of(false, kinds), kinds / 2, "%u stages", kinds);
+    }
 }
