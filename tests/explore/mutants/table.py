@@ -52,7 +52,7 @@ MUTANTS = [
     if (!read_queued(h, u, stage, w))
         return false;
 """)]),
-    ("LEFTUNSEEN", "publish returns before the unit was seen in its slot", ["publish"], [
+    ("LEFTUNSEEN", "publish returns before the unit was seen in its slot", ["tight", "publish"], [
         ("lib/ring.c", "        return true; /* somebody has moved it: is it in there? */", "        return false;")]),
     ("HINTAHEAD", "the tail hint written before its slot is filled", ["single", "mixed1"], [
         ("lib/ring.c", "    to->former = shown;\n",
