@@ -34,8 +34,8 @@ static int exchange(struct cvb_handle *h, uint32_t lease, uint32_t *part, uint32
     int error = cvb_carve(h, &a, part);
     if (error)
         return error;
-    unsigned has = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, *b)->word.hi)));
-    if (has > cvb_mask_count(*part) && (error = cvb_shrink(h, b, cvb_mask_count(*part))))
+    error = cvb_shrink(h, b, cvb_mask_count(*part));
+    if (error)
         return error;
     struct cvb_unit *from = cvb_unit_at(h, a), *unit = cvb_unit_at(h, *b);
     cvb_store16_rlx(&unit->source, cvb_load16_rlx(&from->source));

@@ -91,12 +91,12 @@ struct cvb_seen_group {
     uint32_t end; /* of its entries in seen */
 };
 struct cvb_look {
-    uint64_t kind;                /* what is wanted, in one word */
-    uint32_t key, next, end;      /* of those in seen */
-    uint32_t group, count, begin; /* of those in groups; the group's first entry in seen */
-    uint32_t least;               /* groups that a list must have to be looked into */
-    uint32_t donor;               /* the seat whose list served last */
-    uint32_t turn;                /* the next one to look at */
+    uint64_t kind;           /* what is wanted, in one word */
+    uint32_t key, next, end; /* of those in seen */
+    uint32_t group, count;   /* the one that is being tried, of those in groups */
+    uint32_t least;          /* groups that a list must have to be looked into */
+    uint32_t donor;          /* the seat whose list served last */
+    uint32_t turn;           /* the next one to look at */
     uint32_t fruitless;
     uint64_t *from; /* by seat: the group where the next look begins */
     struct cvb_sight seen[CVB_LOOK_MOST];

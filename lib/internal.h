@@ -51,7 +51,6 @@ int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members);
 uint32_t cvb_lowest(uint32_t mask, unsigned n);
 int cvb_gather(struct cvb_handle *h, uint32_t *unit, uint32_t class, unsigned n);
 int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n);
-int cvb_pack(struct cvb_handle *h, uint32_t *unit);
 int cvb_uncarve(struct cvb_handle *h, uint32_t t, uint32_t members, uint32_t t2);
 int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken);
 void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen);

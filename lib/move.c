@@ -102,28 +102,22 @@ int cvb_uncarve(struct cvb_handle *h, uint32_t t, uint32_t members, uint32_t t2)
     return moved && cvb_free_empty(h, t2, empty) ? 0 : CVB_ECORRUPT;
 }
 
-/* Of a HELD unit with more members keep the first n; the rest is free again. */
+/* Of a HELD unit keep the first n members, as the first ones of their unit: what is left of a larger one may lie at its
+ * end, and whoever puts and takes has short ways for first ones only. The rest is free again. Without an empty unit one
+ * that has no rest stays as it is. */
 int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n)
-{
-    uint32_t whole = *unit, part = cvb_lowest(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, whole)->word.hi)), n);
-    int error = cvb_carve(h, unit, &part);
-    cvb_release(h, whole);
-    return error;
-}
-
-/* The members of a HELD unit become the first ones of their unit, as what is left of a larger one they may be others;
- * whoever puts and takes has short ways for first ones only. Without an empty unit it stays as it is. */
-int cvb_pack(struct cvb_handle *h, uint32_t *unit)
 {
     const uint32_t whole = *unit;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, whole)->word);
-    uint32_t members = cvb_hi_mask(w.hi);
-    if (!(members & (members + 1)))
+    const uint32_t has = cvb_hi_mask(w.hi);
+    uint32_t part = cvb_lowest(has, n);
+    if (part == has && !(has & (has + 1)))
         return 0;
-    int error = carve_out(h, unit, w, &members);
-    if (!error)
-        cvb_release(h, whole);
-    return error == CVB_EMEMORY_FULL ? 0 : error;
+    int error = carve_out(h, unit, w, &part);
+    if (error == CVB_EMEMORY_FULL && part == has)
+        return 0;
+    cvb_release(h, whole);
+    return error;
 }
 
 /* The HELD unit gets the members of free units of the same class until it has n; it may stay short of that. */

@@ -98,9 +98,8 @@ int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *
     while (error == CVB_EMEMORY_FULL && cvb_search_anew(h));
     if (error)
         return error;
-    unsigned has = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, *unit)->word.hi)));
-    error = has > n ? cvb_shrink(h, unit, n) : has < n ? cvb_gather(h, unit, part, n) : 0;
-    return error ? error : cvb_pack(h, unit);
+    error = cvb_gather(h, unit, part, n);
+    return error ? error : cvb_shrink(h, unit, n);
 }
 
 /* Short payloads without a call: 8 or 16 bytes at a time, the last ones again. A line as one piece. */

@@ -69,26 +69,26 @@ static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look
     look->from[seat] = number;
 }
 
-/* The entries of the units that were claimed since the last call, all of one group, are emptied: as a whole if that is
+/* The entries of the units that were claimed of the group that was tried last are emptied: as a whole if that is
  * all that the group had, by one locked instruction instead of seven. */
 CVB_RARE static void empty_claimed(struct cvb_look *look)
 {
-    struct cvb_seen_group *seen = &look->groups[look->group];
+    const struct cvb_seen_group *seen = &look->groups[look->group];
+    const uint32_t begin = look->group ? seen[-1].end : 0;
     unsigned claimed = 0;
-    for (uint32_t i = look->begin; i < look->next; i++)
+    for (uint32_t i = begin; i < look->next; i++)
         claimed += look->seen[i].at != NULL;
     if (claimed < CVB_IDLE_ENTRIES || !cvb_cas64(&seen->group->header, seen->header, GROUP_EMPTY))
-        for (uint32_t i = look->begin; i < look->next; i++)
+        for (uint32_t i = begin; i < look->next; i++)
             if (look->seen[i].at)
                 cvb_cas64(look->seen[i].at, look->seen[i].entry, 0);
-    look->begin = look->next;
 }
 
 /* What was seen and not tried is left to others. */
 static void forget(struct cvb_look *look)
 {
     empty_claimed(look);
-    look->next = look->end = look->begin = look->group = look->count = 0;
+    look->next = look->end = look->group = look->count = 0;
 }
 
 /* When nothing is left: the list that has served last, then some of the others. */

@@ -37,4 +37,14 @@ static void model_idle(uint32_t seats)
     }
 }
 
+/* The handle has put records of this kind before, and seen nothing. */
+static void model_looked(struct cvb_handle *h, const struct cvb_want *want)
+{
+    static uint64_t from[SEATS][SEATS];
+    h->looked = &h->look[0];
+    h->look[0].kind = kind_wanted(want);
+    h->look[0].key = key_of(want);
+    h->look[0].from = from[h->seat];
+}
+
 #endif

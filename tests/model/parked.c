@@ -4,7 +4,7 @@
  * Checked: who sleeps although a unit waits for its next put is woken (F4).
  */
 #define HAS_FLAG
-#define HAS_CREDIT
+#define HAS_GIVE
 #include "idle.h"
 
 #include <flag.c>
@@ -14,12 +14,6 @@
 
 #include "sleeper.h"
 
-int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
-                     const struct cvb_journal *f, bool own)
-{
-    (void)h, (void)actor, (void)seq, (void)step, (void)f, (void)own;
-    return 1;
-}
 /* The stage's credits come back by one change of the counter, as in lib/credit.c. */
 int cvb_give(struct cvb_handle *h, uint32_t u)
 {

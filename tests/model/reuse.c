@@ -11,8 +11,6 @@
 
 #include "stubs.h"
 
-static uint64_t from[SEATS][SEATS];
-
 static void *ack(void *argument)
 {
     struct cvb_pair w = cvb_load_pair(&units[0].word);
@@ -38,11 +36,8 @@ int main(void)
     model_handles();
     model_idle(SEATS);
     for (uint32_t s = 0; s < SEATS; s++) {
-        handles[s].looked = &handles[s].look[0]; /* it has put records of this kind before */
         const struct cvb_want want = {0, 1, 1, 0};
-        handles[s].look[0].kind = kind_wanted(&want);
-        handles[s].look[0].key = key_of(&want);
-        handles[s].look[0].from = from[s];
+        model_looked(&handles[s], &want);
     }
 #ifdef OPEN
     uint32_t key = handles[0].look[0].key;

@@ -58,6 +58,9 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
     UNUSED, (void)actor, (void)seq, (void)step, (void)f, (void)own;
     return 1;
 }
+#endif
+
+#if !defined(HAS_CREDIT) && !defined(HAS_GIVE)
 int cvb_give(struct cvb_handle *h, uint32_t unit)
 {
     UNUSED, (void)unit;

@@ -27,21 +27,12 @@ static void put_batches(unsigned count, unsigned size)
         cr_assert_eq(put_numbers(h, stage, source, 0, size, NULL), (int)size);
 }
 
-static void ack_batches(unsigned count)
+static void ack_batches(unsigned count, unsigned size)
 {
     struct cvb_lease l[BATCH];
     for (unsigned i = 0; i < count; i++) {
-        cr_assert_eq(cvb_get_batch(h, stage, l, BATCH), BATCH);
-        cr_assert_eq(cvb_ack(h, l, BATCH), 0);
-    }
-}
-
-static void ack_singles(unsigned count)
-{
-    struct cvb_lease l;
-    for (unsigned i = 0; i < count; i++) {
-        cr_assert_eq(cvb_get_batch(h, stage, &l, 1), 1);
-        cr_assert_eq(cvb_ack(h, &l, 1), 0);
+        cr_assert_eq(cvb_get_batch(h, stage, l, size), (int)size);
+        cr_assert_eq(cvb_ack(h, l, size), 0);
     }
 }
 
@@ -56,7 +47,7 @@ Test(reuse, below_the_high_watermark_what_is_idle_serves_first)
     put_batches(UNTIL_HIGH, BATCH);
     cr_assert_eq(taken(), UNTIL_HIGH * BATCH);
     for (unsigned i = 0; i < 20; i++) {
-        ack_batches(70);
+        ack_batches(70, BATCH);
         put_batches(70, BATCH);
     }
     cr_assert_eq(taken(), UNTIL_HIGH * BATCH);
@@ -99,13 +90,13 @@ Test(reuse, a_group_that_serves_again_is_not_emptied)
     struct cvb_idle *list = (void *)(late->idle + other->seat * late->idle_stride);
     h = other;
     put_batches(GROUP, 1);
-    ack_singles(GROUP);
+    ack_batches(GROUP, 1);
     h = late;
     put_batches(GROUP, 1);
     cr_assert_eq(list->groups, 1);
     h = other;
     const uint64_t places = other->idle_mask + 1;
-    for (ack_singles(GROUP); list->groups <= places; ack_singles(GROUP))
+    for (ack_batches(GROUP, 1); list->groups <= places; ack_batches(GROUP, 1))
         put_batches(GROUP, 1);
     for (uint64_t i = 1; i < places; i++) /* what is left of their entries names the same units */
         memset(list->group[i].entry, 0, sizeof list->group[i].entry);
