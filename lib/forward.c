@@ -69,7 +69,7 @@ static int replace_members(struct cvb_handle *h, uint32_t lease, uint32_t *membe
         *members = part;
         if (!error || error == CVB_ECORRUPT)
             return error;
-        cvb_release(h, b);
+        cvb_unhold(h, b);
         if (error != CVB_ESTAGE_FULL || n == 1)
             return error;
         most = n / 2; /* others were quicker: fewer may fit */

@@ -249,6 +249,9 @@ const char *cvb_error_text(int error)
                                        "the lease was settled before",
                                        "the lease belongs to another handle",
                                        "the handle belongs to the parent process",
-                                       "the time is over"};
-    return error > 0 || error < CVB_ETIMEDOUT ? "unknown error" : text[-error];
+                                       "the time is over",
+                                       "the handle has lost its seat",
+                                       "the wait was interrupted",
+                                       "the system refuses a call that is needed"};
+    return error > 0 || error < CVB_EUNSUPPORTED ? "unknown error" : text[-error];
 }

@@ -36,7 +36,7 @@ void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, uint32_
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *unit);
 int cvb_hold_either(struct cvb_handle *h, uint32_t first, uint32_t second, uint32_t *unit);
 bool cvb_search_anew(struct cvb_handle *h);
-void cvb_release(struct cvb_handle *h, uint32_t u);
+void cvb_unhold(struct cvb_handle *h, uint32_t u);
 void cvb_set_free_hint(struct cvb_handle *h, uint32_t u);
 int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit);
 bool cvb_free_empty(struct cvb_handle *h, uint32_t u, struct cvb_pair w);
@@ -131,7 +131,7 @@ bool cvb_recover_at_times(struct cvb_handle *h);
 #endif
 /* Asked by every put and get: those who are always busy neither wait nor are refused, and must notice the dead too. */
 static inline bool cvb_recover_due(struct cvb_handle *h) { return ++h->calls % CVB_RECOVER_CALLS == 0; }
-int cvb_return_unit(struct cvb_handle *h, uint32_t unit, uint32_t unused);
+int cvb_release_unit(struct cvb_handle *h, uint32_t unit, uint32_t unused);
 /* put.c */
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);

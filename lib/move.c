@@ -116,7 +116,7 @@ int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n)
     int error = carve_out(h, unit, w, &part);
     if (error == CVB_EMEMORY_FULL && part == has)
         return 0;
-    cvb_release(h, whole);
+    cvb_unhold(h, whole);
     return error;
 }
 
@@ -133,7 +133,7 @@ static int gather_into(struct cvb_handle *h, uint32_t unit, uint32_t bitmap, uns
         uint32_t bits = cvb_lowest(cvb_hi_mask(w.hi), n - has);
         has += cvb_mask_count(bits);
         bool moved = move(h, more, w, bits, unit, CVB_HELD);
-        cvb_release(h, more);
+        cvb_unhold(h, more);
         if (!moved)
             return CVB_ECORRUPT;
     }
@@ -153,7 +153,7 @@ int cvb_gather(struct cvb_handle *h, uint32_t *unit, uint32_t class, unsigned n)
             return error == CVB_EMEMORY_FULL ? 0 : error;
         if (!move(h, small, w, cvb_hi_mask(w.hi), large, CVB_HELD))
             return CVB_ECORRUPT;
-        cvb_release(h, small);
+        cvb_unhold(h, small);
         *unit = large;
     }
     int error = gather_into(h, *unit, CVB_BITMAP_TRAINS(&h->segment.geometry, class), n);
@@ -172,7 +172,7 @@ int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, 
     copy_fields(h, unit, t2);
     cvb_help_split(h, unit, seen);
     if (!move(h, unit, seen, bits, t2, CVB_LEASED)) {
-        cvb_release(h, t2);
+        cvb_unhold(h, t2);
         return CVB_ESETTLED;
     }
     *taken = t2;

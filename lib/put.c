@@ -218,7 +218,7 @@ static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record 
     cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
     error = cvb_refill(h, *u, stage);
     if (error)
-        cvb_release(h, *u);
+        cvb_unhold(h, *u);
     else
         *w = cvb_load_pair(&cvb_unit_at(h, *u)->word);
     return error;

@@ -84,7 +84,7 @@ int cvb_recover_reserved(struct cvb_handle *h)
     return error < 0 ? error : 0;
 }
 
-/* Before a handle leaves: reservations are given up, leases returned. */
+/* Before a handle leaves: reservations are given up, leases released. */
 int cvb_leave(struct cvb_handle *h)
 {
     int error = 0;
@@ -95,7 +95,7 @@ int cvb_leave(struct cvb_handle *h)
         if (cvb_lo_state(w.lo) == CVB_RES)
             error = cvb_give(h, u);
         else if (cvb_lo_state(w.lo) == CVB_LEASED)
-            error = cvb_return_unit(h, u, 0);
+            error = cvb_release_unit(h, u, 0);
     }
     return error;
 }

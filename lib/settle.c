@@ -124,7 +124,7 @@ static int tally_unit(struct cvb_handle *h, uint32_t u, struct cvb_pair w, enum 
     return 0;
 }
 
-int cvb_return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
     (void)unused;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
@@ -135,6 +135,15 @@ int cvb_return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     if (retry >= h->segment.settings.max_retries && stage != CVB_STAGE_DEAD_LETTER)
         return cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
     return cvb_enqueue(h, u, w, stage, retry < 255 ? retry + 1 : retry);
+}
+
+/* Back into its stage as it was. */
+int cvb_release_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+{
+    (void)unused;
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    int error = tally_unit(h, u, w, CVB_N_RELEASED);
+    return error ? error : cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), cvb_hi_retry(w.hi));
 }
 
 static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
@@ -276,7 +285,14 @@ int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, s
 {
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);
-    return cvb_settle(h, &p, cvb_return_unit, NULL, &done);
+    return cvb_settle(h, &p, return_unit, NULL, &done);
+}
+
+int cvb_release(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
+{
+    size_t done = 0;
+    struct cvb_places p = places_of(leases, count);
+    return cvb_settle(h, &p, cvb_release_unit, NULL, &done);
 }
 
 int cvb_forward(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *leases, size_t count, int *why)

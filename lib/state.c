@@ -68,16 +68,30 @@ int cvb_stages_with_data(struct cvb_handle *h, uint32_t *stages, size_t count)
     return found;
 }
 
+static void add_tally(struct cvb_counts *c, const struct cvb_tally *t)
+{
+    c->accepted += cvb_load64_rlx(&t->n[CVB_N_ACCEPTED]);
+    c->delivered += cvb_load64_rlx(&t->n[CVB_N_DELIVERED]);
+    c->acked += cvb_load64_rlx(&t->n[CVB_N_ACKED]);
+    c->returned += cvb_load64_rlx(&t->n[CVB_N_RETURNED]);
+    c->released += cvb_load64_rlx(&t->n[CVB_N_RELEASED]);
+    c->redelivered += cvb_load64_rlx(&t->n[CVB_N_REDELIVERED]);
+    c->forwarded += cvb_load64_rlx(&t->n[CVB_N_FORWARDED]);
+    c->dead_lettered += cvb_load64_rlx(&t->n[CVB_N_DEAD_LETTERED]);
+    c->refused_stage += cvb_load64_rlx(&t->n[CVB_N_REFUSED_STAGE]);
+    c->refused_source += cvb_load64_rlx(&t->n[CVB_N_REFUSED_SOURCE]);
+    c->refused_total += cvb_load64_rlx(&t->n[CVB_N_REFUSED_TOTAL]);
+    c->refused_memory += cvb_load64_rlx(&t->n[CVB_N_REFUSED_MEMORY]);
+    c->stalled_ns += cvb_load64_rlx(&t->n[CVB_N_STALLED_NS]);
+}
+
 static int counts_of(struct cvb_handle *h, uint32_t index, struct cvb_counts *counts)
 {
     if (!counts)
         return CVB_EINVAL;
-    uint64_t sum[CVB_N_COUNTS] = {0};
+    memset(counts, 0, sizeof *counts);
     for (uint32_t seat = 0; seat <= h->segment.settings.max_handles; seat++)
-        for (int i = 0; i < CVB_N_COUNTS; i++)
-            sum[i] += cvb_load64_rlx(&cvb_tally_at(h, seat, index)->n[i]);
-    static_assert(sizeof *counts == sizeof sum, "struct cvb_counts and enum cvb_count name the same things in order");
-    memcpy(counts, sum, sizeof sum);
+        add_tally(counts, cvb_tally_at(h, seat, index));
     return 0;
 }
 
@@ -100,11 +114,9 @@ int cvb_peer_counts(struct cvb_handle *h, uint32_t seat, struct cvb_counts *coun
     int error = cvb_handle_check(h);
     if (error || !counts || seat >= h->segment.settings.max_handles)
         return error ? error : CVB_EINVAL;
-    uint64_t sum[CVB_N_COUNTS] = {0};
+    memset(counts, 0, sizeof *counts);
     for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++)
-        for (int i = 0; i < CVB_N_COUNTS; i++)
-            sum[i] += cvb_load64_rlx(&cvb_tally_at(h, seat, stage)->n[i]);
-    memcpy(counts, sum, sizeof sum);
+        add_tally(counts, cvb_tally_at(h, seat, stage));
     return 0;
 }
 

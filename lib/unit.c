@@ -149,7 +149,7 @@ void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
 }
 
 /* HELD by this seat -> FREE under the next generation. */
-void cvb_release(struct cvb_handle *h, uint32_t u)
+void cvb_unhold(struct cvb_handle *h, uint32_t u)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo)) + 1;

@@ -8,7 +8,7 @@
 #include "order.h"
 
 #define CVB_MAGIC UINT64_C(0x315652594556434e) /* "NCVEYRV1" */
-#define CVB_VERSION 5u
+#define CVB_VERSION 6u
 #define CVB_PAGE 4096u
 #define CVB_LINE 64u
 #define CVB_INLINE_MEMBERS 3u
@@ -113,11 +113,16 @@ static_assert(sizeof(struct cvb_flag) == 64, "layout");
 
 /* What the owners of a seat did in a stage, or with a source. Written by the seat's owner alone, summed by readers. */
 enum cvb_count {
+    /* of the usual way, on one line */
     CVB_N_ACCEPTED,
+    CVB_N_CLAIMED, /* idle.h: records of idle units that were claimed, and whether their number is odd */
     CVB_N_DELIVERED,
     CVB_N_ACKED,
+    CVB_N_PARKED, /* and that became idle */
     CVB_N_RETURNED,
+    CVB_N_RELEASED,
     CVB_N_REDELIVERED,
+    /* the rest */
     CVB_N_FORWARDED,
     CVB_N_DEAD_LETTERED,
     CVB_N_REFUSED_STAGE,
@@ -128,9 +133,9 @@ enum cvb_count {
     CVB_N_COUNTS
 };
 struct cvb_tally {
-    uint64_t n[CVB_N_COUNTS];
+    uint64_t n[16];
 };
-static_assert(sizeof(struct cvb_tally) == 96, "layout");
+static_assert(sizeof(struct cvb_tally) == 128 && CVB_N_COUNTS <= 16, "layout");
 
 struct cvb_name {
     uint8_t length;

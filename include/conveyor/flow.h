@@ -42,6 +42,10 @@ CVB_API int cvb_ack(struct cvb_handle *handle, const struct cvb_lease *leases, s
  * stage. Errors as cvb_ack. */
 CVB_API int cvb_return_to_buffer(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
 
+/* Gives leases back untried: to the end of their stage, with their retry_count as it was; never refused. For a clean
+ * leave, a worker that is told to stop, a sink that is full. The order of the array is not kept. Errors as cvb_ack. */
+CVB_API int cvb_release(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
+
 /* Sends leased records on to another stage with their payload: each is in the new stage and settled in the old one, or
  * neither, also across a crash. Forwards the longest prefix that fits and returns its length; *why (may be NULL) says
  * what refused the rest (ESTAGE_FULL). Errors as cvb_ack, and EUNKNOWN. */

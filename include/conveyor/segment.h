@@ -23,7 +23,7 @@ CVB_API int cvb_attach(const char *name, struct cvb_handle **handle);
  * recovered: for tools. A dead peer's seat is taken, and recovered, only if there is no other. */
 CVB_API int cvb_observe(const char *name, struct cvb_handle **handle);
 
-/* Leaves: open reservations are canceled, leases returned. The handle is gone whatever this returns.
+/* Leaves: open reservations are canceled, leases released (cvb_release). The handle is gone whatever this returns.
  * In a forked child it frees the child's memory only. */
 CVB_API int cvb_detach(struct cvb_handle *handle);
 

@@ -27,7 +27,8 @@ struct cvb_counts {
     uint64_t accepted;  /* records put; into a stage: also those forwarded or dead-lettered to it */
     uint64_t delivered; /* leased */
     uint64_t acked;
-    uint64_t returned;      /* by cvb_return_to_buffer and cvb_detach */
+    uint64_t returned;      /* failed: by cvb_return_to_buffer */
+    uint64_t released;      /* given back untried: by cvb_release and cvb_detach */
     uint64_t redelivered;   /* leases of the dead that were queued again */
     uint64_t forwarded;     /* left for another stage (of a stage), or went on (of a source) */
     uint64_t dead_lettered; /* past max_retries */

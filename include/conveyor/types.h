@@ -39,7 +39,10 @@ enum cvb_error {
     CVB_ESETTLED = -21,     /* the lease was settled before */
     CVB_EFOREIGN = -22,     /* the lease is of another handle */
     CVB_EFORKED = -23,      /* the handle belongs to the parent process */
-    CVB_ETIMEDOUT = -24     /* the wait's time is over */
+    CVB_ETIMEDOUT = -24,    /* the wait's time is over */
+    CVB_ELOST = -25,        /* the handle has lost its seat: detach it, and attach anew */
+    CVB_EINTERRUPTED = -26, /* the wait was ended by cvb_wake, or by a signal */
+    CVB_EUNSUPPORTED = -27  /* the system refuses what the library needs; errno says why */
 };
 
 /* A sentence for an error; never NULL. Safe from any thread. */

@@ -14,7 +14,7 @@ static uint64_t bitmaps[4];
 static void *release(void *argument)
 {
     (void)argument;
-    cvb_release(&handles[0], 0);
+    cvb_unhold(&handles[0], 0);
     return NULL;
 }
 

@@ -33,7 +33,7 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned
 {
     return (void)h, (void)u, (void)from, (void)stage, (void)retry, CVB_ECORRUPT;
 }
-int cvb_return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused) { return (void)h, (void)u, (void)unused, 0; }
+int cvb_release_unit(struct cvb_handle *h, uint32_t u, uint32_t unused) { return (void)h, (void)u, (void)unused, 0; }
 void cvb_idle_enter(struct cvb_handle *h) { (void)h; }
 uint64_t cvb_monotonic_ns(void) { return 0; }
 

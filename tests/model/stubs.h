@@ -94,7 +94,7 @@ int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
 #define MODEL_EMPTY 1u
 #ifndef HAS_UNIT
 void cvb_set_free_hint(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
-void cvb_release(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
+void cvb_unhold(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *u)
 {
     UNUSED, (void)bitmap, (void)u;
