@@ -272,11 +272,12 @@ CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_lease *leas
 
 static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
 {
+    const uint32_t n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi)));
     int error;
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     do
         error = cvb_restage(h, u, to);
-    while (cvb_restage_again(h, error, u, to));
+    while (cvb_restage_again(h, error, n, to));
     return error;
 }
 
