@@ -35,7 +35,7 @@ static void add_credits(struct cvb_handle *h, uint64_t *sum, uint32_t stage, uin
 {
     sum[CVB_COUNTER_TOTAL] += n;
     sum[cvb_counter_of_stage(stage)] += stage ? n : 0;
-    sum[cvb_counter_of_source(h, source)] += n;
+    sum[cvb_counter_of_source(h, source)] += stage ? n : 0; /* a dead letter counts against the total alone */
 }
 
 /* Counts unit u, whose word is w, or is about to be. */
@@ -180,8 +180,8 @@ static int repair_rows(struct cvb_handle *h)
     for (uint32_t i = 0; i < all_counters(h); i++) {
         struct cvb_tally *t = i ? cvb_tally_at(h, nobody, i - 1) : NULL;
         int64_t more = (int64_t)c.idle[i] - cvb_idle_sum(h, i);
-        uint64_t *row = more > 0 ? (t ? &t->n[CVB_N_PARKED] : &list->parked)
-                                 : (t ? &t->n[CVB_N_CLAIMED] : &list->claimed);
+        uint64_t *row =
+            more > 0 ? (t ? &t->n[CVB_N_PARKED] : &list->parked) : (t ? &t->n[CVB_N_CLAIMED] : &list->claimed);
         uint64_t was = cvb_load64_acq(row);
         mended += more && cvb_cas64(row, was, was + (uint64_t)(more < 0 ? -more : more) * 2);
     }
