@@ -116,6 +116,8 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
         error = wrong;
     if (why)
         *why = error;
+    if (cvb_is_refusal(error) && cvb_id_known(h, CVB_KIND_SOURCE, leases[done].source))
+        cvb_tally_refusal(h, stage, leases[done].source, error);
     h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, results[done].length) : CVB_NO_CLASS;
     return cvb_count_or_error(error, done);
 }

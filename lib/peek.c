@@ -67,7 +67,7 @@ static int copy_member(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsi
                                .pipeline = cvb_load16_rlx(&unit->pipeline),
                                .stage = cvb_hi_stage(w.hi),
                                .retry_count = cvb_hi_retry(w.hi),
-                               .origin = cvb_load16_rlx(&unit->origin)};
+                               .origin = cvb_hi_stage(w.hi) ? cvb_hi_stage(w.hi) : cvb_load16_rlx(&unit->origin)};
     const char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), seen->length);
     if (!payload || seen->source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;

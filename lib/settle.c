@@ -322,6 +322,8 @@ int cvb_forward(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *le
         error = cvb_stage_check(h, stage);
     if (!error)
         error = cvb_settle(h, &p, forward_unit, &stage, &done);
+    if (cvb_is_refusal(error) && cvb_id_known(h, CVB_KIND_SOURCE, leases[done].source))
+        cvb_tally_refusal(h, stage, leases[done].source, error);
     if (why)
         *why = error;
     return cvb_count_or_error(error, done);

@@ -145,7 +145,7 @@ int cvb_census(struct cvb_handle *h, struct cvb_census *total, struct cvb_census
         add_to(total, state, n);
         if (stages && cvb_hi_stage(w.hi) < s->max_stages)
             add_to(&stages[cvb_hi_stage(w.hi)], state, n);
-        if (sources && source < s->max_sources)
+        if (sources && source < s->max_sources && cvb_hi_stage(w.hi) != CVB_STAGE_DEAD_LETTER)
             add_to(&sources[source], state, n);
         if (handles && state != CVB_QUEUED && cvb_hi_seat(w.hi) < s->max_handles)
             add_to(&handles[cvb_hi_seat(w.hi)], state, n);

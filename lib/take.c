@@ -119,7 +119,7 @@ static inline bool lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w,
                               .pipeline = cvb_load16_rlx(&unit->pipeline),
                               .stage = stage,
                               .retry_count = cvb_hi_retry(w.hi),
-                              .origin = cvb_load16_rlx(&unit->origin),
+                              .origin = stage ? stage : cvb_load16_rlx(&unit->origin),
                               .place = {w.lo, u, h->serial, 0, (uint16_t)stage}};
     return stage < h->segment.settings.max_stages && out->source < h->segment.settings.max_sources;
 }
@@ -235,27 +235,41 @@ CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_leas
     return get_any(h, stage, leases, count, look);
 }
 
+/* Copies a batch of leases into the buffer, one after the other; where the next one goes. */
+static char *copy_out(const struct cvb_lease *l, int n, struct cvb_record *taken, char *buffer)
+{
+    for (int i = 0; i < n; i++) {
+        memcpy(buffer, l[i].payload, l[i].length);
+        taken[i] = (struct cvb_record){buffer, l[i].length, l[i].source, l[i].pipeline};
+        buffer += l[i].length;
+    }
+    return buffer;
+}
+
 int cvb_take_batch(struct cvb_handle *h, uint32_t stage, struct cvb_record *taken, size_t count, void *buffer,
                    size_t size)
 {
     int error = cvb_handle_check(h);
-    if (error || (count && (!taken || !buffer)))
+    if (error || (count && (!taken || !buffer)) || count > INT32_MAX)
         return error ? error : CVB_EINVAL;
-    size_t longest = h->segment.settings.payload_size ? h->segment.settings.payload_size : 1, done = 0;
+    const size_t longest = h->segment.settings.payload_size ? h->segment.settings.payload_size : 1;
+    if (count && size < longest)
+        return CVB_EINVAL;
+    char *at = buffer;
+    size_t done = 0;
     if (count > size / longest)
         count = size / longest;
-    while (done < count) {
+    while (!error && done < count) {
         struct cvb_lease l[CVB_UNIT_MEMBERS];
         size_t want = count - done < CVB_UNIT_MEMBERS ? count - done : CVB_UNIT_MEMBERS;
         int got = cvb_get_batch(h, stage, l, want);
-        for (int i = 0; i < got; i++) {
-            memcpy(buffer, l[i].payload, l[i].length);
-            taken[done++] = (struct cvb_record){buffer, l[i].length, l[i].source, l[i].pipeline};
-            buffer = (char *)buffer + l[i].length;
-        }
-        error = got > 0 ? cvb_ack(h, l, (size_t)got) : got;
-        if (error || (size_t)got < want)
+        if (got <= 0) {
+            error = got;
             break;
+        }
+        at = copy_out(l, got, &taken[done], at);
+        error = cvb_ack(h, l, (size_t)got);
+        done += error ? 0 : (unsigned)got;
     }
     return error && !done ? error : (int)done;
 }

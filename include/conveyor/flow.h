@@ -16,8 +16,8 @@ extern "C" {
 CVB_API int cvb_buffer_for_stage(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *record);
 
 /* Puts the longest prefix that fits and returns its length, 0 to count; *why (may be NULL) says what refused the next
- * one, or 0. Records of different sources may be mixed; each source's order is kept. If none was put and no limit is the
- * reason (EUNKNOWN, ETOOLONG, EINVAL), that error is returned; so it is by cvb_reserve and both forwards. */
+ * one, or 0. Records of different sources may be mixed; each source's order is kept. If none was put and no limit is
+ * the reason (EUNKNOWN, ETOOLONG, EINVAL), that error is returned; so it is by cvb_reserve and both forwards. */
 CVB_API int cvb_buffer_batch_for_stage(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *records,
                                        size_t count, int *why);
 
@@ -33,7 +33,9 @@ CVB_API int cvb_publish(struct cvb_handle *handle, const struct cvb_slot *slots,
 CVB_API int cvb_cancel(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 
 /* Leases up to count records of a stage in order; returns how many, 0 if it is empty. It may be fewer than there are:
- * what was put as one batch is taken apart only if it would not fit alone. */
+ * what was put as one batch is taken apart only if it would not fit alone, and a record whose consumer died while it
+ * had leased it together with others is delivered alone. A record past max_retries goes to the dead-letter stage when a
+ * get finds it, so a get may return 0 after cvb_wait_records has said that there is one. */
 CVB_API int cvb_get_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_lease *leases, size_t count);
 
 /* Settles leases: any subset in any order, of several stages. All or none: a bad one (ESETTLED, EFOREIGN, EINVAL)
@@ -41,8 +43,10 @@ CVB_API int cvb_get_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_
  * settled, then ESETTLED. */
 CVB_API int cvb_ack(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
 
-/* Back into their stage, at its end, with retry_count + 1; never refused. Past max_retries they go to the dead-letter
- * stage. Errors as cvb_ack. */
+/* They failed: back into their stage, at its end, in any order, with retry_count + 1; never refused. Past max_retries
+ * they go to the dead-letter stage, where their count begins anew. What counts as a failure: this call, and the death
+ * of a consumer that had leased the record by a get for one record, or alone after an earlier death. A first death with
+ * several leased is told by retry_count, but condemns nobody. Errors as cvb_ack. */
 CVB_API int cvb_return_to_buffer(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
 
 /* Gives leases back untried: to the end of their stage, with their retry_count as it was; never refused. For a clean
@@ -51,9 +55,10 @@ CVB_API int cvb_release(struct cvb_handle *handle, const struct cvb_lease *lease
 
 /* Sends leased records on to another stage with their payload: each is in the new stage and settled in the old one, or
  * neither, also across a crash. Forwards the longest prefix that fits and returns its length; *why (may be NULL) says
- * what refused the rest (ESTAGE_FULL, or ESETTLED for one that is twice in the array). To the lease's own stage it needs
- * room there like any other forward. A record that was forwarded begins anew: its retry_count is 0, because the stages
- * fail for reasons of their own. Errors as cvb_ack, and EUNKNOWN. */
+ * what refused the rest (ESTAGE_FULL; ESOURCE_FULL for a dead letter, which takes a credit of its source again; or
+ * ESETTLED for one that is twice in the array). To the lease's own stage it needs room there like any other forward. A
+ * record that was forwarded begins anew: its retry_count is 0, because the stages fail for reasons of their own. Errors
+ * as cvb_ack, and EUNKNOWN. */
 CVB_API int cvb_forward(struct cvb_handle *handle, uint32_t stage, const struct cvb_lease *leases, size_t count,
                         int *why);
 
@@ -64,7 +69,8 @@ CVB_API int cvb_forward_records(struct cvb_handle *handle, uint32_t stage, const
                                 const struct cvb_record *results, size_t count, int *why);
 
 /* Takes and settles at once: copies up to count records into buffer, one after the other, and acks them. Takes no more
- * than size / payload_size records, so that all fit; taken[i].payload points into buffer. Returns how many. */
+ * than size / payload_size records, so that all fit; taken[i].payload points into buffer. Returns how many, 0 if the
+ * stage is empty. EINVAL if size is less than payload_size. */
 CVB_API int cvb_take_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_record *taken, size_t count,
                            void *buffer, size_t size);
 

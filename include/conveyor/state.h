@@ -10,7 +10,8 @@
 extern "C" {
 #endif
 
-/* Records in a stage (queued, leased and reserved), and in all; or an error. */
+/* Records in a stage (queued, leased and reserved), and in all; or an error. A few loads for each handle, however old
+ * the segment is. */
 CVB_API int64_t cvb_stage_size(struct cvb_handle *handle, uint32_t stage);
 CVB_API int64_t cvb_total_buffered(struct cvb_handle *handle);
 
@@ -32,7 +33,7 @@ struct cvb_counts {
     uint64_t redelivered;   /* leases of the dead that were queued again */
     uint64_t forwarded;     /* left for another stage (of a stage), or went on (of a source) */
     uint64_t dead_lettered; /* past max_retries */
-    uint64_t refused_stage; /* puts that a limit cut short, by cause */
+    uint64_t refused_stage; /* puts, reservations and forwards that a limit cut short, by cause */
     uint64_t refused_source;
     uint64_t refused_total;
     uint64_t refused_memory;
@@ -47,8 +48,9 @@ CVB_API int cvb_source_counts(struct cvb_handle *handle, uint32_t source, struct
  * what its owner did between them. */
 CVB_API int cvb_peer_counts(struct cvb_handle *handle, uint32_t seat, struct cvb_counts *counts);
 
-/* Records by state. One pass over the segment: a matter of milliseconds. stages and sources may be NULL; otherwise they
- * have max_stages and max_sources places, and handles has max_handles. */
+/* Records by state; a source's without its dead letters, which hold no credit of it. One pass over the segment: a
+ * matter of milliseconds. stages and sources may be NULL; otherwise they have max_stages and max_sources places, and
+ * handles has max_handles. */
 struct cvb_census {
     uint32_t queued, leased, reserved;
 };

@@ -51,14 +51,14 @@ CVB_API const char *cvb_error_text(int error);
 /* Cells of one size. */
 struct cvb_class {
     uint32_t bytes; /* the longest payload of the class */
-    uint32_t count; /* records it holds */
+    uint32_t count; /* records it holds at least: a process may have some more cells at hand */
 };
 
 /* What a segment is made with; cvb_settings_init fills in the defaults that the comments give. */
 struct cvb_settings {
     uint32_t max_total_records;                /* 100000 */
-    uint32_t max_per_stage;                    /* 10000 */
-    uint32_t max_per_source;                   /* 5000 */
+    uint32_t max_per_stage;                    /* 10000; above max_total_records it is never reached */
+    uint32_t max_per_source;                   /* 5000; so is this. Dead letters do not count */
     double backpressure_threshold;             /* 0.8: pause at this part of a limit */
     double resume_threshold;                   /* 0.5: go on at this part of it */
     uint32_t payload_size;                     /* 1024: bytes of the longest record, at most 1 MiB */
@@ -95,8 +95,8 @@ struct cvb_lease {
     uint32_t source;
     uint32_t pipeline;
     uint32_t stage;
-    uint32_t retry_count;
-    uint32_t origin; /* of a dead letter: the stage it came from */
+    uint32_t retry_count; /* up to max_retries, or one more after a death in company: cvb_return_to_buffer */
+    uint32_t origin;      /* of a dead letter: the stage it came from; else its own */
     struct cvb_place place;
 };
 
