@@ -136,6 +136,8 @@ struct cvb_handle {
     uint32_t calls;              /* puts and gets */
     uint64_t recover_due_ns;     /* not before this does it look for dead peers again */
     uint32_t spin;               /* turns before a wait sleeps */
+    uint32_t wake;               /* futex.c: 1 when cvb_wake was called and no wait has ended by it yet */
+    int interruptible;           /* a signal ends a wait */
     unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     struct cvb_rest rest;        /* of a producer */
     bool noisy;                  /* the last ack found somebody waiting for what it ended */
