@@ -65,7 +65,8 @@ static enum cvb_slept nap(const struct cvb_handle *h, uint64_t until_ns)
 {
     uint64_t end = cvb_monotonic_ns() + NAP_NS;
     struct timespec t = timespec_of(end < until_ns ? end : until_ns);
-    int reason = cvb_system.sleep_until(&t);
+    int before = cvb_guard(), reason = cvb_system.sleep_until(&t);
+    cvb_unguard(before);
     if (reason == EINTR)
         return slept_by(h, EINTR);
     if (!reason)
@@ -105,8 +106,9 @@ enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, c
 
 int cvb_wake(struct cvb_handle *h)
 {
-    if (!h || !*h->same_process)
-        return h ? CVB_EFORKED : CVB_EINVAL;
+    int error = cvb_handle_reads(h);
+    if (error)
+        return error;
     int kept = errno;
     __atomic_store_n(&h->wake, 1, __ATOMIC_SEQ_CST);
     cvb_system.futex(&h->wake, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, 0);

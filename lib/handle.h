@@ -123,11 +123,17 @@ struct cvb_handle {
     char *idle;
     uint64_t idle_stride, idle_mask;
     struct cvb_tally *tallies; /* of this handle's seat */
-    int lock_fd;
     uint32_t seat;
-    uint32_t serial;              /* tells the leases of this handle from those of any other of this process */
-    const uint32_t *same_process; /* a page that a fork wipes: 1 in the process that attached */
-    uint64_t seq;                 /* of the journal */
+    uint32_t serial;            /* tells the leases of this handle from those of any other, in whichever process */
+    const uint64_t *seat_state; /* the word of this handle's seat, */
+    uint64_t entered;           /* and what it says as long as the seat is this handle's */
+    bool poisoned;              /* cvb_poison */
+    void *lock;                 /* process.c: the mapping that holds the seat's lock, or NULL */
+    int question;               /* process.c: the descriptor of this round of questions */
+    uint32_t *known;            /* known.c: entries, a power of two */
+    uint32_t known_size, known_count;
+    const uint32_t *same_process;                      /* a page that a fork wipes: 1 in the process that attached */
+    uint64_t seq;                                      /* of the journal */
     struct cvb_search search[2 * CVB_CLASSES_MAX + 2]; /* by bitmap */
     bool passed_over;                                  /* a bitmap, since the last cvb_search_anew */
     struct cvb_ends *ends;                             /* by stage */
@@ -320,7 +326,18 @@ static inline struct cvb_ahead cvb_train_ahead(struct cvb_handle *h, uint32_t ne
     return row ? (struct cvb_ahead){cells->base + first * cells->stride, cells->stride} : nothing;
 }
 
+int cvb_why_not(const struct cvb_handle *h); /* handle.c */
+
+/* 0 if the handle may change the segment: it is of this process, and its seat is still its own. */
 static inline int cvb_handle_check(const struct cvb_handle *h)
+{
+    if (h && *h->same_process && cvb_load64_rlx(h->seat_state) == h->entered)
+        return 0;
+    return cvb_why_not(h);
+}
+
+/* 0 if the handle may read: also if it has lost its seat. */
+static inline int cvb_handle_reads(const struct cvb_handle *h)
 {
     return !h ? CVB_EINVAL : *h->same_process ? 0 : CVB_EFORKED;
 }

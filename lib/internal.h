@@ -30,8 +30,20 @@ static inline unsigned cvb_head_done(uint64_t head) { return (unsigned)(head >> 
 /* process.c */
 int cvb_join_mapping(struct cvb_handle *h, const char *name);
 void cvb_leave_mapping(struct cvb_handle *h);
-bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, uint32_t *id);
-void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, uint32_t id);
+int cvb_lock_seat(struct cvb_handle *h, uint32_t seat); /* 1 if somebody else has it */
+void cvb_unlock_seat(struct cvb_handle *h);
+/* A round of questions who lives: begin (1; 0 if nobody can be asked, CVB_ETRUNCATED if the file has become too short),
+ * any number of questions, and confirm before a seat that nobody holds is believed to be a dead one's. */
+int cvb_look_begin(struct cvb_handle *h);
+int cvb_peer_locked(struct cvb_handle *h, uint32_t seat); /* 1, 0, or an error */
+bool cvb_look_confirm(struct cvb_handle *h);              /* True if what was asked was the segment's file. */
+/* name.c, known.c */
+const struct cvb_name *cvb_name_of_id(struct cvb_handle *h, int kind, uint32_t id);
+bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t *id);
+void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t id);
+/* handle.c */
+void cvb_poison(struct cvb_handle *h);       /* after CVB_ECORRUPT with an open journal: nothing more by this handle */
+int cvb_mapping_check(struct cvb_handle *h); /* cvb_handle_check, and that the file is as long as it was */
 /* unit.c */
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *unit);
 int cvb_hold_either(struct cvb_handle *h, uint32_t first, uint32_t second, uint32_t *unit);

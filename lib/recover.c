@@ -102,12 +102,12 @@ int cvb_leave(struct cvb_handle *h)
 
 int cvb_recover(struct cvb_handle *h)
 {
-    int error = cvb_handle_check(h), freed = 0;
-    if (error)
+    int error = cvb_mapping_check(h), freed = 0;
+    if (error || !cvb_look_begin(h))
         return error;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
         uint64_t state = cvb_load64_acq(&cvb_seat_at(h, s)->state);
-        if (s == h->seat || !(state & 1) || cvb_seat_locked(h->lock_fd, s) != 0 ||
+        if (s == h->seat || !(state & 1) || cvb_peer_locked(h, s) != 0 || !cvb_look_confirm(h) ||
             cvb_load64_acq(&cvb_seat_at(h, s)->state) != state)
             continue;
         error = cvb_recover_seat(h, s, state);

@@ -16,8 +16,6 @@
 
 static int open_path(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 
-static int reserve_space(int fd, off_t size) { return posix_fallocate(fd, 0, size); }
-
 static int link_path(const char *from, const char *to)
 {
     return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
@@ -52,7 +50,7 @@ struct cvb_system cvb_system = {
     .close = close,
     .status = fstat,
     .read_at = pread,
-    .reserve = reserve_space,
+    .reserve = posix_fallocate,
     .set_mode = fchmod,
     .link = link_path,
     .rename_new = rename_new_path,

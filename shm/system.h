@@ -21,7 +21,7 @@ struct cvb_system {
     int (*close)(int fd);
     int (*status)(int fd, struct stat *st); /* fstat */
     ssize_t (*read_at)(int fd, void *bytes, size_t size, off_t offset);
-    int (*reserve)(int fd, off_t size); /* posix_fallocate from 0: returns an errno */
+    int (*reserve)(int fd, off_t offset, off_t size); /* posix_fallocate: returns an errno */
     int (*set_mode)(int fd, mode_t mode);
     int (*link)(const char *from, const char *to);       /* follows a link in /proc/self/fd */
     int (*rename_new)(const char *from, const char *to); /* EEXIST if there is one already */
@@ -43,5 +43,20 @@ struct cvb_system {
 };
 
 extern struct cvb_system cvb_system;
+
+/* A thread that is cancelled inside the library would leave the process's mutex locked: a public function that reaches
+ * a cancellation point stands between these two. */
+static inline int cvb_guard(void)
+{
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
+static inline void cvb_unguard(int before)
+{
+    int disabled;
+    pthread_setcancelstate(before, &disabled);
+}
 
 #endif
