@@ -83,7 +83,7 @@ static int count_all(struct cvb_handle *h, struct count *c, char *problem, size_
 
 int cvb_audit(struct cvb_handle *h, struct cvb_audit *audit)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_mapping_check(h);
     if (error || !audit)
         return error ? error : CVB_EINVAL;
     struct count c = {0};

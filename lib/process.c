@@ -32,16 +32,34 @@ struct cvb_mapping {
     char name[CVB_SEGMENT_NAME_MAX + 2];
 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+/* Who wants the mutex holds `queue` until it has it: so one that takes it again and again does not keep a fork waiting. */
+static pthread_mutex_t queue = PTHREAD_MUTEX_INITIALIZER, mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int handlers_error; /* an errno */
 static bool advice_ignored;
 static struct cvb_mapping *mappings;
 static struct cvb_handle *attached;
 
-static void before_fork(void) { pthread_mutex_lock(&mutex); }
+static void lock_process(void)
+{
+    pthread_mutex_lock(&queue);
+    pthread_mutex_lock(&mutex);
+    pthread_mutex_unlock(&queue);
+}
 
-static void after_fork_parent(void) { pthread_mutex_unlock(&mutex); }
+static void unlock_process(void) { pthread_mutex_unlock(&mutex); }
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&queue);
+    pthread_mutex_lock(&mutex);
+}
+
+static void after_fork_parent(void)
+{
+    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&queue);
+}
 
 /* Closes the mapping's descriptor, if it is still its own. */
 static void close_question(struct cvb_mapping *m)
@@ -65,7 +83,7 @@ static void after_fork_child(void)
     attached = NULL;
     for (struct cvb_mapping *m = mappings; m; m = m->next)
         close_question(m);
-    pthread_mutex_unlock(&mutex);
+    after_fork_parent();
 }
 
 /* qemu's user mode takes any advice and heeds hardly any; Linux refuses what it does not know. */
@@ -165,15 +183,15 @@ int cvb_join_mapping(struct cvb_handle *h, const char *name)
         errno = handlers_error;
         return CVB_ESYSTEM;
     }
-    pthread_mutex_lock(&mutex);
+    lock_process();
     int error = join(h, name);
-    pthread_mutex_unlock(&mutex);
+    unlock_process();
     return error;
 }
 
 void cvb_leave_mapping(struct cvb_handle *h)
 {
-    pthread_mutex_lock(&mutex);
+    lock_process();
     struct cvb_handle **at = &attached;
     while (*at && *at != h)
         at = &(*at)->next;
@@ -182,17 +200,17 @@ void cvb_leave_mapping(struct cvb_handle *h)
     cvb_unlock_seat(h);
     if (!--h->mapping->users)
         unmap(h->mapping);
-    pthread_mutex_unlock(&mutex);
+    unlock_process();
 }
 
 int cvb_lock_seat(struct cvb_handle *h, uint32_t seat)
 {
-    pthread_mutex_lock(&mutex);
+    lock_process();
     int fd = cvb_segment_reopen(h->mapping->name, &h->mapping->file);
     int taken = fd < 0 ? fd : cvb_lock_take(fd, seat, &h->lock);
     if (fd >= 0)
         cvb_close(fd);
-    pthread_mutex_unlock(&mutex);
+    unlock_process();
     return taken;
 }
 
@@ -209,11 +227,11 @@ CVB_RARE static bool find_question(struct cvb_handle *h, uint64_t *size)
 {
     struct cvb_mapping *m = h->mapping;
     int before = cvb_guard(), kept = errno;
-    pthread_mutex_lock(&mutex);
+    lock_process();
     if (!cvb_shows_file(m->question, &m->file, size))
         __atomic_store_n(&m->question, cvb_segment_reopen(m->name, &m->file), __ATOMIC_RELAXED);
     h->question = m->question;
-    pthread_mutex_unlock(&mutex);
+    unlock_process();
     errno = kept;
     cvb_unguard(before);
     return cvb_shows_file(h->question, &m->file, size);
