@@ -32,7 +32,8 @@ struct cvb_mapping {
     char name[CVB_SEGMENT_NAME_MAX + 2];
 };
 
-/* Who wants the mutex holds `queue` until it has it: so one that takes it again and again does not keep a fork waiting. */
+/* Who wants the mutex holds `queue` until it has it: so one that takes it again and again does not keep a fork waiting.
+ */
 static pthread_mutex_t queue = PTHREAD_MUTEX_INITIALIZER, mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int handlers_error; /* an errno */
@@ -67,7 +68,7 @@ static void close_question(struct cvb_mapping *m)
     uint64_t size;
     int fd = m->question;
     __atomic_store_n(&m->question, -1, __ATOMIC_RELAXED);
-    if (cvb_shows_file(fd, &m->file, &size))
+    if (cvb_shows_file(fd, &m->file, &size) == 1)
         cvb_close(fd);
 }
 
@@ -222,17 +223,16 @@ void cvb_unlock_seat(struct cvb_handle *h)
     h->lock = NULL;
 }
 
-/* The descriptor is gone: another thread may have opened a new one already. True if there is one. */
-CVB_RARE static bool find_question(struct cvb_handle *h, uint64_t *size)
+/* The descriptor is gone: another thread may have opened a new one already. As cvb_shows_file. */
+CVB_RARE static int find_question(struct cvb_handle *h, uint64_t *size)
 {
     struct cvb_mapping *m = h->mapping;
-    int before = cvb_guard(), kept = errno;
+    int before = cvb_guard();
     lock_process();
     if (!cvb_shows_file(m->question, &m->file, size))
         __atomic_store_n(&m->question, cvb_segment_reopen(m->name, &m->file), __ATOMIC_RELAXED);
     h->question = m->question;
     unlock_process();
-    errno = kept;
     cvb_unguard(before);
     return cvb_shows_file(h->question, &m->file, size);
 }
@@ -240,8 +240,13 @@ CVB_RARE static bool find_question(struct cvb_handle *h, uint64_t *size)
 int cvb_look_begin(struct cvb_handle *h)
 {
     uint64_t size;
+    int kept = errno;
     h->question = __atomic_load_n(&h->mapping->question, __ATOMIC_RELAXED);
-    if (!cvb_shows_file(h->question, &h->mapping->file, &size) && !find_question(h, &size))
+    int shows = cvb_shows_file(h->question, &h->mapping->file, &size);
+    if (!shows)
+        shows = find_question(h, &size);
+    errno = kept;
+    if (shows != 1)
         return 0;
     return size < h->segment.geometry.size ? CVB_ETRUNCATED : 1;
 }
@@ -254,5 +259,5 @@ int cvb_peer_locked(struct cvb_handle *h, uint32_t seat)
 bool cvb_look_confirm(struct cvb_handle *h)
 {
     uint64_t size;
-    return cvb_shows_file(h->question, &h->mapping->file, &size);
+    return cvb_shows_file(h->question, &h->mapping->file, &size) == 1;
 }

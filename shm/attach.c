@@ -91,23 +91,25 @@ int cvb_segment_open(const char *name, struct cvb_segment *segment, struct cvb_f
     return error ? error : fd;
 }
 
-bool cvb_shows_file(int fd, const struct cvb_file *file, uint64_t *size)
+int cvb_shows_file(int fd, const struct cvb_file *file, uint64_t *size)
 {
     struct stat st;
-    if (fd < 0 || cvb_system.status(fd, &st) || st.st_dev != file->device || st.st_ino != file->inode)
-        return false;
+    if (fd < 0)
+        return 0;
+    if (cvb_system.status(fd, &st))
+        return errno == EBADF ? 0 : CVB_ESYSTEM;
     *size = (uint64_t)st.st_size;
-    return true;
+    return st.st_dev == file->device && st.st_ino == file->inode;
 }
 
 int cvb_segment_reopen(const char *name, const struct cvb_file *file)
 {
     uint64_t size;
-    int fd = open_file(name, O_RDWR);
-    if (fd < 0 || cvb_shows_file(fd, file, &size))
+    int fd = open_file(name, O_RDWR), shows = fd < 0 ? 0 : cvb_shows_file(fd, file, &size);
+    if (fd < 0 || shows == 1)
         return fd;
     cvb_close(fd);
-    return CVB_ENOENT;
+    return shows < 0 ? shows : CVB_ENOENT;
 }
 
 int cvb_segment_map(struct cvb_segment *segment, int fd)
@@ -137,7 +139,7 @@ int cvb_lock_take(int fd, uint32_t seat, void **lock)
 {
     struct flock wanted = seat_lock(seat);
     if (cvb_system.lock(fd, F_OFD_SETLK, &wanted))
-        return errno == EAGAIN || errno == EACCES ? 1 : lock_error();
+        return errno == EAGAIN ? 1 : lock_error();
     void *page = cvb_system.map(NULL, CVB_PAGE, PROT_NONE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED)
         return CVB_ESYSTEM;

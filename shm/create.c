@@ -178,8 +178,10 @@ static int create_unnamed(const char *path, const struct cvb_settings *settings)
 {
     char self[64];
     int fd = cvb_system.open(CVB_SHM_DIRECTORY, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL ? 1 : cvb_path_error();
+    if (fd < 0) {
+        int error = cvb_path_error();
+        return error == CVB_ENOENT || errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL ? 1 : error;
+    }
     int error = fill_file(fd, settings);
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     if (!error && cvb_system.link(self, path))
@@ -240,7 +242,9 @@ static int create(const char *name, const struct cvb_settings *settings)
         return CVB_EEXIST;
     if (!error)
         error = create_unnamed(path, settings);
-    return error == 1 ? create_named(path, settings) : error;
+    if (error == 1)
+        error = create_named(path, settings);
+    return error == CVB_ENOENT ? CVB_ESYSTEM : error; /* that is what was asked for */
 }
 
 int cvb_create(const char *name, const struct cvb_settings *given)

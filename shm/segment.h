@@ -35,8 +35,9 @@ void cvb_close(int fd);
 int cvb_segment_open(const char *name, struct cvb_segment *segment, struct cvb_file *file);
 /* One more open file of the same segment: CVB_ENOENT if the name is of another one now. */
 int cvb_segment_reopen(const char *name, const struct cvb_file *file);
-/* True if the descriptor shows the file; *size is then its size in bytes. */
-bool cvb_shows_file(int fd, const struct cvb_file *file, uint64_t *size);
+/* 1 if the descriptor shows the file, and *size is then its size in bytes; 0 if it does not; an error if that cannot be
+ * told. */
+int cvb_shows_file(int fd, const struct cvb_file *file, uint64_t *size);
 /* Validates only. */
 int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *bytes);
 int cvb_segment_map(struct cvb_segment *segment, int fd);
