@@ -140,7 +140,7 @@ static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until
 {
     uint32_t flag[CVB_WAIT_MAX], *word[CVB_WAIT_MAX], value[CVB_WAIT_MAX];
     size_t count = w->flags(h, w, flag);
-    bool waitv = cvb_futex_has_waitv();
+    bool waitv = cvb_futex_has_waitv() && !h->interruptible; /* futex_waitv goes on after a handler with SA_RESTART */
     uint32_t *any = cvb_flag_at(h, CVB_FLAG_ANY), any_value = cvb_load32_acq(any);
     announce(h, flag, count, waitv ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY, word, value);
     cvb_fence_after_cas();
