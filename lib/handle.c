@@ -63,6 +63,8 @@ static void sit(struct cvb_handle *h, uint32_t s)
     h->seat = s;
     h->seat_state = &cvb_seat_at(h, s)->state;
     h->tallies = cvb_tally_at(h, s, 0);
+    h->list = (void *)(h->idle + (uint64_t)s * h->idle_stride);
+    h->reclaim = (struct cvb_reclaim){s, 0};
     for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++)
         h->ends[stage].tally = &h->tallies[stage];
     h->parked.kind = 0;
@@ -169,16 +171,6 @@ static int find_seat(struct cvb_handle *h)
     return error == CVB_EHANDLES ? take_seat(h, false) : error; /* others may have recovered one meanwhile */
 }
 
-static void set_marks(struct cvb_handle *h)
-{
-    const uint32_t counter[] = {cvb_counter_of_source(h, 0), CVB_COUNTER_TOTAL, cvb_counter_of_stage(1)};
-    for (unsigned x = 0; x < 3; x++) {
-        struct cvb_marks m;
-        cvb_marks_of(h, counter[x], &m);
-        h->high[x] = m.high;
-    }
-}
-
 static bool allocate(struct cvb_handle *h)
 {
     const struct cvb_settings *s = &h->segment.settings;
@@ -200,7 +192,7 @@ static void free_memory(struct cvb_handle *h)
     cvb_system.release(h->looked_from);
     cvb_system.release(h->pending);
     cvb_system.release(h->counted);
-    cvb_system.release(h->known);
+    cvb_system.release(h->names);
     cvb_system.release(h);
     errno = kept;
 }
@@ -210,7 +202,7 @@ static int enter(struct cvb_handle *h, bool recover)
     if (!allocate(h))
         return CVB_ESYSTEM;
     h->refused_class = CVB_NO_CLASS;
-    set_marks(h);
+    cvb_marks_set(h);
     bind_places(h);
     int error = find_seat(h);
     if (error < 0)

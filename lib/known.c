@@ -28,10 +28,10 @@ static bool is_name(struct cvb_handle *h, int kind, uint32_t id, const char *tex
 
 bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t *id)
 {
-    if (!h->known_size)
+    if (!h->names_size)
         return false;
     for (uint32_t i = start_of(kind, text, n);; i++) {
-        uint32_t entry = h->known[i & (h->known_size - 1)];
+        uint32_t entry = h->names[i & (h->names_size - 1)];
         if (!entry)
             return false;
         if ((int)(entry >> 1 & 3) == kind && is_name(h, kind, entry >> 3, text, n)) {
@@ -45,27 +45,27 @@ bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, 
  * has written over names). What was in it will be searched for once more. False without memory. */
 static bool make_room(struct cvb_handle *h)
 {
-    const uint32_t *limit = h->segment.geometry.name_limit, size = h->known_size;
-    h->known_count = 0;
+    const uint32_t *limit = h->segment.geometry.name_limit, size = h->names_size;
+    h->names_count = 0;
     if (size / 4 > limit[CVB_KIND_STAGE] + limit[CVB_KIND_SOURCE] + limit[CVB_KIND_PIPELINE]) {
-        memset(h->known, 0, size * sizeof *h->known);
+        memset(h->names, 0, size * sizeof *h->names);
         return true;
     }
-    cvb_system.release(h->known);
-    h->known_size = size ? 2 * size : KNOWN_LEAST;
-    h->known = cvb_system.allocate(h->known_size, sizeof *h->known);
-    h->known_size = h->known ? h->known_size : 0;
-    return h->known;
+    cvb_system.release(h->names);
+    h->names_size = size ? 2 * size : KNOWN_LEAST;
+    h->names = cvb_system.allocate(h->names_size, sizeof *h->names);
+    h->names_size = h->names ? h->names_size : 0;
+    return h->names;
 }
 
 /* Without memory the name will be searched for again. */
 void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t id)
 {
-    if (h->known_count >= h->known_size / 4 * 3 && !make_room(h))
+    if (h->names_count >= h->names_size / 4 * 3 && !make_room(h))
         return;
-    uint32_t i = start_of(kind, text, n), mask = h->known_size - 1;
-    while (h->known[i & mask])
+    uint32_t i = start_of(kind, text, n), mask = h->names_size - 1;
+    while (h->names[i & mask])
         i++;
-    h->known[i & mask] = entry_of(kind, id);
-    h->known_count++;
+    h->names[i & mask] = entry_of(kind, id);
+    h->names_count++;
 }

@@ -56,7 +56,9 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
 /* All that seat `dead` left when it died in `state`; reservations only by a handle that has a seat itself. */
 int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
 {
-    int error = cvb_journal_recover(h, dead, state);
+    int error = cvb_note_recover(h, dead, state);
+    if (!error)
+        error = cvb_journal_recover(h, dead, state);
     for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++) {
         unsigned turns = 0;
         do {
@@ -129,6 +131,8 @@ int cvb_recover(struct cvb_handle *h)
             return error;
         freed += cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);
     }
+    if (freed)
+        cvb_levels_renew(h);
     return freed;
 }
 

@@ -39,7 +39,7 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
 {
     struct cvb_want want = {.stage = to, .count = cvb_mask_count(*members)};
     int64_t room;
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     do
         room = h->segment.settings.max_per_stage - cvb_counter_used(h, cvb_counter_of_stage(to));
     while (room < want.count && cvb_try_again(h, CVB_ESTAGE_FULL, &want, NULL, NULL));
@@ -50,13 +50,12 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
     return 0;
 }
 
-/* After a move to `to`, or its refusal: the flags; and is it worth trying again? */
-bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to)
+/* After a move of n records to `to`, or its refusal: the level; and is it worth trying again? */
+bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t n, uint32_t to)
 {
-    struct cvb_want want = {.stage = to, .count = CVB_UNIT_MEMBERS};
-    uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
-    if (h->near && source < h->segment.settings.max_sources)
-        cvb_flag_raise(h, to, source);
+    struct cvb_want want = {.stage = to, .count = n};
+    if (h->near)
+        cvb_level_raised(h, to, 0, n, CVB_RISES_STAGE);
     return error == CVB_ESTAGE_FULL && cvb_try_again(h, error, &want, NULL, NULL);
 }
 

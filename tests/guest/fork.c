@@ -74,7 +74,7 @@ Test(fork, beside_an_attach, .timeout = 60)
 
 static pid_t start_living_child(enum way way)
 {
-    char *const arguments[] = {"sleep", "60", NULL};
+    char *const arguments[] = {"sleep", "30", NULL};
     pid_t child = -1;
     if (way == BY_SPAWN)
         return posix_spawn(&child, "/bin/sleep", NULL, NULL, arguments, NULL) ? -1 : child;
@@ -82,6 +82,7 @@ static pid_t start_living_child(enum way way)
             : way == BY_RAW_CLONE ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)
                                   : fork();
     if (!child) {
+        alarm(30); /* if the test does not end it */
         if (way == BY_EXEC)
             execv("/bin/sleep", arguments);
         for (;;)
@@ -92,7 +93,7 @@ static pid_t start_living_child(enum way way)
 
 struct victim {
     enum way way;
-    atomic_int ready, children;
+    atomic_int attached, ready, children;
     pid_t child[CHILDREN_MOST];
 };
 
@@ -167,7 +168,7 @@ static void *attach_many(void *argument)
         if (cvb_attach(name, &h))
             return NULL;
     }
-    v->ready = 1;
+    v->attached = 1;
     return NULL;
 }
 
@@ -176,10 +177,12 @@ static int attach_and_fork(void *argument)
     struct victim *v = argument;
     pthread_t thread;
     pthread_create(&thread, NULL, attach_many, v);
-    while (!v->ready && v->children < CHILDREN_MOST) {
+    while (!v->attached && v->children < CHILDREN_MOST) {
         v->child[v->children] = start_living_child(BY_FORK);
         v->children++;
     }
+    pthread_join(thread, NULL);
+    v->ready = 1;
     for (;;)
         pause();
     return 0;
