@@ -142,6 +142,7 @@ static uint32_t count_of_free(const struct cvb_handle *h, const struct count *c)
 
 int cvb_audit(struct cvb_handle *h, struct cvb_audit *audit)
 {
+    CVB_ONE_USER(h);
     int error = cvb_mapping_check(h);
     if (error || !audit)
         return error ? error : CVB_EINVAL;
@@ -180,8 +181,8 @@ static int repair_rows(struct cvb_handle *h)
     for (uint32_t i = 0; i < all_counters(h); i++) {
         struct cvb_tally *t = i ? cvb_tally_at(h, nobody, i - 1) : NULL;
         int64_t more = (int64_t)c.idle[i] - cvb_idle_sum(h, i);
-        uint64_t *row = more > 0 ? (t ? &t->n[CVB_N_PARKED] : &list->parked)
-                                 : (t ? &t->n[CVB_N_CLAIMED] : &list->claimed);
+        uint64_t *row =
+            more > 0 ? (t ? &t->n[CVB_N_PARKED] : &list->parked) : (t ? &t->n[CVB_N_CLAIMED] : &list->claimed);
         uint64_t was = cvb_load64_acq(row);
         mended += more && cvb_cas64(row, was, was + (uint64_t)(more < 0 ? -more : more) * 2);
     }

@@ -314,6 +314,7 @@ const char *cvb_error_text(int error)
                                        "the time is over",
                                        "the handle has lost its seat",
                                        "the wait was interrupted",
-                                       "the system refuses a call that is needed"};
-    return error > 0 || error < CVB_EUNSUPPORTED ? "unknown error" : text[-error];
+                                       "the system refuses a call that is needed",
+                                       "another thread uses the handle"};
+    return error > 0 || error < CVB_EBUSY ? "unknown error" : text[-error];
 }

@@ -3,6 +3,7 @@
 #define CVB_LIB_HANDLE_H
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "segment.h"
@@ -144,6 +145,7 @@ struct cvb_handle {
     const uint64_t *seat_state; /* the word of this handle's seat, */
     uint64_t entered;           /* and what it says as long as the seat is this handle's */
     bool poisoned;              /* cvb_poison */
+    uintptr_t user;             /* debug builds: the thread that is in a call, or 0 */
     void *lock;                 /* process.c: the mapping that holds the seat's lock, or NULL */
     int question;               /* process.c: the descriptor of this round of questions */
     uint32_t *names;            /* known.c: entries, a power of two */
@@ -232,10 +234,11 @@ static inline uint32_t cvb_flag_of_source(struct cvb_handle *h, uint32_t source)
 static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { return &h->flags[flag].word; }
 
 #define CVB_FLAG_PAUSED 1u
-#define CVB_FLAG_WAITERS 2u     /* somebody sleeps on this word */
-#define CVB_FLAG_WAITERS_ANY 4u /* somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv   \
-                                 */
-#define CVB_FLAG_NEAR 8u        /* not paused, but idle units keep the counter at its high watermark: level.c */
+#define CVB_FLAG_WAITERS 2u /* somebody sleeps on this word */
+#define CVB_FLAG_WAITERS_ANY                                                                                           \
+    4u                   /* somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv          \
+                          */
+#define CVB_FLAG_NEAR 8u /* not paused, but idle units keep the counter at its high watermark: level.c */
 #define CVB_FLAG_LEVEL (CVB_FLAG_PAUSED | CVB_FLAG_NEAR)
 #define CVB_FLAG_BITS 15u
 #define CVB_FLAG_ONE 16u /* of the count */
@@ -364,6 +367,32 @@ static inline int cvb_handle_check(const struct cvb_handle *h)
         return 0;
     return cvb_why_not(h);
 }
+
+/* Debug builds tell the second thread that uses a handle at the same time: the first statement of a public function.
+ * Calls may be nested. */
+#ifdef NDEBUG
+#define CVB_ONE_USER(h) (void)0
+#else
+#define CVB_ONE_USER(h)                                                                                                \
+    struct cvb_handle *used __attribute__((cleanup(cvb_unuse))) = NULL;                                                \
+    if (!cvb_use(h, &used))                                                                                            \
+    return CVB_EBUSY
+static inline bool cvb_use(struct cvb_handle *h, struct cvb_handle **used)
+{
+    uintptr_t nobody = 0, self = (uintptr_t)pthread_self();
+    if (!h || !*h->same_process || __atomic_load_n(&h->user, __ATOMIC_RELAXED) == self)
+        return true;
+    if (!__atomic_compare_exchange_n(&h->user, &nobody, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return false;
+    *used = h;
+    return true;
+}
+static inline void cvb_unuse(struct cvb_handle **used)
+{
+    if (*used)
+        __atomic_store_n(&(*used)->user, 0, __ATOMIC_RELEASE);
+}
+#endif
 
 /* 0 if the handle may read: also if it has lost its seat. */
 static inline int cvb_handle_reads(const struct cvb_handle *h)

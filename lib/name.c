@@ -44,6 +44,7 @@ static uint32_t own_slot(struct cvb_handle *h, int kind)
 
 static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id)
 {
+    CVB_ONE_USER(h);
     int error = cvb_handle_check(h);
     if (error)
         return error;

@@ -116,6 +116,7 @@ static int is_dead(struct cvb_handle *h, uint32_t s, uint64_t *state)
 
 int cvb_recover(struct cvb_handle *h)
 {
+    CVB_ONE_USER(h);
     int error = cvb_mapping_check(h), freed = 0;
     if (error || !cvb_look_begin(h))
         return error;

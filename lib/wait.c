@@ -231,6 +231,7 @@ static size_t flags_of_credits(struct cvb_handle *h, const struct wait *w, uint3
 
 int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int64_t timeout_ns)
 {
+    CVB_ONE_USER(h);
     int error = check_ids(h, stage, source);
     if (error)
         return error;
@@ -267,6 +268,7 @@ static size_t flags_of_data(struct cvb_handle *h, const struct wait *w, uint32_t
 
 int cvb_wait_records(struct cvb_handle *h, const uint32_t *stages, size_t count, int64_t timeout_ns)
 {
+    CVB_ONE_USER(h);
     int error = cvb_handle_check(h);
     if (error || !stages || !count || count > CVB_WAIT_MAX)
         return error ? error : CVB_EINVAL;

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -125,6 +126,32 @@ Test(handles, a_lease_of_another_process_is_foreign, .timeout = 30)
     cvb_detach(h);
     cvb_unlink(name);
 }
+
+#ifndef NDEBUG
+static void *wait_until_woken(void *h) { return (void *)(intptr_t)cvb_wait_records(h, &stage, 1, -1); }
+
+static bool is_in_use(void *h) { return __atomic_load_n(&((struct cvb_handle *)h)->user, __ATOMIC_RELAXED); }
+
+Test(handles, two_threads_at_once_are_told, .timeout = 30)
+{
+    struct cvb_handle *h = make();
+    struct cvb_lease l;
+    pthread_t thread;
+    void *result;
+    cr_assert_not_null(h);
+    pthread_create(&thread, NULL, wait_until_woken, h);
+    cr_assert(wait_until(is_in_use, h, 20000));
+    cr_expect_eq(put_numbers(h, stage, source, 0, 1, NULL), CVB_EBUSY);
+    cr_expect_eq(cvb_get_batch(h, stage, &l, 1), CVB_EBUSY);
+    cr_expect_eq(cvb_recover(h), CVB_EBUSY);
+    cr_expect_eq(cvb_wake(h), 0, "which may be called beside a wait");
+    pthread_join(thread, &result);
+    cr_expect_eq((int)(intptr_t)result, CVB_EINTERRUPTED);
+    cr_expect_eq(put_numbers(h, stage, source, 0, 1, NULL), 1);
+    cvb_detach(h);
+    cvb_unlink(name);
+}
+#endif
 
 static void path_of(const char *file, char path[300]) { snprintf(path, 300, "/dev/shm/%s", file); }
 
