@@ -138,18 +138,18 @@ struct cvb_handle {
     struct cvb_cells cells; /* of the class that was looked at last */
     char *idle;
     uint64_t idle_stride, idle_mask;
-    struct cvb_idle *list;     /* of this handle's seat */
-    struct cvb_tally *tallies; /* of this handle's seat */
-    uint32_t seat;
-    uint32_t serial;            /* tells the leases of this handle from those of any other, in whichever process */
+    struct cvb_idle *list;      /* of this handle's seat */
+    struct cvb_tally *tallies;  /* of this handle's seat */
     const uint64_t *seat_state; /* the word of this handle's seat, */
     uint64_t entered;           /* and what it says as long as the seat is this handle's */
-    bool poisoned;              /* cvb_poison */
-    uintptr_t user;             /* debug builds: the thread that is in a call, or 0 */
-    void *lock;                 /* process.c: the mapping that holds the seat's lock, or NULL */
-    int question;               /* process.c: the descriptor of this round of questions */
-    uint32_t *names;            /* known.c: entries, a power of two */
+    uint32_t seat;
+    uint32_t serial; /* tells the leases of this handle from those of any other, in whichever process */
+    uintptr_t user;  /* debug builds: the thread that is in a call, or 0 */
+    void *lock;      /* process.c: the mapping that holds the seat's lock, or NULL */
+    uint32_t *names; /* known.c: entries, a power of two */
     uint32_t names_size, names_count;
+    int question;                                      /* process.c: the descriptor of this round of questions */
+    bool poisoned;                                     /* cvb_poison */
     const uint32_t *same_process;                      /* a page that a fork wipes: 1 in the process that attached */
     uint64_t seq;                                      /* of the journal */
     struct cvb_search search[2 * CVB_CLASSES_MAX + 2]; /* by bitmap */
