@@ -35,7 +35,7 @@ static void add_credits(struct cvb_handle *h, uint64_t *sum, uint32_t stage, uin
 {
     sum[CVB_COUNTER_TOTAL] += n;
     sum[cvb_counter_of_stage(stage)] += stage ? n : 0;
-    sum[cvb_counter_of_source(h, source)] += n;
+    sum[cvb_counter_of_source(h, source)] += stage ? n : 0; /* a dead letter counts against the total alone */
 }
 
 /* Counts unit u, whose word is w, or is about to be. */

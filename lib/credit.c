@@ -33,13 +33,14 @@ static bool is_take(enum cvb_step step) { return step <= CVB_TAKE_STAGE; }
 /* Of a source, the total, or a stage: 0, 1, 2. */
 static unsigned limit_of_step(enum cvb_step step) { return step == CVB_BACK_STAGE2 ? 2 : (unsigned)step % 3; }
 
-/* The counter that a step changes; none for the stage of dead letters. */
+/* The counter that a step changes; none for the stage of dead letters, nor for the source of one: it has given its
+ * source's credit back, and takes one again when it leaves. */
 static uint32_t counter_of_step(struct cvb_handle *h, enum cvb_step step, const struct cvb_journal *f)
 {
     uint32_t stage = step == CVB_TAKE_STAGE || step == CVB_BACK_STAGE2 ? f->stage2 : f->stage;
     switch (limit_of_step(step)) {
     case 0:
-        return cvb_counter_of_source(h, f->source);
+        return f->stage || f->stage2 ? cvb_counter_of_source(h, f->source) : CVB_NO_COUNTER;
     case 1:
         return CVB_COUNTER_TOTAL;
     default:

@@ -44,7 +44,7 @@ static int exchange(struct cvb_handle *h, uint32_t lease, uint32_t *part, uint32
     cvb_refusal_begin(h);
     do
         error = cvb_replace(h, a, *b, to);
-    while (cvb_restage_again(h, error, cvb_mask_count(*part), to));
+    while (cvb_restage_again(h, error, cvb_mask_count(*part), cvb_load16_rlx(&unit->source), to));
     if (error && error != CVB_ECORRUPT && a != lease) {
         int undone = cvb_uncarve(h, lease, *part, a);
         error = undone ? undone : error;
@@ -70,7 +70,7 @@ static int replace_members(struct cvb_handle *h, uint32_t lease, uint32_t *membe
         if (!error || error == CVB_ECORRUPT)
             return error;
         cvb_unhold(h, b);
-        if (error != CVB_ESTAGE_FULL || n == 1)
+        if (!cvb_is_refusal(error) || n == 1)
             return error;
         most = n / 2; /* others were quicker: fewer may fit */
     }

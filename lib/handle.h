@@ -159,6 +159,7 @@ struct cvb_handle {
     struct cvb_refusal refusal;
     struct cvb_reclaim reclaim;
     struct cvb_share share[CVB_SHARES];
+    uint64_t company;            /* CVB_HI_COMPANY while a get asks for several records */
     uint32_t refused_class;      /* of the last put, if memory refused it */
     uint32_t calls;              /* puts and gets */
     uint64_t recover_due_ns;     /* not before this does it look for dead peers again */
@@ -167,6 +168,7 @@ struct cvb_handle {
     int interruptible;           /* a signal ends a wait */
     unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     struct cvb_rest rest;        /* of a producer */
+    bool alone;                  /* what was leased last is suspect: a get gives nothing with it */
     bool noisy;                  /* the last ack found somebody waiting for what it ended */
     struct cvb_pending *pending; /* pending.c: by open journal */
     uint64_t *counted;           /* idle.c: units, a bit each */
@@ -234,11 +236,10 @@ static inline uint32_t cvb_flag_of_source(struct cvb_handle *h, uint32_t source)
 static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { return &h->flags[flag].word; }
 
 #define CVB_FLAG_PAUSED 1u
-#define CVB_FLAG_WAITERS 2u /* somebody sleeps on this word */
-#define CVB_FLAG_WAITERS_ANY                                                                                           \
-    4u                   /* somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv          \
-                          */
-#define CVB_FLAG_NEAR 8u /* not paused, but idle units keep the counter at its high watermark: level.c */
+#define CVB_FLAG_WAITERS 2u     /* somebody sleeps on this word */
+#define CVB_FLAG_WAITERS_ANY 4u /* somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv   \
+                                 */
+#define CVB_FLAG_NEAR 8u        /* not paused, but idle units keep the counter at its high watermark: level.c */
 #define CVB_FLAG_LEVEL (CVB_FLAG_PAUSED | CVB_FLAG_NEAR)
 #define CVB_FLAG_BITS 15u
 #define CVB_FLAG_ONE 16u /* of the count */

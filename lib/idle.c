@@ -145,8 +145,8 @@ CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_
     return 0;
 }
 
-/* The lease of a unit of h->parked, which can be listed, ends. The last row's store is the locked instruction after which
- * the flags are read: a sleeper has counted the unit, or is seen. */
+/* The lease of a unit of h->parked, which can be listed, ends. The last row's store is the locked instruction after
+ * which the flags are read: a sleeper has counted the unit, or is seen. */
 static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w)
 {
     struct cvb_idle *list = h->list;

@@ -4,11 +4,12 @@
  * seven entries. So whoever looks for units of one source passes those of the others a line at a time, and learns of
  * many units by one line.
  *
- * Who writes: the seat's owner opens groups and fills them in turn, and raises the version with each entry. Whoever claimed a unit empties its entry, by a CAS, now or after some more; whoever
- * claimed all of a group empties it as a whole. An entry carries the version it was listed at, and a header its group's
- * number, so a late CAS never empties what is younger. Entries are hints: the unit's word decides.
- * A group whose entries are still in use when its place comes round again stays as it is, and its number is skipped.
- * `first` passes only what is closed and empty, and a group's number is used once, so what is before it stays empty.
+ * Who writes: the seat's owner opens groups and fills them in turn, and raises the version with each entry. Whoever
+ * claimed a unit empties its entry, by a CAS, now or after some more; whoever claimed all of a group empties it as a
+ * whole. An entry carries the version it was listed at, and a header its group's number, so a late CAS never empties
+ * what is younger. Entries are hints: the unit's word decides. A group whose entries are still in use when its place
+ * comes round again stays as it is, and its number is skipped. `first` passes only what is closed and empty, and a
+ * group's number is used once, so what is before it stays empty.
  */
 #ifndef CVB_LIB_IDLE_H
 #define CVB_LIB_IDLE_H
@@ -96,14 +97,14 @@ static inline void want_of(struct cvb_unit *unit, struct cvb_pair w, struct cvb_
                              cvb_load16_rlx(&unit->class)};
 }
 
-/* Counts of idle records (rows): a seat's owner counts what it parked and what it claimed, of all kinds, of the stage and
- * of the source; their sums over all seats are what is idle (level.c). A row is {records:63 | odd:1}: each change turns
- * the lowest bit, so that one bit says whether the last change is in it.
+/* Counts of idle records (rows): a seat's owner counts what it parked and what it claimed, of all kinds, of the stage
+ * and of the source; their sums over all seats are what is idle (level.c). A row is {records:63 | odd:1}: each change
+ * turns the lowest bit, so that one bit says whether the last change is in it.
  *
  * A note stands before each change and says what it is, and how the rows' lowest bits were before it:
  *   park:  note, IDLE store, rows        claim:  note, CAS IDLE -> RES, rows
- * So whoever recovers a dead seat completes its rows: had the unit changed (it is no longer LEASED by the dead, or it is
- * RES of the dead), then those rows whose bit is still as before lack it (note.c). A claim that failed has no note.
+ * So whoever recovers a dead seat completes its rows: had the unit changed (it is no longer LEASED by the dead, or it
+ * is RES of the dead), then those rows whose bit is still as before lack it (note.c). A claim that failed has no note.
  *
  * A note: unit 24 | records less one 5 | stage 12 | source 16 | what 2 | odd: total 1, stage 1, source 1.
  */

@@ -27,6 +27,17 @@ static inline unsigned cvb_head_op(uint64_t head) { return (unsigned)(head >> 50
 static inline unsigned cvb_head_phase(uint64_t head) { return (unsigned)(head >> 54) & 3; }
 static inline unsigned cvb_head_done(uint64_t head) { return (unsigned)(head >> 56); }
 
+/* The steps that give back what an aborted RESTAGE or REPLACE had taken, and what one that happened leaves behind. */
+static inline unsigned cvb_returns_of_abort(uint64_t head)
+{
+    unsigned taken = cvb_head_done(head);
+    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | (taken >> CVB_TAKE_STAGE & 1) << CVB_BACK_STAGE2;
+}
+static inline unsigned cvb_returns_of_move(const struct cvb_journal *f)
+{
+    return 1u << CVB_BACK_STAGE | (unsigned)(f->stage2 == CVB_STAGE_DEAD_LETTER) << CVB_BACK_SOURCE;
+}
+
 /* process.c */
 int cvb_join_mapping(struct cvb_handle *h, const char *name);
 void cvb_leave_mapping(struct cvb_handle *h);
@@ -126,7 +137,7 @@ static inline int cvb_count_or_error(int error, size_t done)
 }
 /* restage.c */
 int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members);
-bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t n, uint32_t to);
+bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t n, uint32_t source, uint32_t to);
 int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
 int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to);
 /* futex.c: until_ns is of the monotonic clock; both waits may return early. */
@@ -157,6 +168,7 @@ void cvb_flag_wake_any(struct cvb_handle *h);
 /* level.c */
 /* The counters that a put moves; a forward moves the stage's only. */
 #define CVB_RISES_ALL 7u
+#define CVB_RISES_SOURCE 1u
 #define CVB_RISES_STAGE 4u
 void cvb_marks_set(struct cvb_handle *h);
 const struct cvb_marks *cvb_marks_of(const struct cvb_handle *h, uint32_t counter);
@@ -213,7 +225,8 @@ int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p);
 int cvb_places_run(struct cvb_handle *h, const struct cvb_places *p, size_t i, uint32_t *members, size_t *n);
 int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done);
 /* ring.c */
-int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);
+/* tries: what CVB_HI_TRIES has of the new word */
+int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, uint64_t tries);
 int cvb_enqueue_own(struct cvb_handle *h, uint32_t unit, struct cvb_pair reserved, unsigned stage);
 int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);
 uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position);

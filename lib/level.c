@@ -8,14 +8,15 @@
  *   calm    credits in use are below the high watermark, so records are. Who takes credits up to it looks.
  *   NEAR    not paused, but credits in use are at the watermark or above: what a put claims may bring records there.
  *   PAUSED  what an ack makes idle, or gives back, may bring records down to the low watermark.
- * In the last two the flag has a slack: so many records may come (NEAR) or go (PAUSED) before one must look. Whoever puts
- * or acks has a share of it, takes more in chunks, and looks when there is none. A look begins a new epoch, which makes all
- * shares void, counts, corrects the state, and then says what the slack is.
+ * In the last two the flag has a slack: so many records may come (NEAR) or go (PAUSED) before one must look. Whoever
+ * puts or acks has a share of it, takes more in chunks, and looks when there is none. A look begins a new epoch, which
+ * makes all shares void, counts, corrects the state, and then says what the slack is.
  *
  * Why nothing is missed: shares and slack together are never more than the distance to the mark. A change of counter or
  * count comes first, by or before a locked instruction; then the flag and the epoch are read. So a look that does not
- * count the change has begun an epoch that the change's owner sees, and takes its share from (F1). What one who died has
- * changed and not told is looked at by who recovers it, one who is stopped tells later; and whoever acts on a level looks.
+ * count the change has begun an epoch that the change's owner sees, and takes its share from (F1). What one who died
+ * has changed and not told is looked at by who recovers it, one who is stopped tells later; and whoever acts on a level
+ * looks.
  */
 #include "internal.h"
 
@@ -65,6 +66,8 @@ int64_t cvb_idle_sum(struct cvb_handle *h, uint32_t counter)
 {
     uint64_t sum = 0;
     for (uint32_t s = 0; s <= h->segment.settings.max_handles; s++) {
+        if (s < h->segment.settings.max_handles && !cvb_load64_acq(&cvb_seat_at(h, s)->state))
+            continue; /* nobody ever had it: its rows may be pages that nobody has touched */
         struct cvb_idle *list = (void *)(h->idle + (uint64_t)s * h->idle_stride);
         struct cvb_tally *t = counter ? cvb_tally_at(h, s, counter - 1) : NULL;
         uint64_t parked = cvb_load64_acq(t ? &t->n[CVB_N_PARKED] : &list->parked);

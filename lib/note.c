@@ -1,8 +1,8 @@
 /* note.c - what a dead seat's owner had begun to count (idle.h): its rows are completed by whoever recovers it.
  *
  * Why it is done once, by however many: a row is changed by a CAS from what was read, and only grows; the note and the
- * seat are looked at between. And before any unit of the dead is touched the note is cleared by a CAS: so a unit that is
- * still the dead owner's says for certain that the change had not happened, as long as the note stands.
+ * seat are looked at between. And before any unit of the dead is touched the note is cleared by a CAS: so a unit that
+ * is still the dead owner's says for certain that the change had not happened, as long as the note stands.
  */
 #include "idle.h"
 

@@ -1,14 +1,14 @@
 /* reclaim.c - what a limit refuses: idle units give back the credits that they only keep (PROTOCOL.md, section 4).
  *
- * Overview: a put that a limit refuses asks how many credits of it idle units keep (level.c). None: it is refused. Some: it
- * looks for units that hold one, from where the last such search of this handle ended, claims them, and gives them back,
- * as many as it needs; one of its own kind serves it as it is.
+ * Overview: a put that a limit refuses asks how many credits of it idle units keep (level.c). None: it is refused.
+ * Some: it looks for units that hold one, from where the last such search of this handle ended, claims them, and gives
+ * them back, as many as it needs; one of its own kind serves it as it is.
  *
  * Why refusals are exact when nobody else is at work: an IDLE unit is listed and counted, and a group is passed over by
  * its header, which its owner wrote before the first entry. So a search over all groups finds what is counted. Why they
  * end: an operation looks so many times, and at so many groups (cvb_refusal_begin); what it has not found then its
- * successors go on to look for. A process that is stopped hides nothing: a unit that it has made IDLE and not counted is
- * in its note.
+ * successors go on to look for. A process that is stopped hides nothing: a unit that it has made IDLE and not counted
+ * is in its note.
  */
 #include <string.h>
 
@@ -144,8 +144,8 @@ static bool reclaim_list(struct cvb_handle *h, uint32_t seat, uint64_t from, str
     return found;
 }
 
-/* Goes over all lists, from where the last search ended; the list in which that was twice, and as a whole at last. True:
- * the put has a unit. */
+/* Goes over all lists, from where the last search ended; the list in which that was twice, and as a whole at last.
+ * True: the put has a unit. */
 static bool reclaim(struct cvb_handle *h, struct search *s)
 {
     const uint32_t seats = h->segment.settings.max_handles, start = h->reclaim.seat % seats;
@@ -163,7 +163,8 @@ static uint32_t counter_of(struct cvb_handle *h, int refusal, const struct cvb_w
                                         : CVB_COUNTER_TOTAL;
 }
 
-/* Does an idle unit keep a credit of the counter? Notes first, counts then: what is not in a note any more is counted. */
+/* Does an idle unit keep a credit of the counter? Notes first, counts then: what is not in a note any more is counted.
+ */
 static bool some_idle(struct cvb_handle *h, uint32_t counter)
 {
     if (cvb_idle_count(h, counter) > 0)
@@ -190,9 +191,9 @@ static bool has_room(struct cvb_handle *h, int refusal, const struct cvb_want *w
                                        : cvb_counter_used(h, counter) < cvb_marks_of(h, counter)->limit;
 }
 
-/* After a refusal, with the journal closed: true if it is worth trying again, because idle units gave credits back, others
- * were quicker, or a unit was listed meanwhile: without that, what is idle at the end was so all the time, and was found. unit, for a put: one that fits becomes RES of this seat, with the word *w; else *unit stays as it
- * is. */
+/* After a refusal, with the journal closed: true if it is worth trying again, because idle units gave credits back,
+ * others were quicker, or a unit was listed meanwhile: without that, what is idle at the end was so all the time, and
+ * was found. unit, for a put: one that fits becomes RES of this seat, with the word *w; else *unit stays as it is. */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
     struct search s = {refusal, want, unit, w, 0, false};
