@@ -142,7 +142,8 @@ static uint32_t count_of_free(const struct cvb_handle *h, const struct count *c)
 
 int cvb_audit(struct cvb_handle *h, struct cvb_audit *audit)
 {
-    int error = cvb_handle_check(h);
+    CVB_ONE_USER(h);
+    int error = cvb_mapping_check(h);
     if (error || !audit)
         return error ? error : CVB_EINVAL;
     uint64_t before = 0;

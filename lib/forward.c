@@ -94,6 +94,7 @@ static size_t good_results(struct cvb_handle *h, const struct cvb_record *result
 int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *leases,
                         const struct cvb_record *results, size_t count, int *why)
 {
+    CVB_ONE_USER(h);
     struct cvb_places p = {leases ? &leases->place : NULL, sizeof *leases, count, CVB_LEASED};
     int error = cvb_places_check(h, &p), wrong = 0;
     size_t done = 0;

@@ -3,32 +3,65 @@
 #include <conveyor/segment.h>
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "internal.h"
-
-static atomic_uint serials;
+#include "system.h"
 
 /* A page that the kernel clears in every forked child, also after a raw clone. */
-static const uint32_t *make_fork_page(void)
+static int make_fork_page(struct cvb_handle *h)
 {
-    uint32_t *page = mmap(NULL, CVB_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint32_t *page = cvb_system.map(NULL, CVB_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED)
-        return NULL;
-    if (madvise(page, CVB_PAGE, MADV_WIPEONFORK)) {
-        munmap(page, CVB_PAGE);
-        return NULL;
+        return CVB_ESYSTEM;
+    if (cvb_system.advise(page, CVB_PAGE, MADV_WIPEONFORK)) {
+        int kept = errno;
+        cvb_system.unmap(page, CVB_PAGE);
+        errno = kept;
+        return CVB_EUNSUPPORTED;
     }
     *page = 1;
-    return page;
+    h->same_process = page;
+    return 0;
+}
+
+/* Why the handle may not change the segment. */
+CVB_RARE int cvb_why_not(const struct cvb_handle *h)
+{
+    int error = cvb_handle_reads(h);
+    return error ? error : h->poisoned ? CVB_ECORRUPT : CVB_ELOST;
+}
+
+/* No seat's word is 0 while somebody has it. */
+void cvb_poison(struct cvb_handle *h)
+{
+    h->poisoned = true;
+    h->entered = 0;
+}
+
+int cvb_mapping_check(struct cvb_handle *h)
+{
+    int error = cvb_handle_reads(h);
+    if (!error && cvb_look_begin(h) == CVB_ETRUNCATED)
+        return CVB_ETRUNCATED;
+    return error ? error : cvb_handle_check(h);
+}
+
+/* What leases of this handle show: another handle's, of whichever process, is hardly ever the same. */
+static uint32_t make_serial(const struct cvb_handle *h)
+{
+    static atomic_uint made;
+    const uint64_t of[] = {(uint64_t)getpid(), cvb_monotonic_ns(), atomic_fetch_add(&made, 1), h->seat, h->entered};
+    uint64_t hash = cvb_hash(of, sizeof of);
+    return (uint32_t)(hash ^ hash >> 32);
 }
 
 static void sit(struct cvb_handle *h, uint32_t s)
 {
     h->seat = s;
+    h->seat_state = &cvb_seat_at(h, s)->state;
     h->tallies = cvb_tally_at(h, s, 0);
     h->list = (void *)(h->idle + (uint64_t)s * h->idle_stride);
     h->reclaim = (struct cvb_reclaim){s, 0};
@@ -99,6 +132,7 @@ static bool enter_seat(struct cvb_handle *h, uint32_t s, uint64_t now)
     if (!cvb_cas64(&cvb_seat_at(h, s)->state, now, active))
         return false;
     sit(h, s);
+    h->entered = active;
     cvb_idle_enter(h);
     h->seq = cvb_head_seq(cvb_load64_acq(&cvb_seat_at(h, s)->journal.head));
     cvb_store32_rlx(&cvb_seat_at(h, s)->pid, (uint32_t)getpid());
@@ -111,7 +145,12 @@ static int take_seat(struct cvb_handle *h, bool dead)
 {
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
         uint64_t now = cvb_load64_acq(&cvb_seat_at(h, s)->state);
-        if ((now & 1) != dead || cvb_lock_seat(h->lock_fd, s))
+        if ((now & 1) != dead)
+            continue;
+        int taken = cvb_lock_seat(h, s);
+        if (taken < 0)
+            return taken;
+        if (taken)
             continue;
         sit(h, h->segment.settings.max_handles);
         int error = dead ? cvb_recover_seat(h, s, now) : 0;
@@ -119,7 +158,7 @@ static int take_seat(struct cvb_handle *h, bool dead)
             return error;
         if (enter_seat(h, s, now))
             return dead ? cvb_recover_reserved(h) : 0;
-        cvb_unlock_seat(h->lock_fd, s);
+        cvb_unlock_seat(h);
     }
     return CVB_EHANDLES;
 }
@@ -135,56 +174,89 @@ static int find_seat(struct cvb_handle *h)
 static bool allocate(struct cvb_handle *h)
 {
     const struct cvb_settings *s = &h->segment.settings;
-    h->ends = calloc(s->max_stages, sizeof *h->ends);
-    h->pending = calloc(s->max_handles, sizeof *h->pending);
-    h->looked_from = calloc(CVB_LOOKS * (size_t)s->max_handles, sizeof *h->looked_from);
+    h->ends = cvb_system.allocate(s->max_stages, sizeof *h->ends);
+    h->pending = cvb_system.allocate(s->max_handles, sizeof *h->pending);
+    h->looked_from = cvb_system.allocate(CVB_LOOKS * (size_t)s->max_handles, sizeof *h->looked_from);
     for (unsigned i = 0; h->looked_from && i < CVB_LOOKS; i++)
         h->look[i].from = h->looked_from + i * (size_t)s->max_handles;
-    h->counted = calloc(h->segment.geometry.bitmap_words, sizeof *h->counted);
+    h->counted = cvb_system.allocate(h->segment.geometry.bitmap_words, sizeof *h->counted);
     return h->ends && h->pending && h->looked_from && h->counted;
 }
 
 static void free_memory(struct cvb_handle *h)
 {
+    int kept = errno;
     if (h->same_process)
-        munmap((void *)(uintptr_t)h->same_process, CVB_PAGE);
-    free(h->ends);
-    free(h->looked_from);
-    free(h->pending);
-    free(h->counted);
-    free(h);
+        cvb_system.unmap((void *)(uintptr_t)h->same_process, CVB_PAGE);
+    cvb_system.release(h->ends);
+    cvb_system.release(h->looked_from);
+    cvb_system.release(h->pending);
+    cvb_system.release(h->counted);
+    cvb_system.release(h->names);
+    cvb_system.release(h);
+    errno = kept;
+}
+
+static int enter(struct cvb_handle *h, bool recover)
+{
+    if (!allocate(h))
+        return CVB_ESYSTEM;
+    h->refused_class = CVB_NO_CLASS;
+    cvb_marks_set(h);
+    bind_places(h);
+    int error = find_seat(h);
+    if (error < 0)
+        return error;
+    h->serial = make_serial(h);
+    return recover ? cvb_recover(h) : 0;
+}
+
+/* Open reservations are given back, leases too, then the seat. What a corrupt segment does not let us settle is a dead
+ * seat's, for the others to recover. */
+static void leave(struct cvb_handle *h)
+{
+    cvb_idle_leave(h);
+    if (!cvb_leave(h))
+        cvb_cas64(&cvb_seat_at(h, h->seat)->state, h->entered, h->entered + 1);
+}
+
+/* A handle that has joined and has not got as far as being used: a seat that it entered is given up. */
+static void undo(struct cvb_handle *h)
+{
+    int kept = errno;
+    if (h->entered && !cvb_handle_check(h))
+        leave(h);
+    cvb_leave_mapping(h);
+    errno = kept;
+}
+
+static int make_handle(const char *name, bool recover, struct cvb_handle **out)
+{
+    struct cvb_handle *h = cvb_system.allocate(1, sizeof *h);
+    if (!h)
+        return CVB_ESYSTEM;
+    int error = make_fork_page(h);
+    if (!error)
+        error = cvb_join_mapping(h, name);
+    if (!error) {
+        error = enter(h, recover);
+        if (error < 0)
+            undo(h);
+    }
+    if (error < 0)
+        free_memory(h);
+    else
+        *out = h;
+    return error < 0 ? error : 0;
 }
 
 static int attach(const char *name, bool recover, struct cvb_handle **out)
 {
     if (!out)
         return CVB_EINVAL;
-    struct cvb_handle *h = calloc(1, sizeof *h);
-    if (!h)
-        return CVB_ESYSTEM;
-    int error = cvb_join_mapping(h, name);
-    if (error) {
-        free_memory(h);
-        return error;
-    }
-    h->refused_class = CVB_NO_CLASS;
-    cvb_marks_set(h);
-    h->serial = atomic_fetch_add(&serials, 1) + 1;
-    h->same_process = make_fork_page();
-    error = h->same_process && allocate(h) ? 0 : CVB_ESYSTEM;
-    if (!error) {
-        bind_places(h);
-        error = find_seat(h);
-    }
-    if (!error && recover)
-        error = cvb_recover(h);
-    if (error < 0) {
-        cvb_leave_mapping(h);
-        free_memory(h);
-        return error;
-    }
-    *out = h;
-    return 0;
+    int before = cvb_guard(), error = make_handle(name, recover, out);
+    cvb_unguard(before);
+    return error;
 }
 
 int cvb_attach(const char *name, struct cvb_handle **out) { return attach(name, true, out); }
@@ -194,22 +266,20 @@ int cvb_detach(struct cvb_handle *h)
 {
     if (!h)
         return CVB_EINVAL;
-    bool mine = !cvb_handle_check(h);
-    if (mine)
-        cvb_idle_leave(h);
-    if (mine && !cvb_leave(h))
-        cvb_cas64(&cvb_seat_at(h, h->seat)->state, cvb_load64_acq(&cvb_seat_at(h, h->seat)->state),
-                  cvb_load64_acq(&cvb_seat_at(h, h->seat)->state) + 1);
-    cvb_leave_mapping(h); /* what a corrupt segment did not let us settle is a dead seat's */
+    int before = cvb_guard(), error = cvb_mapping_check(h);
+    if (!error)
+        leave(h);
+    cvb_leave_mapping(h);
     free_memory(h);
-    return mine ? 0 : CVB_EFORKED;
+    cvb_unguard(before);
+    return error;
 }
 
 int cvb_settings_of(struct cvb_handle *h, struct cvb_settings *settings)
 {
     if (!settings)
         return CVB_EINVAL;
-    int error = cvb_handle_check(h);
+    int error = cvb_handle_reads(h);
     if (!error)
         *settings = h->segment.settings;
     return error;
@@ -244,6 +314,7 @@ const char *cvb_error_text(int error)
                                        "the time is over",
                                        "the handle has lost its seat",
                                        "the wait was interrupted",
-                                       "the system refuses a call that is needed"};
-    return error > 0 || error < CVB_EUNSUPPORTED ? "unknown error" : text[-error];
+                                       "the system refuses a call that is needed",
+                                       "another thread uses the handle"};
+    return error > 0 || error < CVB_EBUSY ? "unknown error" : text[-error];
 }

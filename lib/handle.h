@@ -3,6 +3,7 @@
 #define CVB_LIB_HANDLE_H
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "segment.h"
@@ -137,13 +138,20 @@ struct cvb_handle {
     struct cvb_cells cells; /* of the class that was looked at last */
     char *idle;
     uint64_t idle_stride, idle_mask;
-    struct cvb_idle *list;     /* of this handle's seat */
-    struct cvb_tally *tallies; /* of this handle's seat */
-    int lock_fd;
+    struct cvb_idle *list;      /* of this handle's seat */
+    struct cvb_tally *tallies;  /* of this handle's seat */
+    const uint64_t *seat_state; /* the word of this handle's seat, */
+    uint64_t entered;           /* and what it says as long as the seat is this handle's */
     uint32_t seat;
-    uint32_t serial;              /* tells the leases of this handle from those of any other of this process */
-    const uint32_t *same_process; /* a page that a fork wipes: 1 in the process that attached */
-    uint64_t seq;                 /* of the journal */
+    uint32_t serial; /* tells the leases of this handle from those of any other, in whichever process */
+    uintptr_t user;  /* debug builds: the thread that is in a call, or 0 */
+    void *lock;      /* process.c: the mapping that holds the seat's lock, or NULL */
+    uint32_t *names; /* known.c: entries, a power of two */
+    uint32_t names_size, names_count;
+    int question;                                      /* process.c: the descriptor of this round of questions */
+    bool poisoned;                                     /* cvb_poison */
+    const uint32_t *same_process;                      /* a page that a fork wipes: 1 in the process that attached */
+    uint64_t seq;                                      /* of the journal */
     struct cvb_search search[2 * CVB_CLASSES_MAX + 2]; /* by bitmap */
     bool passed_over;                                  /* a bitmap, since the last cvb_search_anew */
     struct cvb_ends *ends;                             /* by stage */
@@ -156,6 +164,8 @@ struct cvb_handle {
     uint32_t calls;              /* puts and gets */
     uint64_t recover_due_ns;     /* not before this does it look for dead peers again */
     uint32_t spin;               /* turns before a wait sleeps */
+    uint32_t wake;               /* futex.c: 1 when cvb_wake was called and no wait has ended by it yet */
+    int interruptible;           /* a signal ends a wait */
     unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     struct cvb_rest rest;        /* of a producer */
     bool alone;                  /* what was leased last is suspect: a get gives nothing with it */
@@ -349,7 +359,44 @@ static inline bool cvb_id_known(struct cvb_handle *h, enum cvb_kind kind, uint32
     return id < h->known[kind] || cvb_learn_id(h, kind, id);
 }
 
+int cvb_why_not(const struct cvb_handle *h); /* handle.c */
+
+/* 0 if the handle may change the segment: it is of this process, and its seat is still its own. */
 static inline int cvb_handle_check(const struct cvb_handle *h)
+{
+    if (h && *h->same_process && cvb_load64_rlx(h->seat_state) == h->entered)
+        return 0;
+    return cvb_why_not(h);
+}
+
+/* Debug builds tell the second thread that uses a handle at the same time: the first statement of a public function.
+ * Calls may be nested. */
+#ifdef NDEBUG
+#define CVB_ONE_USER(h) (void)0
+#else
+#define CVB_ONE_USER(h)                                                                                                \
+    struct cvb_handle *used __attribute__((cleanup(cvb_unuse))) = NULL;                                                \
+    if (!cvb_use(h, &used))                                                                                            \
+    return CVB_EBUSY
+static inline bool cvb_use(struct cvb_handle *h, struct cvb_handle **used)
+{
+    uintptr_t nobody = 0, self = (uintptr_t)pthread_self();
+    if (!h || !*h->same_process || __atomic_load_n(&h->user, __ATOMIC_RELAXED) == self)
+        return true;
+    if (!__atomic_compare_exchange_n(&h->user, &nobody, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return false;
+    *used = h;
+    return true;
+}
+static inline void cvb_unuse(struct cvb_handle **used)
+{
+    if (*used)
+        __atomic_store_n(&(*used)->user, 0, __ATOMIC_RELEASE);
+}
+#endif
+
+/* 0 if the handle may read: also if it has lost its seat. */
+static inline int cvb_handle_reads(const struct cvb_handle *h)
 {
     return !h ? CVB_EINVAL : *h->same_process ? 0 : CVB_EFORKED;
 }

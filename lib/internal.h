@@ -41,8 +41,20 @@ static inline unsigned cvb_returns_of_move(const struct cvb_journal *f)
 /* process.c */
 int cvb_join_mapping(struct cvb_handle *h, const char *name);
 void cvb_leave_mapping(struct cvb_handle *h);
-bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, uint32_t *id);
-void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, uint32_t id);
+int cvb_lock_seat(struct cvb_handle *h, uint32_t seat); /* 1 if somebody else has it */
+void cvb_unlock_seat(struct cvb_handle *h);
+/* A round of questions who lives: begin (1; 0 if nobody can be asked, CVB_ETRUNCATED if the file has become too short),
+ * any number of questions, and confirm before a seat that nobody holds is believed to be a dead one's. */
+int cvb_look_begin(struct cvb_handle *h);
+int cvb_peer_locked(struct cvb_handle *h, uint32_t seat); /* 1, 0, or an error */
+bool cvb_look_confirm(struct cvb_handle *h);              /* True if what was asked was the segment's file. */
+/* name.c, known.c */
+const struct cvb_name *cvb_name_of_id(struct cvb_handle *h, int kind, uint32_t id);
+bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t *id);
+void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t id);
+/* handle.c */
+void cvb_poison(struct cvb_handle *h);       /* after CVB_ECORRUPT with an open journal: nothing more by this handle */
+int cvb_mapping_check(struct cvb_handle *h); /* cvb_handle_check, and that the file is as long as it was */
 /* unit.c */
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *unit);
 int cvb_hold_either(struct cvb_handle *h, uint32_t first, uint32_t second, uint32_t *unit);
@@ -128,10 +140,21 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members);
 bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t n, uint32_t source, uint32_t to);
 int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
 int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to);
-/* futex.c: until_ns is of the monotonic clock; all may return early */
+/* futex.c: until_ns is of the monotonic clock; both waits may return early. */
+enum cvb_slept {
+    CVB_SLEPT_CHANGED, /* a word has changed, or may have */
+    CVB_SLEPT_TIMED_OUT,
+    CVB_SLEPT_INTERRUPTED, /* by cvb_wake, or by a signal that may: the wait ends */
+    CVB_SLEPT_MISSING,     /* there is no futex_waitv; cvb_futex_has_waitv is false from now on */
+    CVB_SLEPT_REFUSED      /* the system lets nobody sleep; errno says why: the wait ends */
+};
 void cvb_futex_wake(uint32_t *word);
-void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns);
-bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns);
+/* On the word that serves all who have no futex_waitv; its value was read before what is waited for was looked at. */
+enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t value, uint64_t until_ns);
+/* On one or more words, at most CVB_WAIT_MAX. */
+enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, const uint32_t *value, size_t count,
+                                  uint64_t until_ns);
+bool cvb_is_woken(struct cvb_handle *h); /* True if cvb_wake was called; the call is then used up. */
 bool cvb_futex_has_waitv(void);
 void cvb_futex_forget_waitv(void); /* for tests */
 uint64_t cvb_monotonic_ns(void);

@@ -10,26 +10,6 @@
 
 #include "internal.h"
 
-static bool valid_utf8(const unsigned char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        unsigned c = s[i], more = c < 0x80                ? 0
-                                  : c >= 0xc2 && c < 0xe0 ? 1
-                                  : (c & 0xf0) == 0xe0    ? 2
-                                  : c >= 0xf0 && c < 0xf5 ? 3
-                                                          : 9;
-        if (c < 32 || c == 127 || more == 9 || i + more >= n)
-            return false;
-        if ((c == 0xe0 && s[i + 1] < 0xa0) || (c == 0xed && s[i + 1] > 0x9f) || (c == 0xf0 && s[i + 1] < 0x90) ||
-            (c == 0xf4 && s[i + 1] > 0x8f) || (c == 0xc2 && s[i + 1] < 0xa0))
-            return false;
-        for (; more; more--)
-            if ((s[++i] & 0xc0) != 0x80)
-                return false;
-    }
-    return true;
-}
-
 static uint32_t *references(struct cvb_handle *h, int kind)
 {
     return (uint32_t *)(void *)(h->segment.base + h->segment.geometry.references[kind]);
@@ -38,6 +18,15 @@ static uint32_t *references(struct cvb_handle *h, int kind)
 static struct cvb_name *name_slot(struct cvb_handle *h, int kind, uint32_t slot)
 {
     return (struct cvb_name *)(void *)(h->segment.base + h->segment.geometry.names[kind]) + slot;
+}
+
+/* NULL if the id is nobody's yet, or its reference is out of its bounds. */
+const struct cvb_name *cvb_name_of_id(struct cvb_handle *h, int kind, uint32_t id)
+{
+    uint32_t limit = h->segment.geometry.name_limit[kind];
+    uint32_t reference = id < limit ? cvb_load32_acq(&references(h, kind)[id]) : 0;
+    return reference && reference <= limit + h->segment.settings.max_handles + 1 ? name_slot(h, kind, reference - 1)
+                                                                                 : NULL;
 }
 
 static uint32_t own_slot(struct cvb_handle *h, int kind)
@@ -55,13 +44,14 @@ static uint32_t own_slot(struct cvb_handle *h, int kind)
 
 static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id)
 {
+    CVB_ONE_USER(h);
     int error = cvb_handle_check(h);
     if (error)
         return error;
     size_t n = text ? strnlen(text, CVB_NAME_MAX + 1) : 0;
-    if (!n || n > CVB_NAME_MAX || !id || !valid_utf8((const unsigned char *)text, n))
+    if (!n || n > CVB_NAME_MAX || !id || !cvb_is_text(text, n))
         return CVB_ENAME;
-    if (cvb_name_known(h, kind, text, id))
+    if (cvb_name_known(h, kind, text, n, id))
         return 0;
     uint32_t limit = h->segment.geometry.name_limit[kind], slots = limit + h->segment.settings.max_handles + 1;
     for (uint32_t i = 0; i < limit; i++) {
@@ -81,7 +71,7 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
         const struct cvb_name *name = name_slot(h, kind, reference - 1);
         if (name->length == n && !memcmp(name->text, text, n)) {
             *id = i;
-            cvb_name_remember(h, kind, text, i);
+            cvb_name_remember(h, kind, text, n, i);
             return 0;
         }
     }

@@ -12,14 +12,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "internal.h"
+#include "system.h"
 
-#define NOTIFY_SLICE_NS 50000000 /* how late closing is seen */
 #define NOTIFY_STACK_BYTES (256u << 10)
 
 struct cvb_notifier {
@@ -59,8 +58,8 @@ static void *watch(void *argument)
 {
     struct cvb_notifier *n = argument;
     while (wait_until_armed(n)) {
-        int found = cvb_wait_records(n->handle, n->stages, n->count, NOTIFY_SLICE_NS);
-        if (found != CVB_ETIMEDOUT)
+        int found = cvb_wait_records(n->handle, n->stages, n->count, -1);
+        if (found != CVB_EINTERRUPTED)
             tell(n, found < 0 ? found : 0);
     }
     return NULL;
@@ -77,7 +76,7 @@ static int start(struct cvb_notifier *n)
     pthread_attr_setstacksize(&attributes, NOTIFY_STACK_BYTES);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    reason = pthread_create(&n->thread, &attributes, watch, n);
+    reason = cvb_system.start(&n->thread, &attributes, watch, n);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (!reason)
@@ -93,7 +92,7 @@ static int open_all(struct cvb_notifier *n, const char *name)
             error = CVB_EUNKNOWN;
     if (error)
         return error;
-    n->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    n->fd = cvb_system.event();
     if (n->fd >= 0 && !(errno = start(n)))
         return 0;
     return CVB_ESYSTEM;
@@ -107,20 +106,18 @@ static void free_all(struct cvb_notifier *n, bool forked)
     if (n->handle)
         cvb_detach(n->handle);
     if (n->fd >= 0)
-        close(n->fd);
+        cvb_close(n->fd);
     if (!forked) {
         pthread_cond_destroy(&n->changed);
         pthread_mutex_destroy(&n->mutex);
     }
-    free(n);
+    cvb_system.release(n);
     errno = kept;
 }
 
-int cvb_notify_open(const char *name, const uint32_t *stages, size_t count, struct cvb_notifier **notifier)
+static int make_notifier(const char *name, const uint32_t *stages, size_t count, struct cvb_notifier **notifier)
 {
-    if (!stages || !count || count > CVB_WAIT_MAX || !notifier)
-        return CVB_EINVAL;
-    struct cvb_notifier *n = calloc(1, sizeof *n);
+    struct cvb_notifier *n = cvb_system.allocate(1, sizeof *n);
     if (!n)
         return CVB_ESYSTEM;
     n->fd = -1;
@@ -136,16 +133,22 @@ int cvb_notify_open(const char *name, const uint32_t *stages, size_t count, stru
     return error;
 }
 
+int cvb_notify_open(const char *name, const uint32_t *stages, size_t count, struct cvb_notifier **notifier)
+{
+    if (!stages || !count || count > CVB_WAIT_MAX || !notifier)
+        return CVB_EINVAL;
+    int before = cvb_guard(), error = make_notifier(name, stages, count, notifier);
+    cvb_unguard(before);
+    return error;
+}
+
 int cvb_notify_fd(const struct cvb_notifier *n) { return n ? n->fd : CVB_EINVAL; }
 
-int cvb_notify_rearm(struct cvb_notifier *n)
+static int rearm(struct cvb_notifier *n)
 {
     eventfd_t count;
-    int error = n ? cvb_handle_check(n->handle) : CVB_EINVAL;
-    if (error)
-        return error;
     pthread_mutex_lock(&n->mutex);
-    error = n->error;
+    int error = n->error;
     if (!error) {
         eventfd_read(n->fd, &count); /* EAGAIN: somebody has read it already */
         n->state = CVB_ARMED;
@@ -155,18 +158,37 @@ int cvb_notify_rearm(struct cvb_notifier *n)
     return error;
 }
 
+int cvb_notify_rearm(struct cvb_notifier *n)
+{
+    int error = n ? cvb_handle_reads(n->handle) : CVB_EINVAL;
+    if (error)
+        return error;
+    int before = cvb_guard();
+    error = rearm(n);
+    cvb_unguard(before);
+    return error;
+}
+
+/* The thread may sleep in a wait, or until it is armed. */
+static void end_thread(struct cvb_notifier *n)
+{
+    pthread_mutex_lock(&n->mutex);
+    n->state = CVB_CLOSING;
+    pthread_cond_signal(&n->changed);
+    pthread_mutex_unlock(&n->mutex);
+    cvb_wake(n->handle);
+    pthread_join(n->thread, NULL);
+}
+
 int cvb_notify_close(struct cvb_notifier *n)
 {
-    int error = n ? cvb_handle_check(n->handle) : CVB_EINVAL;
+    int error = n ? cvb_handle_reads(n->handle) : CVB_EINVAL;
     if (error && error != CVB_EFORKED)
         return error;
-    if (!error) {
-        pthread_mutex_lock(&n->mutex);
-        n->state = CVB_CLOSING;
-        pthread_cond_signal(&n->changed);
-        pthread_mutex_unlock(&n->mutex);
-        pthread_join(n->thread, NULL);
-    }
+    int before = cvb_guard();
+    if (!error)
+        end_thread(n);
     free_all(n, error);
+    cvb_unguard(before);
     return error;
 }

@@ -104,6 +104,7 @@ static int look(struct cvb_handle *h, uint32_t stage, struct cvb_cursor *at, str
 int cvb_peek(struct cvb_handle *h, uint32_t stage, struct cvb_cursor *cursor, struct cvb_lease *seen, void *buffer,
              size_t size)
 {
+    CVB_ONE_USER(h);
     int error = cvb_handle_check(h), found = CVB_ESETTLED;
     if (error || !cursor || !seen || (size && !buffer))
         return error ? error : CVB_EINVAL;

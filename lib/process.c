@@ -1,100 +1,135 @@
-/* process.c - what the handles of one process share: a mapping for each segment, with the names that were looked up.
+/* process.c - what the handles of one process share: a mapping for each segment, and the mutex that fork waits for.
  *
- * Overview: a segment is mapped once, however many handles a process has on it (found by device and inode). The names
- * of a mapping are kept in a hash table that is read under RCU, so a name costs one probe. After a fork the child
- * closes its copies of the lock descriptors, so that it does not keep its parent's seats alive.
+ * Overview: a segment is mapped once, however many handles a process has on it (found by device and inode). A handle's
+ * seat is held by a lock whose only reference is a mapping (shm/attach.c). To ask about the locks of others a
+ * descriptor is needed: each mapping has one, whose open file holds no lock. It is the process's to close, as daemons
+ * do, or to give its number to another file; so a round of questions looks what it shows before, and again before an
+ * answer "nobody holds it" is believed. If it is gone the segment is opened again by its name. If that shows another
+ * file, this process finds nobody dead, and leaves that to others: a living peer is never taken for a dead one.
  *
- * The table has a fixed number of buckets: one that resizes by itself has a thread of its own, which a forked child has
- * not. Only attach, detach, fork and a name's first use take the mutex; it is the process's own, and nothing waits for
- * another process under it.
+ * Fork: the handlers hold the mutex over a fork in any thread, so a child never sees half of an attach, nor the
+ * descriptor that an attach has open for a moment. The child's handles are marked as the parent's, by a page that the
+ * kernel wipes.
+ *
+ * Only attach, detach, fork and the opening of a lost descriptor take the mutex; it is the process's own, and nothing
+ * waits for another process under it. There is no destructor, no data of threads, and no thread here: dlclose takes
+ * away the fork handlers, and nothing else is left.
  */
+#include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <urcu/urcu-bp.h>
-
-#include <urcu/rculfhash.h>
+#include <sys/mman.h>
 
 #include "internal.h"
-
-struct name_node {
-    struct cds_lfht_node node;
-    struct name_node *next; /* all of a mapping, to free them */
-    int kind;
-    uint32_t id;
-    char text[CVB_NAME_MAX + 1];
-};
+#include "system.h"
 
 struct cvb_mapping {
     struct cvb_mapping *next;
     struct cvb_segment segment;
-    struct cds_lfht *table;
-    struct name_node *names;
-    dev_t device;
-    ino_t inode;
+    struct cvb_file file;
+    int question; /* the descriptor to ask with, or -1 */
     unsigned users;
+    char name[CVB_SEGMENT_NAME_MAX + 2];
 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+/* Who wants the mutex holds `queue` until it has it: so one that takes it again and again does not keep a fork waiting.
+ */
+static pthread_mutex_t queue = PTHREAD_MUTEX_INITIALIZER, mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int handlers_error; /* an errno */
+static bool advice_ignored;
 static struct cvb_mapping *mappings;
 static struct cvb_handle *attached;
 
+static void lock_process(void)
+{
+    pthread_mutex_lock(&queue);
+    pthread_mutex_lock(&mutex);
+    pthread_mutex_unlock(&queue);
+}
+
+static void unlock_process(void) { pthread_mutex_unlock(&mutex); }
+
 static void before_fork(void)
 {
+    pthread_mutex_lock(&queue);
     pthread_mutex_lock(&mutex);
-    urcu_bp_before_fork();
 }
 
 static void after_fork_parent(void)
 {
-    urcu_bp_after_fork_parent();
     pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&queue);
+}
+
+/* Closes the mapping's descriptor, if it is still its own. */
+static void close_question(struct cvb_mapping *m)
+{
+    uint64_t size;
+    int fd = m->question;
+    __atomic_store_n(&m->question, -1, __ATOMIC_RELAXED);
+    if (cvb_shows_file(fd, &m->file, &size) == 1)
+        cvb_close(fd);
 }
 
 static void after_fork_child(void)
 {
-    urcu_bp_after_fork_child();
     for (struct cvb_handle *h = attached; h; h = h->next) {
-        close(h->lock_fd);
-        h->lock_fd = -1;
-        *(uint32_t *)(uintptr_t)h->same_process = 0; /* qemu's user mode ignores MADV_WIPEONFORK */
+        if (advice_ignored && h->lock)
+            cvb_lock_drop(h->lock);
+        if (advice_ignored)
+            *(uint32_t *)(uintptr_t)h->same_process = 0;
+        h->lock = NULL;
     }
     attached = NULL;
-    pthread_mutex_unlock(&mutex);
+    for (struct cvb_mapping *m = mappings; m; m = m->next)
+        close_question(m);
+    after_fork_parent();
 }
 
-static void register_fork(void) { pthread_atfork(before_fork, after_fork_parent, after_fork_child); }
+/* qemu's user mode takes any advice and heeds hardly any; Linux refuses what it does not know. */
+static bool ignores_advice(void)
+{
+    void *page = cvb_system.map(NULL, CVB_PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return false;
+    bool ignored = !cvb_system.advise(page, CVB_PAGE, -1);
+    cvb_system.unmap(page, CVB_PAGE);
+    return ignored;
+}
 
-static struct cvb_mapping *find(const struct stat *st)
+static void prepare(void)
+{
+    advice_ignored = ignores_advice();
+    handlers_error = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+static struct cvb_mapping *find(const struct cvb_file *file)
 {
     struct cvb_mapping *m = mappings;
-    while (m && (m->device != st->st_dev || m->inode != st->st_ino))
+    while (m && (m->file.device != file->device || m->file.inode != file->inode))
         m = m->next;
     return m;
 }
 
-static int map(int fd, const struct stat *st, const struct cvb_segment *segment, struct cvb_mapping **out)
+static struct cvb_mapping *map(int fd, const char *name, const struct cvb_file *file, const struct cvb_segment *segment)
 {
-    struct cvb_mapping *m = calloc(1, sizeof *m);
+    struct cvb_mapping *m = cvb_system.allocate(1, sizeof *m);
     if (!m)
-        return CVB_ESYSTEM;
+        return NULL;
     m->segment = *segment;
-    m->device = st->st_dev;
-    m->inode = st->st_ino;
-    m->table = cds_lfht_new_flavor(1024, 1024, 0, 0, &urcu_bp_flavor, NULL);
-    if (!m->table || cvb_segment_map(&m->segment, fd)) {
-        if (m->table)
-            cds_lfht_destroy(m->table, NULL);
-        free(m);
-        return CVB_ESYSTEM;
+    m->file = *file;
+    m->question = -1;
+    strncpy(m->name, name, sizeof m->name - 1);
+    if (cvb_segment_map(&m->segment, fd)) {
+        int kept = errno;
+        cvb_system.release(m);
+        errno = kept;
+        return NULL;
     }
     m->next = mappings;
     mappings = m;
-    *out = m;
-    return 0;
+    return m;
 }
 
 static void unmap(struct cvb_mapping *m)
@@ -103,106 +138,126 @@ static void unmap(struct cvb_mapping *m)
     while (*at != m)
         at = &(*at)->next;
     *at = m->next;
-    urcu_bp_read_lock();
-    for (struct name_node *n = m->names; n; n = n->next)
-        cds_lfht_del(m->table, &n->node);
-    urcu_bp_read_unlock();
-    urcu_bp_synchronize_rcu();
-    while (m->names) {
-        struct name_node *n = m->names;
-        m->names = n->next;
-        free(n);
-    }
-    cds_lfht_destroy(m->table, NULL);
+    close_question(m);
     cvb_segment_unmap(&m->segment);
-    free(m);
+    cvb_system.release(m);
+}
+
+/* The descriptor becomes the mapping's, unless it has one. */
+static void keep_question(struct cvb_mapping *m, int fd)
+{
+    uint64_t size;
+    if (cvb_shows_file(m->question, &m->file, &size))
+        cvb_close(fd);
+    else
+        __atomic_store_n(&m->question, fd, __ATOMIC_RELAXED);
+}
+
+/* Under the mutex. */
+static int join(struct cvb_handle *h, const char *name)
+{
+    struct cvb_segment segment;
+    struct cvb_file file;
+    int fd = cvb_segment_open(name, &segment, &file);
+    if (fd < 0)
+        return fd;
+    struct cvb_mapping *m = find(&file);
+    if (!m)
+        m = map(fd, name, &file, &segment);
+    if (!m) {
+        cvb_close(fd);
+        return CVB_ESYSTEM;
+    }
+    keep_question(m, fd);
+    m->users++;
+    h->mapping = m;
+    h->segment = m->segment;
+    h->next = attached;
+    attached = h;
+    return 0;
 }
 
 int cvb_join_mapping(struct cvb_handle *h, const char *name)
 {
-    struct cvb_segment segment;
-    struct stat st;
-    int fd = cvb_segment_open(name, &segment, &h->lock_fd);
-    if (fd < 0)
-        return fd;
-    pthread_once(&once, register_fork);
-    pthread_mutex_lock(&mutex);
-    int error = fstat(fd, &st) ? CVB_ESYSTEM : 0;
-    struct cvb_mapping *m = error ? NULL : find(&st);
-    if (!error && !m)
-        error = map(fd, &st, &segment, &m);
-    if (!error) {
-        m->users++;
-        h->mapping = m;
-        h->segment = m->segment;
-        h->next = attached;
-        attached = h;
+    pthread_once(&once, prepare);
+    if (handlers_error) {
+        errno = handlers_error;
+        return CVB_ESYSTEM;
     }
-    pthread_mutex_unlock(&mutex);
-    close(fd);
-    if (error)
-        close(h->lock_fd);
+    lock_process();
+    int error = join(h, name);
+    unlock_process();
     return error;
 }
 
 void cvb_leave_mapping(struct cvb_handle *h)
 {
-    pthread_mutex_lock(&mutex);
+    lock_process();
     struct cvb_handle **at = &attached;
     while (*at && *at != h)
         at = &(*at)->next;
-    if (*at) {
+    if (*at)
         *at = h->next;
-        close(h->lock_fd);
-    }
+    cvb_unlock_seat(h);
     if (!--h->mapping->users)
         unmap(h->mapping);
-    pthread_mutex_unlock(&mutex);
+    unlock_process();
 }
 
-static unsigned long hash_of(int kind, const char *text)
+int cvb_lock_seat(struct cvb_handle *h, uint32_t seat)
 {
-    return (unsigned long)cvb_hash(text, strlen(text)) + (unsigned long)kind;
+    lock_process();
+    int fd = cvb_segment_reopen(h->mapping->name, &h->mapping->file);
+    int taken = fd < 0 ? fd : cvb_lock_take(fd, seat, &h->lock);
+    if (fd >= 0)
+        cvb_close(fd);
+    unlock_process();
+    return taken;
 }
 
-static int equal(struct cds_lfht_node *node, const void *key)
+/* In a child that was forked past the handlers the address is not the lock's. */
+void cvb_unlock_seat(struct cvb_handle *h)
 {
-    const struct name_node *n = caa_container_of(node, struct name_node, node), *k = key;
-    return n->kind == k->kind && !strcmp(n->text, k->text);
+    if (h->lock && *h->same_process)
+        cvb_lock_drop(h->lock);
+    h->lock = NULL;
 }
 
-bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, uint32_t *id)
+/* The descriptor is gone: another thread may have opened a new one already. As cvb_shows_file. */
+CVB_RARE static int find_question(struct cvb_handle *h, uint64_t *size)
 {
-    struct name_node key = {.kind = kind};
-    struct cds_lfht_iter i;
-    strcpy(key.text, text);
-    urcu_bp_read_lock();
-    cds_lfht_lookup(h->mapping->table, hash_of(kind, text), equal, &key, &i);
-    struct cds_lfht_node *node = cds_lfht_iter_get_node(&i);
-    if (node)
-        *id = caa_container_of(node, struct name_node, node)->id;
-    urcu_bp_read_unlock();
-    return node;
+    struct cvb_mapping *m = h->mapping;
+    int before = cvb_guard();
+    lock_process();
+    if (!cvb_shows_file(m->question, &m->file, size))
+        __atomic_store_n(&m->question, cvb_segment_reopen(m->name, &m->file), __ATOMIC_RELAXED);
+    h->question = m->question;
+    unlock_process();
+    cvb_unguard(before);
+    return cvb_shows_file(h->question, &m->file, size);
 }
 
-/* The next use of the name costs one probe. Without memory it will be looked up in the segment again. */
-void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, uint32_t id)
+int cvb_look_begin(struct cvb_handle *h)
 {
-    struct name_node *n = calloc(1, sizeof *n);
-    if (!n)
-        return;
-    n->kind = kind;
-    n->id = id;
-    strcpy(n->text, text);
-    pthread_mutex_lock(&mutex);
-    urcu_bp_read_lock();
-    bool added = cds_lfht_add_unique(h->mapping->table, hash_of(kind, text), equal, n, &n->node) == &n->node;
-    urcu_bp_read_unlock();
-    if (added) {
-        n->next = h->mapping->names;
-        h->mapping->names = n;
-    }
-    pthread_mutex_unlock(&mutex);
-    if (!added)
-        free(n);
+    uint64_t size;
+    int kept = errno;
+    h->question = __atomic_load_n(&h->mapping->question, __ATOMIC_RELAXED);
+    int shows = cvb_shows_file(h->question, &h->mapping->file, &size);
+    if (!shows)
+        shows = find_question(h, &size);
+    errno = kept;
+    if (shows != 1)
+        return 0;
+    return size < h->segment.geometry.size ? CVB_ETRUNCATED : 1;
+}
+
+int cvb_peer_locked(struct cvb_handle *h, uint32_t seat)
+{
+    return seat == h->seat ? 1 : cvb_lock_held(h->question, seat);
+}
+
+bool cvb_look_confirm(struct cvb_handle *h)
+{
+    uint64_t size;
+    return cvb_shows_file(h->question, &h->mapping->file, &size) == 1;
 }

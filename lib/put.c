@@ -357,6 +357,7 @@ CVB_RARE static int put_others(struct cvb_handle *h, uint32_t stage, const struc
 CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records,
                                         size_t count, int *why)
 {
+    CVB_ONE_USER(h);
     int error = cvb_handle_check(h);
     if (error)
         return error;

@@ -109,16 +109,31 @@ int cvb_leave(struct cvb_handle *h)
     return error;
 }
 
+/* 1 if the seat's owner has died, 0 if not, or an error; *state is then the seat's word. */
+static int is_dead(struct cvb_handle *h, uint32_t s, uint64_t *state)
+{
+    *state = cvb_load64_acq(&cvb_seat_at(h, s)->state);
+    if (s == h->seat || !(*state & 1))
+        return 0;
+    int locked = cvb_peer_locked(h, s);
+    if (locked)
+        return locked < 0 ? locked : 0;
+    return cvb_look_confirm(h) && cvb_load64_acq(&cvb_seat_at(h, s)->state) == *state;
+}
+
 int cvb_recover(struct cvb_handle *h)
 {
-    int error = cvb_handle_check(h), freed = 0;
-    if (error)
+    CVB_ONE_USER(h);
+    int error = cvb_mapping_check(h), freed = 0;
+    if (error || !cvb_look_begin(h))
         return error;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
-        uint64_t state = cvb_load64_acq(&cvb_seat_at(h, s)->state);
-        if (s == h->seat || !(state & 1) || cvb_seat_locked(h->lock_fd, s) != 0 ||
-            cvb_load64_acq(&cvb_seat_at(h, s)->state) != state)
+        uint64_t state;
+        error = is_dead(h, s, &state);
+        if (!error)
             continue;
+        if (error < 0)
+            return error;
         error = cvb_recover_seat(h, s, state);
         if (error < 0)
             return error;

@@ -45,6 +45,7 @@ static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_re
 int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *shape, struct cvb_slot *slots,
                 size_t count, int *why)
 {
+    CVB_ONE_USER(h);
     int error = cvb_handle_check(h);
     size_t done = 0;
     if (error || !shape || (count && !slots) || count > INT32_MAX)
@@ -117,6 +118,7 @@ static int store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, siz
 
 int cvb_publish(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
+    CVB_ONE_USER(h);
     size_t done = 0;
     struct cvb_places p = places_of_slots(slots, count);
     struct cvb_pair w;
@@ -131,6 +133,7 @@ int cvb_publish(struct cvb_handle *h, const struct cvb_slot *slots, size_t count
 
 int cvb_cancel(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
+    CVB_ONE_USER(h);
     size_t done = 0;
     struct cvb_places p = places_of_slots(slots, count);
     return cvb_settle(h, &p, cancel_unit, NULL, &done);

@@ -291,6 +291,7 @@ CVB_RARE CVB_FLAT static int ack_many(struct cvb_handle *h, const struct cvb_lea
 
 CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
+    CVB_ONE_USER(h);
     struct cvb_pair w;
     int error;
     if (count == 1 && leases && !cvb_handle_check(h) && h->cells.stride <= CVB_LINE &&
@@ -301,6 +302,7 @@ CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_
 
 int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
+    CVB_ONE_USER(h);
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);
     return cvb_settle(h, &p, return_unit, NULL, &done);
@@ -308,6 +310,7 @@ int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, s
 
 int cvb_release(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
+    CVB_ONE_USER(h);
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);
     return cvb_settle(h, &p, cvb_release_unit, NULL, &done);
@@ -315,6 +318,7 @@ int cvb_release(struct cvb_handle *h, const struct cvb_lease *leases, size_t cou
 
 int cvb_forward(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *leases, size_t count, int *why)
 {
+    CVB_ONE_USER(h);
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);
     int error = cvb_handle_check(h);

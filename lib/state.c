@@ -1,11 +1,13 @@
 /* state.c - reading sizes, counts, names and peers. Nothing here writes to the segment. */
 #include <conveyor/state.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "internal.h"
+#include "system.h"
 
 static int check_stage(struct cvb_handle *h, uint32_t stage)
 {
@@ -168,38 +170,74 @@ static bool is_stopped(uint32_t pid)
     return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
 }
 
+/* Not dead if that cannot be told: the descriptor to ask with may be lost. */
+static int peer_state(struct cvb_handle *h, uint32_t seat, uint32_t pid)
+{
+    int asked = cvb_look_begin(h), locked = asked > 0 ? cvb_peer_locked(h, seat) : 1;
+    if (asked < 0 || locked < 0)
+        return asked < 0 ? asked : locked;
+    if (!locked && cvb_look_confirm(h))
+        return CVB_PEER_DEAD;
+    return is_stopped(pid) ? CVB_PEER_STOPPED : CVB_PEER_ALIVE;
+}
+
 int cvb_peer(struct cvb_handle *h, uint32_t seat, struct cvb_peer *peer)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_handle_reads(h);
     if (error || !peer || seat >= h->segment.settings.max_handles)
         return error ? error : CVB_EINVAL;
     *peer = (struct cvb_peer){0, CVB_PEER_NONE};
-    uint64_t state = cvb_load64_acq(&cvb_seat_at(h, seat)->state);
-    if (!(state & 1))
+    if (!(cvb_load64_acq(&cvb_seat_at(h, seat)->state) & 1))
         return 0;
     uint32_t pid = cvb_load32_rlx(&cvb_seat_at(h, seat)->pid);
-    peer->pid = (pid_t)pid;
-    int locked = seat == h->seat ? 1 : cvb_seat_locked(h->lock_fd, seat);
-    if (locked < 0)
-        return locked;
-    peer->state = !locked ? CVB_PEER_DEAD : is_stopped(pid) ? CVB_PEER_STOPPED : CVB_PEER_ALIVE;
+    int before = cvb_guard(), state = peer_state(h, seat, pid);
+    cvb_unguard(before);
+    if (state < 0)
+        return state;
+    *peer = (struct cvb_peer){(pid_t)pid, (enum cvb_peer_state)state};
     return 0;
+}
+
+/* True if the system can open no file now, so that what cannot be seen may well be a segment. */
+static bool is_short_of_files(int looked)
+{
+    return looked == CVB_ESYSTEM && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
+}
+
+static int list(DIR *d, int (*visit)(const char *, const struct cvb_settings *, uint64_t, void *), void *data)
+{
+    for (;;) {
+        struct cvb_settings settings;
+        uint64_t bytes;
+        errno = 0;
+        struct dirent *e = readdir(d);
+        if (!e)
+            return errno ? CVB_ESYSTEM : 0;
+        if (!strncmp(e->d_name, CVB_UNFINISHED_PREFIX, strlen(CVB_UNFINISHED_PREFIX)))
+            continue;
+        int looked = cvb_segment_look(e->d_name, &settings, &bytes);
+        if (is_short_of_files(looked))
+            return looked;
+        int result = looked ? 0 : visit(e->d_name, &settings, bytes, data);
+        if (result)
+            return result;
+    }
 }
 
 int cvb_list(int (*visit)(const char *, const struct cvb_settings *, uint64_t, void *), void *data)
 {
     if (!visit)
         return CVB_EINVAL;
+    int before = cvb_guard(), result;
     DIR *d = opendir(CVB_SHM_DIRECTORY);
-    if (!d)
-        return CVB_ESYSTEM;
-    int result = 0;
-    for (struct dirent *e; !result && (e = readdir(d));) {
-        struct cvb_settings settings;
-        uint64_t bytes;
-        if (!cvb_segment_look(e->d_name, &settings, &bytes))
-            result = visit(e->d_name, &settings, bytes, data);
+    if (d) {
+        result = list(d, visit, data);
+        int kept = errno;
+        closedir(d);
+        errno = kept;
+    } else {
+        result = cvb_path_error();
     }
-    closedir(d);
+    cvb_unguard(before);
     return result;
 }

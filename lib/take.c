@@ -220,6 +220,7 @@ CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struc
 
 CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
+    CVB_ONE_USER(h);
     uint32_t u;
     struct cvb_pair w;
     int error = cvb_handle_check(h);
@@ -249,6 +250,7 @@ static char *copy_out(const struct cvb_lease *l, int n, struct cvb_record *taken
 int cvb_take_batch(struct cvb_handle *h, uint32_t stage, struct cvb_record *taken, size_t count, void *buffer,
                    size_t size)
 {
+    CVB_ONE_USER(h);
     int error = cvb_handle_check(h);
     if (error || (count && (!taken || !buffer)) || count > INT32_MAX)
         return error ? error : CVB_EINVAL;

@@ -122,25 +122,28 @@ static bool in_the_way(struct cvb_handle *h, const struct wait *w, const uint32_
     return false;
 }
 
+/* What a wait returns after such a sleep; 0 if it goes on. */
+static int ended_by(enum cvb_slept slept)
+{
+    return slept == CVB_SLEPT_INTERRUPTED ? CVB_EINTERRUPTED : slept == CVB_SLEPT_REFUSED ? CVB_EUNSUPPORTED : 0;
+}
+
 /* One sleep, until a flag changes or the time comes. The condition's answer if it need not sleep. */
 static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until)
 {
     uint32_t flag[CVB_WAIT_MAX], *word[CVB_WAIT_MAX], value[CVB_WAIT_MAX];
     size_t count = w->flags(h, w, flag);
-    bool waitv = cvb_futex_has_waitv() && count > 1, one = count == 1;
+    bool waitv = cvb_futex_has_waitv() && !h->interruptible; /* futex_waitv goes on after a handler with SA_RESTART */
     uint32_t *any = cvb_flag_at(h, CVB_FLAG_ANY), any_value = cvb_load32_acq(any);
-    announce(h, flag, count, waitv || one ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY, word, value);
+    announce(h, flag, count, waitv ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY, word, value);
     cvb_fence_after_cas();
     int there = w->look(h, w, true);
     if (there || !in_the_way(h, w, flag, count))
         return there;
-    if (one)
-        cvb_futex_wait(word[0], value[0], until);
-    else if (waitv)
-        cvb_futex_wait_any(word, value, count, until);
-    else
-        cvb_futex_wait(any, any_value, until);
-    return w->look(h, w, true);
+    enum cvb_slept slept =
+        waitv ? cvb_futex_wait_any(h, word, value, count, until) : cvb_futex_wait(h, any, any_value, until);
+    there = w->look(h, w, true);
+    return there ? there : ended_by(slept);
 }
 
 /* Spins for about as long as spinning has helped lately. */
@@ -164,6 +167,8 @@ static int wait_for(struct cvb_handle *h, const struct wait *w, int64_t timeout_
     int there = w->look(h, w, true);
     if (there)
         return there;
+    if (cvb_is_woken(h))
+        return CVB_EINTERRUPTED;
     if (!timeout_ns)
         return CVB_ETIMEDOUT;
     if ((there = spin(h, w)))
@@ -171,11 +176,12 @@ static int wait_for(struct cvb_handle *h, const struct wait *w, int64_t timeout_
     uint64_t start = cvb_monotonic_ns(), now = start;
     bool for_ever = timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX / 2 - start;
     uint64_t end = for_ever ? UINT64_MAX : start + (uint64_t)timeout_ns;
+    uint64_t due = now + SLICE_NS; /* not from the last sleep on: sleeps may all be short */
     while (!there && now < end) {
-        uint64_t slice = now + SLICE_NS;
-        there = sleep_once(h, w, slice < end ? slice : end);
+        there = sleep_once(h, w, due < end ? due : end);
         now = cvb_monotonic_ns();
-        if (!there && now >= slice) {
+        if (!there && now >= due) {
+            due = now + SLICE_NS;
             there = cvb_recover(h);
             there = there < 0 ? there : w->look(h, w, true);
         }
@@ -225,6 +231,7 @@ static size_t flags_of_credits(struct cvb_handle *h, const struct wait *w, uint3
 
 int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int64_t timeout_ns)
 {
+    CVB_ONE_USER(h);
     int error = check_ids(h, stage, source);
     if (error)
         return error;
@@ -261,6 +268,7 @@ static size_t flags_of_data(struct cvb_handle *h, const struct wait *w, uint32_t
 
 int cvb_wait_records(struct cvb_handle *h, const uint32_t *stages, size_t count, int64_t timeout_ns)
 {
+    CVB_ONE_USER(h);
     int error = cvb_handle_check(h);
     if (error || !stages || !count || count > CVB_WAIT_MAX)
         return error ? error : CVB_EINVAL;

@@ -3,23 +3,27 @@
  * Nothing in the file is trusted: the header's settings are checked as if a user had given them, the geometry is
  * computed from them anew, and the file must be as large as that. What is used later is the process's own copy.
  *
- * A seat's lock is an OFD lock on an open file description that is never mapped, because a lock lives on while a
- * mapping of its description does; SIGKILL frees it, SIGSTOP does not, and it means the same in every pid namespace.
+ * A seat's lock is an OFD lock: SIGKILL frees it, SIGSTOP does not, and it means the same in every pid namespace. It
+ * belongs to an open file, which lives as long as a descriptor or a mapping refers to it. Each seat has an open file of
+ * its own, of which one page is mapped and no descriptor is kept: a program that closes all its descriptors cannot lose
+ * the lock, and a forked child has neither the descriptor nor, by MADV_DONTFORK, the mapping. So the lock ends with
+ * munmap, exec or the process's death, and nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "segment.h"
+#include "system.h"
 
 static int check_header(const struct cvb_header *h, ssize_t bytes, off_t size, struct cvb_segment *segment)
 {
+    const uint64_t magic = CVB_MAGIC;
     if (bytes < (ssize_t)sizeof h->magic)
-        return CVB_ETRUNCATED;
+        return memcmp(h, &magic, (size_t)bytes) ? CVB_EMAGIC : CVB_ETRUNCATED;
     if (h->magic != CVB_MAGIC)
         return CVB_EMAGIC;
     if (bytes < (ssize_t)sizeof *h)
@@ -39,16 +43,17 @@ static int check_header(const struct cvb_header *h, ssize_t bytes, off_t size, s
     return (uint64_t)size < segment->geometry.size ? CVB_ETRUNCATED : 0;
 }
 
-static int validate(int fd, struct cvb_segment *segment)
+static int validate(int fd, struct cvb_segment *segment, struct cvb_file *file)
 {
     struct cvb_header header;
     struct stat st;
     memset(&header, 0, sizeof header);
-    if (fstat(fd, &st))
+    if (cvb_system.status(fd, &st))
         return CVB_ESYSTEM;
     if (!S_ISREG(st.st_mode))
         return CVB_EMAGIC;
-    ssize_t bytes = pread(fd, &header, sizeof header, 0);
+    *file = (struct cvb_file){st.st_dev, st.st_ino};
+    ssize_t bytes = cvb_system.read_at(fd, &header, sizeof header, 0);
     return bytes < 0 ? CVB_ESYSTEM : check_header(&header, bytes, st.st_size, segment);
 }
 
@@ -58,21 +63,19 @@ static int open_file(const char *name, int flags)
     int error = cvb_segment_path(name, path, sizeof path);
     if (error)
         return error;
-    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = cvb_system.open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
     if (fd >= 0)
         return fd;
-    return errno == ENOENT                                       ? CVB_ENOENT
-           : errno == EACCES || errno == EPERM                   ? CVB_EPERM
-           : errno == EISDIR || errno == ENXIO || errno == ELOOP ? CVB_EMAGIC
-                                                                 : CVB_ESYSTEM;
+    return errno == EISDIR || errno == ENXIO || errno == ELOOP ? CVB_EMAGIC : cvb_path_error();
 }
 
 int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *bytes)
 {
     struct cvb_segment segment;
-    int fd = open_file(name, O_RDONLY), error = fd < 0 ? fd : validate(fd, &segment);
+    struct cvb_file file;
+    int fd = open_file(name, O_RDONLY), error = fd < 0 ? fd : validate(fd, &segment, &file);
     if (fd >= 0)
-        close(fd);
+        cvb_close(fd);
     if (error)
         return error;
     *settings = segment.settings;
@@ -80,62 +83,85 @@ int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *
     return 0;
 }
 
-int cvb_segment_open(const char *name, struct cvb_segment *segment, int *lock_fd)
+int cvb_segment_open(const char *name, struct cvb_segment *segment, struct cvb_file *file)
 {
-    char self[64];
-    int fd = open_file(name, O_RDWR);
+    int fd = open_file(name, O_RDWR), error = fd < 0 ? fd : validate(fd, segment, file);
+    if (fd >= 0 && error)
+        cvb_close(fd);
+    return error ? error : fd;
+}
+
+int cvb_shows_file(int fd, const struct cvb_file *file, uint64_t *size)
+{
+    struct stat st;
     if (fd < 0)
+        return 0;
+    if (cvb_system.status(fd, &st))
+        return errno == EBADF ? 0 : CVB_ESYSTEM;
+    *size = (uint64_t)st.st_size;
+    return st.st_dev == file->device && st.st_ino == file->inode;
+}
+
+int cvb_segment_reopen(const char *name, const struct cvb_file *file)
+{
+    uint64_t size;
+    int fd = open_file(name, O_RDWR), shows = fd < 0 ? 0 : cvb_shows_file(fd, file, &size);
+    if (fd < 0 || shows == 1)
         return fd;
-    int error = validate(fd, segment);
-    if (!error) {
-        snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-        *lock_fd = open(self, O_RDWR | O_CLOEXEC);
-        if (*lock_fd >= 0)
-            return fd;
-        error = CVB_ESYSTEM;
-    }
-    int kept = errno;
-    close(fd);
-    errno = kept;
-    return error;
+    cvb_close(fd);
+    return shows < 0 ? shows : CVB_ENOENT;
 }
 
 int cvb_segment_map(struct cvb_segment *segment, int fd)
 {
-    segment->base = mmap(NULL, segment->geometry.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    segment->base = cvb_system.map(NULL, segment->geometry.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (segment->base == MAP_FAILED)
         return CVB_ESYSTEM;
-    madvise(segment->base, segment->geometry.size, MADV_HUGEPAGE);
+    cvb_system.advise(segment->base, segment->geometry.size, MADV_HUGEPAGE); /* without it, it is slower only */
     return 0;
 }
 
 void cvb_segment_unmap(struct cvb_segment *segment)
 {
-    munmap(segment->base, segment->geometry.size);
+    cvb_system.unmap(segment->base, segment->geometry.size);
     segment->base = NULL;
 }
 
-static struct flock seat_lock(short type, uint32_t seat)
+/* What errno says of a lock that could be neither had nor asked for. */
+static int lock_error(void) { return errno == EBADF || errno == ENOMEM ? CVB_ESYSTEM : CVB_EUNSUPPORTED; }
+
+static struct flock seat_lock(uint32_t seat)
 {
-    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)seat, .l_len = 1};
+    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)seat, .l_len = 1};
 }
 
-int cvb_lock_seat(int fd, uint32_t seat)
+int cvb_lock_take(int fd, uint32_t seat, void **lock)
 {
-    struct flock lock = seat_lock(F_WRLCK, seat);
-    return fcntl(fd, F_OFD_SETLK, &lock) ? CVB_ESYSTEM : 0;
-}
-
-int cvb_unlock_seat(int fd, uint32_t seat)
-{
-    struct flock lock = seat_lock(F_UNLCK, seat);
-    return fcntl(fd, F_OFD_SETLK, &lock) ? CVB_ESYSTEM : 0;
-}
-
-int cvb_seat_locked(int fd, uint32_t seat)
-{
-    struct flock lock = seat_lock(F_WRLCK, seat);
-    if (fcntl(fd, F_OFD_GETLK, &lock))
+    struct flock wanted = seat_lock(seat);
+    if (cvb_system.lock(fd, F_OFD_SETLK, &wanted))
+        return errno == EAGAIN ? 1 : lock_error();
+    void *page = cvb_system.map(NULL, CVB_PAGE, PROT_NONE, MAP_SHARED, fd, 0);
+    if (page == MAP_FAILED)
         return CVB_ESYSTEM;
+    if (cvb_system.advise(page, CVB_PAGE, MADV_DONTFORK)) {
+        cvb_lock_drop(page);
+        return CVB_EUNSUPPORTED;
+    }
+    *lock = page;
+    return 0;
+}
+
+void cvb_lock_drop(void *lock)
+{
+    int kept = errno;
+    cvb_system.unmap(lock, CVB_PAGE);
+    errno = kept;
+}
+
+int cvb_lock_held(int fd, uint32_t seat)
+{
+    struct flock lock = seat_lock(seat);
+    if (cvb_system.lock(fd, F_OFD_GETLK, &lock))
+        return lock_error();
     return lock.l_type != F_UNLCK;
 }

@@ -2,9 +2,14 @@
 #ifndef CVB_SHM_SEGMENT_H
 #define CVB_SHM_SEGMENT_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "layout.h"
 
 #define CVB_SHM_DIRECTORY "/dev/shm"
+#define CVB_SEGMENT_NAME_MAX 200u                 /* bytes of a segment's name */
+#define CVB_UNFINISHED_PREFIX ".conveyor-making-" /* of files that become segments: create.c */
 
 struct cvb_segment {
     char *base;
@@ -12,21 +17,38 @@ struct cvb_segment {
     struct cvb_geometry geometry;
 };
 
+/* Which file a descriptor shows. */
+struct cvb_file {
+    dev_t device;
+    ino_t inode;
+};
+
+/* True if the bytes are UTF-8 without control characters. */
+bool cvb_is_text(const char *bytes, size_t n);
 /* The path of a segment's file. CVB_ENAME if the name is no good. */
 int cvb_segment_path(const char *name, char *path, size_t size);
-/* Opens and validates; returns the descriptor to be mapped. lock_fd gets an open file description of its own that never
- * is. */
-int cvb_segment_open(const char *name, struct cvb_segment *segment, int *lock_fd);
+/* The error for what errno says after a call with a path in CVB_SHM_DIRECTORY; errno stays. */
+int cvb_path_error(void);
+/* close; errno stays. */
+void cvb_close(int fd);
+/* Opens and validates; returns a descriptor to be mapped, of an open file of its own. */
+int cvb_segment_open(const char *name, struct cvb_segment *segment, struct cvb_file *file);
+/* One more open file of the same segment: CVB_ENOENT if the name is of another one now. */
+int cvb_segment_reopen(const char *name, const struct cvb_file *file);
+/* 1 if the descriptor shows the file, and *size is then its size in bytes; 0 if it does not; an error if that cannot be
+ * told. */
+int cvb_shows_file(int fd, const struct cvb_file *file, uint64_t *size);
 /* Validates only. */
 int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *bytes);
 int cvb_segment_map(struct cvb_segment *segment, int fd);
 void cvb_segment_unmap(struct cvb_segment *segment);
 /* Fills a new mapping: everything but the header, then the header. */
 void cvb_segment_format(char *base, const struct cvb_settings *settings);
-/* Seats: the OFD lock on byte `seat`. */
-int cvb_lock_seat(int fd, uint32_t seat);
-int cvb_unlock_seat(int fd, uint32_t seat);
-/* 1 if somebody holds it, 0 if nobody, negative error. */
-int cvb_seat_locked(int fd, uint32_t seat);
+/* Takes a seat's lock for the open file of fd, and for as long as *lock is mapped; fd may be closed then. 1 if somebody
+ * else holds it. */
+int cvb_lock_take(int fd, uint32_t seat, void **lock);
+void cvb_lock_drop(void *lock);
+/* 1 if an open file other than that of fd holds the seat's lock, 0 if none does. */
+int cvb_lock_held(int fd, uint32_t seat);
 
 #endif

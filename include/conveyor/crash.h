@@ -20,11 +20,14 @@ struct cvb_audit {
     char first_problem[120];
 };
 
-/* Completes what dead peers left; returns how many seats were freed. Any number of processes may do this at once. */
+/* Completes what dead peers left; returns how many seats were freed. Any number of processes may do this at once.
+ * 0, too, if this process cannot ask who lives: its descriptor was closed and the segment has no name any more. Errors:
+ * EFORKED, ELOST, ECORRUPT, ETRUNCATED (the file has become too short), EUNSUPPORTED (the system refuses the question).
+ */
 CVB_API int cvb_recover(struct cvb_handle *handle);
 
 /* Counts every record, cell, credit and idle unit: each of the numbers above is counted, none is derived from the
- * others. Reads only. Errors: EFORKED, ESYSTEM. */
+ * others. Reads only. Errors: EFORKED, ELOST, ECORRUPT, ETRUNCATED, ESYSTEM. */
 CVB_API int cvb_audit(struct cvb_handle *handle, struct cvb_audit *audit);
 
 /* Recovers, gives back what idle units hold that no list names, and, if the audit is exact, makes the counts of idle

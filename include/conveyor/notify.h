@@ -37,8 +37,8 @@ CVB_API int cvb_notify_fd(const struct cvb_notifier *notifier);
  * EFORKED, or what ended the thread's waiting, such as ECORRUPT; then the descriptor stays readable. */
 CVB_API int cvb_notify_rearm(struct cvb_notifier *notifier);
 
-/* Ends the thread, leaves the segment and closes the descriptor: remove it from the loop before. May sleep as long as a
- * wait's slice, 50 ms. In a forked child it frees the child's memory and descriptor only, and returns EFORKED. */
+/* Ends the thread, leaves the segment and closes the descriptor: remove it from the loop before. Waits for the
+ * thread, which is woken. In a forked child it frees the child's memory and descriptor only, and returns EFORKED. */
 CVB_API int cvb_notify_close(struct cvb_notifier *notifier);
 
 #ifdef __cplusplus

@@ -1,4 +1,21 @@
-/* segment.h - making, joining, leaving and removing a segment; names. */
+/* segment.h - making, joining, leaving and removing a segment; names.
+ *
+ * Threads: one handle is used by one thread at a time, but for cvb_wake; functions without a handle may be called by
+ * any thread, beside anything.
+ *
+ * Cancellation: no function of this library is a cancellation point. A deferred cancellation (pthread_cancel) that
+ * comes during a call acts at the caller's next cancellation point; cvb_wake ends a wait. Asynchronous cancellation
+ * inside a call is not supported.
+ *
+ * Fork: at any moment, in any thread. In the child the parent's handles give EFORKED; it attaches anew. It keeps
+ * neither the parent's seats nor a descriptor of the library's. A child that was made without the handlers of
+ * pthread_atfork
+ * (_Fork, a raw system call) does not keep the seats either, unless another thread of the parent was in cvb_attach at
+ * that moment; it is told EFORKED, and may attach if the parent had one thread.
+ *
+ * Descriptors: a process has one descriptor for each segment that it has joined, whatever the number of handles. A
+ * program may close it with all others (closefrom): no seat is lost, and the library opens another when it needs one,
+ * as long as the segment has its name. */
 #ifndef CONVEYOR_SEGMENT_H
 #define CONVEYOR_SEGMENT_H
 
@@ -12,11 +29,15 @@ extern "C" {
 CVB_API void cvb_settings_init(struct cvb_settings *settings);
 
 /* Makes a segment; NULL means the defaults. All its memory is reserved, and its name appears only when it is complete.
- * Errors: EINVAL, ENAME, EEXIST, ENOSPC, EPERM, ESYSTEM. Any thread, beside anything. */
+ * A creator that is killed leaves nothing; where the file system has no nameless files, or /proc is not mounted, it
+ * leaves a file whose name begins with ".conveyor-making-". errno says more: with ENOSPC it is EFBIG if RLIMIT_FSIZE is
+ * the limit (SIGXFSZ is not delivered), with EPERM it is EROFS if /dev/shm is read-only, with EUNSUPPORTED it is ENOENT
+ * if there is no /dev/shm. Errors: EINVAL, ENAME, EEXIST, ENOSPC, EPERM, EUNSUPPORTED, ESYSTEM. */
 CVB_API int cvb_create(const char *name, const struct cvb_settings *settings);
 
 /* Joins a segment: checks every field of its header, takes a seat, recovers dead peers. One thread at a time may use a
- * handle. Errors: ENAME, ENOENT, EPERM, ETRUNCATED, EMAGIC, EVERSION, ELAYOUT, ECORRUPT, EHANDLES, ESYSTEM. */
+ * handle. EUNSUPPORTED: there is no /dev/shm, or the system refuses OFD locks or MADV_DONTFORK; errno says which.
+ * Errors: ENAME, ENOENT, EPERM, ETRUNCATED, EMAGIC, EVERSION, ELAYOUT, ECORRUPT, EHANDLES, EUNSUPPORTED, ESYSTEM. */
 CVB_API int cvb_attach(const char *name, struct cvb_handle **handle);
 
 /* As cvb_attach, but what dead peers left stays as it is, so that it can be seen (cvb_peer, cvb_census) before it is
@@ -24,10 +45,13 @@ CVB_API int cvb_attach(const char *name, struct cvb_handle **handle);
 CVB_API int cvb_observe(const char *name, struct cvb_handle **handle);
 
 /* Leaves: open reservations are canceled, leases released (cvb_release). The handle is gone whatever this returns.
- * In a forked child it frees the child's memory only. */
+ * In a forked child it frees the child's memory only: EFORKED. So it does if the handle has lost its seat (ELOST), is
+ * of no use after a corruption (ECORRUPT), or the file has become too short (ETRUNCATED): what it had is recovered as a
+ * dead peer's. */
 CVB_API int cvb_detach(struct cvb_handle *handle);
 
-/* Removes the name; those attached go on. Errors: ENAME, ENOENT, EPERM, ESYSTEM. */
+/* Removes the name; those attached go on. A file that is no segment of any version stays: EMAGIC. Another user's in a
+ * sticky directory: EPERM. Errors: ENAME, ENOENT, EMAGIC, EPERM, EUNSUPPORTED, ESYSTEM. */
 CVB_API int cvb_unlink(const char *name);
 
 /* The settings the segment was made with. */

@@ -84,11 +84,14 @@ struct cvb_peer {
     enum cvb_peer_state state;
 };
 
-/* Who has seat number `seat`, 0 to max_handles - 1. STOPPED is told from /proc and only within this pid namespace. */
+/* Who has seat number `seat`, 0 to max_handles - 1. STOPPED is told from /proc and only within this pid namespace.
+ * Without a descriptor to ask with (cvb_recover says when) a dead one looks alive. Errors: EINVAL, EFORKED, ETRUNCATED,
+ * EUNSUPPORTED. */
 CVB_API int cvb_peer(struct cvb_handle *handle, uint32_t seat, struct cvb_peer *peer);
 
 /* Calls visit for each segment of this machine that this user may open, with its settings and its size in bytes; ends
- * early when visit returns other than 0, and returns that. */
+ * early when visit returns other than 0, and returns that. Cancellation is off in visit. Errors: EINVAL, EPERM,
+ * EUNSUPPORTED (no /dev/shm), ESYSTEM (also if there are no descriptors left: then not all were seen). */
 CVB_API int cvb_list(int (*visit)(const char *name, const struct cvb_settings *settings, uint64_t bytes, void *data),
                      void *data);
 

@@ -21,7 +21,7 @@ enum cvb_error {
     CVB_ENOENT = -3,        /* no segment of that name */
     CVB_EEXIST = -4,        /* a segment of that name is there already */
     CVB_ENOSPC = -5,        /* not enough shared memory for the segment */
-    CVB_EPERM = -6,         /* the segment's mode does not let this user in */
+    CVB_EPERM = -6,         /* the segment's mode does not let this user in, or /dev/shm is read-only: errno */
     CVB_ETRUNCATED = -7,    /* the file is shorter than its header says */
     CVB_EMAGIC = -8,        /* not a segment of this library */
     CVB_EVERSION = -9,      /* made by another version of the layout */
@@ -42,7 +42,8 @@ enum cvb_error {
     CVB_ETIMEDOUT = -24,    /* the wait's time is over */
     CVB_ELOST = -25,        /* the handle has lost its seat: detach it, and attach anew */
     CVB_EINTERRUPTED = -26, /* the wait was ended by cvb_wake, or by a signal */
-    CVB_EUNSUPPORTED = -27  /* the system refuses what the library needs; errno says why */
+    CVB_EUNSUPPORTED = -27, /* the system refuses what the library needs; errno says why */
+    CVB_EBUSY = -28         /* another thread is in a call with this handle; told by debug builds of the library only */
 };
 
 /* A sentence for an error; never NULL. Safe from any thread. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../../shm/segment.h"
+#include "../../shm/system.h"
 
 struct world world;
 static char *pristine;
@@ -46,12 +47,33 @@ __attribute__((noinline)) void explore_access(const char *access, const void *at
     sim_point(access + 4, at, __builtin_return_address(0));
 }
 
-/* In place of lib/process.c. A lock_fd is the process's number. */
+/* In place of shm/system.c: what handle.c and known.c ask of the system. */
+static void *page_at(void *hint, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    (void)hint;
+    (void)size;
+    (void)protection;
+    (void)flags;
+    (void)fd;
+    (void)offset;
+    return explore_page();
+}
+
+static int forget_page(void *page, size_t size) { return (void)page, (void)size, 0; }
+
+static int heed(void *page, size_t size, int advice) { return (void)page, (void)size, (void)advice, 0; }
+
+struct cvb_system cvb_system = {
+    .map = page_at, .unmap = forget_page, .advise = heed, .allocate = explore_calloc, .release = explore_free};
+
+/* In place of lib/process.c. A handle's mapping is the number of its process. */
+static int process_of(const struct cvb_handle *h) { return (int)(uintptr_t)h->mapping - 1; }
+
 int cvb_join_mapping(struct cvb_handle *h, const char *name)
 {
     (void)name;
     h->segment = (struct cvb_segment){world.base, world.settings, world.geometry};
-    h->lock_fd = sim.current;
+    h->mapping = (struct cvb_mapping *)(uintptr_t)(sim.current + 1);
     for (int k = 0; k < CVB_KINDS; k++)
         h->known[k] = world.geometry.name_limit[k]; /* schedules use numbers, and name stages to try just that */
     return 0;
@@ -60,24 +82,7 @@ int cvb_join_mapping(struct cvb_handle *h, const char *name)
 void cvb_leave_mapping(struct cvb_handle *h)
 {
     sim_point("close", NULL, __builtin_return_address(0));
-    sim.killed(h->lock_fd);
-}
-
-bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, uint32_t *id)
-{
-    (void)h;
-    (void)kind;
-    (void)text;
-    (void)id;
-    return false;
-}
-
-void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, uint32_t id)
-{
-    (void)h;
-    (void)kind;
-    (void)text;
-    (void)id;
+    sim.killed(process_of(h));
 }
 
 int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *bytes)
@@ -88,28 +93,33 @@ int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *
     return CVB_ENOENT;
 }
 
-int cvb_lock_seat(int fd, uint32_t seat)
+int cvb_lock_seat(struct cvb_handle *h, uint32_t seat)
 {
     sim_point("lock", &world.seat_owner[seat], __builtin_return_address(0));
-    if (world.seat_owner[seat] && world.seat_owner[seat] != fd + 1)
-        return CVB_ESYSTEM;
-    world.seat_owner[seat] = fd + 1;
+    if (world.seat_owner[seat] && world.seat_owner[seat] != process_of(h) + 1)
+        return 1;
+    world.seat_owner[seat] = process_of(h) + 1;
+    h->lock = &world.seat_owner[seat];
     return 0;
 }
 
-int cvb_unlock_seat(int fd, uint32_t seat)
+void cvb_unlock_seat(struct cvb_handle *h)
 {
-    sim_point("unlock", &world.seat_owner[seat], __builtin_return_address(0));
-    if (world.seat_owner[seat] == fd + 1)
-        world.seat_owner[seat] = 0;
-    return 0;
+    sim_point("unlock", h->lock, __builtin_return_address(0));
+    if (h->lock && *(int *)h->lock == process_of(h) + 1)
+        *(int *)h->lock = 0;
+    h->lock = NULL;
 }
 
-int cvb_seat_locked(int fd, uint32_t seat)
+int cvb_look_begin(struct cvb_handle *h) { return (void)h, 1; }
+
+int cvb_peer_locked(struct cvb_handle *h, uint32_t seat)
 {
     sim_point("look at lock", &world.seat_owner[seat], __builtin_return_address(0));
-    return world.seat_owner[seat] && world.seat_owner[seat] != fd + 1;
+    return world.seat_owner[seat] && world.seat_owner[seat] != process_of(h) + 1;
 }
+
+bool cvb_look_confirm(struct cvb_handle *h) { return (void)h, true; }
 
 void world_unlock_all(int process)
 {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "system.h"
 
 enum { MOST_STEPS = 1000000 };
 static const size_t guard = (size_t)1 << 40; /* more than any 32-bit index times 64 bytes reaches */
@@ -58,9 +59,11 @@ uint32_t fuzz_number(struct fuzz_input *in, unsigned bytes)
     return number;
 }
 
-void *fuzz_map(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+/* A shared mapping lies between wide stretches of address space that nobody may touch, so that an access outside it is
+ * seen, however far off. A page by itself is no segment: no guards. */
+static void *guarded_map(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
-    if (!(flags & MAP_SHARED))
+    if (size == CVB_PAGE)
         return mmap(at, size, protection, flags, fd, offset);
     char *all = mmap(NULL, size + 2 * guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     FUZZ_CHECK(all != MAP_FAILED, "no address space for the guards");
@@ -70,10 +73,15 @@ void *fuzz_map(void *at, size_t size, int protection, int flags, int fd, off_t o
     return mapped;
 }
 
-int fuzz_unmap(void *at, size_t size)
+static int guarded_unmap(void *at, size_t size)
 {
-    /* A page by itself is not shared: no guards. */
     return size == CVB_PAGE ? munmap(at, size) : munmap((char *)at - guard, size + 2 * guard);
+}
+
+__attribute__((constructor)) static void guard_mappings(void)
+{
+    cvb_system.map = guarded_map;
+    cvb_system.unmap = guarded_unmap;
 }
 
 const char *fuzz_segment(void)
@@ -125,19 +133,23 @@ void fuzz_name_all(struct cvb_handle *h)
 
 void cvb_futex_wake(uint32_t *word) { (void)word; }
 
-bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)
+bool cvb_is_woken(struct cvb_handle *h) { return (void)h, false; }
+
+enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, const uint32_t *value, size_t count,
+                                  uint64_t until_ns)
 {
+    (void)h;
     (void)word;
     (void)value;
     (void)count;
     if (fuzz_clock_ns < until_ns)
         fuzz_clock_ns = until_ns;
-    return true;
+    return CVB_SLEPT_TIMED_OUT;
 }
 
-void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns)
+enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t value, uint64_t until_ns)
 {
-    cvb_futex_wait_any(&word, &value, 1, until_ns);
+    return cvb_futex_wait_any(h, &word, &value, 1, until_ns);
 }
 bool cvb_futex_has_waitv(void) { return fuzz_clock_ns & 1024; }
 void cvb_futex_forget_waitv(void) {}

@@ -20,13 +20,15 @@
 
 static int lock; /* of the kernel; whoever asks takes a lock of its own */
 
-int cvb_lock_seat(int fd, uint32_t seat)
+int cvb_lock_seat(struct cvb_handle *h, uint32_t seat)
 {
-    return (void)fd, (void)seat, __atomic_fetch_add(&lock, 1, __ATOMIC_ACQ_REL);
+    return (void)h, (void)seat, __atomic_fetch_add(&lock, 1, __ATOMIC_ACQ_REL);
 }
-int cvb_seat_locked(int fd, uint32_t seat)
+int cvb_look_begin(struct cvb_handle *h) { return (void)h, 1; }
+bool cvb_look_confirm(struct cvb_handle *h) { return (void)h, true; }
+int cvb_peer_locked(struct cvb_handle *h, uint32_t seat)
 {
-    return (void)fd, (void)seat, __atomic_fetch_add(&lock, 0, __ATOMIC_ACQ_REL);
+    return (void)h, (void)seat, __atomic_fetch_add(&lock, 0, __ATOMIC_ACQ_REL);
 }
 int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair w) { return (void)h, (void)u, (void)w, 0; }
 int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, uint64_t tries)

@@ -61,9 +61,11 @@ static void model_word(uint32_t u, enum cvb_state state, uint64_t number, uint32
 
 static void model_handles(void)
 {
+    static const uint64_t not_entered; /* no handle of a model loses its seat */
     for (uint32_t s = 0; s < SEATS; s++) {
         struct cvb_handle *h = &handles[s];
         h->seat = s;
+        h->seat_state = &not_entered;
         h->units = units;
         h->extensions = extensions;
         h->counters = counters;

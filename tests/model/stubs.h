@@ -16,6 +16,7 @@ bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
     UNUSED, (void)cell;
     return false;
 }
+int cvb_why_not(const struct cvb_handle *h) { return UNUSED, CVB_ELOST; }
 void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned records) { UNUSED, (void)u, (void)records; }
 #endif
 
@@ -128,14 +129,14 @@ int cvb_recover(struct cvb_handle *h)
     return 0;
 }
 #endif
-bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, uint32_t *id)
+bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t *id)
 {
-    UNUSED, (void)kind, (void)text, (void)id;
+    UNUSED, (void)kind, (void)text, (void)n, (void)id;
     return false;
 }
-void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, uint32_t id)
+void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t id)
 {
-    UNUSED, (void)kind, (void)text, (void)id;
+    UNUSED, (void)kind, (void)text, (void)n, (void)id;
 }
 
 #endif

@@ -225,10 +225,9 @@ MUTANTS = [
     ("NORETRY", "a redelivered record keeps its retry count", ["single", "retry"], [
         ("lib/recover.c", "    return cvb_hi_failed(hi) | ", "    return (hi & CVB_HI_TRIES) | ")]),
     ("LOCKLATE", "the seat locked after it became active", ["recover", "single", "names"], [
-        ("lib/handle.c", "        if ((now & 1) != dead || cvb_lock_seat(h->lock_fd, s))",
-         "        if ((now & 1) != dead || (dead && cvb_lock_seat(h->lock_fd, s)))"),
+        ("lib/handle.c", "        int taken = cvb_lock_seat(h, s);", "        int taken = dead ? cvb_lock_seat(h, s) : 0;"),
         ("lib/handle.c", "            return dead ? cvb_recover_reserved(h) : 0;",
-         "            return dead ? cvb_recover_reserved(h) : cvb_lock_seat(h->lock_fd, s);")]),
+         "            return dead ? cvb_recover_reserved(h) : cvb_lock_seat(h, s);")]),
     # moving on
     ("LOALONE", "a restage told by half of the word", ["retry", "forward1"], [
         ("lib/journal.c", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),

@@ -1,0 +1,208 @@
+/* descriptors.c - a program closes descriptors that are not its own, as daemons do: no seat is lost by that, nobody who
+ * lives is taken for dead, and the dead are found again as long as the segment has its name.
+ */
+#include "../support/support.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char name[64];
+static uint32_t stage, source;
+
+static struct cvb_handle *make(void)
+{
+    struct cvb_settings s = small_settings(60, 40, 50);
+    snprintf(name, sizeof name, "%s", segment_name("closed"));
+    struct cvb_handle *h = make_segment(name, &s);
+    return h && !cvb_stage(h, "a", &stage) && !cvb_source(h, "s", &source) ? h : NULL;
+}
+
+static struct shared {
+    atomic_int ready, stop;
+} * shared;
+
+static bool is_ready(void *unused) { return (void)unused, shared->ready; }
+
+static int lease_and_stay(void *unused)
+{
+    struct cvb_handle *h;
+    struct cvb_lease l[5];
+    (void)unused;
+    if (cvb_attach(name, &h) || cvb_get_batch(h, stage, l, 5) != 5)
+        return 1;
+    shared->ready = 1;
+    for (;;)
+        pause();
+    return 0;
+}
+
+static pid_t start_peer(void)
+{
+    shared = shared_memory(sizeof *shared);
+    pid_t peer = spawn(lease_and_stay, NULL);
+    return wait_until(is_ready, NULL, 20000) ? peer : -1;
+}
+
+static enum cvb_peer_state state_of(struct cvb_handle *h, pid_t pid)
+{
+    struct cvb_peer peer;
+    for (uint32_t s = 0; !cvb_peer(h, s, &peer); s++)
+        if (peer.pid == pid)
+            return peer.state;
+    return CVB_PEER_NONE;
+}
+
+static void close_from(int first) { syscall(SYS_close_range, first, ~0U, 0); }
+
+/* Descriptors of another file, that of the segment's among their numbers. */
+static void take_numbers(int first)
+{
+    for (int i = first; i < first + 40; i++)
+        dup2(2, i);
+}
+
+/* In a process of its own: with the descriptors closed, and their numbers given to others, it goes on. */
+static int go_on(void *others)
+{
+    struct cvb_handle *h;
+    if (cvb_attach(name, &h))
+        return 1;
+    close_from(3);
+    if (others)
+        take_numbers(3);
+    pid_t peer = start_peer();
+    if (peer < 0 || state_of(h, peer) != CVB_PEER_ALIVE || cvb_recover(h))
+        return 2;
+    if (put_numbers(h, stage, source, 100, 3, NULL) != 3)
+        return 3;
+    kill(peer, SIGKILL);
+    reap(peer);
+    if (state_of(h, peer) != CVB_PEER_DEAD || cvb_recover(h) != 1 || drain(h, stage) != 13)
+        return 4;
+    if (others && fcntl(3, F_GETFD) < 0)
+        return 5; /* it was not ours to close */
+    return cvb_detach(h) ? 6 : others && fcntl(42, F_GETFD) < 0 ? 7 : 0;
+}
+
+static void closed_and(bool others)
+{
+    struct cvb_handle *h = make();
+    cr_assert_not_null(h);
+    cr_assert_eq(put_numbers(h, stage, source, 0, 10, NULL), 10);
+    cr_assert_eq(reap(spawn(go_on, others ? h : NULL)), 0);
+    cr_assert_eq(cvb_recover(h), 0, "it has left by itself");
+    cr_assert_null(audit_says(h, 0, 0));
+    cvb_detach(h);
+    cvb_unlink(name);
+}
+
+Test(descriptors, all_closed, .timeout = 60) { closed_and(false); }
+Test(descriptors, numbers_given_to_other_files, .timeout = 60) { closed_and(true); }
+
+/* The segment has no name any more: this process cannot ask. Another, which can, does. */
+static int cannot_ask(void *unused)
+{
+    struct cvb_handle *h;
+    (void)unused;
+    if (cvb_attach(name, &h))
+        return 1;
+    pid_t peer = start_peer();
+    cvb_unlink(name);
+    close_from(3);
+    take_numbers(3);
+    kill(peer, SIGKILL);
+    reap(peer);
+    if (state_of(h, peer) != CVB_PEER_ALIVE || cvb_recover(h))
+        return 2;
+    uint32_t other = stage;
+    struct cvb_lease l;
+    if (cvb_get_batch(h, other, &l, 1) != 1 || cvb_ack(h, &l, 1))
+        return 3;
+    return cvb_detach(h) ? 4 : 0;
+}
+
+Test(descriptors, closed_and_the_name_removed, .timeout = 60)
+{
+    struct cvb_handle *h = make();
+    cr_assert_not_null(h);
+    cr_assert_eq(put_numbers(h, stage, source, 0, 10, NULL), 10);
+    cr_assert_eq(reap(spawn(cannot_ask, NULL)), 0);
+    cr_assert_eq(cvb_recover(h), 1);
+    cr_assert_eq(drain(h, stage), 9);
+    cr_assert_null(audit_says(h, 0, 0));
+    cvb_detach(h);
+}
+
+/* The name is another segment's now, where the same seats are free. */
+static int name_of_another(void *unused)
+{
+    struct cvb_handle *h;
+    struct cvb_settings s = small_settings(60, 40, 50);
+    (void)unused;
+    if (cvb_attach(name, &h))
+        return 1;
+    pid_t peer = start_peer();
+    if (cvb_unlink(name) || cvb_create(name, &s))
+        return 2;
+    close_from(3);
+    return state_of(h, peer) != CVB_PEER_ALIVE || cvb_recover(h) ? 3 : cvb_detach(h) ? 4 : 0;
+}
+
+Test(descriptors, closed_and_the_name_given_to_another_segment, .timeout = 60)
+{
+    struct cvb_handle *h = make();
+    cr_assert_not_null(h);
+    cr_assert_eq(put_numbers(h, stage, source, 0, 10, NULL), 10);
+    cr_assert_eq(reap(spawn(name_of_another, NULL)), 0);
+    cvb_detach(h);
+    cvb_unlink(name);
+}
+
+static void *close_again_and_again(void *unused)
+{
+    while (!shared->stop) {
+        close_from(3);
+        take_numbers(3);
+    }
+    return unused;
+}
+
+/* Recovery beside a thread that closes and takes numbers all the time. */
+static int closed_meanwhile(void *unused)
+{
+    struct cvb_handle *h;
+    pthread_t thread;
+    (void)unused;
+    if (cvb_attach(name, &h))
+        return 1;
+    pid_t peer = start_peer();
+    pthread_create(&thread, NULL, close_again_and_again, NULL);
+    int wrong = 0;
+    uint64_t end = now_ms() + 1000;
+    for (int i = 0; i < 20000 && now_ms() < end && !wrong; i++)
+        wrong = state_of(h, peer) == CVB_PEER_DEAD || cvb_recover(h) > 0;
+    shared->stop = 1;
+    pthread_join(thread, NULL);
+    kill(peer, SIGKILL);
+    reap(peer);
+    return wrong ? 2 : cvb_recover(h) == 1 ? 0 : 3;
+}
+
+Test(descriptors, closed_while_it_asks, .timeout = 60)
+{
+    struct cvb_handle *h = make();
+    cr_assert_not_null(h);
+    cr_assert_eq(put_numbers(h, stage, source, 0, 10, NULL), 10);
+    cr_assert_eq(reap(spawn(closed_meanwhile, NULL)), 0);
+    cr_assert_eq(cvb_recover(h), 1, "the child, which has ended without leaving");
+    cr_assert_eq(drain(h, stage), 10);
+    cr_assert_null(audit_says(h, 0, 0));
+    cvb_detach(h);
+    cvb_unlink(name);
+}
