@@ -96,6 +96,9 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
     struct cvb_places p = {leases ? &leases->place : NULL, sizeof *leases, count, CVB_LEASED};
     int error = check_results(h, stage, &p, results);
     size_t done = 0;
+    if (!error)
+        cvb_recover_if_due(h);
+    bool looked = false;
     for (size_t n; !error && done < count; done += n) {
         uint32_t members = cvb_places_gather(&p, done, &n);
         n = 0;
@@ -103,6 +106,11 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
             error = replace_members(h, leases[done].place.unit, &members, &results[done], stage);
         if (!error)
             n = cvb_mask_count(members);
+        if (cvb_is_refusal(error) && !looked) {
+            looked = true;
+            if (cvb_recover_at_times(h, false))
+                error = 0; /* the dead had taken the room */
+        }
     }
     if (why)
         *why = error;

@@ -1,6 +1,5 @@
 /* futex.c - the two system calls of waiting, on words of a shared mapping. */
 #include <errno.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -23,7 +22,11 @@ static int waitv_missing;
 void cvb_futex_forget_waitv(void) { __atomic_store_n(&waitv_missing, 1, __ATOMIC_RELAXED); }
 bool cvb_futex_has_waitv(void) { return !__atomic_load_n(&waitv_missing, __ATOMIC_RELAXED); }
 
-void cvb_futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0); }
+uint32_t cvb_futex_wake(uint32_t *word, uint32_t most)
+{
+    long woken = syscall(SYS_futex, word, FUTEX_WAKE, (int)most, NULL, NULL, 0);
+    return woken < 0 ? 0 : (uint32_t)woken;
+}
 
 void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns)
 {

@@ -43,6 +43,7 @@ static void bind_places(struct cvb_handle *h)
     h->extensions = (void *)(base + g->extensions);
     h->counters = (void *)(base + g->counters);
     h->flags = (void *)(base + g->flags);
+    h->lookout = (void *)(base + g->lookout);
     h->idle = base + g->idle;
     h->idle_mask = (UINT64_C(1) << g->idle_bits) - 1;
     h->idle_stride = cvb_idle_stride(g);
@@ -149,7 +150,8 @@ static bool allocate(struct cvb_handle *h)
     for (unsigned i = 0; h->looked_from && i < CVB_LOOKS; i++)
         h->look[i].from = h->looked_from + i * (size_t)s->max_handles;
     h->counted = calloc(h->segment.geometry.bitmap_words, sizeof *h->counted);
-    return h->ends && h->pending && h->looked_from && h->counted;
+    h->pass.died_in = calloc(s->max_handles, sizeof *h->pass.died_in);
+    return h->ends && h->pending && h->looked_from && h->counted && h->pass.died_in;
 }
 
 static void free_memory(struct cvb_handle *h)
@@ -160,6 +162,7 @@ static void free_memory(struct cvb_handle *h)
     free(h->looked_from);
     free(h->pending);
     free(h->counted);
+    free(h->pass.died_in);
     free(h);
 }
 
@@ -185,7 +188,7 @@ static int attach(const char *name, bool recover, struct cvb_handle **out)
         error = find_seat(h);
     }
     if (!error && recover)
-        error = cvb_recover(h);
+        error = cvb_recover_some(h);
     if (error < 0) {
         cvb_leave_mapping(h);
         free_memory(h);

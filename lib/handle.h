@@ -110,6 +110,13 @@ struct cvb_cells {
     uint32_t first, count, most;
 };
 
+/* A pass over all units, for the seats that this handle has found dead: recover.c. */
+struct cvb_pass {
+    uint64_t *died_in; /* by seat: the state word that it died in, an odd number; 0: the pass is not for it */
+    uint32_t seats;    /* that the pass is for */
+    uint32_t next;     /* the unit that is looked at next */
+};
+
 struct cvb_mapping;
 struct cvb_handle {
     struct cvb_handle *next;     /* of this process */
@@ -133,8 +140,12 @@ struct cvb_handle {
     struct cvb_ends *ends;                             /* by stage */
     struct cvb_refusal refusal;
     uint32_t refused_class;      /* of the last put, if memory refused it */
-    uint32_t calls;              /* puts and gets */
-    uint64_t recover_due_ns;     /* not before this does it look for dead peers again */
+    uint32_t calls, calls_due;   /* since the last look at the clock, and how many there may be */
+    uint64_t clock_ns;           /* of that look */
+    struct cvb_pass pass;        /* recovery's, begun and not over */
+    struct cvb_lookout *lookout; /* in the segment */
+    uint64_t promise_ns;         /* what this handle wrote there last as the lookout; 0: it is not the lookout */
+    uint32_t flag_turn;          /* the flag that the lookout looks at next */
     uint32_t spin;               /* turns before a wait sleeps */
     unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     struct cvb_rest rest;        /* of a producer */
@@ -206,9 +217,11 @@ static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { retur
 
 #define CVB_FLAG_PAUSED 1u
 #define CVB_FLAG_WAITERS 2u /* somebody sleeps on this word */
-#define CVB_FLAG_WAITERS_ANY                                                                                           \
-    4u /* somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv                            \
-        */
+/* Somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv. */
+#define CVB_FLAG_WAITERS_ANY 4u
+#define CVB_FLAG_WAITERS_EITHER (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)
+#define CVB_FLAG_WOKEN 8u  /* nobody has announced a sleep since the last waker */
+#define CVB_FLAG_COUNT 16u /* the count's lowest bit */
 
 /* A seat's tally of a stage; that of a source is max_stages + source. */
 static inline struct cvb_tally *cvb_tally_at(struct cvb_handle *h, uint32_t seat, uint32_t index)

@@ -129,7 +129,7 @@ static inline bool quiet(struct cvb_handle *h)
 {
     uint32_t all = cvb_load32_acq(h->parked.room_of_source) | cvb_load32_acq(h->parked.room_of_stage) |
                    cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_MEMORY));
-    return !(all & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY));
+    return !(all & CVB_FLAG_WAITERS_EITHER);
 }
 
 /* The lease of a unit of h->parked, which can be listed, ends. */

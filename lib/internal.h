@@ -99,7 +99,8 @@ bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to)
 int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
 int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to);
 /* futex.c: until_ns is of the monotonic clock; all may return early */
-void cvb_futex_wake(uint32_t *word);
+/* Wakes so many of those who sleep on the word; how many there were. */
+uint32_t cvb_futex_wake(uint32_t *word, uint32_t most);
 void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns);
 bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns);
 bool cvb_futex_has_waitv(void);
@@ -113,7 +114,8 @@ struct cvb_marks {
     uint32_t limit, high, low;
 };
 uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter);
-void cvb_flag_wake(struct cvb_handle *h, uint32_t flag);
+#define CVB_WAKE_ALL ((uint32_t)INT32_MAX)
+void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most);
 void cvb_flag_wake_any(struct cvb_handle *h);
 void cvb_marks_of(struct cvb_handle *h, uint32_t counter, struct cvb_marks *m);
 int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter);
@@ -124,13 +126,28 @@ void cvb_flag_after(struct cvb_handle *h, uint32_t counter);
 /* recover.c */
 int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state);
 int cvb_recover_reserved(struct cvb_handle *h);
+int cvb_recover_some(struct cvb_handle *h);
 int cvb_leave(struct cvb_handle *h);
-bool cvb_recover_at_times(struct cvb_handle *h);
+bool cvb_recover_at_times(struct cvb_handle *h, bool busy);
 #ifndef CVB_RECOVER_CALLS
-#define CVB_RECOVER_CALLS 64u /* puts or gets between two looks at the clock */
+#define CVB_RECOVER_CALLS 64u /* the most calls between two looks at the clock */
 #endif
-/* Asked by every put and get: those who are always busy neither wait nor are refused, and must notice the dead too. */
-static inline bool cvb_recover_due(struct cvb_handle *h) { return ++h->calls % CVB_RECOVER_CALLS == 0; }
+/* Asked by all calls that put, take or settle: those who are always busy neither wait nor are refused, and must notice
+ * the dead too. True if it is time to look at the clock. */
+static inline bool cvb_recover_due(struct cvb_handle *h) { return ++h->calls >= h->calls_due; }
+static inline void cvb_recover_if_due(struct cvb_handle *h)
+{
+    if (cvb_recover_due(h))
+        cvb_recover_at_times(h, true);
+}
+/* The next call looks at the clock. */
+static inline void cvb_recover_soon(struct cvb_handle *h) { h->calls_due = 0; }
+/* lookout.c */
+uint64_t cvb_lookout_slice(struct cvb_handle *h);
+bool cvb_lookout_promise(struct cvb_handle *h, uint64_t now);
+void cvb_lookout_leave(struct cvb_handle *h);
+int cvb_lookout_look(struct cvb_handle *h);
+void cvb_wake_sleepers(struct cvb_handle *h);
 int cvb_release_unit(struct cvb_handle *h, uint32_t unit, uint32_t unused);
 /* put.c */
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);

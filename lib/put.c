@@ -332,10 +332,13 @@ CVB_RARE static int put_others(struct cvb_handle *h, uint32_t stage, const struc
 {
     size_t done = 0;
     int error = 0;
-    for (;;) {
+    for (bool looked = false;;) {
         error = put < 0 ? put : 0;
-        if (cvb_is_refusal(error) && cvb_recover_at_times(h))
-            error = 0; /* what the dead had reserved is free now */
+        if (cvb_is_refusal(error) && !looked) {
+            looked = true;
+            if (cvb_recover_at_times(h, false))
+                error = 0; /* what the dead had reserved is free now */
+        }
         done += put < 0 ? 0 : (unsigned)put;
         if (done == count || error)
             break;
@@ -359,8 +362,7 @@ CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, co
         return CVB_EUNKNOWN;
     if ((!records && count) || count > INT32_MAX)
         return CVB_EINVAL;
-    if (cvb_recover_due(h))
-        cvb_recover_at_times(h);
+    cvb_recover_if_due(h);
     int put = count == 1 ? put_next(h, stage, records, 1) : 0; /* without a loop */
     if (put != 1)
         return put_others(h, stage, records, count, put, why);

@@ -47,11 +47,18 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
     error = cvb_record_check(h, &r);
     if (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER)
         error = CVB_EUNKNOWN;
-    while (!error && done < count) {
+    if (!error)
+        cvb_recover_if_due(h);
+    for (bool looked = false; !error && done < count;) {
         size_t n = count - done < CVB_UNIT_MEMBERS ? count - done : CVB_UNIT_MEMBERS;
         int got = reserve_run(h, stage, &r, (unsigned)n, &slots[done]);
         error = got < 0 ? got : 0;
         done += got < 0 ? 0 : (unsigned)got;
+        if (cvb_is_refusal(error) && !looked) {
+            looked = true;
+            if (cvb_recover_at_times(h, false))
+                error = 0; /* what the dead had reserved is free now */
+        }
     }
     if (cvb_is_refusal(error))
         cvb_tally_refusal(h, stage, r.source, error);

@@ -96,6 +96,9 @@ CVB_RARE int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_se
                         size_t *done)
 {
     int error = cvb_places_check(h, p);
+    bool looked = false;
+    if (!error)
+        cvb_recover_if_due(h);
     for (size_t i = 0, n; !error && i < p->count; i += n) {
         const struct cvb_place *place = place_at(p, i);
         uint32_t left = cvb_places_gather(p, i, &n);
@@ -103,6 +106,12 @@ CVB_RARE int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_se
         while (!error && left) {
             uint32_t members = left;
             error = settle_members(h, place->unit, &members, how, to);
+            if (error == CVB_ESTAGE_FULL && !looked) {
+                looked = true;
+                error = cvb_recover_at_times(h, false) ? 0 : error; /* the dead may have taken the room */
+                if (!error)
+                    continue;
+            }
             left &= ~members;
             *done += error ? 0 : cvb_mask_count(members);
         }
@@ -240,6 +249,7 @@ CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_lease *leas
     }
     if (!whole)
         return cvb_settle(h, p, ack_unit, NULL, &done);
+    cvb_recover_if_due(h);
     for (size_t i = 0; i < p->count; i += n) {
         const struct cvb_place *place = place_at(p, i);
         int error = cvb_place_check(h, place, CVB_LEASED); /* it may be twice in the array */
@@ -268,7 +278,10 @@ CVB_RARE CVB_FLAT static int ack_many(struct cvb_handle *h, const struct cvb_lea
 {
     const struct cvb_places p = places_of(leases, count);
     struct cvb_pair w;
-    return one_whole(h, &p, &w) ? cvb_park(h, p.first->unit, w) : ack_units(h, leases, count);
+    if (!one_whole(h, &p, &w))
+        return ack_units(h, leases, count);
+    cvb_recover_if_due(h);
+    return cvb_park(h, p.first->unit, w);
 }
 
 CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
@@ -276,7 +289,8 @@ CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_
     struct cvb_pair w;
     int error;
     if (count == 1 && leases && !cvb_handle_check(h) && h->cells.stride <= CVB_LINE &&
-        one_record(h, &leases->place, CVB_LEASED, &w) && cvb_park_single(h, leases->place.unit, w, &error))
+        one_record(h, &leases->place, CVB_LEASED, &w) && !cvb_recover_due(h) &&
+        cvb_park_single(h, leases->place.unit, w, &error))
         return error;
     return ack_many(h, leases, count);
 }

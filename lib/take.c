@@ -209,8 +209,10 @@ CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struc
                                      bool look)
 {
     if (look)
-        cvb_recover_at_times(h);
+        cvb_recover_at_times(h, true);
     int got = get_unit(h, stage, count, true, leases);
+    if (!got && cvb_recover_at_times(h, false)) /* what the dead had leased is back */
+        got = get_unit(h, stage, count, true, leases);
     return got <= 0 || (unsigned)got == count ? got : got + get_more(h, stage, leases + got, count - (unsigned)got);
 }
 

@@ -121,6 +121,8 @@ bool work_wait_records(int me, uint32_t stage)
         watch_argument(me, stages[i], 0, NULL);
     int there = cvb_wait_records(p->handle, stages, n, patience_ns[sim_below(3)]);
     p->waits = AWAKE;
+    if (there >= 0 && there < (int)n)
+        p->called_to |= 1u << stages[there];
     SIM_LOG("p%d has waited: %s", me, cvb_error_text(there < 0 ? there : 0));
     SIM_CHECK(there == 0 || there == 1 || there == CVB_ETIMEDOUT, "waiting for records gave %d", there);
     work_end(me, there, 0);
@@ -148,12 +150,21 @@ static bool stays_low(uint32_t counter)
     return world.used[counter] - world.idle[counter] <= (int64_t)((double)world.limit[counter] * 0.5);
 }
 
+/* Was a process told that the stage has records, and has not looked there since? The wake-up was its own. */
+static bool was_left(uint32_t stage)
+{
+    bool left = false;
+    for (int i = 0; i < sim.count; i++)
+        left |= process[i].called_to >> stage & 1;
+    return left;
+}
+
 /* Does a sleeper's condition hold? */
 static bool could_go_on(const struct process *p)
 {
     uint32_t stages = world.settings.max_stages;
     if (p->waits == FOR_RECORDS)
-        return ghost_queued(p->wait_stage);
+        return ghost_queued(p->wait_stage) && !was_left(p->wait_stage);
     return stays_low(0) && stays_low(1 + stages + p->wait_source) &&
            (p->wait_stage == CVB_NO_STAGE || stays_low(1 + p->wait_stage));
 }

@@ -111,7 +111,7 @@ struct cvb_settings fuzz_settings(void)
     return s;
 }
 
-void cvb_futex_wake(uint32_t *word) { (void)word; }
+uint32_t cvb_futex_wake(uint32_t *word, uint32_t most) { return (void)word, most; }
 
 bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)
 {

@@ -2,7 +2,7 @@
 static int asleep;
 static uint32_t *slept_on, slept_value;
 
-void cvb_futex_wake(uint32_t *word) { (void)word; }
+uint32_t cvb_futex_wake(uint32_t *word, uint32_t most) { return (void)word, (void)most, 0; }
 bool cvb_futex_has_waitv(void) { return true; }
 uint64_t cvb_monotonic_ns(void) { return 0; }
 

@@ -37,7 +37,7 @@ bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct 
 #endif
 
 #ifndef HAS_FLAG
-void cvb_flag_wake(struct cvb_handle *h, uint32_t flag) { UNUSED, (void)flag; }
+void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most) { UNUSED, (void)flag, (void)most; }
 void cvb_flag_after(struct cvb_handle *h, uint32_t counter) { UNUSED, (void)counter; }
 bool cvb_flag_settle(struct cvb_handle *h, uint32_t counter)
 {
