@@ -138,6 +138,7 @@ struct cvb_handle {
     struct cvb_search search[2 * CVB_CLASSES_MAX + 2]; /* by bitmap */
     bool passed_over;                                  /* a bitmap, since the last cvb_search_anew */
     struct cvb_ends *ends;                             /* by stage */
+    uint32_t known[CVB_KINDS];                         /* ids below these are known to have a name */
     struct cvb_refusal refusal;
     uint32_t refused_class;      /* of the last put, if memory refused it */
     uint32_t calls, calls_due;   /* since the last look at the clock, and how many there may be */
@@ -329,6 +330,13 @@ static inline struct cvb_ahead cvb_train_ahead(struct cvb_handle *h, uint32_t ne
     uint32_t last = cvb_load32_rlx(&member[records - 1].cell) - cells->first;
     bool row = last - first == records - 1 && first < last && last < cells->count;
     return row ? (struct cvb_ahead){cells->base + first * cells->stride, cells->stride} : nothing;
+}
+
+/* Has somebody named the id? Names are given in order and for ever. */
+bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id); /* name.c */
+static inline bool cvb_id_known(struct cvb_handle *h, enum cvb_kind kind, uint32_t id)
+{
+    return id < h->known[kind] || cvb_learn_id(h, kind, id);
 }
 
 static inline int cvb_handle_check(const struct cvb_handle *h)

@@ -93,6 +93,12 @@ bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *wan
 void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);
 static inline bool cvb_is_refusal(int error) { return error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL; }
+/* What a call returns that did so many records before it met an error: their number, unless it did none and no limit
+ * was the reason. */
+static inline int cvb_count_or_error(int error, size_t done)
+{
+    return error && !cvb_is_refusal(error) && (!done || error == CVB_ECORRUPT) ? error : (int)done;
+}
 /* restage.c */
 int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members);
 bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to);
@@ -129,6 +135,7 @@ int cvb_recover_reserved(struct cvb_handle *h);
 int cvb_recover_some(struct cvb_handle *h);
 int cvb_leave(struct cvb_handle *h);
 bool cvb_recover_at_times(struct cvb_handle *h, bool busy);
+bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked);
 #ifndef CVB_RECOVER_CALLS
 #define CVB_RECOVER_CALLS 64u /* the most calls between two looks at the clock */
 #endif
@@ -150,6 +157,7 @@ int cvb_lookout_look(struct cvb_handle *h);
 void cvb_wake_sleepers(struct cvb_handle *h);
 int cvb_release_unit(struct cvb_handle *h, uint32_t unit, uint32_t unused);
 /* put.c */
+int cvb_stage_check(struct cvb_handle *h, uint32_t stage);
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);
 int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
@@ -168,7 +176,7 @@ typedef int (*cvb_settle_fn)(struct cvb_handle *h, uint32_t unit, uint32_t stage
 int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state);
 bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *word);
 int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p);
-uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n);
+int cvb_places_run(struct cvb_handle *h, const struct cvb_places *p, size_t i, uint32_t *members, size_t *n);
 int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done);
 /* ring.c */
 int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);

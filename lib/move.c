@@ -85,6 +85,8 @@ static int carve_out(struct cvb_handle *h, uint32_t *unit, struct cvb_pair w, ui
 int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members)
 {
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
+    if (*members & ~cvb_hi_mask(w.hi))
+        return CVB_ESETTLED;
     return cvb_hi_mask(w.hi) == *members ? 0 : carve_out(h, unit, w, members);
 }
 

@@ -23,12 +23,18 @@ uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length)
     return p;
 }
 
+/* May records be put into the stage? The dead-letter stage is entered by the library alone. */
+int cvb_stage_check(struct cvb_handle *h, uint32_t stage)
+{
+    return stage != CVB_STAGE_DEAD_LETTER && cvb_id_known(h, CVB_KIND_STAGE, stage) ? 0 : CVB_EUNKNOWN;
+}
+
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
 {
     const struct cvb_settings *s = &h->segment.settings;
     if (r->length > s->payload_size)
         return CVB_ETOOLONG;
-    if (r->source >= s->max_sources || r->pipeline >= s->max_pipelines)
+    if (!cvb_id_known(h, CVB_KIND_SOURCE, r->source) || !cvb_id_known(h, CVB_KIND_PIPELINE, r->pipeline))
         return CVB_EUNKNOWN;
     return r->length && !r->payload ? CVB_EINVAL : 0;
 }
@@ -334,11 +340,8 @@ CVB_RARE static int put_others(struct cvb_handle *h, uint32_t stage, const struc
     int error = 0;
     for (bool looked = false;;) {
         error = put < 0 ? put : 0;
-        if (cvb_is_refusal(error) && !looked) {
-            looked = true;
-            if (cvb_recover_at_times(h, false))
-                error = 0; /* what the dead had reserved is free now */
-        }
+        if (cvb_refused_by_dead(h, error, &looked))
+            error = 0;
         done += put < 0 ? 0 : (unsigned)put;
         if (done == count || error)
             break;
@@ -349,7 +352,7 @@ CVB_RARE static int put_others(struct cvb_handle *h, uint32_t stage, const struc
     if (why)
         *why = error;
     h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, records[done].length) : CVB_NO_CLASS;
-    return error == CVB_ECORRUPT ? error : (int)done;
+    return cvb_count_or_error(error, done);
 }
 
 CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records,
@@ -358,10 +361,13 @@ CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, co
     int error = cvb_handle_check(h);
     if (error)
         return error;
-    if (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER)
-        return CVB_EUNKNOWN;
     if ((!records && count) || count > INT32_MAX)
         return CVB_EINVAL;
+    error = cvb_stage_check(h, stage);
+    if (why)
+        *why = error;
+    if (error)
+        return error;
     cvb_recover_if_due(h);
     int put = count == 1 ? put_next(h, stage, records, 1) : 0; /* without a loop */
     if (put != 1)

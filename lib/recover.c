@@ -27,7 +27,7 @@
 #endif
 /* A look takes at most this part of the time to the next one, within the longest time. Who gets and puts with success
  * waits so much longer. */
-#define LOOK_PART 100u
+#define REST_PART 100u
 #define LOOK_LATEST_NS UINT64_C(3000000)
 #define LOOK_BUSY_NS UINT64_C(1500000)
 /* A caller that is slower than this looks at the clock in each call. */
@@ -304,7 +304,7 @@ CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h, bool busy)
     if (!h->pass.seats && look_is_due(h, start, busy)) {
         if (ask_next_seats(h, start + PART_NS) < 0)
             return false;
-        uint64_t end = cvb_monotonic_ns(), rest = (end - start) * LOOK_PART;
+        uint64_t end = cvb_monotonic_ns(), rest = (end - start) * REST_PART;
         cvb_store64_rlx(&h->lookout->look_due_ns, end + (rest < LOOK_LATEST_NS ? rest : LOOK_LATEST_NS));
     }
     if (!h->pass.seats)
@@ -313,4 +313,14 @@ CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h, bool busy)
     if (h->pass.seats)
         cvb_recover_soon(h);
     return freed >= 0;
+}
+
+/* After an operation's error: true if it is a refusal, and a peer was found dead that may have held what refused, so that
+ * another try is worth it. Once for each call: *looked says that it was. */
+CVB_RARE bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked)
+{
+    if (!cvb_is_refusal(error) || *looked)
+        return false;
+    *looked = true;
+    return cvb_recover_at_times(h, false);
 }

@@ -55,7 +55,7 @@ int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p)
 
 /* The members of place i's unit that follow one another in the array in the unit's order; *n is how many places that
  * is. */
-uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n)
+static uint32_t gather(const struct cvb_places *p, size_t i, size_t *n)
 {
     const struct cvb_place *first = place_at(p, i);
     uint32_t members = 0;
@@ -66,6 +66,23 @@ uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n)
         members |= 1u << next->member;
     }
     return members;
+}
+
+/* The run of places from i on, as far as all are still members of their unit: one that stands in the array twice is not
+ * when its second turn comes, wherever that is. 0, or what is wrong with place i. */
+int cvb_places_run(struct cvb_handle *h, const struct cvb_places *p, size_t i, uint32_t *members, size_t *n)
+{
+    const struct cvb_place *place = place_at(p, i);
+    int error = cvb_place_check(h, place, p->state);
+    if (error)
+        return error;
+    *members = gather(p, i, n);
+    const uint32_t gone = *members & ~cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, place->unit)->word.hi));
+    if (gone) {
+        *members &= (gone & -gone) - 1;
+        *n = cvb_mask_count(*members);
+    }
+    return 0;
 }
 
 /* Settles some members of a unit, or the first of them if that is all there is room for: *members says which. */
@@ -100,17 +117,14 @@ CVB_RARE int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_se
     if (!error)
         cvb_recover_if_due(h);
     for (size_t i = 0, n; !error && i < p->count; i += n) {
-        const struct cvb_place *place = place_at(p, i);
-        uint32_t left = cvb_places_gather(p, i, &n);
-        error = cvb_place_check(h, place, p->state);
+        uint32_t left;
+        error = cvb_places_run(h, p, i, &left, &n);
         while (!error && left) {
             uint32_t members = left;
-            error = settle_members(h, place->unit, &members, how, to);
-            if (error == CVB_ESTAGE_FULL && !looked) {
-                looked = true;
-                error = cvb_recover_at_times(h, false) ? 0 : error; /* the dead may have taken the room */
-                if (!error)
-                    continue;
+            error = settle_members(h, place_at(p, i)->unit, &members, how, to);
+            if (cvb_refused_by_dead(h, error, &looked)) {
+                error = 0;
+                continue;
             }
             left &= ~members;
             *done += error ? 0 : cvb_mask_count(members);
@@ -314,11 +328,11 @@ int cvb_forward(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *le
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);
     int error = cvb_handle_check(h);
-    if (!error && (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER))
-        error = CVB_EUNKNOWN;
+    if (!error)
+        error = cvb_stage_check(h, stage);
     if (!error)
         error = cvb_settle(h, &p, forward_unit, &stage, &done);
     if (why)
         *why = error;
-    return error && error != CVB_ESTAGE_FULL ? error : (int)done;
+    return cvb_count_or_error(error, done);
 }

@@ -17,7 +17,7 @@ static int64_t size_of(struct cvb_handle *h, uint32_t counter)
 static int check_stage(struct cvb_handle *h, uint32_t stage)
 {
     int error = cvb_handle_check(h);
-    return !error && stage >= h->segment.settings.max_stages ? CVB_EUNKNOWN : error;
+    return !error && !cvb_id_known(h, CVB_KIND_STAGE, stage) ? CVB_EUNKNOWN : error;
 }
 
 int64_t cvb_stage_size(struct cvb_handle *h, uint32_t stage)
@@ -59,7 +59,7 @@ int cvb_stages_with_data(struct cvb_handle *h, uint32_t *stages, size_t count)
     int error = cvb_handle_check(h), found = 0;
     if (error || (count && !stages))
         return error ? error : CVB_EINVAL;
-    for (uint32_t s = 0; s < h->segment.settings.max_stages; s++)
+    for (uint32_t s = 0; cvb_id_known(h, CVB_KIND_STAGE, s); s++)
         if (cvb_stage_size(h, s) > 0) {
             if ((size_t)found < count)
                 stages[found] = s;

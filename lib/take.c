@@ -223,7 +223,7 @@ CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_leas
     int error = cvb_handle_check(h);
     if (error)
         return error;
-    if (stage >= h->segment.settings.max_stages)
+    if (!cvb_id_known(h, CVB_KIND_STAGE, stage))
         return CVB_EUNKNOWN;
     if (!leases || count - 1 >= INT32_MAX)
         return count ? CVB_EINVAL : 0;

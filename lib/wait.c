@@ -33,8 +33,9 @@ static int check_ids(struct cvb_handle *h, uint32_t stage, uint32_t source)
         return error;
     if (source == CVB_NO_SOURCE && stage == CVB_NO_STAGE)
         return CVB_EINVAL;
-    bool known = source == CVB_NO_SOURCE || source < h->segment.settings.max_sources;
-    return known && (stage == CVB_NO_STAGE || stage < h->segment.settings.max_stages) ? 0 : CVB_EUNKNOWN;
+    bool known = (source == CVB_NO_SOURCE || cvb_id_known(h, CVB_KIND_SOURCE, source)) &&
+                 (stage == CVB_NO_STAGE || cvb_id_known(h, CVB_KIND_STAGE, stage));
+    return known ? 0 : CVB_EUNKNOWN;
 }
 
 /* What records hold, without what only waits for reuse. */
@@ -297,7 +298,7 @@ int cvb_wait_records(struct cvb_handle *h, const uint32_t *stages, size_t count,
     if (error || !stages || !count || count > CVB_WAIT_MAX)
         return error ? error : CVB_EINVAL;
     for (size_t i = 0; i < count; i++)
-        if (stages[i] >= h->segment.settings.max_stages)
+        if (!cvb_id_known(h, CVB_KIND_STAGE, stages[i]))
             return CVB_EUNKNOWN;
     struct wait w = {.look = look_for_data, .flags = flags_of_data, .stages = stages, .count = (uint32_t)count};
     uint64_t slept = 0;

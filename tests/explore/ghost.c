@@ -247,14 +247,15 @@ void ghost_settle(int process, const struct cvb_lease *leases, const int *ids, i
         SIM_CHECK_TOO(read_payload(leases[i].payload, leases[i].length, &version) == ids[i] && version == r->version,
                       "record %d changed while it was leased", ids[i]);
         r->stage2 = r->stage;
-        r->retry2 = r->retry + 1;
+        r->retry2 = r->retry + (fate == GHOST_RETURN);
         r->version2 = r->version + (fate == GHOST_REPLACE);
         bool moves = fate == GHOST_FORWARD || fate == GHOST_REPLACE;
-        if (moves || (r->retry >= world.settings.max_retries && r->stage != CVB_STAGE_DEAD_LETTER)) {
+        bool buries = fate == GHOST_RETURN && r->retry >= world.settings.max_retries;
+        if (moves || (buries && r->stage != CVB_STAGE_DEAD_LETTER)) {
             r->stage2 = moves ? stage : CVB_STAGE_DEAD_LETTER;
             r->retry2 = 0;
         }
-        r->state = fate == GHOST_ACK ? ACKING : fate == GHOST_RETURN ? RETURNING : FORWARDING;
+        r->state = fate == GHOST_ACK ? ACKING : moves ? FORWARDING : RETURNING;
         if (fate != GHOST_ACK) {
             r->entered_from = sim.total;
             r->entered_to = never;

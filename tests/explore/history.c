@@ -53,9 +53,10 @@ static bool is_chain(enum history_verb verb) { return verb >= HISTORY_PUT && ver
 static enum model_kind kind_of(enum history_verb verb)
 {
     static const enum model_kind kind[] = {
-        [HISTORY_PUT] = MODEL_PUT,       [HISTORY_RESERVE] = MODEL_RESERVE, [HISTORY_PUBLISH] = MODEL_PUBLISH,
-        [HISTORY_CANCEL] = MODEL_CANCEL, [HISTORY_GET] = MODEL_GET,         [HISTORY_TAKE] = MODEL_TAKE,
-        [HISTORY_ACK] = MODEL_ACK,       [HISTORY_RETURN] = MODEL_RETURN,   [HISTORY_FORWARD] = MODEL_FORWARD};
+        [HISTORY_PUT] = MODEL_PUT,        [HISTORY_RESERVE] = MODEL_RESERVE, [HISTORY_PUBLISH] = MODEL_PUBLISH,
+        [HISTORY_CANCEL] = MODEL_CANCEL,  [HISTORY_GET] = MODEL_GET,         [HISTORY_TAKE] = MODEL_TAKE,
+        [HISTORY_ACK] = MODEL_ACK,        [HISTORY_RETURN] = MODEL_RETURN,   [HISTORY_FORWARD] = MODEL_FORWARD,
+        [HISTORY_RELEASE] = MODEL_RELEASE};
     return kind[verb];
 }
 

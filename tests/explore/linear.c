@@ -154,6 +154,7 @@ static long hint_of(const struct model *m, int p, const struct model_step *s, lo
     case MODEL_ACK:
         return settle_hint(s->content);
     case MODEL_RETURN:
+    case MODEL_RELEASE:
     case MODEL_FORWARD:
     case MODEL_BURY:
     case MODEL_REDELIVER:
@@ -204,7 +205,7 @@ static int hidden_choices(const struct node *n, struct choice *choice)
         if (r->where == MODEL_TAKEN)
             count = add_hidden(n, choice, count, p, MODEL_SETTLE, r);
         if (r->where == MODEL_LEASED && s && s->what.kind == MODEL_LEFT && s->began < n->end)
-            count = add_hidden(n, choice, count, p, MODEL_RETURN, r);
+            count = add_hidden(n, choice, count, p, MODEL_RELEASE, r);
     }
     return count;
 }

@@ -198,6 +198,8 @@ static bool settle(struct model *m, const struct model_limits *l, int process, c
     default:
         if (s->kind == MODEL_BURY || (s->kind == MODEL_RETURN && model_buries(l, r)))
             move(m, i, 0, 0);
+        else if (s->kind == MODEL_RELEASE)
+            move(m, i, r->stage, r->retry);
         else
             move(m, i, r->stage, r->retry < 255 ? r->retry + 1u : 255);
         return true;

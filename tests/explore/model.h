@@ -26,6 +26,7 @@ enum model_kind {
     MODEL_TAKE,    /* the same, and it is settled at once */
     MODEL_ACK,     /* a lease is settled; its credits come back */
     MODEL_RETURN,  /* a leased record enters the end of its stage again, or of the dead-letter stage */
+    MODEL_RELEASE, /* a leased record enters the end of its stage again, untried */
     MODEL_FORWARD, /* a leased record enters the end of another stage, perhaps with another payload; needs room there */
     MODEL_REFUSED, /* a limit is reached */
     MODEL_EMPTY,   /* the stage has no record to lease */

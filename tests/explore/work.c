@@ -106,6 +106,8 @@ static bool operate(int me, enum op op)
         return work_on_held(me, GHOST_ACK, 0);
     case RETURN:
         return work_on_held(me, GHOST_RETURN, 0);
+    case RELEASE:
+        return work_on_held(me, GHOST_RELEASE, 0);
     case FORWARD:
         return work_on_held(me, GHOST_FORWARD, stage);
     case REPLACE:

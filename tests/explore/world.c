@@ -52,6 +52,8 @@ int cvb_join_mapping(struct cvb_handle *h, const char *name)
     (void)name;
     h->segment = (struct cvb_segment){world.base, world.settings, world.geometry};
     h->lock_fd = sim.current;
+    for (int k = 0; k < CVB_KINDS; k++)
+        h->known[k] = world.geometry.name_limit[k]; /* schedules use numbers, and name stages to try just that */
     return 0;
 }
 

@@ -81,6 +81,7 @@ void chaos_violation(const char *format, ...) __attribute__((format(printf, 1, 2
 uint32_t *chaos_entry(const struct cvb_lease *lease);
 /* Marks a delivery in stage `level` (0 filter, 1 sink, 2 dead letters) and checks that it may be. */
 void chaos_seen(const struct cvb_lease *lease, unsigned level);
+void chaos_unseen(const struct cvb_lease *lease, unsigned level);
 
 static inline uint32_t chaos_mark(uint32_t *entry, uint32_t marks)
 {

@@ -55,6 +55,14 @@ void chaos_seen(const struct cvb_lease *l, unsigned level)
         chaos_violation("seen %u times before, retry_count %u", often, l->retry_count);
 }
 
+/* It is given back untried: that it was seen does not count. */
+void chaos_unseen(const struct cvb_lease *l, unsigned level)
+{
+    uint32_t *entry = chaos_entry(l);
+    if (entry && level < 2)
+        __atomic_fetch_sub(entry, 1u << COUNT_SHIFT(level), __ATOMIC_SEQ_CST);
+}
+
 static int64_t drain_seen(struct cvb_handle *h, uint32_t stage, unsigned level)
 {
     struct cvb_lease l[BATCH_MOST];

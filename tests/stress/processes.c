@@ -25,7 +25,7 @@ static void setup(void)
     struct cvb_settings s = small_settings(400, 300, 200);
     name = segment_name("processes");
     h = make_segment(name, &s);
-    cr_assert_not_null(h);
+    cr_assert(h && name_everything(h));
 }
 
 static void teardown(void)

@@ -35,6 +35,23 @@ const char *segment_name(const char *tag)
     return name;
 }
 
+static bool name_all(struct cvb_handle *h, int (*intern)(struct cvb_handle *, const char *, uint32_t *))
+{
+    char text[16];
+    uint32_t id;
+    int error = 0;
+    for (unsigned i = 0; !error; i++) {
+        snprintf(text, sizeof text, "n%u", i);
+        error = intern(h, text, &id);
+    }
+    return error == CVB_ENAMES;
+}
+
+bool name_everything(struct cvb_handle *h)
+{
+    return name_all(h, cvb_stage) && name_all(h, cvb_source) && name_all(h, cvb_pipeline);
+}
+
 struct cvb_handle *make_segment(const char *name, const struct cvb_settings *settings)
 {
     struct cvb_handle *h = NULL;

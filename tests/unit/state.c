@@ -189,7 +189,9 @@ Test(state, names_by_id)
     cr_assert_str_eq(text, "kafka-1");
     cr_assert_eq(cvb_stage_name(h, 3, text), CVB_EUNKNOWN);
     cr_assert_eq(cvb_source_name(h, 1, text), CVB_EUNKNOWN);
-    cr_assert_eq(cvb_pipeline_name(h, 0, text), CVB_EUNKNOWN);
+    cr_assert_eq(cvb_pipeline_name(h, 0, text), 0);
+    cr_assert_str_eq(text, "default");
+    cr_assert_eq(cvb_pipeline_name(h, 1, text), CVB_EUNKNOWN);
     cr_assert_eq(cvb_stage_name(h, UINT32_MAX, text), CVB_EUNKNOWN);
     cr_assert_eq(cvb_stage_name(NULL, 0, text), CVB_EINVAL);
 }
