@@ -1,11 +1,24 @@
-/* futex.c - the two system calls of waiting, on words of a shared mapping. */
+/* futex.c - sleeping on words of a shared mapping, and ending a sleep of this process.
+ *
+ * Overview: a sleep ends when a word changes, at its time, or when it is interrupted: by cvb_wake from another thread
+ * or from a signal handler, or by a signal if the handle asks for that. Each handle has a word of its own, `wake`; it
+ * is one more word of the sleep.
+ *
+ * Without futex_waitv a waiter sleeps on the segment's common word alone, and cvb_wake raises that one too. Why such a
+ * wake is not lost: the sleeper reads the common word first, then `wake`; the waker sets `wake` first, then raises the
+ * common word. A sleeper that finds out now that there is no futex_waitv says so before it reads `wake`, and a waker
+ * asks after it has set it (both sequentially consistent): one of them sees the other.
+ *
+ * Where the system refuses both calls, a sleep is a series of short naps: late, but not a loop that burns.
+ */
+#include <conveyor/wait.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "internal.h"
+#include "system.h"
 
 /* As the kernel defines it since Linux 5.16; older headers lack it. */
 struct waitv {
@@ -13,37 +26,106 @@ struct waitv {
     uint32_t flags, reserved;
 };
 #define WAITV_SIZE_32 2u
-#ifndef SYS_futex_waitv
-#define SYS_futex_waitv 449
-#endif
+#define WAITV_PRIVATE 128u
+#define NAP_NS UINT64_C(2000000) /* the longest nap where there are no futexes: how late a change is seen */
 
 static int waitv_missing;
 
-void cvb_futex_forget_waitv(void) { __atomic_store_n(&waitv_missing, 1, __ATOMIC_RELAXED); }
-bool cvb_futex_has_waitv(void) { return !__atomic_load_n(&waitv_missing, __ATOMIC_RELAXED); }
+void cvb_futex_forget_waitv(void) { __atomic_store_n(&waitv_missing, 1, __ATOMIC_SEQ_CST); }
+bool cvb_futex_has_waitv(void) { return !__atomic_load_n(&waitv_missing, __ATOMIC_SEQ_CST); }
+
+static struct timespec timespec_of(uint64_t ns)
+{
+    return (struct timespec){(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+}
 
 uint32_t cvb_futex_wake(uint32_t *word, uint32_t most)
 {
-    long woken = syscall(SYS_futex, word, FUTEX_WAKE, (int)most, NULL, NULL, 0);
+    long woken = cvb_system.futex(word, FUTEX_WAKE, most, NULL, 0);
     return woken < 0 ? 0 : (uint32_t)woken;
 }
 
-void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns)
+bool cvb_is_woken(struct cvb_handle *h)
 {
-    struct timespec t = {(time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u)};
-    syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value, &t, NULL, FUTEX_BITSET_MATCH_ANY);
+    return __atomic_load_n(&h->wake, __ATOMIC_SEQ_CST) && __atomic_exchange_n(&h->wake, 0, __ATOMIC_SEQ_CST);
 }
 
-bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)
+/* What a futex call that has failed with this errno says; MISSING if it is not an answer of the call itself. */
+static enum cvb_slept slept_by(const struct cvb_handle *h, int reason)
 {
-    struct waitv v[CVB_WAIT_MAX];
-    struct timespec t = {(time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u)};
+    switch (reason) {
+    case EAGAIN:
+        return CVB_SLEPT_CHANGED;
+    case EINTR:
+        return h->interruptible ? CVB_SLEPT_INTERRUPTED : CVB_SLEPT_CHANGED;
+    case ETIMEDOUT:
+        return CVB_SLEPT_TIMED_OUT;
+    default:
+        return CVB_SLEPT_MISSING;
+    }
+}
+
+static enum cvb_slept nap(const struct cvb_handle *h, uint64_t until_ns)
+{
+    uint64_t end = cvb_monotonic_ns() + NAP_NS;
+    struct timespec t = timespec_of(end < until_ns ? end : until_ns);
+    int reason = cvb_system.sleep_until(&t);
+    if (reason == EINTR)
+        return slept_by(h, EINTR);
+    if (!reason)
+        return CVB_SLEPT_CHANGED;
+    errno = reason;
+    return CVB_SLEPT_REFUSED;
+}
+
+enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t value, uint64_t until_ns)
+{
+    struct timespec t = timespec_of(until_ns);
+    if (cvb_is_woken(h))
+        return CVB_SLEPT_INTERRUPTED;
+    enum cvb_slept slept = CVB_SLEPT_CHANGED;
+    if (cvb_system.futex(word, FUTEX_WAIT_BITSET, value, &t, FUTEX_BITSET_MATCH_ANY))
+        slept = slept_by(h, errno);
+    if (slept == CVB_SLEPT_MISSING)
+        slept = nap(h, until_ns);
+    return cvb_is_woken(h) ? CVB_SLEPT_INTERRUPTED : slept;
+}
+
+enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, const uint32_t *value, size_t count,
+                                  uint64_t until_ns)
+{
+    struct waitv v[CVB_WAIT_MAX + 1];
+    struct timespec t = timespec_of(until_ns);
     for (size_t i = 0; i < count; i++)
         v[i] = (struct waitv){value[i], (uint64_t)(uintptr_t)word[i], WAITV_SIZE_32, 0};
-    if (syscall(SYS_futex_waitv, v, (unsigned)count, 0, &t, CLOCK_MONOTONIC) >= 0 || errno != ENOSYS)
-        return true;
-    cvb_futex_forget_waitv();
-    return false;
+    v[count] = (struct waitv){0, (uint64_t)(uintptr_t)&h->wake, WAITV_SIZE_32 | WAITV_PRIVATE, 0};
+    enum cvb_slept slept = CVB_SLEPT_CHANGED; /* also by `wake` */
+    if (cvb_system.futex_waitv(v, (unsigned)count + 1, &t) < 0)
+        slept = slept_by(h, errno);
+    if (slept == CVB_SLEPT_MISSING)
+        cvb_futex_forget_waitv();
+    return cvb_is_woken(h) ? CVB_SLEPT_INTERRUPTED : slept;
+}
+
+int cvb_wake(struct cvb_handle *h)
+{
+    if (!h || !*h->same_process)
+        return h ? CVB_EFORKED : CVB_EINVAL;
+    int kept = errno;
+    __atomic_store_n(&h->wake, 1, __ATOMIC_SEQ_CST);
+    cvb_system.futex(&h->wake, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, 0);
+    if (!cvb_futex_has_waitv())
+        cvb_flag_wake_any(h);
+    errno = kept;
+    return 0;
+}
+
+int cvb_interruptible(struct cvb_handle *h, int on)
+{
+    int error = cvb_handle_check(h);
+    if (!error)
+        h->interruptible = on;
+    return error;
 }
 
 uint64_t cvb_monotonic_ns(void)

@@ -148,6 +148,8 @@ struct cvb_handle {
     uint64_t promise_ns;         /* what this handle wrote there last as the lookout; 0: it is not the lookout */
     uint32_t flag_turn;          /* the flag that the lookout looks at next */
     uint32_t spin;               /* turns before a wait sleeps */
+    uint32_t wake;               /* futex.c: 1 when cvb_wake was called and no wait has ended by it yet */
+    int interruptible;           /* a signal ends a wait */
     unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     struct cvb_rest rest;        /* of a producer */
     bool noisy;                  /* the last ack found somebody waiting for what it ended */

@@ -104,11 +104,22 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members);
 bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to);
 int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
 int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to);
-/* futex.c: until_ns is of the monotonic clock; all may return early */
-/* Wakes so many of those who sleep on the word; how many there were. */
+/* futex.c: until_ns is of the monotonic clock; both waits may return early. */
+enum cvb_slept {
+    CVB_SLEPT_CHANGED, /* a word has changed, or may have */
+    CVB_SLEPT_TIMED_OUT,
+    CVB_SLEPT_INTERRUPTED, /* by cvb_wake, or by a signal that may: the wait ends */
+    CVB_SLEPT_MISSING,     /* there is no futex_waitv; cvb_futex_has_waitv is false from now on */
+    CVB_SLEPT_REFUSED      /* the system lets nobody sleep; errno says why: the wait ends */
+};
+/* Wakes up to `most` of those who sleep on the word; how many there were. */
 uint32_t cvb_futex_wake(uint32_t *word, uint32_t most);
-void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns);
-bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns);
+/* On the word that serves all who have no futex_waitv; its value was read before what is waited for was looked at. */
+enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t value, uint64_t until_ns);
+/* On one or more words, at most CVB_WAIT_MAX. */
+enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, const uint32_t *value, size_t count,
+                                  uint64_t until_ns);
+bool cvb_is_woken(struct cvb_handle *h); /* True if cvb_wake was called; the call is then used up. */
 bool cvb_futex_has_waitv(void);
 void cvb_futex_forget_waitv(void); /* for tests */
 uint64_t cvb_monotonic_ns(void);

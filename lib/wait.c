@@ -132,25 +132,29 @@ static bool in_the_way(struct cvb_handle *h, const struct wait *w, const uint32_
     return false;
 }
 
+/* What a wait returns after such a sleep; 0 if it goes on. */
+static int ended_by(enum cvb_slept slept)
+{
+    return slept == CVB_SLEPT_INTERRUPTED ? CVB_EINTERRUPTED : slept == CVB_SLEPT_REFUSED ? CVB_EUNSUPPORTED : 0;
+}
+
 /* One sleep, until a flag changes or the time comes; 0. The condition's answer if it need not sleep. */
 static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until)
 {
     uint32_t flag[CVB_WAIT_MAX], *word[CVB_WAIT_MAX], value[CVB_WAIT_MAX];
     size_t count = w->flags(h, w, flag);
-    bool waitv = cvb_futex_has_waitv() && count > 1, one = count == 1;
+    bool waitv = cvb_futex_has_waitv();
     uint32_t *any = cvb_flag_at(h, CVB_FLAG_ANY), any_value = cvb_load32_acq(any);
-    announce(h, flag, count, waitv || one ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY, word, value);
+    announce(h, flag, count, waitv ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY, word, value);
     cvb_fence_after_cas();
     int there = w->look(h, w, true);
     if (there || !in_the_way(h, w, flag, count))
         return there;
-    if (one)
-        cvb_futex_wait(word[0], value[0], until);
-    else if (waitv)
-        cvb_futex_wait_any(word, value, count, until);
-    else
-        cvb_futex_wait(any, any_value, until);
-    return 0;
+    enum cvb_slept slept =
+        waitv ? cvb_futex_wait_any(h, word, value, count, until) : cvb_futex_wait(h, any, any_value, until);
+    int ended = ended_by(slept);
+    there = ended ? w->look(h, w, true) : 0;
+    return there ? there : ended;
 }
 
 /* Spins for about as long as spinning has helped lately. */
@@ -196,6 +200,8 @@ static int wait_for(struct cvb_handle *h, const struct wait *w, int64_t timeout_
     int there = w->look(h, w, true);
     if (there)
         return there;
+    if (cvb_is_woken(h))
+        return CVB_EINTERRUPTED;
     if (!timeout_ns)
         return CVB_ETIMEDOUT;
     if ((there = spin(h, w)))

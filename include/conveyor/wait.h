@@ -38,13 +38,25 @@ CVB_API int cvb_should_backpressure(struct cvb_handle *handle, uint32_t source);
 CVB_API int64_t cvb_available_credits(struct cvb_handle *handle, uint32_t source);
 
 /* Sleeps until neither source, total nor stage says pause, or for timeout_ns nanoseconds (negative: for ever). After a
- * put of this handle that memory refused it also waits for a free cell of that size. 0, ETIMEDOUT, or an error. May
+ * put of this handle that memory refused it also waits for a free cell of that size. 0, ETIMEDOUT, EINTERRUPTED
+ * (cvb_wake, cvb_interruptible), EUNSUPPORTED if the system lets nobody sleep (errno says why), or another error. May
  * recover dead peers. */
 CVB_API int cvb_wait_credits(struct cvb_handle *handle, uint32_t stage, uint32_t source, int64_t timeout_ns);
 
 /* Sleeps until one of the stages (at most 64) has a record to lease; returns its index in the array, ETIMEDOUT, or an
  * error. timeout_ns as above. */
 CVB_API int cvb_wait_records(struct cvb_handle *handle, const uint32_t *stages, size_t count, int64_t timeout_ns);
+
+/* Ends the wait that the handle sleeps in, or if it sleeps in none the next one that would sleep: that returns
+ * EINTERRUPTED. Several calls before such a wait count as one; a wait that finds what it waits for returns as always
+ * and leaves the call for the next. Any thread, beside anything but cvb_detach of this handle; also from a signal
+ * handler. Never sleeps. Errors: EINVAL, EFORKED. */
+CVB_API int cvb_wake(struct cvb_handle *handle);
+
+/* With on other than 0 a signal that is handled while a wait of this handle sleeps ends it: EINTERRUPTED. With 0, as at
+ * first, the wait goes on. A signal that comes just before the sleep does not end it: a handler that must not miss
+ * calls cvb_wake. Errors: EINVAL, EFORKED, ELOST. */
+CVB_API int cvb_interruptible(struct cvb_handle *handle, int on);
 
 #ifdef __cplusplus
 }

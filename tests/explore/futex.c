@@ -43,7 +43,7 @@ uint32_t cvb_futex_wake(uint32_t *word, uint32_t most)
     sim_point("futex wake", NULL, __builtin_return_address(0));
     for (int i = 0, first = (int)sim_below((unsigned)sim.count); i < sim.count && woken < most; i++) {
         int who = (first + i) % sim.count;
-        if (!leaves(who, word))
+        if (sim.fiber[who].killed || !leaves(who, word))
             continue;
         sim_wake(who);
         woken++;
@@ -51,13 +51,17 @@ uint32_t cvb_futex_wake(uint32_t *word, uint32_t most)
     return woken;
 }
 
-bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)
+bool cvb_is_woken(struct cvb_handle *h) { return (void)h, false; }
+
+enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, const uint32_t *value, size_t count,
+                                  uint64_t until_ns)
 {
     int me = sim.current;
+    (void)h;
     sim_point("futex wait", NULL, __builtin_return_address(0));
     for (size_t i = 0; i < count; i++)
         if (*word[i] != value[i])
-            return true;
+            return CVB_SLEPT_CHANGED;
     for (size_t i = 0; i < count; i++)
         sleeper[me].word[i] = word[i];
     sleeper[me].count = count;
@@ -67,10 +71,10 @@ bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t cou
         sim.fiber[me].alone = 0;
     }
     sleeper[me].count = 0;
-    return true;
+    return CVB_SLEPT_CHANGED;
 }
 
-void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns)
+enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t value, uint64_t until_ns)
 {
-    cvb_futex_wait_any(&word, &value, 1, until_ns);
+    return cvb_futex_wait_any(h, &word, &value, 1, until_ns);
 }

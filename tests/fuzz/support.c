@@ -125,19 +125,23 @@ void fuzz_name_all(struct cvb_handle *h)
 
 uint32_t cvb_futex_wake(uint32_t *word, uint32_t most) { return (void)word, most; }
 
-bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)
+bool cvb_is_woken(struct cvb_handle *h) { return (void)h, false; }
+
+enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, const uint32_t *value, size_t count,
+                                  uint64_t until_ns)
 {
+    (void)h;
     (void)word;
     (void)value;
     (void)count;
     if (fuzz_clock_ns < until_ns)
         fuzz_clock_ns = until_ns;
-    return true;
+    return CVB_SLEPT_TIMED_OUT;
 }
 
-void cvb_futex_wait(uint32_t *word, uint32_t value, uint64_t until_ns)
+enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t value, uint64_t until_ns)
 {
-    cvb_futex_wait_any(&word, &value, 1, until_ns);
+    return cvb_futex_wait_any(h, &word, &value, 1, until_ns);
 }
 bool cvb_futex_has_waitv(void) { return fuzz_clock_ns & 1024; }
 void cvb_futex_forget_waitv(void) {}

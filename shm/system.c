@@ -1,0 +1,71 @@
+/* system.c - the seam's table as it is in every program but a test: the calls themselves. */
+#include "system.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+static int open_path(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+
+static int reserve_space(int fd, off_t size) { return posix_fallocate(fd, 0, size); }
+
+static int link_path(const char *from, const char *to)
+{
+    return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
+}
+
+static int rename_new_path(const char *from, const char *to)
+{
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+static int lock_file(int fd, int command, struct flock *lock) { return fcntl(fd, command, lock); }
+
+static long futex_call(uint32_t *word, int operation, uint32_t value, const struct timespec *until, uint32_t bits)
+{
+    return syscall(SYS_futex, word, operation, value, until, NULL, bits);
+}
+
+static long futex_waitv_call(const void *words, unsigned count, const struct timespec *until)
+{
+    return syscall(SYS_futex_waitv, words, count, 0, until, CLOCK_MONOTONIC);
+}
+
+static int sleep_until_time(const struct timespec *until)
+{
+    return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, until, NULL);
+}
+
+static int new_event(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+struct cvb_system cvb_system = {
+    .open = open_path,
+    .close = close,
+    .status = fstat,
+    .read_at = pread,
+    .reserve = reserve_space,
+    .set_mode = fchmod,
+    .link = link_path,
+    .rename_new = rename_new_path,
+    .unlink = unlink,
+    .lock = lock_file,
+    .map = mmap,
+    .unmap = munmap,
+    .advise = madvise,
+    .allocate = calloc,
+    .release = free,
+    .futex = futex_call,
+    .futex_waitv = futex_waitv_call,
+    .sleep_until = sleep_until_time,
+    .event = new_event,
+    .start = pthread_create,
+};
