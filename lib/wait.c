@@ -4,7 +4,7 @@
 
 #include "internal.h"
 
-#define LOOK_NS UINT64_C(50000000) /* between two looks of the lookout */
+#define LOOK_NS UINT64_C(100000000) /* between two looks of the lookout: ten wake-ups a second */
 #define SHORT_SLEEP_NS UINT64_C(100000)
 #ifndef CVB_SPIN_MAX
 #define CVB_SPIN_MAX 1024u
