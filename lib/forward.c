@@ -104,7 +104,7 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
             *why = error;
         return error;
     }
-    cvb_recover_if_due(h);
+    cvb_recover_at_times(h, true);
     bool looked = false;
     p.count = good_results(h, results, count, &wrong);
     for (size_t n; !error && done < p.count; done += n) {

@@ -142,7 +142,8 @@ struct cvb_handle {
     struct cvb_refusal refusal;
     uint32_t refused_class;      /* of the last put, if memory refused it */
     uint32_t calls, calls_due;   /* since the last look at the clock, and how many there may be */
-    uint64_t clock_ns;           /* of that look */
+    uint64_t tick_ns;            /* of that look: the coarse clock */
+    uint64_t put_ns, taken_ns;   /* the times of the last put, and of the record taken last */
     struct cvb_pass pass;        /* recovery's, begun and not over */
     struct cvb_lookout *lookout; /* in the segment */
     uint64_t promise_ns;         /* what this handle wrote there last as the lookout; 0: it is not the lookout */

@@ -315,7 +315,8 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
         return error;
     const uint32_t mask = cvb_hi_mask(w.hi), source = r->source;
     n = cvb_mask_count(mask);
-    cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, cvb_now_ns());
+    const uint64_t now = cvb_now_ns();
+    cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, now);
     error = mask == 1 ? write_member(h, cvb_members_of(h, u), r)
                       : cvb_write_records(h, u, mask, r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
     if (!error)
@@ -323,6 +324,10 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
     if (error)
         return CVB_ECORRUPT;
     cvb_tally(h, stage, source, CVB_N_ACCEPTED, n);
+    if (now != h->put_ns) {
+        h->put_ns = now;
+        cvb_recover_at_times(h, true);
+    }
     return (int)n;
 }
 
@@ -368,7 +373,6 @@ CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, co
         *why = error;
     if (error)
         return error;
-    cvb_recover_if_due(h);
     int put = count == 1 ? put_next(h, stage, records, 1) : 0; /* without a loop */
     if (put != 1)
         return put_others(h, stage, records, count, put, why);

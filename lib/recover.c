@@ -278,12 +278,12 @@ int cvb_recover_some(struct cvb_handle *h)
 }
 
 /* How many calls there may be before the next look at the clock: about as many as in the last millisecond. */
-static void pace(struct cvb_handle *h, uint64_t now)
+static void pace(struct cvb_handle *h, uint64_t tick)
 {
-    uint64_t took = now - h->clock_ns, calls = took ? h->calls * CLOCK_EVERY_NS / took : CVB_RECOVER_CALLS;
+    uint64_t took = tick - h->tick_ns, calls = took ? h->calls * CLOCK_EVERY_NS / took : CVB_RECOVER_CALLS;
     h->calls_due = calls > CVB_RECOVER_CALLS ? CVB_RECOVER_CALLS : (uint32_t)calls;
     h->calls = 0;
-    h->clock_ns = now;
+    h->tick_ns = tick;
 }
 
 /* True if nobody has looked lately: then it is this handle's turn. */
@@ -299,8 +299,12 @@ static bool look_is_due(struct cvb_handle *h, uint64_t now, bool busy)
  * dead: some of what it held may be there now. */
 CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h, bool busy)
 {
+    uint64_t tick = cvb_coarse_ns();
+    bool same = tick == h->tick_ns;
+    pace(h, tick);
+    if (same && busy && !h->pass.seats)
+        return false;
     uint64_t start = cvb_monotonic_ns();
-    pace(h, start);
     if (!h->pass.seats && look_is_due(h, start, busy)) {
         if (ask_next_seats(h) < 0)
             return false;
@@ -315,8 +319,8 @@ CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h, bool busy)
     return freed >= 0;
 }
 
-/* After an operation's error: true if it is a refusal, and a peer was found dead that may have held what refused, so that
- * another try is worth it. Once for each call: *looked says that it was. */
+/* After an operation's error: true if it is a refusal, and a peer was found dead that may have held what refused, so
+ * that another try is worth it. Once for each call: *looked says that it was. */
 CVB_RARE bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked)
 {
     if (!cvb_is_refusal(error) || *looked)

@@ -50,7 +50,7 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
     if (!error)
         error = cvb_stage_check(h, stage);
     if (!error)
-        cvb_recover_if_due(h);
+        cvb_recover_at_times(h, true);
     for (bool looked = false; !error && done < count;) {
         size_t n = count - done < CVB_UNIT_MEMBERS ? count - done : CVB_UNIT_MEMBERS;
         int got = reserve_run(h, stage, &r, (unsigned)n, &slots[done]);

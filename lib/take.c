@@ -121,6 +121,10 @@ static inline bool lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w,
                               .retry_count = cvb_hi_retry(w.hi),
                               .origin = cvb_load16_rlx(&unit->origin),
                               .place = {w.lo, u, h->serial, 0, (uint16_t)stage}};
+    if (out->buffered_at_ns != h->taken_ns) { /* time has passed: the next call looks at the clock */
+        h->taken_ns = out->buffered_at_ns;
+        cvb_recover_soon(h);
+    }
     return stage < h->segment.settings.max_stages && out->source < h->segment.settings.max_sources;
 }
 

@@ -21,6 +21,7 @@ void world_forget_sleepers(bool without_waitv)
     waitv_missing = without_waitv;
 }
 
+uint64_t cvb_coarse_ns(void) { return (uint64_t)sim_clock() / 8 * 8 * STEP_NS; }
 uint64_t cvb_monotonic_ns(void) { return (uint64_t)sim_clock() * STEP_NS; }
 void cvb_futex_forget_waitv(void) { waitv_missing = true; }
 bool cvb_futex_has_waitv(void) { return !waitv_missing; }

@@ -146,3 +146,4 @@ enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t val
 bool cvb_futex_has_waitv(void) { return fuzz_clock_ns & 1024; }
 void cvb_futex_forget_waitv(void) {}
 uint64_t cvb_monotonic_ns(void) { return fuzz_clock_ns += 1000; }
+uint64_t cvb_coarse_ns(void) { return fuzz_clock_ns / 4000000 * 4000000; }

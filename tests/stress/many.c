@@ -396,8 +396,8 @@ static int hold_the_room(void *argument)
         pause();
 }
 
-/* Who calls every few milliseconds notices a death in the next calls, not after 64. Some calls are made before, so that
- * a count of 64 would not be near by chance. */
+/* Who calls every few milliseconds notices a death in the next calls, not after 64; recovery may be the work of a few
+ * of them. Some calls are made before, so that a count of 64 would not be near by chance. */
 static void noticed(enum way way)
 {
     enum { CALLS = 80, SLOW_US = 6000 };
@@ -439,7 +439,7 @@ static void noticed(enum way way)
         for (uint32_t seat = 0; seat < s.max_handles; seat++)
             dead |= !cvb_peer(h, seat, &peer) && peer.state == CVB_PEER_DEAD;
     }
-    cr_expect_leq(calls, 3, "%s: noticed after %u calls", way_name[way], calls);
+    cr_expect_leq(calls, 12, "%s: noticed after %u calls", way_name[way], calls);
 }
 
 Test(many, slow_gets_notice) { noticed(GETS); }
