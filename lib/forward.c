@@ -17,7 +17,7 @@ static int hold_results(struct cvb_handle *h, const struct cvb_record *r, unsign
 {
     struct cvb_want want = {.count = 1, .class = cvb_class_for(h, r->length)};
     int error;
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     do
         error = cvb_hold_cells(h, r->length, n, b);
     while (error == CVB_EMEMORY_FULL && cvb_try_again(h, error, &want, NULL, NULL));
@@ -41,10 +41,10 @@ static int exchange(struct cvb_handle *h, uint32_t lease, uint32_t *part, uint32
     cvb_store16_rlx(&unit->source, cvb_load16_rlx(&from->source));
     cvb_store16_rlx(&unit->pipeline, cvb_load16_rlx(&from->pipeline));
     cvb_store64_rlx(&unit->buffered_at_ns, cvb_load64_rlx(&from->buffered_at_ns));
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     do
         error = cvb_replace(h, a, *b, to);
-    while (cvb_restage_again(h, error, *b, to));
+    while (cvb_restage_again(h, error, cvb_mask_count(*part), cvb_load16_rlx(&unit->source), to));
     if (error && error != CVB_ECORRUPT && a != lease) {
         int undone = cvb_uncarve(h, lease, *part, a);
         error = undone ? undone : error;
@@ -70,7 +70,7 @@ static int replace_members(struct cvb_handle *h, uint32_t lease, uint32_t *membe
         if (!error || error == CVB_ECORRUPT)
             return error;
         cvb_unhold(h, b);
-        if (error != CVB_ESTAGE_FULL || n == 1)
+        if (!cvb_is_refusal(error) || n == 1)
             return error;
         most = n / 2; /* others were quicker: fewer may fit */
     }

@@ -259,7 +259,7 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
 {
     int error;
     unsigned n = want->count;
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     for (bool rested = false;; rested = true) {
         uint32_t below, room = cvb_room(h, want->source, want->stage, &below, &error);
         *u = CVB_NO_UNIT;
@@ -277,8 +277,6 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
             break;
         n = n > 1 ? n / 2 : 1; /* others were quicker: a shorter prefix may fit */
     }
-    if (h->near)
-        cvb_flag_raise(h, want->stage, want->source);
     return error;
 }
 
@@ -324,6 +322,7 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
     if (error)
         return CVB_ECORRUPT;
     cvb_tally(h, stage, source, CVB_N_ACCEPTED, n);
+    cvb_level_after_put(h, stage, source, n);
     if (now != h->put_ns) {
         h->put_ns = now;
         cvb_recover_at_times(h, true);

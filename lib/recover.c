@@ -33,11 +33,18 @@
 /* A caller that is slower than this looks at the clock in each call. */
 #define CLOCK_EVERY_NS UINT64_C(1000000)
 
+/* A consumer's death is counted, but not against records that it may never have looked at: those that were leased in
+ * company are suspect from now on, are delivered alone, and a later death counts (PROTOCOL.md, section 6). */
+static uint64_t tries_after_death(uint64_t hi)
+{
+    return cvb_hi_failed(hi) | (hi & CVB_HI_COMPANY ? CVB_HI_SUSPECT : 0);
+}
+
 /* What the dead seat owned becomes nobody's, or this seat's to give back. 1: look at the unit again. */
 static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t dead)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    unsigned state = cvb_lo_state(w.lo), retry = cvb_hi_retry(w.hi);
+    unsigned state = cvb_lo_state(w.lo);
     if (state == CVB_QUEUED)
         return cvb_publish_helped(h, u, w);
     if (state == CVB_FREE)
@@ -63,7 +70,7 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
         if (!cvb_hi_mask(w.hi)) /* died between giving its records back to the lease and freeing it: cvb_uncarve */
             return cvb_free_empty(h, u, w) ? 0 : 1;
         uint32_t source = cvb_load16_rlx(&unit->source);
-        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), retry < 255 ? retry + 1 : retry);
+        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));
         if (!error && source < h->segment.settings.max_sources)
             cvb_tally(h, cvb_hi_stage(w.hi), source, CVB_N_REDELIVERED, cvb_mask_count(cvb_hi_mask(w.hi)));
         return error == CVB_ESETTLED ? 1 : error;
@@ -110,7 +117,8 @@ static int recover_unit(struct cvb_handle *h, uint32_t u)
 /* Completes what the dead owner of the seat had begun. */
 static int complete_begun(struct cvb_handle *h, uint32_t dead, uint64_t state)
 {
-    return cvb_journal_recover(h, dead, state);
+    int error = cvb_note_recover(h, dead, state);
+    return error ? error : cvb_journal_recover(h, dead, state);
 }
 
 /* A seat that died in `state` joins the pass, which begins again. */
@@ -175,8 +183,10 @@ static int pass_part(struct cvb_handle *h, uint64_t until_ns)
     if (!over)
         return 0;
     int freed = end_pass(h, over == true);
-    if (freed)
+    if (freed) {
+        cvb_levels_renew(h);
         cvb_wake_sleepers(h); /* a waker may have died before its wake */
+    }
     return over < 0 ? over : freed;
 }
 

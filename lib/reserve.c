@@ -35,7 +35,11 @@ static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_re
     uint32_t u;
     struct cvb_pair w;
     int error = cvb_obtain(h, stage, shape, n, &u, &w);
-    return error ? error : hand_out_slots(h, u, w, shape->length, slots);
+    if (error)
+        return error;
+    cvb_fence_seq();
+    cvb_level_after_put(h, stage, shape->source, cvb_mask_count(cvb_hi_mask(w.hi)));
+    return hand_out_slots(h, u, w, shape->length, slots);
 }
 
 int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *shape, struct cvb_slot *slots,

@@ -101,7 +101,7 @@ static int settle_members(struct cvb_handle *h, uint32_t lease, uint32_t *member
         if (!error || error == CVB_ECORRUPT)
             return error;
         int undone = unit == lease ? 0 : cvb_uncarve(h, lease, part, unit);
-        if (undone || cvb_mask_count(part) == 1 || error != CVB_ESTAGE_FULL)
+        if (undone || cvb_mask_count(part) == 1 || !cvb_is_refusal(error))
             return undone ? undone : error;
         most = cvb_mask_count(part) / 2; /* others were quicker: fewer may fit */
     }
@@ -151,13 +151,13 @@ static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
     (void)unused;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-    unsigned stage = cvb_hi_stage(w.hi), retry = cvb_hi_retry(w.hi);
+    unsigned stage = cvb_hi_stage(w.hi);
     int error = tally_unit(h, u, w, CVB_N_RETURNED);
     if (error)
         return error;
-    if (retry >= h->segment.settings.max_retries && stage != CVB_STAGE_DEAD_LETTER)
+    if (cvb_hi_failures(w.hi) >= h->segment.settings.max_retries && stage != CVB_STAGE_DEAD_LETTER)
         return cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
-    return cvb_enqueue(h, u, w, stage, retry < 255 ? retry + 1 : retry);
+    return cvb_enqueue(h, u, w, stage, cvb_hi_failed(w.hi));
 }
 
 /* Back into its stage as it was. */
@@ -166,7 +166,7 @@ int cvb_release_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     (void)unused;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
     int error = tally_unit(h, u, w, CVB_N_RELEASED);
-    return error ? error : cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), cvb_hi_retry(w.hi));
+    return error ? error : cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), w.hi & CVB_HI_TRIES);
 }
 
 static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
@@ -232,7 +232,7 @@ static inline bool one_record(struct cvb_handle *h, const struct cvb_place *p, e
         return false;
     *w = cvb_load_pair(&cvb_unit_at(h, p->unit)->word);
     return w->lo == p->number && cvb_lo_state(w->lo) == state &&
-           w->hi == cvb_hi(1u << p->member, p->stage, h->seat, cvb_hi_retry(w->hi));
+           (w->hi & ~(CVB_HI_TRIES | CVB_HI_COMPANY)) == cvb_hi(1u << p->member, p->stage, h->seat, 0);
 }
 
 /* Are the places just those of one unit? The usual case. *w is then the unit's word. */
@@ -280,11 +280,13 @@ CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_lease *leas
 
 static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
 {
+    const uint32_t n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi)));
+    const uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
     int error;
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     do
         error = cvb_restage(h, u, to);
-    while (cvb_restage_again(h, error, u, to));
+    while (cvb_restage_again(h, error, n, source, to));
     return error;
 }
 

@@ -82,6 +82,17 @@ uint64_t number_of(const struct cvb_lease *lease)
     return number;
 }
 
+int get_all(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, unsigned n)
+{
+    unsigned all = 0;
+    for (int got = 1; got > 0 && all<n; all += got> 0 ? (unsigned)got : 0) {
+        got = cvb_get_batch(h, stage, leases + all, n - all);
+        if (got < 0)
+            return got;
+    }
+    return (int)all;
+}
+
 int64_t drain(struct cvb_handle *h, uint32_t stage)
 {
     struct cvb_lease l[100];

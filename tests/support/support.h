@@ -29,6 +29,9 @@ bool name_everything(struct cvb_handle *h);
 int put_numbers(struct cvb_handle *h, uint32_t stage, uint32_t source, uint64_t from, unsigned n, int *why);
 uint64_t number_of(const struct cvb_lease *lease);
 
+/* Leases up to n records by as many gets as it takes: what a dead consumer had leased with others comes one by one. */
+int get_all(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, unsigned n);
+
 /* Leases and acks until the stage is empty; returns how many records there were, or an error. */
 int64_t drain(struct cvb_handle *h, uint32_t stage);
 

@@ -173,7 +173,7 @@ Test(state, counts_outlive_handles_and_redeliveries_are_told)
     cr_assert_eq(cvb_stage_counts(h, stage, &c), 0);
     cr_expect_eq(c.accepted, 5);
     struct cvb_lease l[5];
-    cr_assert_eq(cvb_get_batch(h, stage, l, 5), 5);
+    cr_assert_eq(get_all(h, stage, l, 5), 5);
     for (int i = 0; i < 5; i++)
         cr_assert_eq(l[i].retry_count, 1);
 }
