@@ -49,7 +49,7 @@ static void make(uint32_t handles)
 static void teardown(void)
 {
     for (unsigned i = 0; crowd && i < crowd->count; i++)
-        if (crowd->pid[i]) {
+        if (crowd->pid[i] > 0) { /* 0 and -1 would be many processes */
             kill(crowd->pid[i], SIGKILL);
             reap(crowd->pid[i]);
         }
@@ -120,8 +120,10 @@ static bool all_asleep(void *unused)
 
 static void start_crowd(unsigned n)
 {
-    for (unsigned i = 0; i < n; i++)
-        crowd->pid[crowd->count++] = spawn(consume, NULL);
+    for (unsigned i = 0; i < n; i++) {
+        crowd->pid[crowd->count] = spawn(consume, NULL);
+        cr_assert_gt(crowd->pid[crowd->count++], 0);
+    }
     cr_assert(wait_until(all_asleep, NULL, PATIENCE_MS), "%u of %u are ready", crowd->ready, crowd->count);
 }
 
@@ -205,17 +207,25 @@ static int put_and_end(void *how)
     return 2;
 }
 
-/* A waker that was killed, or is stopped, between its record and its wake is not waited for. */
+/* A waker that was killed, or is stopped, between its record and its wake is not waited for: the lookout, which itself
+ * waits for something else, wakes. With so many handles the sleepers would look by themselves after 7.5 s at the
+ * earliest. */
 static void wakers_end_early(bool common_word)
 {
+    enum { HANDLES = 1000, SOONER_MS = 6000 };
     static int how[] = {SIGSTOP, SIGKILL, SIGSTOP, SIGKILL};
-    make(SLEEPERS + 8);
+    make(HANDLES);
     crowd->common_word = common_word;
+    uint32_t waited_for = stage;
+    stage = next;
+    start_crowd(1); /* it is the lookout */
+    stage = waited_for;
     start_crowd(SLEEPERS);
     for (unsigned i = 0; i < 4; i++) {
         pid_t waker = spawn(put_and_end, &how[i]);
+        cr_assert_gt(waker, 0);
         expected = i + 1;
-        cr_expect(wait_until(all_taken, NULL, PATIENCE_MS), "%u of %u were taken", crowd->taken, expected);
+        cr_expect(wait_until(all_taken, NULL, SOONER_MS), "%u of %u were taken", crowd->taken, expected);
         if (how[i] == SIGSTOP)
             cr_expect_eq(process_state(waker), 'T');
         kill(waker, SIGKILL);
@@ -279,12 +289,14 @@ Test(many, a_lookout_that_dies_or_stops_is_replaced)
     pid_t holder[4];
     for (unsigned i = 0; i < 4; i++) {
         holder[i] = spawn(lease_and_wait, &v[i]);
+        cr_assert_gt(holder[i], 0);
         cr_assert(wait_until(is_ready, &v[i], PATIENCE_MS));
         cr_assert_eq(v[i].records, 1);
     }
     start_crowd(SLEEPERS);
     for (unsigned i = 0; i < 4; i++) {
         unsigned lookout = find_lookout();
+        cr_assert_gt(crowd->pid[lookout], 0);
         kill(crowd->pid[lookout], i % 2 ? SIGKILL : SIGSTOP);
         if (i % 2) {
             cr_assert_eq(reap(crowd->pid[lookout]), SIGNALED + SIGKILL);
@@ -330,7 +342,8 @@ Test(many, many_deaths_at_once_are_one_recovery)
     struct victim *v = shared_memory(DOOMED * sizeof *v);
     cr_assert_eq(put_numbers(h, next, source, 0, DOOMED, NULL), DOOMED);
     for (unsigned i = 0; i < DOOMED; i++) {
-        crowd->pid[crowd->count++] = spawn(lease_one, &v[i]);
+        crowd->pid[crowd->count] = spawn(lease_one, &v[i]);
+        cr_assert_gt(crowd->pid[crowd->count++], 0);
         cr_assert(wait_until(is_ready, &v[i], PATIENCE_MS));
     }
     for (unsigned i = 0; i < DOOMED; i++)
@@ -421,6 +434,7 @@ static void noticed(enum way way)
             cr_assert_eq(cvb_get_batch(h, stage, &l[n], 1), 1);
     v->records = full ? 100 : 10;
     pid_t holder = spawn(hold_the_room, v);
+    cr_assert_gt(holder, 0);
     cr_assert(wait_until(is_ready, v, PATIENCE_MS));
     unsigned i = 0;
     for (; i < 8 && !full; i++) {
