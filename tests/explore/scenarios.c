@@ -19,6 +19,8 @@ const struct scenario scenarios[] = {
      .weight = {[PUT_BATCH] = 3, [GET_ONE] = 3, [GET_MANY] = 1, [ACK] = 3, [RETURN] = 1, [RELEASE] = 1, [RECOVER] = 1}},
     {"retry", LIMITS(5, 3, 4), SHAPE(2, 1, 8, 0), CROWD(3, 2, 8),
      .weight = {[PUT] = 2, [GET_ONE] = 4, [RETURN] = 4, [RELEASE] = 1, [ACK] = 1, [RECOVER] = 1}},
+    {"revive", LIMITS(7, 2, 3), SHAPE(2, 2, 8, 0), CROWD(4, 2, 9),
+     .weight = {[PUT] = 3, [GET_ONE] = 5, [RETURN] = 4, [FORWARD] = 4, [REPLACE] = 1, [ACK] = 1, [RECOVER] = 1}},
     {"forward1", LIMITS(6, 3, 4), SHAPE(3, 2, 8, 1), CROWD(4, 2, 7),
      .weight = {[PUT] = 3, [GET_ONE] = 4, [FORWARD] = 4, [ACK] = 1, [RECOVER] = 1}},
     {"forward", LIMITS(6, 3, 4), SHAPE(3, 2, 8, 1), CROWD(4, 2, 7),
