@@ -5,35 +5,51 @@
  *
  * Why no wake-up is lost: a sleeper sets the waiters bit, looks at the condition again, and then sleeps on that very
  * value. A waker makes the condition true by a locked instruction and then reads the flag: it sees the bit, or the
- * sleeper sees the condition. A waker that dies between the two is not waited for: every sleep is short.
+ * sleeper sees the condition. A waker that dies between the two is not waited for: the lookout sees the bit and the
+ * condition (lookout.c).
+ *
+ * Why the bit is there as long as somebody sleeps: a waker of some sleepers only leaves it. It goes when the kernel
+ * woke fewer than were asked for, so that nobody was left, by a compare-and-swap from the very value that this waker
+ * set. That value has the woken bit, which each announcement of a sleep takes away: so nobody has announced a sleep on
+ * it, and nobody sleeps. A sleeper that had announced itself on an older value finds another one and does not sleep.
  */
 #include "internal.h"
 
-static uint32_t bumped(uint32_t word, uint32_t keep) { return (word & keep) + (word & ~CVB_FLAG_BITS) + CVB_FLAG_ONE; }
+/* Wakes up to `most` of those who sleep on the word, which showed a waiters bit. It shows one until nobody is left. */
+CVB_RARE static void wake_waiters(struct cvb_handle *h, uint32_t *word, uint32_t most)
+{
+    uint32_t now, marked;
+    do {
+        now = cvb_load32_acq(word);
+        if (!(now & CVB_FLAG_WAITERS_EITHER))
+            return;
+        marked = (now + CVB_FLAG_ONE) | CVB_FLAG_WOKEN;
+    } while (!cvb_cas32(word, now, marked));
+    uint32_t woken = now & CVB_FLAG_WAITERS ? cvb_futex_wake(word, most) : 0,
+             over = woken < most ? CVB_FLAG_WAITERS : 0;
+    if (now & CVB_FLAG_WAITERS_ANY) {
+        cvb_flag_wake_any(h);
+        over |= CVB_FLAG_WAITERS_ANY;
+    }
+    if (over)
+        cvb_cas32(word, marked, marked & ~(over | CVB_FLAG_WOKEN));
+}
 
-/* Wakes whoever sleeps on the flag. After a locked instruction of the caller's. */
-void cvb_flag_wake(struct cvb_handle *h, uint32_t flag)
+/* Wakes up to `most` of those who sleep on the flag, or CVB_WAKE_ALL. After a locked instruction of the caller's. */
+void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most)
 {
     uint32_t *word = cvb_flag_at(h, flag);
     cvb_fence_after_cas();
-    uint32_t now = cvb_load32_acq(word);
-    while (now & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)) {
-        if (!cvb_cas32(word, now, bumped(now, CVB_FLAG_LEVEL))) {
-            now = cvb_load32_acq(word);
-            continue;
-        }
-        cvb_futex_wake(word);
-        if (now & CVB_FLAG_WAITERS_ANY)
-            cvb_flag_wake_any(h);
-        return;
-    }
+    if (cvb_load32_acq(word) & CVB_FLAG_WAITERS_EITHER)
+        wake_waiters(h, word, most);
 }
 
+/* Those who sleep on the common word: each of them looks at its own flags. */
 void cvb_flag_wake_any(struct cvb_handle *h)
 {
     uint32_t *any = cvb_flag_at(h, CVB_FLAG_ANY), now = cvb_load32_acq(any);
     cvb_cas32(any, now, now + CVB_FLAG_ONE); /* somebody else's change serves as well */
-    cvb_futex_wake(any);
+    cvb_futex_wake(any, CVB_WAKE_ALL);
 }
 
 uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter)

@@ -105,6 +105,8 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
             *why = error;
         return error;
     }
+    cvb_recover_at_times(h, true);
+    bool looked = false;
     p.count = good_results(h, results, count, &wrong);
     for (size_t n; !error && done < p.count; done += n) {
         uint32_t members;
@@ -112,6 +114,8 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
         if (!error)
             error = replace_members(h, leases[done].place.unit, &members, &results[done], stage);
         n = error ? 0 : cvb_mask_count(members);
+        if (cvb_refused_by_dead(h, error, &looked))
+            error = 0;
     }
     if (!error)
         error = wrong;

@@ -78,6 +78,7 @@ static void bind_places(struct cvb_handle *h)
     h->extensions = (void *)(base + g->extensions);
     h->counters = (void *)(base + g->counters);
     h->flags = (void *)(base + g->flags);
+    h->lookout = (void *)(base + g->lookout);
     h->idle = base + g->idle;
     h->idle_mask = (UINT64_C(1) << g->idle_bits) - 1;
     h->idle_stride = cvb_idle_stride(g);
@@ -180,7 +181,8 @@ static bool allocate(struct cvb_handle *h)
     for (unsigned i = 0; h->looked_from && i < CVB_LOOKS; i++)
         h->look[i].from = h->looked_from + i * (size_t)s->max_handles;
     h->counted = cvb_system.allocate(h->segment.geometry.bitmap_words, sizeof *h->counted);
-    return h->ends && h->pending && h->looked_from && h->counted;
+    h->pass.died_in = cvb_system.allocate(s->max_handles, sizeof *h->pass.died_in);
+    return h->ends && h->pending && h->looked_from && h->counted && h->pass.died_in;
 }
 
 static void free_memory(struct cvb_handle *h)
@@ -192,6 +194,7 @@ static void free_memory(struct cvb_handle *h)
     cvb_system.release(h->looked_from);
     cvb_system.release(h->pending);
     cvb_system.release(h->counted);
+    cvb_system.release(h->pass.died_in);
     cvb_system.release(h->names);
     cvb_system.release(h);
     errno = kept;
@@ -208,7 +211,7 @@ static int enter(struct cvb_handle *h, bool recover)
     if (error < 0)
         return error;
     h->serial = make_serial(h);
-    return recover ? cvb_recover(h) : 0;
+    return recover ? cvb_recover_some(h) : 0;
 }
 
 /* Open reservations are given back, leases too, then the seat. What a corrupt segment does not let us settle is a dead

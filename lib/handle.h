@@ -126,6 +126,13 @@ struct cvb_cells {
     uint32_t first, count, most;
 };
 
+/* A pass over all units, for the seats that this handle has found dead: recover.c. */
+struct cvb_pass {
+    uint64_t *died_in; /* by seat: the state word that it died in, an odd number; 0: the pass is not for it */
+    uint32_t seats;    /* that the pass is for */
+    uint32_t next;     /* the unit that is looked at next */
+};
+
 struct cvb_mapping;
 struct cvb_handle {
     struct cvb_handle *next;     /* of this process */
@@ -161,8 +168,13 @@ struct cvb_handle {
     struct cvb_share share[CVB_SHARES];
     uint64_t company;            /* CVB_HI_COMPANY while a get asks for several records */
     uint32_t refused_class;      /* of the last put, if memory refused it */
-    uint32_t calls;              /* puts and gets */
-    uint64_t recover_due_ns;     /* not before this does it look for dead peers again */
+    uint32_t calls, calls_due;   /* since the last look at the clock, and how many there may be */
+    uint64_t tick_ns;            /* of that look: the coarse clock */
+    uint64_t put_ns, taken_ns;   /* the times of the last put, and of the record taken last */
+    struct cvb_pass pass;        /* recovery's, begun and not over */
+    struct cvb_lookout *lookout; /* in the segment */
+    uint64_t promise_ns;         /* what this handle wrote there last as the lookout; 0: it is not the lookout */
+    uint32_t flag_turn;          /* the flag that the lookout looks at next */
     uint32_t spin;               /* turns before a wait sleeps */
     uint32_t wake;               /* futex.c: 1 when cvb_wake was called and no wait has ended by it yet */
     int interruptible;           /* a signal ends a wait */
@@ -236,13 +248,15 @@ static inline uint32_t cvb_flag_of_source(struct cvb_handle *h, uint32_t source)
 static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { return &h->flags[flag].word; }
 
 #define CVB_FLAG_PAUSED 1u
-#define CVB_FLAG_WAITERS 2u     /* somebody sleeps on this word */
-#define CVB_FLAG_WAITERS_ANY 4u /* somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv   \
-                                 */
-#define CVB_FLAG_NEAR 8u        /* not paused, but idle units keep the counter at its high watermark: level.c */
+#define CVB_FLAG_WAITERS 2u /* somebody sleeps on this word */
+/* Somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv. */
+#define CVB_FLAG_WAITERS_ANY 4u
+#define CVB_FLAG_WAITERS_EITHER (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)
+#define CVB_FLAG_NEAR 8u /* not paused, but idle units keep the counter at its high watermark: level.c */
 #define CVB_FLAG_LEVEL (CVB_FLAG_PAUSED | CVB_FLAG_NEAR)
-#define CVB_FLAG_BITS 15u
-#define CVB_FLAG_ONE 16u /* of the count */
+#define CVB_FLAG_WOKEN 16u /* nobody has announced a sleep since the last waker: flag.c */
+#define CVB_FLAG_BITS 31u
+#define CVB_FLAG_ONE 32u /* of the count */
 
 /* A seat's tally of a stage; that of a source is max_stages + source. */
 static inline struct cvb_tally *cvb_tally_at(struct cvb_handle *h, uint32_t seat, uint32_t index)

@@ -126,7 +126,7 @@ static inline uint32_t flags_of_parked(struct cvb_handle *h)
            cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_MEMORY));
 }
 
-#define SLEEPERS (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)
+#define SLEEPERS CVB_FLAG_WAITERS_EITHER
 
 /* A unit that is IDLE now holds what somebody sleeps for, or pauses for: it is given back, or the level is told. */
 CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_pair idle, uint32_t flags)

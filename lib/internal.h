@@ -148,7 +148,8 @@ enum cvb_slept {
     CVB_SLEPT_MISSING,     /* there is no futex_waitv; cvb_futex_has_waitv is false from now on */
     CVB_SLEPT_REFUSED      /* the system lets nobody sleep; errno says why: the wait ends */
 };
-void cvb_futex_wake(uint32_t *word);
+/* Wakes up to `most` of those who sleep on the word; how many there were. */
+uint32_t cvb_futex_wake(uint32_t *word, uint32_t most);
 /* On the word that serves all who have no futex_waitv; its value was read before what is waited for was looked at. */
 enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t value, uint64_t until_ns);
 /* On one or more words, at most CVB_WAIT_MAX. */
@@ -158,12 +159,14 @@ bool cvb_is_woken(struct cvb_handle *h); /* True if cvb_wake was called; the cal
 bool cvb_futex_has_waitv(void);
 void cvb_futex_forget_waitv(void); /* for tests */
 uint64_t cvb_monotonic_ns(void);
+uint64_t cvb_coarse_ns(void);
 /* rest.c */
 bool cvb_rest(struct cvb_rest *r);
 void cvb_rested(struct cvb_rest *r, bool helped);
 /* flag.c */
 uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter);
-void cvb_flag_wake(struct cvb_handle *h, uint32_t flag);
+#define CVB_WAKE_ALL ((uint32_t)INT32_MAX)
+void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most);
 void cvb_flag_wake_any(struct cvb_handle *h);
 /* level.c */
 /* The counters that a put moves; a forward moves the stage's only. */
@@ -194,13 +197,31 @@ static inline void cvb_level_after_put(struct cvb_handle *h, uint32_t stage, uin
 /* recover.c */
 int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state);
 int cvb_recover_reserved(struct cvb_handle *h);
+int cvb_recover_some(struct cvb_handle *h);
 int cvb_leave(struct cvb_handle *h);
-bool cvb_recover_at_times(struct cvb_handle *h);
+bool cvb_recover_at_times(struct cvb_handle *h, bool busy);
+bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked);
+/* The most calls between two looks at the coarse clock, of those calls that have no time of their own: 7 ns each eighth
+ * time. Who was quick and is slow now needs so many calls until it looks in each of them. */
 #ifndef CVB_RECOVER_CALLS
-#define CVB_RECOVER_CALLS 64u /* puts or gets between two looks at the clock */
+#define CVB_RECOVER_CALLS 8u
 #endif
-/* Asked by every put and get: those who are always busy neither wait nor are refused, and must notice the dead too. */
-static inline bool cvb_recover_due(struct cvb_handle *h) { return ++h->calls % CVB_RECOVER_CALLS == 0; }
+/* Asked by all calls that put, take or settle: those who are always busy neither wait nor are refused, and must notice
+ * the dead too. True if it is time to look at the clock. */
+static inline bool cvb_recover_due(struct cvb_handle *h) { return ++h->calls >= h->calls_due; }
+static inline void cvb_recover_if_due(struct cvb_handle *h)
+{
+    if (cvb_recover_due(h))
+        cvb_recover_at_times(h, true);
+}
+/* The next call looks at the clock. */
+static inline void cvb_recover_soon(struct cvb_handle *h) { h->calls_due = 0; }
+/* lookout.c */
+uint64_t cvb_lookout_slice(struct cvb_handle *h);
+bool cvb_lookout_promise(struct cvb_handle *h, uint64_t now);
+void cvb_lookout_leave(struct cvb_handle *h);
+int cvb_lookout_look(struct cvb_handle *h);
+void cvb_wake_sleepers(struct cvb_handle *h);
 int cvb_release_unit(struct cvb_handle *h, uint32_t unit, uint32_t unused);
 /* put.c */
 int cvb_stage_check(struct cvb_handle *h, uint32_t stage);

@@ -120,17 +120,15 @@ static uint64_t begin_epoch(uint64_t *slack)
 }
 
 /* The flag gets the level; false if it has changed meanwhile. Nobody pauses any more: all who sleep are woken. */
-static bool change(struct cvb_handle *h, uint32_t *word, uint32_t now, uint32_t level)
+static bool change(struct cvb_handle *h, uint32_t flag, uint32_t now, uint32_t level)
 {
+    uint32_t *word = cvb_flag_at(h, flag);
     const bool lifted = now & ~level & CVB_FLAG_PAUSED;
-    const uint32_t waiters = now & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY);
-    uint32_t next = ((now & ~CVB_FLAG_BITS) + CVB_FLAG_ONE) | level | (lifted ? 0 : waiters);
+    uint32_t next = ((now & ~CVB_FLAG_BITS) + CVB_FLAG_ONE) | level | (now & CVB_FLAG_WAITERS_EITHER);
     if (!cvb_cas32(word, now, next))
         return false;
-    if (lifted && waiters)
-        cvb_futex_wake(word);
-    if (lifted && (waiters & CVB_FLAG_WAITERS_ANY))
-        cvb_flag_wake_any(h);
+    if (lifted)
+        cvb_flag_wake(h, flag, CVB_WAKE_ALL);
     return true;
 }
 
@@ -151,7 +149,7 @@ bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew)
             return level & CVB_FLAG_PAUSED;
         }
         if (begun)
-            change(h, &flag->word, now, level);
+            change(h, cvb_flag_of(h, counter), now, level);
         else
             epoch = begin_epoch(&flag->slack);
         begun = true;
@@ -194,8 +192,8 @@ void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n)
         cvb_level_moved(h, counter, n);
     else if ((now & CVB_FLAG_NEAR) && cvb_counter_used(h, counter) < cvb_marks_of(h, counter)->high)
         cvb_level_correct(h, counter, false);
-    if (!(now & CVB_FLAG_PAUSED) && (now & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)))
-        cvb_flag_wake(h, flag); /* left by one who found at its last look that it need not sleep */
+    if (!(now & CVB_FLAG_PAUSED) && (now & CVB_FLAG_WAITERS_EITHER))
+        cvb_flag_wake(h, flag, CVB_WAKE_ALL); /* left by one who found at its last look that it need not sleep */
 }
 
 /* After n records have come in: of which counters says `which`, a bit each as in enum cvb_step. */

@@ -313,7 +313,8 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
         return error;
     const uint32_t mask = cvb_hi_mask(w.hi), source = r->source;
     n = cvb_mask_count(mask);
-    cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, cvb_now_ns());
+    const uint64_t now = cvb_now_ns();
+    cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, now);
     error = mask == 1 ? write_member(h, cvb_members_of(h, u), r)
                       : cvb_write_records(h, u, mask, r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
     if (!error)
@@ -322,6 +323,10 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
         return CVB_ECORRUPT;
     cvb_tally(h, stage, source, CVB_N_ACCEPTED, n);
     cvb_level_after_put(h, stage, source, n);
+    if (now != h->put_ns) {
+        h->put_ns = now;
+        cvb_recover_at_times(h, true);
+    }
     return (int)n;
 }
 
@@ -337,10 +342,10 @@ CVB_RARE static int put_others(struct cvb_handle *h, uint32_t stage, const struc
 {
     size_t done = 0;
     int error = 0;
-    for (;;) {
+    for (bool looked = false;;) {
         error = put < 0 ? put : 0;
-        if (cvb_is_refusal(error) && cvb_recover_at_times(h))
-            error = 0; /* what the dead had reserved is free now */
+        if (cvb_refused_by_dead(h, error, &looked))
+            error = 0;
         done += put < 0 ? 0 : (unsigned)put;
         if (done == count || error)
             break;
@@ -368,8 +373,6 @@ CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, co
         *why = error;
     if (error)
         return error;
-    if (cvb_recover_due(h))
-        cvb_recover_at_times(h);
     int put = count == 1 ? put_next(h, stage, records, 1) : 0; /* without a loop */
     if (put != 1)
         return put_others(h, stage, records, count, put, why);

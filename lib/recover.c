@@ -1,19 +1,37 @@
 /* recover.c - completing what the dead left (PROTOCOL.md, section 6). The mirror of put.c, settle.c and move.c.
  *
+ * Overview: a look asks for some seats whether their owners are dead. What a dead owner had begun is completed, and its
+ * seat joins the handle's pass: one walk over all units for all seats of it, which a put or get does a part of at a
+ * time. When the walk is over, the seats are free.
+ *
  * Why several may do it at once and each may die or come late: each change is a CAS from the exact word, read before
- * the seat was seen to be still of the dead generation; no word repeats.
+ * the seat was seen to be still in the state that it died in; no word repeats.
+ *
+ * Why nothing is left behind: a seat is freed only when all units were looked at after what its owner had begun was
+ * completed. So a seat that joins makes the walk begin again.
  */
 #include <conveyor/crash.h>
 
 #include "internal.h"
 
+#define NO_SEAT UINT32_MAX
 /* A unit of the dead is looked at again when another recoverer has changed it, which happens once or twice. */
 #define TURNS_MOST 1000u
-/* So long between two looks for the dead, and longer if a look takes more than this part of it: where there are many
- * handles, many look. */
-#define RECOVER_EVERY_NS UINT64_C(2000000)
-#define RECOVER_LATEST_NS UINT64_C(10000000)
-#define RECOVER_PART 100u
+/* Seats that one look asks for: a question costs the kernel a walk over all locks of the segment. */
+#define LOOK_SEATS 64u
+/* What a put or get does of recovery at a time. */
+#define PART_NS UINT64_C(150000)
+/* Units between two looks at the clock: some microseconds. */
+#ifndef CVB_PASS_UNITS
+#define CVB_PASS_UNITS 512u
+#endif
+/* A look takes at most this part of the time to the next one, within the longest time. Who gets and puts with success
+ * waits so much longer. */
+#define REST_PART 100u
+#define LOOK_LATEST_NS UINT64_C(3000000)
+#define LOOK_BUSY_NS UINT64_C(1500000)
+/* A caller that is slower than this looks at the clock in each call. */
+#define CLOCK_EVERY_NS UINT64_C(1000000)
 
 /* A consumer's death is counted, but not against records that it may never have looked at: those that were leased in
  * company are suspect from now on, are delivered alone, and a later death counts (PROTOCOL.md, section 6). */
@@ -60,35 +78,140 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
     return 0;
 }
 
-/* All that seat `dead` left when it died in `state`; reservations only by a handle that has a seat itself. */
-int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
+/* Is the seat of this pass, and still in the state that it died in? If not, another recoverer has freed it. */
+static bool still_dead(struct cvb_handle *h, uint32_t seat)
+{
+    uint64_t *died_in = &h->pass.died_in[seat];
+    if (!*died_in)
+        return false;
+    if (cvb_load64_acq(&cvb_seat_at(h, seat)->state) == *died_in)
+        return true;
+    *died_in = 0;
+    h->pass.seats--;
+    return false;
+}
+
+/* The seat of this pass that owns a unit with this word; NO_SEAT if none does. After the word was read. */
+static uint32_t dead_owner(struct cvb_handle *h, struct cvb_pair w)
+{
+    unsigned state = cvb_lo_state(w.lo);
+    uint32_t seat = cvb_hi_seat(w.hi);
+    bool owned = state == CVB_HELD || state == CVB_RES || state == CVB_LEASED;
+    return owned && seat < h->segment.settings.max_handles && still_dead(h, seat) ? seat : NO_SEAT;
+}
+
+static int recover_unit(struct cvb_handle *h, uint32_t u)
+{
+    for (unsigned turns = 0; turns < TURNS_MOST; turns++) {
+        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+        uint32_t dead = dead_owner(h, w);
+        if (cvb_lo_state(w.lo) == CVB_QUEUED && cvb_hi_stage(w.hi) >= h->segment.settings.max_stages)
+            return CVB_ECORRUPT;
+        int error = recover_word(h, u, w, dead);
+        if (error != 1)
+            return error;
+    }
+    return CVB_ECORRUPT;
+}
+
+/* Completes what the dead owner of the seat had begun. */
+static int complete_begun(struct cvb_handle *h, uint32_t dead, uint64_t state)
 {
     int error = cvb_note_recover(h, dead, state);
-    if (!error)
-        error = cvb_journal_recover(h, dead, state);
-    for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++) {
-        unsigned turns = 0;
-        do {
-            struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-            if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
-                return 0;
-            if (turns++ == TURNS_MOST ||
-                (cvb_lo_state(w.lo) == CVB_QUEUED && cvb_hi_stage(w.hi) >= h->segment.settings.max_stages))
-                return CVB_ECORRUPT;
-            error = recover_word(h, u, w, dead);
-        } while (error == 1);
+    return error ? error : cvb_journal_recover(h, dead, state);
+}
+
+/* A seat that died in `state` joins the pass, which begins again. */
+static int join_pass(struct cvb_handle *h, uint32_t dead, uint64_t state)
+{
+    int error = complete_begun(h, dead, state);
+    if (error)
+        return error;
+    h->pass.seats += !h->pass.died_in[dead];
+    h->pass.died_in[dead] = state;
+    h->pass.next = 0;
+    return 0;
+}
+
+/* Seats that others have freed leave the pass. */
+static void leave_pass(struct cvb_handle *h)
+{
+    for (uint32_t s = 0; h->pass.seats && s < h->segment.settings.max_handles; s++)
+        still_dead(h, s);
+}
+
+/* Goes on with the pass until it is over or it is `until_ns`. True if it is over: all units were looked at, or no seat
+ * is left; or an error. */
+static int go_on(struct cvb_handle *h, uint64_t until_ns)
+{
+    const uint32_t units = h->segment.geometry.unit_count;
+    for (;;) {
+        leave_pass(h);
+        for (uint32_t n = 0; h->pass.seats && h->pass.next < units && n < CVB_PASS_UNITS; n++) {
+            int error = recover_unit(h, h->pass.next);
+            if (error)
+                return error;
+            h->pass.next++;
+        }
+        if (!h->pass.seats || h->pass.next == units)
+            return true;
+        if (until_ns != UINT64_MAX && cvb_monotonic_ns() >= until_ns)
+            return false;
     }
-    return error;
+}
+
+/* Ends the pass; its seats become free if it is over. How many. */
+static int end_pass(struct cvb_handle *h, bool over)
+{
+    int freed = 0;
+    for (uint32_t s = 0; h->pass.seats && s < h->segment.settings.max_handles; s++) {
+        uint64_t state = h->pass.died_in[s];
+        if (!state)
+            continue;
+        h->pass.died_in[s] = 0;
+        h->pass.seats--;
+        freed += over && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);
+    }
+    h->pass.next = 0;
+    return freed;
+}
+
+/* A part of the pass, until `until_ns`. How many seats became free, or an error. */
+static int pass_part(struct cvb_handle *h, uint64_t until_ns)
+{
+    int over = h->pass.seats ? go_on(h, until_ns) : false;
+    if (!over)
+        return 0;
+    int freed = end_pass(h, over == true);
+    if (freed) {
+        cvb_levels_renew(h);
+        cvb_wake_sleepers(h); /* a waker may have died before its wake */
+    }
+    return over < 0 ? over : freed;
+}
+
+/* All that seat `dead` left when it died in `state`, but for its reservations if this handle has no seat. It is not
+ * freed. */
+int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
+{
+    int error = join_pass(h, dead, state);
+    if (!error)
+        error = go_on(h, UINT64_MAX);
+    end_pass(h, false);
+    return error < 0 ? error : 0;
 }
 
 /* What the former owner of this handle's seat had reserved. */
 int cvb_recover_reserved(struct cvb_handle *h)
 {
     int error = 0;
-    for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++) {
-        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-        if (cvb_lo_state(w.lo) == CVB_RES && cvb_hi_seat(w.hi) == h->seat)
-            error = recover_word(h, u, w, h->seat);
+    for (uint32_t u = 0; error >= 0 && u < h->segment.geometry.unit_count; u++) {
+        unsigned turns = 0;
+        do {
+            struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+            bool mine = cvb_lo_state(w.lo) == CVB_RES && cvb_hi_seat(w.hi) == h->seat;
+            error = mine ? recover_word(h, u, w, h->seat) : 0;
+        } while (error == 1 && ++turns < TURNS_MOST);
     }
     return error < 0 ? error : 0;
 }
@@ -109,7 +232,8 @@ int cvb_leave(struct cvb_handle *h)
     return error;
 }
 
-/* 1 if the seat's owner has died, 0 if not, or an error; *state is then the seat's word. */
+/* 1 if the seat's owner has died, 0 if not, or an error; *state is then the seat's word. Between cvb_look_begin and the
+ * next one. */
 static int is_dead(struct cvb_handle *h, uint32_t s, uint64_t *state)
 {
     *state = cvb_load64_acq(&cvb_seat_at(h, s)->state);
@@ -121,38 +245,103 @@ static int is_dead(struct cvb_handle *h, uint32_t s, uint64_t *state)
     return cvb_look_confirm(h) && cvb_load64_acq(&cvb_seat_at(h, s)->state) == *state;
 }
 
+/* Asks for up to LOOK_SEATS seats, `count` from `first` on, until `until_ns`: those whose owners are dead join the
+ * pass. How many it asked for, or an error. */
+static int ask_seats(struct cvb_handle *h, uint32_t first, uint32_t count, uint64_t until_ns)
+{
+    const uint32_t seats = h->segment.settings.max_handles;
+    uint32_t asked = 0;
+    const bool can_ask = cvb_look_begin(h);
+    while (asked < count && asked < LOOK_SEATS) {
+        uint32_t s = (first + asked++) % seats;
+        uint64_t state;
+        int dead = can_ask ? is_dead(h, s, &state) : 0, error = dead > 0 ? join_pass(h, s, state) : dead;
+        if (error)
+            return error;
+        if (until_ns != UINT64_MAX && cvb_monotonic_ns() >= until_ns)
+            break;
+    }
+    return (int)asked;
+}
+
+/* Goes on where the last look of any handle ended. All seats if they are few; else for a short time. */
+static int ask_next_seats(struct cvb_handle *h)
+{
+    const uint32_t seats = h->segment.settings.max_handles, first = cvb_load32_rlx(&h->lookout->turn) % seats;
+    int asked = ask_seats(h, first, seats, seats > LOOK_SEATS ? cvb_monotonic_ns() + PART_NS : UINT64_MAX);
+    if (asked < 0)
+        end_pass(h, false);
+    else
+        cvb_store32_rlx(&h->lookout->turn, (first + (uint32_t)asked) % seats);
+    return asked;
+}
+
 int cvb_recover(struct cvb_handle *h)
 {
     CVB_ONE_USER(h);
-    int error = cvb_mapping_check(h), freed = 0;
-    if (error || !cvb_look_begin(h))
-        return error;
-    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
-        uint64_t state;
-        error = is_dead(h, s, &state);
-        if (!error)
-            continue;
-        if (error < 0)
-            return error;
-        error = cvb_recover_seat(h, s, state);
-        if (error < 0)
-            return error;
-        freed += cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);
-    }
-    if (freed)
-        cvb_levels_renew(h);
-    return freed;
+    int error = cvb_mapping_check(h);
+    for (uint32_t s = 0; error >= 0 && s < h->segment.settings.max_handles; s += LOOK_SEATS)
+        error = ask_seats(h, s, h->segment.settings.max_handles - s, UINT64_MAX);
+    if (error < 0 && h)
+        end_pass(h, false);
+    return error < 0 ? error : pass_part(h, UINT64_MAX);
 }
 
-/* Looks for dead peers, but not more often than every few milliseconds. True if one was found. */
-CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h)
+/* Some seats, the next ones that are due, as a whole. How many became free, or an error. */
+int cvb_recover_some(struct cvb_handle *h)
 {
-    uint64_t start = cvb_monotonic_ns();
-    if (start < h->recover_due_ns)
+    int error = ask_next_seats(h);
+    return error < 0 ? error : pass_part(h, UINT64_MAX);
+}
+
+/* How many calls there may be before the next look at the clock: about as many as in the last millisecond. */
+static void pace(struct cvb_handle *h, uint64_t tick)
+{
+    uint64_t took = tick - h->tick_ns, calls = took ? h->calls * CLOCK_EVERY_NS / took : CVB_RECOVER_CALLS;
+    h->calls_due = calls > CVB_RECOVER_CALLS ? CVB_RECOVER_CALLS : (uint32_t)calls;
+    h->calls = 0;
+    h->tick_ns = tick;
+}
+
+/* True if nobody has looked lately: then it is this handle's turn. */
+static bool look_is_due(struct cvb_handle *h, uint64_t now, bool busy)
+{
+    uint64_t *word = &h->lookout->look_due_ns, due = cvb_load64_rlx(word), at = busy ? due + LOOK_BUSY_NS : due;
+    bool wait = at > now && at - now <= LOOK_LATEST_NS + LOOK_BUSY_NS; /* another time is none that anybody has set */
+    return !wait && cvb_cas64(word, due, now + LOOK_LATEST_NS);
+}
+
+/* Looks for dead peers, but all handles together no more often than every few milliseconds; and goes on with the pass,
+ * for a short time. `busy`: the call has done, or will do, what it was to do, as far as is known. True if a peer was
+ * dead: some of what it held may be there now. */
+CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h, bool busy)
+{
+    uint64_t tick = cvb_coarse_ns();
+    bool same = tick == h->tick_ns;
+    pace(h, tick);
+    if (same && busy && !h->pass.seats)
         return false;
-    bool found = cvb_recover(h) > 0;
-    uint64_t end = cvb_monotonic_ns(), rest = (end - start) * RECOVER_PART;
-    rest = rest > RECOVER_LATEST_NS ? RECOVER_LATEST_NS : rest;
-    h->recover_due_ns = end + (rest < RECOVER_EVERY_NS ? RECOVER_EVERY_NS : rest);
-    return found;
+    uint64_t start = cvb_monotonic_ns();
+    if (!h->pass.seats && look_is_due(h, start, busy)) {
+        if (ask_next_seats(h) < 0)
+            return false;
+        uint64_t end = cvb_monotonic_ns(), rest = (end - start) * REST_PART;
+        cvb_store64_rlx(&h->lookout->look_due_ns, end + (rest < LOOK_LATEST_NS ? rest : LOOK_LATEST_NS));
+    }
+    if (!h->pass.seats)
+        return false;
+    int freed = pass_part(h, start + PART_NS);
+    if (h->pass.seats)
+        cvb_recover_soon(h);
+    return freed >= 0;
+}
+
+/* After an operation's error: true if it is a refusal, and a peer was found dead that may have held what refused, so
+ * that another try is worth it. Once for each call: *looked says that it was. */
+CVB_RARE bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked)
+{
+    if (!cvb_is_refusal(error) || *looked)
+        return false;
+    *looked = true;
+    return cvb_recover_at_times(h, false);
 }

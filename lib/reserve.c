@@ -54,11 +54,15 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
     error = cvb_record_check(h, &r);
     if (!error)
         error = cvb_stage_check(h, stage);
-    while (!error && done < count) {
+    if (!error)
+        cvb_recover_at_times(h, true);
+    for (bool looked = false; !error && done < count;) {
         size_t n = count - done < CVB_UNIT_MEMBERS ? count - done : CVB_UNIT_MEMBERS;
         int got = reserve_run(h, stage, &r, (unsigned)n, &slots[done]);
         error = got < 0 ? got : 0;
         done += got < 0 ? 0 : (unsigned)got;
+        if (cvb_refused_by_dead(h, error, &looked))
+            error = 0;
     }
     if (cvb_is_refusal(error))
         cvb_tally_refusal(h, stage, r.source, error);

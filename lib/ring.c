@@ -136,14 +136,16 @@ static bool read_queued(struct cvb_handle *h, uint32_t u, uint32_t stage, struct
     return cvb_lo_state(w->lo) == CVB_QUEUED && cvb_hi_stage(w->hi) == stage;
 }
 
-static inline void published(struct cvb_handle *h, struct cvb_ends *e, uint32_t stage, uint64_t position)
+/* The unit, whose word is `queued`, was seen in its slot. It wakes as many sleepers as it has records. */
+static inline void published(struct cvb_handle *h, struct cvb_ends *e, struct cvb_pair queued)
 {
+    const uint64_t position = cvb_lo_number(queued.lo);
     if (e->tail <= position)
         e->tail = position + 1;
     cvb_prefetch_write(&e->ring[(position + SLOTS_AHEAD) & e->mask]);
     if (position + 1 >= e->tail_due)
         e->tail_due = raise_when_due(&e->hint->tail, position + 1);
-    cvb_flag_wake(h, cvb_flag_of_data(stage));
+    cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));
 }
 
 /* A QUEUED unit whose slot somebody else has filled moves on to a later position. False: it is not QUEUED any more. */
@@ -181,7 +183,7 @@ CVB_RARE int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pai
         int64_t ahead = lap_ahead(slot, p, bits);
         int error = 0;
         if (slot == mine || (ahead == -1 && cvb_cas64(&ring[p & index], slot, mine))) {
-            published(h, e, stage, p);
+            published(h, e, seen);
             return 0;
         }
         if (ahead < -1)
@@ -199,7 +201,7 @@ static inline int fill_slot(struct cvb_handle *h, struct cvb_ends *e, uint32_t u
 {
     if (!cvb_cas64(to->slot, to->former, slot_after(to->former, u)))
         return cvb_publish_helped(h, u, queued);
-    published(h, e, cvb_hi_stage(queued.hi), to->position);
+    published(h, e, queued);
     return 0;
 }
 

@@ -113,12 +113,19 @@ CVB_RARE int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_se
                         size_t *done)
 {
     int error = cvb_places_check(h, p);
+    bool looked = false;
+    if (!error)
+        cvb_recover_at_times(h, true);
     for (size_t i = 0, n; !error && i < p->count; i += n) {
         uint32_t left;
         error = cvb_places_run(h, p, i, &left, &n);
         while (!error && left) {
             uint32_t members = left;
             error = settle_members(h, place_at(p, i)->unit, &members, how, to);
+            if (cvb_refused_by_dead(h, error, &looked)) {
+                error = 0;
+                continue;
+            }
             left &= ~members;
             *done += error ? 0 : cvb_mask_count(members);
         }
@@ -256,6 +263,7 @@ CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_lease *leas
     }
     if (!whole)
         return cvb_settle(h, p, ack_unit, NULL, &done);
+    cvb_recover_if_due(h);
     for (size_t i = 0; i < p->count; i += n) {
         const struct cvb_place *place = place_at(p, i);
         int error = cvb_place_check(h, place, CVB_LEASED); /* it may be twice in the array */
@@ -286,7 +294,10 @@ CVB_RARE CVB_FLAT static int ack_many(struct cvb_handle *h, const struct cvb_lea
 {
     const struct cvb_places p = places_of(leases, count);
     struct cvb_pair w;
-    return one_whole(h, &p, &w) ? cvb_park(h, p.first->unit, w) : ack_units(h, leases, count);
+    if (!one_whole(h, &p, &w))
+        return ack_units(h, leases, count);
+    cvb_recover_if_due(h);
+    return cvb_park(h, p.first->unit, w);
 }
 
 CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
@@ -295,7 +306,8 @@ CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_
     struct cvb_pair w;
     int error;
     if (count == 1 && leases && !cvb_handle_check(h) && h->cells.stride <= CVB_LINE &&
-        one_record(h, &leases->place, CVB_LEASED, &w) && cvb_park_single(h, leases->place.unit, w, &error))
+        one_record(h, &leases->place, CVB_LEASED, &w) && !cvb_recover_due(h) &&
+        cvb_park_single(h, leases->place.unit, w, &error))
         return error;
     return ack_many(h, leases, count);
 }

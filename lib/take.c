@@ -121,6 +121,10 @@ static inline bool lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w,
                               .retry_count = cvb_hi_retry(w.hi),
                               .origin = stage ? stage : cvb_load16_rlx(&unit->origin),
                               .place = {w.lo, u, h->serial, 0, (uint16_t)stage}};
+    if (out->buffered_at_ns != h->taken_ns) { /* time has passed: the next call looks at the clock */
+        h->taken_ns = out->buffered_at_ns;
+        cvb_recover_soon(h);
+    }
     return stage < h->segment.settings.max_stages && out->source < h->segment.settings.max_sources;
 }
 
@@ -210,9 +214,11 @@ CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struc
                                      bool look)
 {
     if (look)
-        cvb_recover_at_times(h);
+        cvb_recover_at_times(h, true);
     h->company = count > 1 ? CVB_HI_COMPANY : 0;
     int got = get_unit(h, stage, count, true, leases);
+    if (!got && cvb_recover_at_times(h, false)) /* what the dead had leased is back */
+        got = get_unit(h, stage, count, true, leases);
     if (got <= 0 || (unsigned)got == count || h->alone)
         return got;
     return got + get_more(h, stage, leases + got, count - (unsigned)got);

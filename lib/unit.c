@@ -145,7 +145,7 @@ void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
         cvb_or64(word, bit);
     h->search[which].word = u / 64; /* what was used last is nearest, and few pages serve */
     if (mask)
-        cvb_flag_wake(h, CVB_FLAG_MEMORY);
+        cvb_flag_wake(h, CVB_FLAG_MEMORY, CVB_WAKE_ALL);
 }
 
 /* HELD by this seat -> FREE under the next generation. */

@@ -4,7 +4,7 @@
 
 #include "internal.h"
 
-#define SLICE_NS UINT64_C(50000000) /* the longest sleep without a look of one's own */
+#define LOOK_NS UINT64_C(100000000) /* between two looks of the lookout: ten wake-ups a second */
 #define SHORT_SLEEP_NS UINT64_C(100000)
 #ifndef CVB_SPIN_MAX
 #define CVB_SPIN_MAX 1024u
@@ -97,16 +97,18 @@ struct wait {
     const uint32_t *stages;            /* for data, count of them */
 };
 
-/* Sets the waiters bits; value[i] is what each flag then shows. */
+/* Sets the waiters bits; value[i] is what each flag then shows. The woken bit goes: a waker that has set it must see
+ * that somebody came since (flag.c). */
 static void announce(struct cvb_handle *h, const uint32_t *flag, size_t count, uint32_t bit, uint32_t **word,
                      uint32_t *value)
 {
     for (size_t i = 0; i < count; i++) {
+        uint32_t now;
         word[i] = cvb_flag_at(h, flag[i]);
-        do
-            value[i] = cvb_load32_acq(word[i]);
-        while (!cvb_cas32(word[i], value[i], value[i] | bit));
-        value[i] |= bit;
+        do {
+            now = cvb_load32_acq(word[i]);
+            value[i] = (now | bit) & ~CVB_FLAG_WOKEN;
+        } while (!cvb_cas32(word[i], now, value[i]));
     }
 }
 
@@ -128,7 +130,7 @@ static int ended_by(enum cvb_slept slept)
     return slept == CVB_SLEPT_INTERRUPTED ? CVB_EINTERRUPTED : slept == CVB_SLEPT_REFUSED ? CVB_EUNSUPPORTED : 0;
 }
 
-/* One sleep, until a flag changes or the time comes. The condition's answer if it need not sleep. */
+/* One sleep, until a flag changes or the time comes; 0. The condition's answer if it need not sleep. */
 static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until)
 {
     uint32_t flag[CVB_WAIT_MAX], *word[CVB_WAIT_MAX], value[CVB_WAIT_MAX];
@@ -142,8 +144,9 @@ static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until
         return there;
     enum cvb_slept slept =
         waitv ? cvb_futex_wait_any(h, word, value, count, until) : cvb_futex_wait(h, any, any_value, until);
-    there = w->look(h, w, true);
-    return there ? there : ended_by(slept);
+    int ended = ended_by(slept);
+    there = ended ? w->look(h, w, true) : 0;
+    return there ? there : ended;
 }
 
 /* Spins for about as long as spinning has helped lately. */
@@ -162,6 +165,28 @@ static int spin(struct cvb_handle *h, const struct wait *w)
     return 0;
 }
 
+/* Sleeps until it is there or the time is over; *now is then the time. */
+static int sleep_until(struct cvb_handle *h, const struct wait *w, uint64_t end, uint64_t *now)
+{
+    int there = 0;
+    uint64_t look_at = *now + LOOK_NS;
+    while (!there && *now < end) {
+        bool lookout = cvb_lookout_promise(h, *now);
+        uint64_t until = lookout ? look_at : *now + cvb_lookout_slice(h);
+        until = until < end ? until : end;
+        there = sleep_once(h, w, until);
+        *now = cvb_monotonic_ns();
+        if (!there && lookout && *now >= look_at) {
+            there = cvb_lookout_look(h);
+            look_at = *now + LOOK_NS;
+        }
+        if (!there && (*now < until || *now >= end)) /* else the next turn looks */
+            there = w->look(h, w, true);
+    }
+    cvb_lookout_leave(h);
+    return there;
+}
+
 static int wait_for(struct cvb_handle *h, const struct wait *w, int64_t timeout_ns, uint64_t *slept_ns)
 {
     int there = w->look(h, w, true);
@@ -175,18 +200,9 @@ static int wait_for(struct cvb_handle *h, const struct wait *w, int64_t timeout_
         return there;
     uint64_t start = cvb_monotonic_ns(), now = start;
     bool for_ever = timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX / 2 - start;
-    uint64_t end = for_ever ? UINT64_MAX : start + (uint64_t)timeout_ns;
-    uint64_t due = now + SLICE_NS; /* not from the last sleep on: sleeps may all be short */
-    while (!there && now < end) {
-        there = sleep_once(h, w, due < end ? due : end);
-        now = cvb_monotonic_ns();
-        if (!there && now >= due) {
-            due = now + SLICE_NS;
-            there = cvb_recover(h);
-            there = there < 0 ? there : w->look(h, w, true);
-        }
-    }
+    there = sleep_until(h, w, for_ever ? UINT64_MAX : start + (uint64_t)timeout_ns, &now);
     *slept_ns = now - start;
+    cvb_recover_soon(h);
     if (there > 0 && *slept_ns < SHORT_SLEEP_NS) /* a longer spin would have been the quicker way */
         h->spin = h->spin < CVB_SPIN_MAX / 4 ? (h->spin + CVB_SPIN_MIN) * 4 : CVB_SPIN_MAX;
     return there ? there : CVB_ETIMEDOUT;
@@ -266,6 +282,15 @@ static size_t flags_of_data(struct cvb_handle *h, const struct wait *w, uint32_t
     return w->count;
 }
 
+/* Wakers of several flags may have counted this sleeper, each of them. It goes to one stage: for each other stage that
+ * has data another sleeper is woken. */
+static void pass_on_wakes(struct cvb_handle *h, const struct wait *w, uint32_t chosen)
+{
+    for (uint32_t i = 0; i < w->count; i++)
+        if (i != chosen && cvb_ring_has_data(h, w->stages[i]) > 0)
+            cvb_flag_wake(h, cvb_flag_of_data(w->stages[i]), 1);
+}
+
 int cvb_wait_records(struct cvb_handle *h, const uint32_t *stages, size_t count, int64_t timeout_ns)
 {
     CVB_ONE_USER(h);
@@ -278,5 +303,7 @@ int cvb_wait_records(struct cvb_handle *h, const uint32_t *stages, size_t count,
     struct wait w = {.look = look_for_data, .flags = flags_of_data, .stages = stages, .count = (uint32_t)count};
     uint64_t slept = 0;
     int there = wait_for(h, &w, timeout_ns, &slept);
+    if (there > 0 && slept && count > 1)
+        pass_on_wakes(h, &w, (uint32_t)there - 1);
     return there > 0 ? there - 1 : there;
 }

@@ -150,6 +150,7 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     uint64_t end = CVB_PAGE;
     g->counters = place(&end, sizeof(struct cvb_counter) * (1ull + s->max_stages + s->max_sources));
     g->flags = place(&end, sizeof(struct cvb_flag) * (3ull + 2ull * s->max_stages + s->max_sources));
+    g->lookout = place(&end, sizeof(struct cvb_lookout));
     g->hints = place(&end, sizeof(struct cvb_hint) * s->max_stages);
     g->seats = place(&end, sizeof(struct cvb_seat) * (s->max_handles + 1ull));
     g->idle_bits = idle_bits_for(per_stage);
@@ -187,6 +188,7 @@ uint64_t cvb_fingerprint(void)
                               sizeof(struct cvb_name),   sizeof(struct cvb_journal), sizeof(struct cvb_flag),
                               sizeof(struct cvb_idle),   sizeof(struct cvb_tally),   sizeof(struct cvb_settings),
                               CVB_INLINE_MEMBERS,        CVB_UNIT_MEMBERS,           CVB_RING_BITS_MIN,
-                              CVB_IDLE_BITS_MIN,         CVB_IDLE_BITS_MAX,          CVB_IDLE_ENTRIES};
+                              CVB_IDLE_BITS_MIN,         CVB_IDLE_BITS_MAX,          CVB_IDLE_ENTRIES,
+                              sizeof(struct cvb_lookout)};
     return cvb_hash(sizes, sizeof sizes);
 }

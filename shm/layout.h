@@ -108,12 +108,21 @@ static_assert(sizeof(struct cvb_idle) == 128, "layout");
 
 /* A flag word: PROTOCOL.md, section 8. One line each, because the hot path reads it and hardly anybody writes it. */
 struct cvb_flag {
-    uint32_t word; /* paused:1 | waiters:1 | waiters on any:1 | near:1 | count:28 */
+    uint32_t word; /* paused:1 | waiters:1 | waiters on any:1 | near:1 | woken:1 | count:27 */
     uint32_t unused;
     uint64_t slack; /* epoch:32 | records:32 that may come or go before the level must be looked at: lib/level.c */
     uint8_t pad[48];
 };
 static_assert(sizeof(struct cvb_flag) == 64, "layout");
+
+/* Who looks for the dead, and when: hints, times of the monotonic clock. lib/lookout.c. */
+struct cvb_lookout {
+    uint64_t until_ns;    /* a sleeper has promised to look until then */
+    uint64_t look_due_ns; /* those who put and get look no sooner */
+    uint32_t turn;        /* the seat that the next look begins with */
+    uint8_t pad[44];
+};
+static_assert(sizeof(struct cvb_lookout) == 64, "layout");
 
 /* What the owners of a seat did in a stage, or with a source. Written by the seat's owner alone, summed by readers. */
 enum cvb_count {
@@ -150,8 +159,8 @@ static_assert(sizeof(struct cvb_name) == 64, "layout");
 /* Everything about a segment's shape; computed from the settings alone, so attach computes it anew and compares. */
 struct cvb_geometry {
     uint64_t size;
-    uint64_t counters, flags, hints, seats, idle, tallies, references[CVB_KINDS], names[CVB_KINDS], units, extensions,
-        bitmaps, rings, cells;
+    uint64_t counters, flags, lookout, hints, seats, idle, tallies, references[CVB_KINDS], names[CVB_KINDS], units,
+        extensions, bitmaps, rings, cells;
     uint32_t unit_count, large_count, cell_count, bitmap_words, bitmap_count;
     uint32_t ring_bits, dead_ring_bits, idle_bits, name_limit[CVB_KINDS];
     struct {

@@ -21,17 +21,35 @@ void world_forget_sleepers(bool without_waitv)
     waitv_missing = without_waitv;
 }
 
+uint64_t cvb_coarse_ns(void) { return (uint64_t)sim_clock() / 8 * 8 * STEP_NS; }
 uint64_t cvb_monotonic_ns(void) { return (uint64_t)sim_clock() * STEP_NS; }
 void cvb_futex_forget_waitv(void) { waitv_missing = true; }
 bool cvb_futex_has_waitv(void) { return !waitv_missing; }
 
-void cvb_futex_wake(uint32_t *word)
+/* True if the process sleeps on the word. It then does no more, but may still sleep on others: as in the kernel, who
+ * was woken by one word and has not run yet is counted by a waker of another. */
+static bool leaves(int process, const uint32_t *word)
 {
+    for (size_t k = 0; k < sleeper[process].count; k++)
+        if (sleeper[process].word[k] == word) {
+            sleeper[process].word[k] = NULL;
+            return true;
+        }
+    return false;
+}
+
+uint32_t cvb_futex_wake(uint32_t *word, uint32_t most)
+{
+    uint32_t woken = 0;
     sim_point("futex wake", NULL, __builtin_return_address(0));
-    for (int i = 0; i < sim.count; i++)
-        for (size_t k = 0; k < sleeper[i].count; k++)
-            if (sleeper[i].word[k] == word)
-                sim_wake(i);
+    for (int i = 0, first = (int)sim_below((unsigned)sim.count); i < sim.count && woken < most; i++) {
+        int who = (first + i) % sim.count;
+        if (sim.fiber[who].killed || !leaves(who, word))
+            continue;
+        sim_wake(who);
+        woken++;
+    }
+    return woken;
 }
 
 bool cvb_is_woken(struct cvb_handle *h) { return (void)h, false; }

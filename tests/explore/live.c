@@ -110,17 +110,21 @@ static const int64_t patience_ns[] = {0, 6000000, 2400000000};
 bool work_wait_records(int me, uint32_t stage)
 {
     struct process *p = &process[me];
-    const uint32_t stages[] = {stage, CVB_STAGE_DEAD_LETTER};
+    uint32_t other = sim_below(2) ? CVB_STAGE_DEAD_LETTER : stage % (world.settings.max_stages - 1) + 1;
+    const uint32_t stages[] = {stage, other};
     work_begin(me);
     p->waits = FOR_RECORDS;
     p->wait_stage = stage;
     SIM_LOG("p%d waits for records of stage %u", me, stage);
-    unsigned n = 1 + sim_below(2);
+    unsigned n = 1 + (other != stage && sim_below(2));
+    p->wait_other = stages[n - 1];
     watch_call(me, HISTORY_WAIT, 0, (int)n);
     for (unsigned i = 0; i < n; i++)
         watch_argument(me, stages[i], 0, NULL);
     int there = cvb_wait_records(p->handle, stages, n, patience_ns[sim_below(3)]);
     p->waits = AWAKE;
+    if (there >= 0 && there < (int)n)
+        p->called_to |= 1u << stages[there];
     SIM_LOG("p%d has waited: %s", me, cvb_error_text(there < 0 ? there : 0));
     SIM_CHECK(there == 0 || there == 1 || there == CVB_ETIMEDOUT, "waiting for records gave %d", there);
     work_end(me, there, 0);
@@ -148,12 +152,22 @@ static bool stays_low(uint32_t counter)
     return world.used[counter] - world.idle[counter] <= (int64_t)((double)world.limit[counter] * 0.5);
 }
 
+/* Does the stage have records that nobody was called to? Who was told of them, and has not looked there since, had the
+ * wake-up. */
+static bool calls(uint32_t stage)
+{
+    bool left = false;
+    for (int i = 0; i < sim.count; i++)
+        left |= process[i].called_to >> stage & 1;
+    return ghost_queued(stage) && !left;
+}
+
 /* Does a sleeper's condition hold? */
 static bool could_go_on(const struct process *p)
 {
     uint32_t stages = world.settings.max_stages;
     if (p->waits == FOR_RECORDS)
-        return ghost_queued(p->wait_stage);
+        return calls(p->wait_stage) || calls(p->wait_other);
     return stays_low(0) && stays_low(1 + stages + p->wait_source) &&
            (p->wait_stage == CVB_NO_STAGE || stays_low(1 + p->wait_stage));
 }

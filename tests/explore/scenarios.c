@@ -70,6 +70,8 @@ const struct scenario scenarios[] = {
      .weight = {[PUT] = 1}},
     {"recover", LIMITS(4, 2, 3), SHAPE(2, 1, 8, 1), CROWD(5, 2, 5),
      .weight = {[PUT] = 2, [PUT_BATCH] = 1, [GET_ONE] = 2, [ACK] = 2, [RECOVER] = 4}},
+    {"deaths", LIMITS(6, 4, 6), SHAPE(2, 1, 8, 3), CROWD(6, 2, 8), .doomed = 4,
+     .weight = {[PUT] = 4, [GET_ONE] = 4, [RETURN] = 1, [ACK] = 1, [RECOVER] = 2}},
     {"names", LIMITS(4, 2, 3), SHAPE(3, 2, 8, 1), CROWD(4, 3, 5),
      .weight = {[NAME] = 6, [PUT] = 1, [RECOVER] = 1, [REJOIN] = 1}},
     {"mixed1", LIMITS(7, 4, 5), SHAPE(3, 2, 16, 1), CROWD(4, 3, 8),

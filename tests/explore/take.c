@@ -24,6 +24,7 @@ int work_get(int me, uint32_t stage, int n)
                 lease[i].place.member, lease[i].retry_count);
     }
     ghost_get_ended(me, stage, id, got, !got, began);
+    p->called_to &= ~(1u << stage);
     SIM_LOG("p%d got %d of %d", me, got, n);
     p->held += got;
     work_end(me, got, 0);

@@ -62,7 +62,8 @@ struct process {
     struct cvb_slot old_slot; /* one that was published or canceled */
     bool has_old, has_old_slot, joining;
     enum { AWAKE, FOR_RECORDS, FOR_CREDITS } waits;
-    uint32_t wait_stage, wait_source;
+    uint32_t wait_stage, wait_other, wait_source;
+    unsigned called_to; /* stages that have records, as a wait said, in which it has not looked since: bits */
 };
 extern struct process process[SIM_FIBERS + 1];
 

@@ -131,7 +131,7 @@ void fuzz_name_all(struct cvb_handle *h)
     }
 }
 
-void cvb_futex_wake(uint32_t *word) { (void)word; }
+uint32_t cvb_futex_wake(uint32_t *word, uint32_t most) { return (void)word, most; }
 
 bool cvb_is_woken(struct cvb_handle *h) { return (void)h, false; }
 
@@ -154,3 +154,4 @@ enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t val
 bool cvb_futex_has_waitv(void) { return fuzz_clock_ns & 1024; }
 void cvb_futex_forget_waitv(void) {}
 uint64_t cvb_monotonic_ns(void) { return fuzz_clock_ns += 1000; }
+uint64_t cvb_coarse_ns(void) { return fuzz_clock_ns / 4000000 * 4000000; }

@@ -55,7 +55,7 @@ EXPLAINED = {
     "are compare-and-swaps from what was read before",
 
     ("recover.c", "recover_word", "*"): "from exactly the word that was read before the seat's (S1)",
-    ("recover.c", "cvb_recover_seat", "cvb_load64_acq"): "the word's acquire before it orders it (S1); what follows is a CAS from exactly that word",
+    ("recover.c", "still_dead", "cvb_load64_acq"): "the word's acquire before it orders it (S1); what follows is a CAS from exactly that word",
     ("recover.c", "cvb_recover_reserved", "*"): OWN,
     ("recover.c", "cvb_leave", "*"): OWN,
     ("handle.c", "enter_seat", "cvb_cas64"): "each unit that the new owner takes is taken by a CAS that releases this (S1), and so does "
@@ -72,6 +72,9 @@ EXPLAINED = {
     ("credit.c", "cvb_give", "*"): DEAD,
 
     ("flag.c", "cvb_flag_wake", "*"): FENCE,
+    ("flag.c", "wake_waiters", "*"): "the word is changed by compare-and-swaps alone, and the kernel compares it under its lock (F2)",
+    ("recover.c", "look_is_due", "*"): "a hint: it decides only when somebody looks",
+    ("lookout.c", "*", "*"): "hints: they decide only how long somebody sleeps",
     ("flag.c", "cvb_flag_wake_any", "*"): "the kernel compares it under its lock (F2); it was changed, whoever did it",
     ("flag.c", "cvb_counter_used", "*"): "an older value is corrected by who changed the counter (F1)",
     ("flag.c", "cvb_flag_correct", "*"): FENCE,
@@ -110,7 +113,7 @@ TOGETHER = [
     [("reuse.c", "see", "cvb_load64_acq(&g->entry"), ("reuse.c", "fits", "cvb_load_pair"), ("idle.h", "claim", "cvb_cas_pair")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
     [("handle.c", "take_seat", "cvb_load64_acq"), ("handle.c", "enter_seat", "cvb_cas64"),
-     ("recover.c", "cvb_recover", "cvb_load64_acq")],
+     ("recover.c", "state_of_dead", "cvb_load64_acq")],
     # K1: word, fields and payload of a record that is looked at.
     [("peek.c", "find_waiting", "cvb_load64_acq"), ("peek.c", "find_waiting", "cvb_load_pair")],
 ]

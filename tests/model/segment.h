@@ -19,6 +19,8 @@ static struct cvb_extension extensions[1];
 static struct cvb_ends ends[SEATS][STAGES];
 static struct cvb_tally tallies[SEATS][STAGES + SOURCES];
 static struct cvb_handle handles[SEATS];
+static struct cvb_lookout lookout;
+static uint64_t died_in[SEATS][SEATS];
 static int payloads[UNITS]; /* plain memory: a race on it is a violation */
 
 static inline bool model_is_unit(const void *at)
@@ -71,6 +73,8 @@ static void model_handles(void)
         h->counters = counters;
         h->flags = flags;
         h->ends = ends[s];
+        h->lookout = &lookout;
+        h->pass.died_in = died_in[s];
         h->tallies = tallies[s];
         h->segment.base = (char *)seats; /* what is reached by offsets: the seats alone */
         h->segment.geometry.large_count = 1;

@@ -2,10 +2,11 @@
 static int asleep;
 static uint32_t *slept_on, slept_value;
 
-void cvb_futex_wake(uint32_t *word) { (void)word; }
+uint32_t cvb_futex_wake(uint32_t *word, uint32_t most) { return (void)word, (void)most, 0; }
 bool cvb_is_woken(struct cvb_handle *h) { return (void)h, false; }
 bool cvb_futex_has_waitv(void) { return true; }
 uint64_t cvb_monotonic_ns(void) { return 0; }
+uint64_t cvb_coarse_ns(void) { return 0; }
 
 /* The kernel looks at the word again under its own lock, and sleeps; a change of the word after that comes with a wake.
  */

@@ -38,7 +38,7 @@ bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct 
 #endif
 
 #ifndef HAS_FLAG
-void cvb_flag_wake(struct cvb_handle *h, uint32_t flag) { UNUSED, (void)flag; }
+void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most) { UNUSED, (void)flag, (void)most; }
 void cvb_flag_after(struct cvb_handle *h, uint32_t counter) { UNUSED, (void)counter; }
 bool cvb_flag_settle(struct cvb_handle *h, uint32_t counter)
 {
@@ -122,7 +122,19 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *u)
 
 bool cvb_rest(struct cvb_rest *r) { return (void)r, false; }
 void cvb_rested(struct cvb_rest *r, bool helped) { (void)r, (void)helped; }
+#ifndef HAS_LOOKOUT
+uint64_t cvb_lookout_slice(struct cvb_handle *h) { return UNUSED, 0; }
+bool cvb_lookout_promise(struct cvb_handle *h, uint64_t now) { return UNUSED, (void)now, false; }
+void cvb_lookout_leave(struct cvb_handle *h) { UNUSED; }
+int cvb_lookout_look(struct cvb_handle *h) { return UNUSED, 0; }
+void cvb_wake_sleepers(struct cvb_handle *h) { UNUSED; }
+#endif
 #ifndef HAS_RECOVER
+bool cvb_recover_at_times(struct cvb_handle *h, bool busy) { return UNUSED, (void)busy, false; }
+bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked)
+{
+    return UNUSED, (void)error, (void)looked, false;
+}
 int cvb_recover(struct cvb_handle *h)
 {
     UNUSED;
