@@ -33,13 +33,14 @@ static bool is_take(enum cvb_step step) { return step <= CVB_TAKE_STAGE; }
 /* Of a source, the total, or a stage: 0, 1, 2. */
 static unsigned limit_of_step(enum cvb_step step) { return step == CVB_BACK_STAGE2 ? 2 : (unsigned)step % 3; }
 
-/* The counter that a step changes; none for the stage of dead letters. */
+/* The counter that a step changes; none for the stage of dead letters, nor for the source of one: it has given its
+ * source's credit back, and takes one again when it leaves. */
 static uint32_t counter_of_step(struct cvb_handle *h, enum cvb_step step, const struct cvb_journal *f)
 {
     uint32_t stage = step == CVB_TAKE_STAGE || step == CVB_BACK_STAGE2 ? f->stage2 : f->stage;
     switch (limit_of_step(step)) {
     case 0:
-        return cvb_counter_of_source(h, f->source);
+        return f->stage || f->stage2 ? cvb_counter_of_source(h, f->source) : CVB_NO_COUNTER;
     case 1:
         return CVB_COUNTER_TOTAL;
     default:
@@ -89,7 +90,7 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
             if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
                 return CVB_ESETTLED;
             if (w.hi == tag || (cvb_head_done(now) >> step & 1)) {
-                cvb_flag_after(h, counter); /* whose step it was may have died before this */
+                cvb_level_returned(h, counter, f->count); /* whose step it was may have died before this */
                 return 1;
             }
             if (take)
@@ -103,8 +104,8 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
         keep_evidence(h, w.hi);
         if (cvb_cas_pair(word, w, (struct cvb_pair){w.lo + f->count, tag})) {
             if (!take)
-                cvb_flag_after(h, counter);
-            else if (used >= h->high[x])
+                cvb_level_returned(h, counter, f->count);
+            else if (used >= h->marks[x].high)
                 h->near |= 1u << x;
             return 1;
         }
@@ -121,7 +122,7 @@ uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_
     const uint32_t limits[] = {s->max_per_source, s->max_total_records, s->max_per_stage};
     int64_t least = INT64_MAX, least_below = INT64_MAX;
     for (unsigned x = 0; x < 3; x++) {
-        int64_t used = cvb_counter_used(h, which[x]), room = limits[x] - used, room_below = h->high[x] - 1 - used;
+        int64_t used = cvb_counter_used(h, which[x]), room = limits[x] - used, room_below = h->marks[x].high - 1 - used;
         if (room < least) {
             least = room;
             *refusal = refusals[x];

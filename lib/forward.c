@@ -17,7 +17,7 @@ static int hold_results(struct cvb_handle *h, const struct cvb_record *r, unsign
 {
     struct cvb_want want = {.count = 1, .class = cvb_class_for(h, r->length)};
     int error;
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     do
         error = cvb_hold_cells(h, r->length, n, b);
     while (error == CVB_EMEMORY_FULL && cvb_try_again(h, error, &want, NULL, NULL));
@@ -41,10 +41,10 @@ static int exchange(struct cvb_handle *h, uint32_t lease, uint32_t *part, uint32
     cvb_store16_rlx(&unit->source, cvb_load16_rlx(&from->source));
     cvb_store16_rlx(&unit->pipeline, cvb_load16_rlx(&from->pipeline));
     cvb_store64_rlx(&unit->buffered_at_ns, cvb_load64_rlx(&from->buffered_at_ns));
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     do
         error = cvb_replace(h, a, *b, to);
-    while (cvb_restage_again(h, error, *b, to));
+    while (cvb_restage_again(h, error, cvb_mask_count(*part), cvb_load16_rlx(&unit->source), to));
     if (error && error != CVB_ECORRUPT && a != lease) {
         int undone = cvb_uncarve(h, lease, *part, a);
         error = undone ? undone : error;
@@ -70,45 +70,52 @@ static int replace_members(struct cvb_handle *h, uint32_t lease, uint32_t *membe
         if (!error || error == CVB_ECORRUPT)
             return error;
         cvb_unhold(h, b);
-        if (error != CVB_ESTAGE_FULL || n == 1)
+        if (!cvb_is_refusal(error) || n == 1)
             return error;
         most = n / 2; /* others were quicker: fewer may fit */
     }
 }
 
-static int check_results(struct cvb_handle *h, uint32_t stage, const struct cvb_places *p,
-                         const struct cvb_record *results)
+/* How many of the results can be records, and what is wrong with the next one. */
+static size_t good_results(struct cvb_handle *h, const struct cvb_record *results, size_t count, int *wrong)
 {
-    int error = cvb_places_check(h, p);
-    if (!error && (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER))
-        error = CVB_EUNKNOWN;
-    for (size_t i = 0; !error && i < p->count; i++)
-        if (!results || (results[i].length && !results[i].payload))
-            error = CVB_EINVAL;
-        else if (results[i].length > h->segment.settings.payload_size)
-            error = CVB_ETOOLONG;
-    return error;
+    size_t n = 0;
+    for (*wrong = 0; n < count; n++) {
+        if (!results || (results[n].length && !results[n].payload))
+            *wrong = CVB_EINVAL;
+        else if (results[n].length > h->segment.settings.payload_size)
+            *wrong = CVB_ETOOLONG;
+        if (*wrong)
+            break;
+    }
+    return n;
 }
 
 int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *leases,
                         const struct cvb_record *results, size_t count, int *why)
 {
     struct cvb_places p = {leases ? &leases->place : NULL, sizeof *leases, count, CVB_LEASED};
-    int error = check_results(h, stage, &p, results);
+    int error = cvb_places_check(h, &p), wrong = 0;
     size_t done = 0;
-    for (size_t n; !error && done < count; done += n) {
-        uint32_t members = cvb_places_gather(&p, done, &n);
-        n = 0;
-        if (!(error = cvb_place_check(h, &leases[done].place, CVB_LEASED)))
-            error = replace_members(h, leases[done].place.unit, &members, &results[done], stage);
-        if (!error)
-            n = cvb_mask_count(members);
+    if (!error)
+        error = cvb_stage_check(h, stage);
+    if (error) {
+        if (why)
+            *why = error;
+        return error;
     }
+    p.count = good_results(h, results, count, &wrong);
+    for (size_t n; !error && done < p.count; done += n) {
+        uint32_t members;
+        error = cvb_places_run(h, &p, done, &members, &n);
+        if (!error)
+            error = replace_members(h, leases[done].place.unit, &members, &results[done], stage);
+        n = error ? 0 : cvb_mask_count(members);
+    }
+    if (!error)
+        error = wrong;
     if (why)
         *why = error;
-    bool full = cvb_is_refusal(error);
-    if (error && !full)
-        return error;
     h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, results[done].length) : CVB_NO_CLASS;
-    return (int)done;
+    return cvb_count_or_error(error, done);
 }

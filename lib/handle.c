@@ -30,6 +30,8 @@ static void sit(struct cvb_handle *h, uint32_t s)
 {
     h->seat = s;
     h->tallies = cvb_tally_at(h, s, 0);
+    h->list = (void *)(h->idle + (uint64_t)s * h->idle_stride);
+    h->reclaim = (struct cvb_reclaim){s, 0};
     for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++)
         h->ends[stage].tally = &h->tallies[stage];
     h->parked.kind = 0;
@@ -130,16 +132,6 @@ static int find_seat(struct cvb_handle *h)
     return error == CVB_EHANDLES ? take_seat(h, false) : error; /* others may have recovered one meanwhile */
 }
 
-static void set_marks(struct cvb_handle *h)
-{
-    const uint32_t counter[] = {cvb_counter_of_source(h, 0), CVB_COUNTER_TOTAL, cvb_counter_of_stage(1)};
-    for (unsigned x = 0; x < 3; x++) {
-        struct cvb_marks m;
-        cvb_marks_of(h, counter[x], &m);
-        h->high[x] = m.high;
-    }
-}
-
 static bool allocate(struct cvb_handle *h)
 {
     const struct cvb_settings *s = &h->segment.settings;
@@ -176,7 +168,7 @@ static int attach(const char *name, bool recover, struct cvb_handle **out)
         return error;
     }
     h->refused_class = CVB_NO_CLASS;
-    set_marks(h);
+    cvb_marks_set(h);
     h->serial = atomic_fetch_add(&serials, 1) + 1;
     h->same_process = make_fork_page();
     error = h->same_process && allocate(h) ? 0 : CVB_ESYSTEM;

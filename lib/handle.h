@@ -46,11 +46,26 @@ struct cvb_search {
     uint32_t word, barren;
 };
 
-/* What the last search for idle units saw that a refusal of the operation in hand led to. */
+/* What refusals may still cost the operation in hand: looks at the limits, and groups of idle units. */
 struct cvb_refusal {
-    int refusal;
-    uint32_t counter, class;
-    uint64_t versions, returned;
+    uint32_t looks, groups;
+};
+
+/* Where the next search for idle units to be given back begins. */
+struct cvb_reclaim {
+    uint32_t seat;
+    uint64_t number;
+};
+
+/* A handle's part of a flag's slack, as of an epoch: level.c. */
+#define CVB_SHARES 16u
+struct cvb_share {
+    uint32_t key, epoch, left; /* key: the counter and 1 */
+};
+
+/* A limit and its watermarks. */
+struct cvb_marks {
+    uint32_t limit, high, low;
 };
 
 /* What a put needs, or an idle unit is good for. */
@@ -69,7 +84,7 @@ struct cvb_open {
 /* Of a kind of units, `kind` in one word: their key, where they are listed, where they are counted, and the flags of
  * those who wait until they are given back. */
 struct cvb_parked {
-    uint64_t kind;
+    uint64_t kind, note; /* note: of a unit that becomes idle, without the unit */
     uint32_t key;
     struct cvb_open *open;
     struct cvb_tally *of_stage, *of_source;
@@ -91,7 +106,7 @@ struct cvb_seen_group {
     uint32_t end; /* of its entries in seen */
 };
 struct cvb_look {
-    uint64_t kind;           /* what is wanted, in one word */
+    uint64_t kind, note;     /* what is wanted, in one word; the note of a claim, without the unit */
     uint32_t key, next, end; /* of those in seen */
     uint32_t group, count;   /* the one that is being tried, of those in groups */
     uint32_t least;          /* groups that a list must have to be looked into */
@@ -122,6 +137,7 @@ struct cvb_handle {
     struct cvb_cells cells; /* of the class that was looked at last */
     char *idle;
     uint64_t idle_stride, idle_mask;
+    struct cvb_idle *list;     /* of this handle's seat */
     struct cvb_tally *tallies; /* of this handle's seat */
     int lock_fd;
     uint32_t seat;
@@ -131,13 +147,18 @@ struct cvb_handle {
     struct cvb_search search[2 * CVB_CLASSES_MAX + 2]; /* by bitmap */
     bool passed_over;                                  /* a bitmap, since the last cvb_search_anew */
     struct cvb_ends *ends;                             /* by stage */
+    uint32_t known[CVB_KINDS];                         /* ids below these are known to have a name */
     struct cvb_refusal refusal;
+    struct cvb_reclaim reclaim;
+    struct cvb_share share[CVB_SHARES];
+    uint64_t company;            /* CVB_HI_COMPANY while a get asks for several records */
     uint32_t refused_class;      /* of the last put, if memory refused it */
     uint32_t calls;              /* puts and gets */
     uint64_t recover_due_ns;     /* not before this does it look for dead peers again */
     uint32_t spin;               /* turns before a wait sleeps */
     unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     struct cvb_rest rest;        /* of a producer */
+    bool alone;                  /* what was leased last is suspect: a get gives nothing with it */
     bool noisy;                  /* the last ack found somebody waiting for what it ended */
     struct cvb_pending *pending; /* pending.c: by open journal */
     uint64_t *counted;           /* idle.c: units, a bit each */
@@ -145,7 +166,7 @@ struct cvb_handle {
     struct cvb_parked parked;                 /* of what was acked last */
     struct cvb_look look[CVB_LOOKS], *looked; /* the last one used */
     uint64_t *looked_from;
-    int64_t high[3]; /* high watermarks of a source, the total, a stage */
+    struct cvb_marks marks[3]; /* of a source, the total, a stage */
 };
 
 static inline struct cvb_unit *cvb_unit_at(struct cvb_handle *h, uint32_t u) { return h->units + u; }
@@ -205,10 +226,13 @@ static inline uint32_t cvb_flag_of_source(struct cvb_handle *h, uint32_t source)
 static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { return &h->flags[flag].word; }
 
 #define CVB_FLAG_PAUSED 1u
-#define CVB_FLAG_WAITERS 2u /* somebody sleeps on this word */
-#define CVB_FLAG_WAITERS_ANY                                                                                           \
-    4u /* somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv                            \
-        */
+#define CVB_FLAG_WAITERS 2u     /* somebody sleeps on this word */
+#define CVB_FLAG_WAITERS_ANY 4u /* somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv   \
+                                 */
+#define CVB_FLAG_NEAR 8u        /* not paused, but idle units keep the counter at its high watermark: level.c */
+#define CVB_FLAG_LEVEL (CVB_FLAG_PAUSED | CVB_FLAG_NEAR)
+#define CVB_FLAG_BITS 15u
+#define CVB_FLAG_ONE 16u /* of the count */
 
 /* A seat's tally of a stage; that of a source is max_stages + source. */
 static inline struct cvb_tally *cvb_tally_at(struct cvb_handle *h, uint32_t seat, uint32_t index)
@@ -316,6 +340,13 @@ static inline struct cvb_ahead cvb_train_ahead(struct cvb_handle *h, uint32_t ne
     uint32_t last = cvb_load32_rlx(&member[records - 1].cell) - cells->first;
     bool row = last - first == records - 1 && first < last && last < cells->count;
     return row ? (struct cvb_ahead){cells->base + first * cells->stride, cells->stride} : nothing;
+}
+
+/* Has somebody named the id? Names are given in order and for ever. */
+bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id); /* name.c */
+static inline bool cvb_id_known(struct cvb_handle *h, enum cvb_kind kind, uint32_t id)
+{
+    return id < h->known[kind] || cvb_learn_id(h, kind, id);
 }
 
 static inline int cvb_handle_check(const struct cvb_handle *h)

@@ -46,7 +46,7 @@ static void close_group(struct cvb_open *open)
 /* A seat's new owner: nothing more comes into the groups that the last one left open. */
 void cvb_idle_enter(struct cvb_handle *h)
 {
-    struct cvb_idle *list = list_of(h, h->seat);
+    struct cvb_idle *list = h->list;
     uint64_t number;
     for (uint64_t end = window(h, list, &number); number < end; number++) {
         struct cvb_idle_group *g = group_at(h, list, number);
@@ -92,17 +92,11 @@ static inline void append(struct cvb_handle *h, struct cvb_idle *list, uint32_t 
     struct cvb_open *open = h->parked.open;
     const uint64_t version = cvb_load64_rlx(&list->version) + 1;
     cvb_store64_rel(&open->group->entry[CVB_IDLE_ENTRIES - open->left], u | version << VERSION_SHIFT);
-    cvb_store64_rel(&list->version, version); /* listed: whoever missed it here looks again */
+    cvb_store64_rel(&list->version, version);
     if (open->left == 1)
         close_group(open);
     else
         open->left--;
-}
-
-/* The unit listed last is IDLE: whoever looked at it before that looks again. */
-static inline void appended(struct cvb_idle *list)
-{
-    cvb_store64_rel(&list->version, cvb_load64_rlx(&list->version) + 1);
 }
 
 /* The kind of unit that was acked is another one than the last; false if there is no such kind, in a corrupt segment.
@@ -111,10 +105,11 @@ CVB_RARE static bool park_others(struct cvb_handle *h, struct cvb_unit *unit, st
 {
     struct cvb_want has;
     want_of(unit, w, &has);
-    if (has.source >= h->segment.settings.max_sources || has.stage >= h->segment.settings.max_stages || !has.count)
+    if (!want_valid(h, &has))
         return false;
     const uint32_t key = key_of(&has), stages = h->segment.settings.max_stages;
     h->parked = (struct cvb_parked){.kind = kind_wanted(&has),
+                                    .note = note_of(NOTE_PARK, &has),
                                     .key = key,
                                     .open = &h->open[place_of(key, CVB_OPEN_GROUPS)],
                                     .of_stage = &h->tallies[has.stage],
@@ -124,28 +119,52 @@ CVB_RARE static bool park_others(struct cvb_handle *h, struct cvb_unit *unit, st
     return true;
 }
 
-/* Nobody sleeps until some of what was acked is given back. */
-static inline bool quiet(struct cvb_handle *h)
+/* What the flags of all that an acked unit holds show, a bit of one is a bit of all. */
+static inline uint32_t flags_of_parked(struct cvb_handle *h)
 {
-    uint32_t all = cvb_load32_acq(h->parked.room_of_source) | cvb_load32_acq(h->parked.room_of_stage) |
-                   cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_MEMORY));
-    return !(all & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY));
+    return cvb_load32_acq(h->parked.room_of_source) | cvb_load32_acq(h->parked.room_of_stage) |
+           cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_MEMORY));
 }
 
-/* The lease of a unit of h->parked, which can be listed, ends. */
+#define SLEEPERS (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)
+
+/* A unit that is IDLE now holds what somebody sleeps for, or pauses for: it is given back, or the level is told. */
+CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_pair idle, uint32_t flags)
+{
+    struct cvb_want has;
+    const uint32_t counter[] = {(uint32_t)(h->parked.of_source - h->tallies) + 1, CVB_COUNTER_TOTAL,
+                                (uint32_t)(h->parked.of_stage - h->tallies) + 1};
+    if (flags & SLEEPERS) {
+        h->noisy = true;
+        want_of(cvb_unit_at(h, u), idle, &has);
+        return claim(h, u, &idle, note_of(NOTE_CLAIM, &has)) ? cvb_give(h, u) : 0;
+    }
+    for (unsigned x = 0; x < 3; x++)
+        if (cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter[x]))) & CVB_FLAG_PAUSED)
+            cvb_level_moved(h, counter[x], cvb_mask_count(cvb_hi_mask(idle.hi)));
+    return 0;
+}
+
+/* The lease of a unit of h->parked, which can be listed, ends. The last row's store is the locked instruction after
+ * which the flags are read: a sleeper has counted the unit, or is seen. */
 static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w)
 {
-    struct cvb_idle *list = list_of(h, h->seat);
+    struct cvb_idle *list = h->list;
+    const uint32_t n = cvb_mask_count(cvb_hi_mask(w.hi));
     append(h, list, u);
+    struct rows r =
+        rows_begin(h, h->parked.note, u, &list->parked, h->parked.of_stage, h->parked.of_source, CVB_N_PARKED);
     const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
     cvb_store64_rlx(&unit->generation, next);
-    struct cvb_pair idle = {cvb_lo_generation(CVB_IDLE, next), w.hi};
-    cvb_store64_seq(&unit->word.lo, idle.lo);
-    appended(list);
-    cvb_fence_after_cas(); /* a sleeper has seen it IDLE, or is seen */
-    h->noisy = !quiet(h);
-    if (h->noisy && claim(h, unit, &idle)) /* somebody waits for it */
-        return cvb_give(h, u);
+    cvb_store64_rel(&unit->word.lo, cvb_lo_generation(CVB_IDLE, next));
+    cvb_store64_rel(r.at[0], row_after(r.was[0], n));
+    cvb_store64_rel(r.at[1], row_after(r.was[1], n));
+    cvb_store64_seq(r.at[2], row_after(r.was[2], n));
+    cvb_fence_after_cas();
+    const uint32_t flags = flags_of_parked(h);
+    h->noisy = false;
+    if (flags & (SLEEPERS | CVB_FLAG_PAUSED))
+        return parked_in_need(h, u, (struct cvb_pair){cvb_lo_generation(CVB_IDLE, next), w.hi}, flags);
     return 0;
 }
 
@@ -163,9 +182,9 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     if (kind_of_unit(unit, w.hi) != h->parked.kind && !park_others(h, unit, w))
         return CVB_ECORRUPT;
     tally_parked(h, cvb_mask_count(cvb_hi_mask(w.hi)));
-    if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->noisy && !quiet(h)))
+    if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->noisy && (flags_of_parked(h) & SLEEPERS)))
         return cvb_give(h, u);
-    if (!has_place(h) && !open_group(h, list_of(h, h->seat), h->parked.open, h->parked.key))
+    if (!has_place(h) && !open_group(h, h->list, h->parked.open, h->parked.key))
         return cvb_give(h, u);
     return become_idle(h, unit, u, w);
 }

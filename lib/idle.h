@@ -4,12 +4,12 @@
  * seven entries. So whoever looks for units of one source passes those of the others a line at a time, and learns of
  * many units by one line.
  *
- * Who writes: the seat's owner opens groups and fills them in turn; he raises the version when the entry is there, and
- * again when the unit is IDLE. Whoever claimed a unit empties its entry, by a CAS, now or after some more; whoever
- * claimed all of a group empties it as a whole. An entry carries the version it was listed at, and a header its group's
- * number, so a late CAS never empties what is younger. Entries are hints: the unit's word decides.
- * A group whose entries are still in use when its place comes round again stays as it is, and its number is skipped.
- * `first` passes only what is closed and empty, and a group's number is used once, so what is before it stays empty.
+ * Who writes: the seat's owner opens groups and fills them in turn, and raises the version with each entry. Whoever
+ * claimed a unit empties its entry, by a CAS, now or after some more; whoever claimed all of a group empties it as a
+ * whole. An entry carries the version it was listed at, and a header its group's number, so a late CAS never empties
+ * what is younger. Entries are hints: the unit's word decides. A group whose entries are still in use when its place
+ * comes round again stays as it is, and its number is skipped. `first` passes only what is closed and empty, and a
+ * group's number is used once, so what is before it stays empty.
  */
 #ifndef CVB_LIB_IDLE_H
 #define CVB_LIB_IDLE_H
@@ -97,14 +97,73 @@ static inline void want_of(struct cvb_unit *unit, struct cvb_pair w, struct cvb_
                              cvb_load16_rlx(&unit->class)};
 }
 
-/* IDLE -> RES of this seat, from exactly *w, which becomes the new word. */
-static inline bool claim(struct cvb_handle *h, struct cvb_unit *unit, struct cvb_pair *w)
+/* Counts of idle records (rows): a seat's owner counts what it parked and what it claimed, of all kinds, of the stage
+ * and of the source; their sums over all seats are what is idle (level.c). A row is {records:63 | odd:1}: each change
+ * turns the lowest bit, so that one bit says whether the last change is in it.
+ *
+ * A note stands before each change and says what it is, and how the rows' lowest bits were before it:
+ *   park:  note, IDLE store, rows        claim:  note, CAS IDLE -> RES, rows
+ * So whoever recovers a dead seat completes its rows: had the unit changed (it is no longer LEASED by the dead, or it
+ * is RES of the dead), then those rows whose bit is still as before lack it (note.c). A claim that failed has no note.
+ *
+ * A note: unit 24 | records less one 5 | stage 12 | source 16 | what 2 | odd: total 1, stage 1, source 1.
+ */
+enum note_kind { NOTE_NONE, NOTE_PARK, NOTE_CLAIM };
+#define NOTE_COUNT_SHIFT 24
+#define NOTE_STAGE_SHIFT 29
+#define NOTE_SOURCE_SHIFT 41
+#define NOTE_KIND_SHIFT 57
+#define NOTE_ODD_SHIFT 59
+
+static inline uint64_t note_of(enum note_kind kind, const struct cvb_want *has)
 {
+    return (uint64_t)kind << NOTE_KIND_SHIFT | (uint64_t)has->source << NOTE_SOURCE_SHIFT |
+           (uint64_t)has->stage << NOTE_STAGE_SHIFT | (uint64_t)(has->count - 1) << NOTE_COUNT_SHIFT;
+}
+
+static inline uint64_t row_after(uint64_t row, uint32_t n) { return (row ^ 1) + ((uint64_t)n << 1); }
+
+/* The three rows that a change is counted in, and what they were before it. */
+struct rows {
+    uint64_t *at[3], was[3];
+};
+
+/* The owner's rows, with the note of the change that begins. */
+static inline struct rows rows_begin(struct cvb_handle *h, uint64_t note, uint32_t u, uint64_t *total,
+                                     struct cvb_tally *stage, struct cvb_tally *source, enum cvb_count what)
+{
+    struct rows r = {{total, &stage->n[what], &source->n[what]}, {0}};
+    uint64_t odd = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        r.was[i] = cvb_load64_rlx(r.at[i]);
+        odd |= (r.was[i] & 1) << i;
+    }
+    cvb_store64_rel(&h->list->note, note | u | odd << NOTE_ODD_SHIFT);
+    return r;
+}
+
+/* IDLE -> RES of this seat, from exactly *w, which becomes the new word. The note is of what the unit holds. */
+static inline bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, uint64_t note)
+{
+    struct cvb_tally *stage = &h->tallies[note >> NOTE_STAGE_SHIFT & 0xfff];
+    struct cvb_tally *source = &h->tallies[h->segment.settings.max_stages + (note >> NOTE_SOURCE_SHIFT & 0xffff)];
+    const uint32_t n = (uint32_t)(note >> NOTE_COUNT_SHIFT & 31) + 1;
+    struct rows r = rows_begin(h, note, u, &h->list->claimed, stage, source, CVB_N_CLAIMED);
     struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w->lo)), cvb_hi_anew(w->hi, h->seat)};
-    if (!cvb_cas_pair(&unit->word, *w, mine))
+    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, mine)) {
+        cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */
         return false;
+    }
+    for (unsigned i = 0; i < 3; i++)
+        cvb_store64_rel(r.at[i], row_after(r.was[i], n));
     *w = mine;
     return true;
+}
+
+/* Of what is wanted, or a unit holds: false if that cannot be, in a corrupt segment. */
+static inline bool want_valid(const struct cvb_handle *h, const struct cvb_want *has)
+{
+    return has->source < h->segment.settings.max_sources && has->stage < h->segment.settings.max_stages && has->count;
 }
 
 #endif

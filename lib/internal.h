@@ -27,6 +27,17 @@ static inline unsigned cvb_head_op(uint64_t head) { return (unsigned)(head >> 50
 static inline unsigned cvb_head_phase(uint64_t head) { return (unsigned)(head >> 54) & 3; }
 static inline unsigned cvb_head_done(uint64_t head) { return (unsigned)(head >> 56); }
 
+/* The steps that give back what an aborted RESTAGE or REPLACE had taken, and what one that happened leaves behind. */
+static inline unsigned cvb_returns_of_abort(uint64_t head)
+{
+    unsigned taken = cvb_head_done(head);
+    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | (taken >> CVB_TAKE_STAGE & 1) << CVB_BACK_STAGE2;
+}
+static inline unsigned cvb_returns_of_move(const struct cvb_journal *f)
+{
+    return 1u << CVB_BACK_STAGE | (unsigned)(f->stage2 == CVB_STAGE_DEAD_LETTER) << CVB_BACK_SOURCE;
+}
+
 /* process.c */
 int cvb_join_mapping(struct cvb_handle *h, const char *name);
 void cvb_leave_mapping(struct cvb_handle *h);
@@ -90,12 +101,31 @@ void cvb_look_from(struct cvb_handle *h, uint32_t seat, uint64_t number);
 /* reclaim.c */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit,
                    struct cvb_pair *word);
-void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter);
-int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);
+/* Each operation has so many of both: a refusal ends after a bounded number of steps, whatever others do. */
+#define CVB_REFUSAL_LOOKS 8u
+#ifndef CVB_REFUSAL_GROUPS
+#define CVB_REFUSAL_GROUPS 2048u /* some 40 us */
+#endif
+static inline void cvb_refusal_begin(struct cvb_handle *h)
+{
+    h->refusal = (struct cvb_refusal){CVB_REFUSAL_LOOKS, CVB_REFUSAL_GROUPS};
+}
+uint32_t cvb_idle_lost(struct cvb_handle *h);
+int64_t cvb_repair_idle(struct cvb_handle *h);
+/* note.c */
+int cvb_note_recover(struct cvb_handle *h, uint32_t dead, uint64_t state);
+/* What notes of changes at work say beyond the counts of idle records: to be added to that of the counter. */
+int64_t cvb_note_pending(struct cvb_handle *h, uint32_t seat, uint32_t counter);
 static inline bool cvb_is_refusal(int error) { return error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL; }
+/* What a call returns that did so many records before it met an error: their number, unless it did none and no limit
+ * was the reason. */
+static inline int cvb_count_or_error(int error, size_t done)
+{
+    return error && !cvb_is_refusal(error) && (!done || error == CVB_ECORRUPT) ? error : (int)done;
+}
 /* restage.c */
 int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members);
-bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to);
+bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t n, uint32_t source, uint32_t to);
 int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
 int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to);
 /* futex.c: until_ns is of the monotonic clock; all may return early */
@@ -109,18 +139,35 @@ uint64_t cvb_monotonic_ns(void);
 bool cvb_rest(struct cvb_rest *r);
 void cvb_rested(struct cvb_rest *r, bool helped);
 /* flag.c */
-struct cvb_marks {
-    uint32_t limit, high, low;
-};
 uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter);
 void cvb_flag_wake(struct cvb_handle *h, uint32_t flag);
 void cvb_flag_wake_any(struct cvb_handle *h);
-void cvb_marks_of(struct cvb_handle *h, uint32_t counter, struct cvb_marks *m);
+/* level.c */
+/* The counters that a put moves; a forward moves the stage's only. */
+#define CVB_RISES_ALL 7u
+#define CVB_RISES_SOURCE 1u
+#define CVB_RISES_STAGE 4u
+void cvb_marks_set(struct cvb_handle *h);
+const struct cvb_marks *cvb_marks_of(const struct cvb_handle *h, uint32_t counter);
 int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter);
-bool cvb_flag_settle(struct cvb_handle *h, uint32_t counter);
-void cvb_flag_raise(struct cvb_handle *h, uint32_t stage, uint32_t source);
-bool cvb_flag_correct(struct cvb_handle *h, uint32_t counter);
-void cvb_flag_after(struct cvb_handle *h, uint32_t counter);
+int64_t cvb_idle_sum(struct cvb_handle *h, uint32_t counter);
+int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);
+int64_t cvb_live(struct cvb_handle *h, uint32_t counter);
+bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew);
+void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n);
+void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n);
+void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n, unsigned which);
+void cvb_levels_renew(struct cvb_handle *h);
+/* After a put or a reservation of n records, whose counters or counts have changed by a locked instruction or before a
+ * full fence. */
+static inline void cvb_level_after_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n)
+{
+    uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) |
+                   cvb_load32_acq(cvb_flag_at(h, cvb_flag_of_room(h, stage))) |
+                   cvb_load32_acq(cvb_flag_at(h, cvb_flag_of_source(h, source)));
+    if (h->near || (all & CVB_FLAG_NEAR))
+        cvb_level_raised(h, stage, source, n, CVB_RISES_ALL);
+}
 /* recover.c */
 int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state);
 int cvb_recover_reserved(struct cvb_handle *h);
@@ -133,6 +180,7 @@ bool cvb_recover_at_times(struct cvb_handle *h);
 static inline bool cvb_recover_due(struct cvb_handle *h) { return ++h->calls % CVB_RECOVER_CALLS == 0; }
 int cvb_release_unit(struct cvb_handle *h, uint32_t unit, uint32_t unused);
 /* put.c */
+int cvb_stage_check(struct cvb_handle *h, uint32_t stage);
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);
 int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
@@ -151,10 +199,11 @@ typedef int (*cvb_settle_fn)(struct cvb_handle *h, uint32_t unit, uint32_t stage
 int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state);
 bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *word);
 int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p);
-uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n);
+int cvb_places_run(struct cvb_handle *h, const struct cvb_places *p, size_t i, uint32_t *members, size_t *n);
 int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done);
 /* ring.c */
-int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, unsigned retry);
+/* tries: what CVB_HI_TRIES has of the new word */
+int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, uint64_t tries);
 int cvb_enqueue_own(struct cvb_handle *h, uint32_t unit, struct cvb_pair reserved, unsigned stage);
 int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);
 uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position);

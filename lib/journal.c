@@ -143,9 +143,9 @@ static void recover_give(struct cvb_handle *h, uint32_t dead, uint64_t head, con
     recover_returns(h, dead, head, f, 7u << CVB_BACK_SOURCE);
 }
 
-/* RESTAGE and REPLACE. What was to enter the new stage is as before: give back that stage's credit, if it was taken.
- * Otherwise: it is published, so that nobody sees room in the old stage before it is there; what was to leave is gone,
- * or goes now; give back the old stage's. */
+/* RESTAGE and REPLACE. What was to enter the new stage is as before: give back what was taken for it. Otherwise: it is
+ * published, so that nobody sees room in the old stage before it is there; what was to leave is gone, or goes now; give
+ * back what it held there. */
 static int recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
 {
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
@@ -157,17 +157,19 @@ static int recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, c
     if (cvb_load64_acq(&j->head) != head)
         return 0; /* somebody has completed it: what was to enter may have been given up since, and look like entered */
     if (cvb_head_phase(head) == CVB_ABORT) {
-        bool taken = cvb_head_done(head) >> CVB_TAKE_STAGE & 1;
-        recover_returns(h, dead, head, f, taken ? 1u << CVB_BACK_STAGE2 : 0);
+        recover_returns(h, dead, head, f, cvb_returns_of_abort(head));
     } else if (!cvb_pair_equal(now, entering)) { /* the whole word: positions are per stage, so lo may come again */
         bool queued = cvb_lo_state(now.lo) == CVB_QUEUED;
         if (queued && (cvb_hi_stage(now.hi) >= h->segment.settings.max_stages || cvb_publish_helped(h, u, now)))
             return CVB_ECORRUPT;
         if (replace && cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))
             cvb_set_free_hint(h, f->unit);
-        recover_returns(h, dead, head, f, 1u << CVB_BACK_STAGE);
+        recover_returns(h, dead, head, f, cvb_returns_of_move(f));
     } else {
-        unsigned taken = cvb_counter_step(h, dead, seq, CVB_TAKE_STAGE, f, false) == 1 ? 1u << CVB_TAKE_STAGE : 0;
+        unsigned taken = 0;
+        for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_TAKE_STAGE; step += CVB_TAKE_STAGE - CVB_TAKE_SOURCE)
+            if (cvb_counter_step(h, dead, seq, (enum cvb_step)step, f, false) == 1)
+                taken |= 1u << step;
         cvb_cas64(&j->head, head, cvb_head(seq, cvb_head_op(head), CVB_ABORT, taken | cvb_head_done(head)));
     }
     return 0;

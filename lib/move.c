@@ -40,6 +40,19 @@ static void copy_fields(struct cvb_handle *h, uint32_t t, uint32_t t2)
     cvb_store64_rlx(&to->buffered_at_ns, cvb_load64_rlx(&from->buffered_at_ns));
 }
 
+/* What t2's hi has of the tries of t, and of how t was leased. */
+static uint64_t marks_of_moved(const struct cvb_handle *h, struct cvb_pair seen)
+{
+    switch (cvb_lo_state(seen.lo)) {
+    case CVB_QUEUED:
+        return seen.hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;
+    case CVB_LEASED:
+        return seen.hi & (CVB_HI_SUSPECT | CVB_HI_COMPANY);
+    default:
+        return 0;
+    }
+}
+
 /* t (seen) loses bits to t2, which becomes `state`. False: t has changed, nothing happened. */
 static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_t bits, uint32_t t2,
                  enum cvb_state state)
@@ -51,6 +64,7 @@ static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_
     uint32_t places = fill(h, t, bits, t2);
     f.after2.lo = cvb_lo_generation(state, g);
     f.after2.hi = cvb_hi(cvb_hi_mask(f.before2.hi) | places, cvb_hi_stage(seen.hi), h->seat, cvb_hi_retry(seen.hi));
+    f.after2.hi |= marks_of_moved(h, seen);
     cvb_store64_rlx(&to->generation, g);
     struct cvb_pair less = seen;
     less.hi &= ~(uint64_t)bits;
@@ -85,6 +99,8 @@ static int carve_out(struct cvb_handle *h, uint32_t *unit, struct cvb_pair w, ui
 int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members)
 {
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
+    if (*members & ~cvb_hi_mask(w.hi))
+        return CVB_ESETTLED;
     return cvb_hi_mask(w.hi) == *members ? 0 : carve_out(h, unit, w, members);
 }
 

@@ -108,6 +108,15 @@ static int name_of(struct cvb_handle *h, int kind, uint32_t id, char *text)
     return 0;
 }
 
+/* What the handle knows of ids that others have named since; false if nobody has. */
+CVB_RARE bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id)
+{
+    if (id >= h->segment.geometry.name_limit[kind] || !cvb_load32_acq(&references(h, kind)[id]))
+        return false;
+    h->known[kind] = id + 1;
+    return true;
+}
+
 int cvb_stage_name(struct cvb_handle *h, uint32_t id, char text[CVB_NAME_MAX + 1])
 {
     return name_of(h, CVB_KIND_STAGE, id, text);

@@ -89,7 +89,7 @@ static int open_all(struct cvb_notifier *n, const char *name)
 {
     int error = cvb_attach(name, &n->handle);
     for (size_t i = 0; !error && i < n->count; i++)
-        if (n->stages[i] >= n->handle->segment.settings.max_stages)
+        if (!cvb_id_known(n->handle, CVB_KIND_STAGE, n->stages[i]))
             error = CVB_EUNKNOWN;
     if (error)
         return error;

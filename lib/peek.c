@@ -107,7 +107,7 @@ int cvb_peek(struct cvb_handle *h, uint32_t stage, struct cvb_cursor *cursor, st
     int error = cvb_handle_check(h), found = CVB_ESETTLED;
     if (error || !cursor || !seen || (size && !buffer))
         return error ? error : CVB_EINVAL;
-    if (stage >= h->segment.settings.max_stages)
+    if (!cvb_id_known(h, CVB_KIND_STAGE, stage))
         return CVB_EUNKNOWN;
     uint64_t head = cvb_load64_acq(&h->ends[stage].hint->head);
     if (cursor->position < head)

@@ -37,12 +37,11 @@ static void of_restage(struct cvb_handle *h, uint32_t seat, const struct cvb_jou
     bool replace = cvb_head_op(p->head) == CVB_OP_REPLACE;
     bool entered = replace ? !unit_is(h, f->unit2, f->before2) : !unit_is(h, f->unit, f->before);
     if (cvb_head_phase(p->head) == CVB_ABORT) {
-        bool taken = cvb_head_done(p->head) >> CVB_TAKE_STAGE & 1;
-        add(h, seat, f, p, taken ? 1u << CVB_BACK_STAGE2 : 0, false);
+        add(h, seat, f, p, cvb_returns_of_abort(p->head), false);
     } else if (!entered) {
-        add(h, seat, f, p, 1u << CVB_TAKE_STAGE, true);
+        add(h, seat, f, p, 1u << CVB_TAKE_STAGE | 1u << CVB_TAKE_SOURCE, true);
     } else {
-        add(h, seat, f, p, 1u << CVB_BACK_STAGE, false);
+        add(h, seat, f, p, cvb_returns_of_move(f), false);
         if (replace && unit_is(h, f->unit, f->before)) {
             p->unit = f->unit;
             p->word = f->after;

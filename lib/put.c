@@ -23,12 +23,18 @@ uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length)
     return p;
 }
 
+/* May records be put into the stage? The dead-letter stage is entered by the library alone. */
+int cvb_stage_check(struct cvb_handle *h, uint32_t stage)
+{
+    return stage != CVB_STAGE_DEAD_LETTER && cvb_id_known(h, CVB_KIND_STAGE, stage) ? 0 : CVB_EUNKNOWN;
+}
+
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
 {
     const struct cvb_settings *s = &h->segment.settings;
     if (r->length > s->payload_size)
         return CVB_ETOOLONG;
-    if (r->source >= s->max_sources || r->pipeline >= s->max_pipelines)
+    if (!cvb_id_known(h, CVB_KIND_SOURCE, r->source) || !cvb_id_known(h, CVB_KIND_PIPELINE, r->pipeline))
         return CVB_EUNKNOWN;
     return r->length && !r->payload ? CVB_EINVAL : 0;
 }
@@ -253,7 +259,7 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
 {
     int error;
     unsigned n = want->count;
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     for (bool rested = false;; rested = true) {
         uint32_t below, room = cvb_room(h, want->source, want->stage, &below, &error);
         *u = CVB_NO_UNIT;
@@ -271,8 +277,6 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
             break;
         n = n > 1 ? n / 2 : 1; /* others were quicker: a shorter prefix may fit */
     }
-    if (h->near)
-        cvb_flag_raise(h, want->stage, want->source);
     return error;
 }
 
@@ -317,6 +321,7 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
     if (error)
         return CVB_ECORRUPT;
     cvb_tally(h, stage, source, CVB_N_ACCEPTED, n);
+    cvb_level_after_put(h, stage, source, n);
     return (int)n;
 }
 
@@ -346,7 +351,7 @@ CVB_RARE static int put_others(struct cvb_handle *h, uint32_t stage, const struc
     if (why)
         *why = error;
     h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, records[done].length) : CVB_NO_CLASS;
-    return error == CVB_ECORRUPT ? error : (int)done;
+    return cvb_count_or_error(error, done);
 }
 
 CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records,
@@ -355,10 +360,13 @@ CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, co
     int error = cvb_handle_check(h);
     if (error)
         return error;
-    if (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER)
-        return CVB_EUNKNOWN;
     if ((!records && count) || count > INT32_MAX)
         return CVB_EINVAL;
+    error = cvb_stage_check(h, stage);
+    if (why)
+        *why = error;
+    if (error)
+        return error;
     if (cvb_recover_due(h))
         cvb_recover_at_times(h);
     int put = count == 1 ? put_next(h, stage, records, 1) : 0; /* without a loop */

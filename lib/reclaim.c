@@ -1,11 +1,14 @@
 /* reclaim.c - what a limit refuses: idle units give back the credits that they only keep (PROTOCOL.md, section 4).
  *
- * Why refusals are exact: a put that a limit refuses gives back every IDLE unit that holds a credit of that limit and
- * tries again; it is refused for good only if no version and no `returned` changed between two refusals with such a
- * search between them, in which nobody was quicker. What became IDLE unseen was listed after the first look at the
- * versions, or has raised its version since, or is the work of an ack that is not over yet. A group is passed over by
- * its header, which its owner wrote before the first entry and so before the version. A process that is stopped can
- * hide nothing: its unit is still leased, or it is listed.
+ * Overview: a put that a limit refuses asks how many credits of it idle units keep (level.c). None: it is refused.
+ * Some: it looks for units that hold one, from where the last such search of this handle ended, claims them, and gives
+ * them back, as many as it needs; one of its own kind serves it as it is.
+ *
+ * Why refusals are exact when nobody else is at work: an IDLE unit is listed and counted, and a group is passed over by
+ * its header, which its owner wrote before the first entry. So a search over all groups finds what is counted. Why they
+ * end: an operation looks so many times, and at so many groups (cvb_refusal_begin); what it has not found then its
+ * successors go on to look for. A process that is stopped hides nothing: a unit that it has made IDLE and not counted
+ * is in its note.
  */
 #include <string.h>
 
@@ -63,6 +66,7 @@ struct search {
     uint32_t *unit; /* for a put: a unit of just its kind, RES, with the word *w */
     struct cvb_pair *w;
     uint64_t given; /* records' credits */
+    bool lost;      /* somebody was quicker */
 };
 
 /* May units of a group with this header hold what refused, or be of any other use? */
@@ -82,12 +86,11 @@ static bool may_hold(uint64_t header, const struct search *s, bool others)
 }
 
 /* The unit of an entry, which was IDLE with the word *w, becomes RES of this seat; false if somebody was quicker. */
-static bool claim_entry(struct cvb_handle *h, uint64_t *at, uint64_t entry, struct cvb_pair *w)
+static bool claim_entry(struct cvb_handle *h, uint64_t *at, uint64_t entry, struct cvb_pair *w,
+                        const struct cvb_want *has)
 {
-    if (!claim(h, cvb_unit_at(h, unit_of(entry)), w)) {
-        h->refusal.refusal = 0; /* somebody has it, and may be about to give it back: look again */
+    if (!want_valid(h, has) || !claim(h, unit_of(entry), w, note_of(NOTE_CLAIM, has)))
         return false;
-    }
     cvb_cas64(at, entry, 0);
     return true;
 }
@@ -103,8 +106,12 @@ static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, struct
         if (!waits(h, entry, &w, &has))
             continue;
         bool helps = holds(h, &has, s->refusal, s->want), same = kind_wanted(&has) == kind_wanted(s->want);
-        if ((!helps && (!others || same)) || !claim_entry(h, &g->entry[i], entry, &w))
+        if (!helps && (!others || same))
             continue;
+        if (!claim_entry(h, &g->entry[i], entry, &w, &has)) {
+            s->lost = true; /* it may be about to be given back: look again */
+            continue;
+        }
         if (same && s->unit) {
             *s->unit = unit_of(entry);
             *s->w = w;
@@ -116,31 +123,56 @@ static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, struct
     return false;
 }
 
-/* The same in one list. Where the put got one, its next look begins. */
-static bool reclaim_list(struct cvb_handle *h, uint32_t seat, struct search *s)
+/* The same in one list, in its groups from number `from` on. Where the put got one, its next look begins. */
+static bool reclaim_list(struct cvb_handle *h, uint32_t seat, uint64_t from, struct search *s)
 {
     struct cvb_idle *list = list_of(h, seat);
-    uint64_t first, end = window(h, list, &first), number = first;
+    uint64_t first, end = window(h, list, &first), number = first > from ? first : from;
     bool found = false;
-    for (; !found && number < end && s->given < s->want->count; number++) {
+    if (from == 0)
+        skip_empty(h, list, first, end);
+    for (; !found && number < end && s->given < s->want->count && h->refusal.groups; number++) {
         struct cvb_idle_group *g = group_at(h, list, number);
         bool others = number == first && end - first > CVB_STRAGGLERS;
+        h->refusal.groups--;
         if (may_hold(cvb_load64_acq(&g->header), s, others))
             found = reclaim_group(h, g, s, others);
     }
+    h->reclaim = (struct cvb_reclaim){seat, number};
     if (found)
         cvb_look_from(h, seat, number - 1);
-    skip_empty(h, list, first, end);
     return found;
 }
 
-static void reclaim(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
+/* Goes over all lists, from where the last search ended; the list in which that was twice, and as a whole at last.
+ * True: the put has a unit. */
+static bool reclaim(struct cvb_handle *h, struct search *s)
 {
-    const uint32_t seats = h->segment.settings.max_handles;
-    struct search s = {refusal, want, unit, w, 0};
-    for (uint32_t i = 0; i < seats && s.given < want->count; i++)
-        if (reclaim_list(h, (h->seat + i) % seats, &s))
-            break;
+    const uint32_t seats = h->segment.settings.max_handles, start = h->reclaim.seat % seats;
+    const uint64_t middle = h->reclaim.number;
+    for (uint32_t i = 0; i <= seats && s->given < s->want->count && h->refusal.groups; i++)
+        if (reclaim_list(h, (start + i) % seats, i ? 0 : middle, s))
+            return true;
+    return false;
+}
+
+static uint32_t counter_of(struct cvb_handle *h, int refusal, const struct cvb_want *want)
+{
+    return refusal == CVB_ESOURCE_FULL  ? cvb_counter_of_source(h, want->source)
+           : refusal == CVB_ESTAGE_FULL ? cvb_counter_of_stage(want->stage)
+                                        : CVB_COUNTER_TOTAL;
+}
+
+/* Does an idle unit keep a credit of the counter? Notes first, counts then: what is not in a note any more is counted.
+ */
+static bool some_idle(struct cvb_handle *h, uint32_t counter)
+{
+    if (cvb_idle_count(h, counter) > 0)
+        return true;
+    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++)
+        if (cvb_note_pending(h, s, counter) > 0)
+            return true;
+    return cvb_idle_count(h, counter) > 0;
 }
 
 static uint64_t versions(struct cvb_handle *h)
@@ -151,83 +183,85 @@ static uint64_t versions(struct cvb_handle *h)
     return sum;
 }
 
-static uint32_t counter_of(struct cvb_handle *h, int refusal, const struct cvb_want *want)
+/* Is there room by now, because somebody has given something back since the refusal? */
+static bool has_room(struct cvb_handle *h, int refusal, const struct cvb_want *want)
 {
-    return refusal == CVB_ESOURCE_FULL  ? cvb_counter_of_source(h, want->source)
-           : refusal == CVB_ESTAGE_FULL ? cvb_counter_of_stage(want->stage)
-                                        : CVB_COUNTER_TOTAL;
+    uint32_t counter = counter_of(h, refusal, want);
+    return refusal == CVB_EMEMORY_FULL ? cvb_memory_left(h, want->class)
+                                       : cvb_counter_used(h, counter) < cvb_marks_of(h, counter)->limit;
 }
 
-/* After a refusal, with the journal closed: true if it is worth trying again. False: nothing has changed since this
- * operation's last refusal of this kind, after which a search found nothing. Each operation searches anew: it sets
- * h->refusal.refusal to 0. unit, for a put: one that fits becomes RES of this seat, with the word *w; else *unit stays
- * as it is. */
+/* After a refusal, with the journal closed: true if it is worth trying again, because idle units gave credits back,
+ * others were quicker, or a unit was listed meanwhile: without that, what is idle at the end was so all the time, and
+ * was found. unit, for a put: one that fits becomes RES of this seat, with the word *w; else *unit stays as it is. */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
-    struct cvb_refusal *seen = &h->refusal;
-    struct cvb_refusal now = {refusal, counter_of(h, refusal, want), want->class, versions(h), 0};
-    now.returned = cvb_load64_acq(&cvb_counter_at(h, now.counter)->returned.lo);
-    if (seen->refusal == refusal && seen->counter == now.counter && seen->class == now.class &&
-        seen->versions == now.versions && seen->returned == now.returned)
+    struct search s = {refusal, want, unit, w, 0, false};
+    if (!h->refusal.looks)
         return false;
-    *seen = now;
-    reclaim(h, refusal, want, unit, w);
-    return true;
+    h->refusal.looks--;
+    const uint64_t before = versions(h);
+    if (some_idle(h, counter_of(h, refusal, want)) && (reclaim(h, &s) || s.given || s.lost))
+        return true;
+    return has_room(h, refusal, want) || versions(h) != before;
 }
 
-/* All IDLE units that hold a credit of the counter give it back. */
-void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter)
+/* Marks the units that lists name in h->counted. */
+static void mark_listed(struct cvb_handle *h)
 {
-    uint32_t stages = h->segment.settings.max_stages;
-    struct cvb_want all = {.count = UINT32_MAX};
-    int refusal = CVB_ETOTAL_FULL;
-    if (counter > stages) {
-        refusal = CVB_ESOURCE_FULL;
-        all.source = counter - 1 - stages;
-    } else if (counter) {
-        refusal = CVB_ESTAGE_FULL;
-        all.stage = counter - 1;
-    }
-    reclaim(h, refusal, &all, NULL, NULL);
-}
-
-/* A unit may be named twice: whoever listed or claimed it last may have died before its next step. */
-static bool count_once(struct cvb_handle *h, uint64_t entry)
-{
-    uint64_t *word = &h->counted[unit_of(entry) / 64], bit = UINT64_C(1) << unit_of(entry) % 64;
-    bool first = !(*word & bit);
-    *word |= bit;
-    return first;
-}
-
-static uint32_t count_group(struct cvb_handle *h, struct cvb_idle_group *g, uint32_t counter)
-{
-    uint32_t sum = 0, stages = h->segment.settings.max_stages;
-    if (cvb_load64_acq(&g->header) == GROUP_EMPTY)
-        return 0;
-    for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
-        struct cvb_pair w;
-        struct cvb_want has;
-        uint64_t entry = cvb_load64_acq(&g->entry[i]);
-        if (!waits(h, entry, &w, &has) || !count_once(h, entry))
-            continue;
-        bool counts = counter == CVB_COUNTER_TOTAL || counter == cvb_counter_of_stage(has.stage) ||
-                      (counter > stages && counter == cvb_counter_of_source(h, has.source));
-        sum += counts ? has.count : 0;
-    }
-    return sum;
-}
-
-/* Records whose credits of the counter only wait for reuse. Reads only. */
-int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
-{
-    int64_t sum = 0;
     memset(h->counted, 0, h->segment.geometry.bitmap_words * sizeof *h->counted);
-    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
+    for (uint32_t s = 0; s <= h->segment.settings.max_handles; s++) {
         struct cvb_idle *list = list_of(h, s);
         uint64_t number;
-        for (uint64_t end = window(h, list, &number); number < end; number++)
-            sum += count_group(h, group_at(h, list, number), counter);
+        for (uint64_t end = window(h, list, &number); number < end; number++) {
+            struct cvb_idle_group *g = group_at(h, list, number);
+            bool empty = cvb_load64_acq(&g->header) == GROUP_EMPTY;
+            for (unsigned i = 0; i < CVB_IDLE_ENTRIES && !empty; i++) {
+                uint64_t entry = cvb_load64_acq(&g->entry[i]);
+                if (entry && unit_of(entry) < h->segment.geometry.unit_count)
+                    h->counted[unit_of(entry) / 64] |= UINT64_C(1) << unit_of(entry) % 64;
+            }
+        }
     }
-    return sum;
+}
+
+/* Is the unit IDLE, and does no list name it? After mark_listed. */
+static bool is_lost(struct cvb_handle *h, uint32_t u, struct cvb_pair *w)
+{
+    *w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    return cvb_lo_state(w->lo) == CVB_IDLE && !(h->counted[u / 64] >> u % 64 & 1);
+}
+
+/* How many records' credits are with idle units that no list names, so that nobody finds them. Reads only. */
+uint32_t cvb_idle_lost(struct cvb_handle *h)
+{
+    uint32_t lost = 0;
+    struct cvb_pair w;
+    mark_listed(h);
+    for (uint32_t u = 0; u < h->segment.geometry.unit_count; u++)
+        lost += is_lost(h, u, &w) ? cvb_mask_count(cvb_hi_mask(w.hi)) : 0;
+    return lost;
+}
+
+/* What no list names gives its credits back; how many records that is, or an error. */
+int64_t cvb_repair_idle(struct cvb_handle *h)
+{
+    int64_t given = 0;
+    struct cvb_pair w;
+    struct cvb_want has;
+    mark_listed(h);
+    for (uint32_t u = 0; u < h->segment.geometry.unit_count; u++) {
+        if (!is_lost(h, u, &w))
+            continue;
+        want_of(cvb_unit_at(h, u), w, &has);
+        if (!want_valid(h, &has))
+            return CVB_ECORRUPT;
+        if (!claim(h, u, &w, note_of(NOTE_CLAIM, &has)))
+            continue;
+        int error = cvb_give(h, u);
+        if (error)
+            return error;
+        given += has.count;
+    }
+    return given;
 }

@@ -15,11 +15,18 @@
 #define RECOVER_LATEST_NS UINT64_C(10000000)
 #define RECOVER_PART 100u
 
+/* A consumer's death is counted, but not against records that it may never have looked at: those that were leased in
+ * company are suspect from now on, are delivered alone, and a later death counts (PROTOCOL.md, section 6). */
+static uint64_t tries_after_death(uint64_t hi)
+{
+    return cvb_hi_failed(hi) | (hi & CVB_HI_COMPANY ? CVB_HI_SUSPECT : 0);
+}
+
 /* What the dead seat owned becomes nobody's, or this seat's to give back. 1: look at the unit again. */
 static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t dead)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    unsigned state = cvb_lo_state(w.lo), retry = cvb_hi_retry(w.hi);
+    unsigned state = cvb_lo_state(w.lo);
     if (state == CVB_QUEUED)
         return cvb_publish_helped(h, u, w);
     if (state == CVB_FREE)
@@ -45,7 +52,7 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
         if (!cvb_hi_mask(w.hi)) /* died between giving its records back to the lease and freeing it: cvb_uncarve */
             return cvb_free_empty(h, u, w) ? 0 : 1;
         uint32_t source = cvb_load16_rlx(&unit->source);
-        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), retry < 255 ? retry + 1 : retry);
+        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));
         if (!error && source < h->segment.settings.max_sources)
             cvb_tally(h, cvb_hi_stage(w.hi), source, CVB_N_REDELIVERED, cvb_mask_count(cvb_hi_mask(w.hi)));
         return error == CVB_ESETTLED ? 1 : error;
@@ -56,7 +63,9 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
 /* All that seat `dead` left when it died in `state`; reservations only by a handle that has a seat itself. */
 int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
 {
-    int error = cvb_journal_recover(h, dead, state);
+    int error = cvb_note_recover(h, dead, state);
+    if (!error)
+        error = cvb_journal_recover(h, dead, state);
     for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++) {
         unsigned turns = 0;
         do {
@@ -115,6 +124,8 @@ int cvb_recover(struct cvb_handle *h)
             return error;
         freed += cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);
     }
+    if (freed)
+        cvb_levels_renew(h);
     return freed;
 }
 

@@ -7,7 +7,7 @@
 static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t length, struct cvb_slot *out)
 {
     uint32_t mask = cvb_hi_mask(w.hi);
-    const struct cvb_member *members = cvb_members_of(h, u);
+    struct cvb_member *members = cvb_members_of(h, u);
     struct cvb_ahead ahead = cvb_train_ahead(h, cvb_idle_next(h), cvb_mask_count(mask), &h->cells);
     struct cvb_slot slot = {NULL, length, {w.lo, u, h->serial, 0, (uint16_t)cvb_hi_stage(w.hi)}};
     int n = 0;
@@ -19,6 +19,8 @@ static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, u
         slot.place.member = (uint16_t)i;
         if (!slot.payload)
             return CVB_ECORRUPT;
+        if (cvb_load32_rlx(&members[i].length) != length)
+            cvb_store32_rlx(&members[i].length, length); /* no more than this may be published */
         cvb_prefetch_write(ahead.at);
         ahead.at += ahead.stride;
         out[n] = slot;
@@ -33,7 +35,11 @@ static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_re
     uint32_t u;
     struct cvb_pair w;
     int error = cvb_obtain(h, stage, shape, n, &u, &w);
-    return error ? error : hand_out_slots(h, u, w, shape->length, slots);
+    if (error)
+        return error;
+    cvb_fence_seq();
+    cvb_level_after_put(h, stage, shape->source, cvb_mask_count(cvb_hi_mask(w.hi)));
+    return hand_out_slots(h, u, w, shape->length, slots);
 }
 
 int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *shape, struct cvb_slot *slots,
@@ -45,8 +51,8 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
         return error ? error : CVB_EINVAL;
     struct cvb_record r = {"", shape->length, shape->source, shape->pipeline};
     error = cvb_record_check(h, &r);
-    if (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER)
-        error = CVB_EUNKNOWN;
+    if (!error)
+        error = cvb_stage_check(h, stage);
     while (!error && done < count) {
         size_t n = count - done < CVB_UNIT_MEMBERS ? count - done : CVB_UNIT_MEMBERS;
         int got = reserve_run(h, stage, &r, (unsigned)n, &slots[done]);
@@ -58,7 +64,7 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
     if (why)
         *why = error;
     h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, r.length) : CVB_NO_CLASS;
-    return error == CVB_ECORRUPT || error == CVB_EUNKNOWN || error == CVB_ETOOLONG ? error : (int)done;
+    return cvb_count_or_error(error, done);
 }
 
 static struct cvb_places places_of_slots(const struct cvb_slot *slots, size_t count)
@@ -91,17 +97,21 @@ static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return cvb_give(h, u);
 }
 
-/* The lengths that the caller has set, if they fit into their cells. Those of a unit that is not published yet may
- * change. */
+static struct cvb_member *member_of(struct cvb_handle *h, const struct cvb_slot *s)
+{
+    return cvb_member_at(h, s->place.unit, s->place.member);
+}
+
+/* The lengths that the caller has set, if they are no longer than what was reserved. Those of a unit that is not
+ * published yet may change. Backwards: of a slot that stands twice in the array the first one counts. */
 static int store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct cvb_member *m = cvb_member_at(h, slots[i].place.unit, slots[i].place.member);
-        if (!cvb_payload(h, cvb_load32_rlx(&m->cell), slots[i].length))
+    for (size_t i = 0; i < count; i++)
+        if (slots[i].length > cvb_load32_rlx(&member_of(h, &slots[i])->length))
             return CVB_ETOOLONG;
-        if (cvb_load32_rlx(&m->length) != slots[i].length)
-            cvb_store32_rlx(&m->length, slots[i].length);
-    }
+    for (size_t i = count; i-- > 0;)
+        if (cvb_load32_rlx(&member_of(h, &slots[i])->length) != slots[i].length)
+            cvb_store32_rlx(&member_of(h, &slots[i])->length, slots[i].length);
     return 0;
 }
 

@@ -1,11 +1,45 @@
 /* restage.c - a leased unit goes to another stage in one step, with its payload or in exchange for another unit:
  * forward, and the dead-letter stage.
  *
- * The new stage's credit is taken before, the old one's given back after; source and total stay with the records.
- * Whether it happened is said by the unit's word alone: killed before its CAS the records are redelivered in the old
- * stage, after it they are in the new one (PROTOCOL.md, section 5).
+ * The new stage's credit is taken before, the old one's given back after; source and total stay with the records. But a
+ * dead letter holds a credit of the total alone: its source's is given back when it becomes one, and taken again when
+ * it leaves, so that dead letters do not hold their source up. Whether it happened is said by the unit's word alone:
+ * killed before its CAS the records are redelivered in the old stage, after it they are in the new one (PROTOCOL.md,
+ * section 5).
  */
 #include "internal.h"
+
+/* The credits that a move to f->stage2 needs besides those that stay with the records: the stage's, and for a dead
+ * letter its source's. A refusal leaves none taken, and the journal closed. */
+static int take_for_move(struct cvb_handle *h, const struct cvb_journal *f, enum cvb_op op)
+{
+    const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->stage2 != CVB_STAGE_DEAD_LETTER;
+    int error = revives ? cvb_counter_step(h, h->seat, h->seq, CVB_TAKE_SOURCE, f, true) : 1;
+    if (error == 1) {
+        error = cvb_counter_step(h, h->seat, h->seq, CVB_TAKE_STAGE, f, true);
+        if (error == 1)
+            return 0;
+        if (revives) {
+            uint64_t *head = &cvb_seat_at(h, h->seat)->journal.head;
+            cvb_store64_seq(head, cvb_head(h->seq, op, CVB_ABORT, 1u << CVB_TAKE_SOURCE));
+            cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);
+        }
+    }
+    cvb_journal_close(h);
+    return error;
+}
+
+/* What left f->stage gives back its credit, and the source's if it became a dead letter. */
+static void give_after_move(struct cvb_handle *h, const struct cvb_journal *f)
+{
+    if (f->stage2 == CVB_STAGE_DEAD_LETTER)
+        cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);
+    cvb_counter_step(h, h->seat, h->seq, CVB_BACK_STAGE, f, true);
+    cvb_journal_close(h);
+    cvb_tally(h, f->stage, f->source, f->stage2 == CVB_STAGE_DEAD_LETTER ? CVB_N_DEAD_LETTERED : CVB_N_FORWARDED,
+              f->count);
+    cvb_own_add64(&h->tallies[f->stage2].n[CVB_N_ACCEPTED], f->count);
+}
 
 CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
 {
@@ -19,18 +53,12 @@ CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
     if (to == CVB_STAGE_DEAD_LETTER)
         cvb_store16_rlx(&unit->origin, f.stage);
     cvb_journal_open(h, CVB_OP_RESTAGE, &f);
-    int error = cvb_counter_step(h, h->seat, h->seq, CVB_TAKE_STAGE, &f, true);
-    if (error < 0) {
-        cvb_journal_close(h);
-        return error;
-    }
-    error = cvb_enqueue(h, u, w, to, 0);
+    int error = take_for_move(h, &f, CVB_OP_RESTAGE);
     if (error)
+        return error;
+    if (cvb_enqueue(h, u, w, to, 0))
         return CVB_ECORRUPT; /* the journal stays open: recovery tells what happened */
-    cvb_counter_step(h, h->seat, h->seq, CVB_BACK_STAGE, &f, true);
-    cvb_journal_close(h);
-    cvb_tally(h, f.stage, f.source, to == CVB_STAGE_DEAD_LETTER ? CVB_N_DEAD_LETTERED : CVB_N_FORWARDED, f.count);
-    cvb_own_add64(&cvb_tally_at(h, h->seat, to)->n[CVB_N_ACCEPTED], f.count);
+    give_after_move(h, &f);
     return 0;
 }
 
@@ -39,7 +67,7 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
 {
     struct cvb_want want = {.stage = to, .count = cvb_mask_count(*members)};
     int64_t room;
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     do
         room = h->segment.settings.max_per_stage - cvb_counter_used(h, cvb_counter_of_stage(to));
     while (room < want.count && cvb_try_again(h, CVB_ESTAGE_FULL, &want, NULL, NULL));
@@ -50,14 +78,13 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
     return 0;
 }
 
-/* After a move to `to`, or its refusal: the flags; and is it worth trying again? */
-bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t u, uint32_t to)
+/* After a move of n records of a source to `to`, or its refusal: the levels; and is it worth trying again? */
+bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t n, uint32_t source, uint32_t to)
 {
-    struct cvb_want want = {.stage = to, .count = CVB_UNIT_MEMBERS};
-    uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
+    struct cvb_want want = {.stage = to, .source = source, .count = n};
     if (h->near && source < h->segment.settings.max_sources)
-        cvb_flag_raise(h, to, source);
-    return error == CVB_ESTAGE_FULL && cvb_try_again(h, error, &want, NULL, NULL);
+        cvb_level_raised(h, to, source, n, CVB_RISES_STAGE | (h->near & CVB_RISES_SOURCE));
+    return cvb_is_refusal(error) && cvb_try_again(h, error, &want, NULL, NULL);
 }
 
 /* HELD unit b enters stage `to` in exchange for the leased unit a, which has as many records and becomes free: source
@@ -76,17 +103,12 @@ int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to)
     if (f.stage >= h->segment.settings.max_stages || f.source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
     cvb_journal_open(h, CVB_OP_REPLACE, &f);
-    int error = cvb_counter_step(h, h->seat, h->seq, CVB_TAKE_STAGE, &f, true);
-    if (error < 0) {
-        cvb_journal_close(h);
+    int error = take_for_move(h, &f, CVB_OP_REPLACE);
+    if (error)
         return error;
-    }
     if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))
         return CVB_ECORRUPT;
     cvb_set_free_hint(h, a);
-    cvb_counter_step(h, h->seat, h->seq, CVB_BACK_STAGE, &f, true);
-    cvb_journal_close(h);
-    cvb_tally(h, f.stage, f.source, CVB_N_FORWARDED, f.count);
-    cvb_own_add64(&cvb_tally_at(h, h->seat, to)->n[CVB_N_ACCEPTED], f.count);
+    give_after_move(h, &f);
     return 0;
 }

@@ -119,6 +119,7 @@ CVB_RARE static struct cvb_look *look_anew(struct cvb_handle *h, struct cvb_want
     struct cvb_look *look = h->looked = &h->look[place_of(key, CVB_LOOKS)];
     if (look->kind != kind_wanted(&want)) {
         look->kind = kind_wanted(&want);
+        look->note = note_of(NOTE_CLAIM, &want);
         look->key = key;
         look->least = few * a_group < LOOK_FEW ? 0 : few < CVB_LOOK_LEAST ? few : CVB_LOOK_LEAST;
         forget(look);
@@ -144,7 +145,7 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
         const uint32_t u = unit_of(s->entry);
         if (left_of(look) >= AHEAD)
             cvb_prefetch_payloads(h, unit_of(s[AHEAD].entry), want->count);
-        if (!fits(cvb_unit_at(h, u), kind, w) || !claim(h, cvb_unit_at(h, u), w)) {
+        if (!fits(cvb_unit_at(h, u), kind, w) || !claim(h, u, w, look->note)) {
             s->at = NULL; /* it is not ours to empty */
             continue;
         }

@@ -205,7 +205,7 @@ static inline int fill_slot(struct cvb_handle *h, struct cvb_ends *e, uint32_t u
 
 /* Unit u, whose word is from (RES or LEASED), becomes QUEUED in stage and is published. CVB_ESETTLED: its word was not
  * from. */
-CVB_RARE int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, unsigned retry)
+CVB_RARE int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, uint64_t tries)
 {
     struct cvb_ends *e = &h->ends[stage];
     struct place to;
@@ -213,7 +213,7 @@ CVB_RARE int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from,
     if (error)
         return error;
     struct cvb_pair queued = {cvb_lo_position(CVB_QUEUED, to.position),
-                              cvb_hi(cvb_hi_mask(from.hi), stage, cvb_hi_seat(from.hi), retry)};
+                              cvb_hi(cvb_hi_mask(from.hi), stage, cvb_hi_seat(from.hi), 0) | tries};
     if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, from, queued))
         return CVB_ESETTLED;
     return fill_slot(h, e, u, queued, &to);
@@ -355,6 +355,12 @@ static inline int lease_first(struct cvb_handle *h, unsigned want, uint32_t *uni
     return 0;
 }
 
+/* What a lease's hi has besides, of a unit that was QUEUED with this hi. What is suspect is leased alone. */
+static inline uint64_t marks_of_lease(const struct cvb_handle *h, uint64_t hi)
+{
+    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;
+}
+
 /* QUEUED, as w says, -> LEASED by this seat. */
 static inline int lease_whole(struct cvb_handle *h, struct cvb_ends *e, uint32_t u, struct cvb_pair *w)
 {
@@ -362,7 +368,8 @@ static inline int lease_whole(struct cvb_handle *h, struct cvb_ends *e, uint32_t
     const uint32_t records = cvb_mask_count(cvb_hi_mask(w->hi));
     if (w->hi & CVB_HI_SPLIT)
         cvb_help_split(h, u, *w);
-    struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w->lo)), cvb_hi_by(w->hi, h->seat)};
+    struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w->lo)),
+                              cvb_hi_by(w->hi, h->seat) | marks_of_lease(h, w->hi)};
     prefetch_after(h, e, next - 1, records);
     if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))
         return CVB_ESETTLED;
@@ -455,7 +462,8 @@ int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
     return find_head(h, &h->ends[stage], stage, &unit, &word);
 }
 
-/* Leases the unit at the head, or its first `want` records if it may be split. 1: done, 0: nothing to lease. */
+/* Leases the unit at the head, or its first `want` records if it may be split; of a suspect one its first record, if it
+ * is the first of a get. 1: done, 0: nothing to lease. */
 int cvb_lease_next(struct cvb_handle *h, uint32_t stage, size_t want, bool split, uint32_t *unit, struct cvb_pair *word)
 {
     struct cvb_ends *e = &h->ends[stage];
@@ -463,9 +471,11 @@ int cvb_lease_next(struct cvb_handle *h, uint32_t stage, size_t want, bool split
         int found = find_head(h, e, stage, unit, word);
         if (found <= 0)
             return found;
-        bool whole = cvb_mask_count(cvb_hi_mask(word->hi)) <= want;
-        if (!whole && !split)
+        const bool suspect = word->hi & CVB_HI_SUSPECT;
+        bool whole = cvb_mask_count(cvb_hi_mask(word->hi)) <= (suspect ? 1 : want);
+        if ((!whole || suspect) && !split)
             return 0;
+        want = suspect ? 1 : want;
         int error = whole ? lease_whole(h, e, *unit, word) : lease_first(h, (unsigned)want, unit, word);
         if (error != CVB_ESETTLED)
             return error ? error : 1;

@@ -55,7 +55,7 @@ int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p)
 
 /* The members of place i's unit that follow one another in the array in the unit's order; *n is how many places that
  * is. */
-uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n)
+static uint32_t gather(const struct cvb_places *p, size_t i, size_t *n)
 {
     const struct cvb_place *first = place_at(p, i);
     uint32_t members = 0;
@@ -66,6 +66,23 @@ uint32_t cvb_places_gather(const struct cvb_places *p, size_t i, size_t *n)
         members |= 1u << next->member;
     }
     return members;
+}
+
+/* The run of places from i on, as far as all are still members of their unit: one that stands in the array twice is not
+ * when its second turn comes, wherever that is. 0, or what is wrong with place i. */
+int cvb_places_run(struct cvb_handle *h, const struct cvb_places *p, size_t i, uint32_t *members, size_t *n)
+{
+    const struct cvb_place *place = place_at(p, i);
+    int error = cvb_place_check(h, place, p->state);
+    if (error)
+        return error;
+    *members = gather(p, i, n);
+    const uint32_t gone = *members & ~cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, place->unit)->word.hi));
+    if (gone) {
+        *members &= (gone & -gone) - 1;
+        *n = cvb_mask_count(*members);
+    }
+    return 0;
 }
 
 /* Settles some members of a unit, or the first of them if that is all there is room for: *members says which. */
@@ -84,7 +101,7 @@ static int settle_members(struct cvb_handle *h, uint32_t lease, uint32_t *member
         if (!error || error == CVB_ECORRUPT)
             return error;
         int undone = unit == lease ? 0 : cvb_uncarve(h, lease, part, unit);
-        if (undone || cvb_mask_count(part) == 1 || error != CVB_ESTAGE_FULL)
+        if (undone || cvb_mask_count(part) == 1 || !cvb_is_refusal(error))
             return undone ? undone : error;
         most = cvb_mask_count(part) / 2; /* others were quicker: fewer may fit */
     }
@@ -97,12 +114,11 @@ CVB_RARE int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_se
 {
     int error = cvb_places_check(h, p);
     for (size_t i = 0, n; !error && i < p->count; i += n) {
-        const struct cvb_place *place = place_at(p, i);
-        uint32_t left = cvb_places_gather(p, i, &n);
-        error = cvb_place_check(h, place, p->state);
+        uint32_t left;
+        error = cvb_places_run(h, p, i, &left, &n);
         while (!error && left) {
             uint32_t members = left;
-            error = settle_members(h, place->unit, &members, how, to);
+            error = settle_members(h, place_at(p, i)->unit, &members, how, to);
             left &= ~members;
             *done += error ? 0 : cvb_mask_count(members);
         }
@@ -128,13 +144,13 @@ static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
     (void)unused;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-    unsigned stage = cvb_hi_stage(w.hi), retry = cvb_hi_retry(w.hi);
+    unsigned stage = cvb_hi_stage(w.hi);
     int error = tally_unit(h, u, w, CVB_N_RETURNED);
     if (error)
         return error;
-    if (retry >= h->segment.settings.max_retries && stage != CVB_STAGE_DEAD_LETTER)
+    if (cvb_hi_failures(w.hi) >= h->segment.settings.max_retries && stage != CVB_STAGE_DEAD_LETTER)
         return cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
-    return cvb_enqueue(h, u, w, stage, retry < 255 ? retry + 1 : retry);
+    return cvb_enqueue(h, u, w, stage, cvb_hi_failed(w.hi));
 }
 
 /* Back into its stage as it was. */
@@ -143,7 +159,7 @@ int cvb_release_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     (void)unused;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
     int error = tally_unit(h, u, w, CVB_N_RELEASED);
-    return error ? error : cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), cvb_hi_retry(w.hi));
+    return error ? error : cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), w.hi & CVB_HI_TRIES);
 }
 
 static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
@@ -209,7 +225,7 @@ static inline bool one_record(struct cvb_handle *h, const struct cvb_place *p, e
         return false;
     *w = cvb_load_pair(&cvb_unit_at(h, p->unit)->word);
     return w->lo == p->number && cvb_lo_state(w->lo) == state &&
-           w->hi == cvb_hi(1u << p->member, p->stage, h->seat, cvb_hi_retry(w->hi));
+           (w->hi & ~(CVB_HI_TRIES | CVB_HI_COMPANY)) == cvb_hi(1u << p->member, p->stage, h->seat, 0);
 }
 
 /* Are the places just those of one unit? The usual case. *w is then the unit's word. */
@@ -256,11 +272,13 @@ CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_lease *leas
 
 static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
 {
+    const uint32_t n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi)));
+    const uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
     int error;
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     do
         error = cvb_restage(h, u, to);
-    while (cvb_restage_again(h, error, u, to));
+    while (cvb_restage_again(h, error, n, source, to));
     return error;
 }
 
@@ -300,11 +318,11 @@ int cvb_forward(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *le
     size_t done = 0;
     struct cvb_places p = places_of(leases, count);
     int error = cvb_handle_check(h);
-    if (!error && (stage >= h->segment.settings.max_stages || stage == CVB_STAGE_DEAD_LETTER))
-        error = CVB_EUNKNOWN;
+    if (!error)
+        error = cvb_stage_check(h, stage);
     if (!error)
         error = cvb_settle(h, &p, forward_unit, &stage, &done);
     if (why)
         *why = error;
-    return error && error != CVB_ESTAGE_FULL ? error : (int)done;
+    return cvb_count_or_error(error, done);
 }

@@ -7,17 +7,10 @@
 
 #include "internal.h"
 
-/* Records that hold credits of a counter, without those that only wait for reuse. */
-static int64_t size_of(struct cvb_handle *h, uint32_t counter)
-{
-    int64_t size = cvb_counter_used(h, counter) - cvb_idle_count(h, counter);
-    return size < 0 ? 0 : size;
-}
-
 static int check_stage(struct cvb_handle *h, uint32_t stage)
 {
     int error = cvb_handle_check(h);
-    return !error && stage >= h->segment.settings.max_stages ? CVB_EUNKNOWN : error;
+    return !error && !cvb_id_known(h, CVB_KIND_STAGE, stage) ? CVB_EUNKNOWN : error;
 }
 
 int64_t cvb_stage_size(struct cvb_handle *h, uint32_t stage)
@@ -26,17 +19,17 @@ int64_t cvb_stage_size(struct cvb_handle *h, uint32_t stage)
     if (error)
         return error;
     if (stage != CVB_STAGE_DEAD_LETTER)
-        return size_of(h, cvb_counter_of_stage(stage));
-    int64_t others = 0, total = size_of(h, CVB_COUNTER_TOTAL);
-    for (uint32_t s = 1; s < h->segment.settings.max_stages; s++)
-        others += size_of(h, cvb_counter_of_stage(s));
+        return cvb_live(h, cvb_counter_of_stage(stage));
+    int64_t others = 0, total = cvb_counter_used(h, CVB_COUNTER_TOTAL); /* no dead letter is ever idle */
+    for (uint32_t s = 1; cvb_id_known(h, CVB_KIND_STAGE, s); s++)
+        others += cvb_counter_used(h, cvb_counter_of_stage(s));
     return total > others ? total - others : 0;
 }
 
 int64_t cvb_total_buffered(struct cvb_handle *h)
 {
     int error = cvb_handle_check(h);
-    return error ? error : size_of(h, CVB_COUNTER_TOTAL);
+    return error ? error : cvb_live(h, CVB_COUNTER_TOTAL);
 }
 
 double cvb_stage_utilization(struct cvb_handle *h, uint32_t stage)
@@ -59,7 +52,7 @@ int cvb_stages_with_data(struct cvb_handle *h, uint32_t *stages, size_t count)
     int error = cvb_handle_check(h), found = 0;
     if (error || (count && !stages))
         return error ? error : CVB_EINVAL;
-    for (uint32_t s = 0; s < h->segment.settings.max_stages; s++)
+    for (uint32_t s = 0; cvb_id_known(h, CVB_KIND_STAGE, s); s++)
         if (cvb_stage_size(h, s) > 0) {
             if ((size_t)found < count)
                 stages[found] = s;

@@ -173,7 +173,7 @@ static inline int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, 
  */
 static inline bool deliverable(const struct cvb_handle *h, uint32_t stage, struct cvb_pair w)
 {
-    return cvb_hi_retry(w.hi) <= h->segment.settings.max_retries || stage == CVB_STAGE_DEAD_LETTER;
+    return cvb_hi_failures(w.hi) <= h->segment.settings.max_retries || stage == CVB_STAGE_DEAD_LETTER;
 }
 
 /* The records of the next unit that may be delivered; how many, 0 if there is none. */
@@ -185,6 +185,7 @@ static inline int get_unit(struct cvb_handle *h, uint32_t stage, size_t want, bo
         int got = cvb_lease_next(h, stage, want, split, &u, &w);
         if (got <= 0)
             return got;
+        h->alone = w.hi & CVB_HI_SUSPECT;
         if (deliverable(h, stage, w))
             return hand_out(h, u, w, out);
         int error = cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
@@ -210,8 +211,11 @@ CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struc
 {
     if (look)
         cvb_recover_at_times(h);
+    h->company = count > 1 ? CVB_HI_COMPANY : 0;
     int got = get_unit(h, stage, count, true, leases);
-    return got <= 0 || (unsigned)got == count ? got : got + get_more(h, stage, leases + got, count - (unsigned)got);
+    if (got <= 0 || (unsigned)got == count || h->alone)
+        return got;
+    return got + get_more(h, stage, leases + got, count - (unsigned)got);
 }
 
 CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
@@ -221,7 +225,7 @@ CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_leas
     int error = cvb_handle_check(h);
     if (error)
         return error;
-    if (stage >= h->segment.settings.max_stages)
+    if (!cvb_id_known(h, CVB_KIND_STAGE, stage))
         return CVB_EUNKNOWN;
     if (!leases || count - 1 >= INT32_MAX)
         return count ? CVB_EINVAL : 0;

@@ -33,29 +33,22 @@ static int check_ids(struct cvb_handle *h, uint32_t stage, uint32_t source)
         return error;
     if (source == CVB_NO_SOURCE && stage == CVB_NO_STAGE)
         return CVB_EINVAL;
-    bool known = source == CVB_NO_SOURCE || source < h->segment.settings.max_sources;
-    return known && (stage == CVB_NO_STAGE || stage < h->segment.settings.max_stages) ? 0 : CVB_EUNKNOWN;
-}
-
-/* What records hold, without what only waits for reuse. */
-static int64_t size_without_idle(struct cvb_handle *h, uint32_t counter)
-{
-    int64_t size = cvb_counter_used(h, counter) - cvb_idle_count(h, counter);
-    return size < 0 ? 0 : size;
+    bool known = (source == CVB_NO_SOURCE || cvb_id_known(h, CVB_KIND_SOURCE, source)) &&
+                 (stage == CVB_NO_STAGE || cvb_id_known(h, CVB_KIND_STAGE, stage));
+    return known ? 0 : CVB_EUNKNOWN;
 }
 
 static struct cvb_backpressure signal_of(struct cvb_handle *h, uint32_t counter)
 {
-    struct cvb_marks m;
-    cvb_marks_of(h, counter, &m);
-    if (cvb_flag_settle(h, counter))
+    const struct cvb_marks *m = cvb_marks_of(h, counter);
+    if (cvb_level_correct(h, counter, false))
         return (struct cvb_backpressure){CVB_SIGNAL_PAUSE, 0};
     int64_t used = cvb_counter_used(h, counter);
-    if (used > m.low)
-        used = size_without_idle(h, counter);
-    if (used <= m.low)
+    if (used > m->low)
+        used = cvb_live(h, counter);
+    if (used <= m->low)
         return (struct cvb_backpressure){CVB_SIGNAL_NONE, 0};
-    int64_t above = (used < m.high ? used : m.high) - m.low, range = m.high - m.low;
+    int64_t above = (used < m->high ? used : m->high) - m->low, range = m->high - m->low;
     int64_t delay = DELAY_LEAST_MS + above * (DELAY_MOST_MS - DELAY_LEAST_MS) / range;
     return (struct cvb_backpressure){CVB_SIGNAL_SLOW_DOWN, (uint32_t)delay};
 }
@@ -88,8 +81,8 @@ int64_t cvb_available_credits(struct cvb_handle *h, uint32_t source)
     int error = check_ids(h, CVB_NO_STAGE, source);
     if (error)
         return error;
-    int64_t own = h->segment.settings.max_per_source - size_without_idle(h, cvb_counter_of_source(h, source));
-    int64_t all = h->segment.settings.max_total_records - size_without_idle(h, CVB_COUNTER_TOTAL);
+    int64_t own = h->segment.settings.max_per_source - cvb_live(h, cvb_counter_of_source(h, source));
+    int64_t all = h->segment.settings.max_total_records - cvb_live(h, CVB_COUNTER_TOTAL);
     int64_t least = own < all ? own : all;
     return least < 0 ? 0 : least;
 }
@@ -204,7 +197,7 @@ static bool has_memory(struct cvb_handle *h, uint32_t class)
     if (class == CVB_NO_CLASS || cvb_memory_left(h, class))
         return true;
     struct cvb_want want = {.count = 1, .class = class};
-    h->refusal.refusal = 0;
+    cvb_refusal_begin(h);
     cvb_try_again(h, CVB_EMEMORY_FULL, &want, NULL, NULL);
     return cvb_memory_left(h, class);
 }
@@ -213,7 +206,7 @@ static int look_for_credits(struct cvb_handle *h, const struct wait *w, bool tho
 {
     bool paused = false;
     for (uint32_t i = 0; i < w->count; i++)
-        paused |= thorough ? cvb_flag_settle(h, w->counter[i]) : is_paused(h, w->counter[i]);
+        paused |= thorough ? cvb_level_correct(h, w->counter[i], false) : is_paused(h, w->counter[i]);
     return !paused && has_memory(h, w->class);
 }
 
@@ -272,7 +265,7 @@ int cvb_wait_records(struct cvb_handle *h, const uint32_t *stages, size_t count,
     if (error || !stages || !count || count > CVB_WAIT_MAX)
         return error ? error : CVB_EINVAL;
     for (size_t i = 0; i < count; i++)
-        if (stages[i] >= h->segment.settings.max_stages)
+        if (!cvb_id_known(h, CVB_KIND_STAGE, stages[i]))
             return CVB_EUNKNOWN;
     struct wait w = {.look = look_for_data, .flags = flags_of_data, .stages = stages, .count = (uint32_t)count};
     uint64_t slept = 0;

@@ -59,6 +59,16 @@ static void format_units(char *base, const struct cvb_geometry *g)
     }
 }
 
+/* The name of id 0, which is there from the start: reference 0 shows seat 0's slot, which seat 0 then gives up. */
+static void name_first(char *base, const struct cvb_geometry *g, enum cvb_kind kind, const char *text)
+{
+    struct cvb_name *name = (struct cvb_name *)(void *)(base + g->names[kind]) + g->name_limit[kind];
+    name->length = (uint8_t)strlen(text);
+    memcpy(name->text, text, name->length);
+    *(uint32_t *)(void *)(base + g->references[kind]) = g->name_limit[kind] + 1;
+    ((struct cvb_seat *)(void *)(base + g->seats))->staged[kind] = 0;
+}
+
 void cvb_segment_format(char *base, const struct cvb_settings *settings)
 {
     struct cvb_geometry g;
@@ -68,12 +78,8 @@ void cvb_segment_format(char *base, const struct cvb_settings *settings)
     for (uint32_t s = 0; s <= settings->max_handles; s++)
         for (int k = 0; k < CVB_KINDS; k++)
             seat[s].staged[k] = g.name_limit[k] + s;
-    /* the dead-letter stage has its name from the start: reference 0 shows seat 0's slot, which seat 0 then gives up */
-    struct cvb_name *name = (struct cvb_name *)(void *)(base + g.names[CVB_KIND_STAGE]) + g.name_limit[CVB_KIND_STAGE];
-    name->length = (uint8_t)strlen("dead-letter");
-    memcpy(name->text, "dead-letter", name->length);
-    *(uint32_t *)(void *)(base + g.references[CVB_KIND_STAGE]) = g.name_limit[CVB_KIND_STAGE] + 1;
-    seat[0].staged[CVB_KIND_STAGE] = 0;
+    name_first(base, &g, CVB_KIND_STAGE, "dead-letter");
+    name_first(base, &g, CVB_KIND_PIPELINE, "default");
 
     struct cvb_header *header = (void *)base;
     header->magic = CVB_MAGIC;

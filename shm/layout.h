@@ -95,8 +95,10 @@ struct cvb_idle_group {
 };
 static_assert(sizeof(struct cvb_idle_group) == 64, "layout");
 struct cvb_idle {
-    uint64_t version; /* raised when a unit is listed, and when it is IDLE */
-    uint8_t pad_version[56];
+    uint64_t version;         /* raised when a unit is listed */
+    uint64_t note;            /* the last change of a unit to or from IDLE by the seat's owner: lib/idle.h */
+    uint64_t parked, claimed; /* all records, as CVB_N_PARKED and CVB_N_CLAIMED count those of a stage and a source */
+    uint8_t pad_version[32];
     uint64_t groups; /* how many were opened: number n is at n mod 2 ^ idle_bits */
     uint64_t first;  /* hint: all groups before this number are empty */
     uint8_t pad_groups[48];
@@ -106,8 +108,10 @@ static_assert(sizeof(struct cvb_idle) == 128, "layout");
 
 /* A flag word: PROTOCOL.md, section 8. One line each, because the hot path reads it and hardly anybody writes it. */
 struct cvb_flag {
-    uint32_t word; /* paused:1 | waiters:1 | waiters on any:1 | count:29 */
-    uint8_t pad[60];
+    uint32_t word; /* paused:1 | waiters:1 | waiters on any:1 | near:1 | count:28 */
+    uint32_t unused;
+    uint64_t slack; /* epoch:32 | records:32 that may come or go before the level must be looked at: lib/level.c */
+    uint8_t pad[48];
 };
 static_assert(sizeof(struct cvb_flag) == 64, "layout");
 

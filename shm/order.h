@@ -103,6 +103,9 @@ static inline void cvb_fence_after_cas(void)
 #endif
 }
 
+/* Orders earlier stores before later loads. */
+static inline void cvb_fence_seq(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
 /* The line at p will be written by this core. */
 static inline void cvb_prefetch_write(const void *p)
 {

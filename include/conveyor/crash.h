@@ -23,8 +23,14 @@ struct cvb_audit {
 /* Completes what dead peers left; returns how many seats were freed. Any number of processes may do this at once. */
 CVB_API int cvb_recover(struct cvb_handle *handle);
 
-/* Counts every record, cell and credit. Reads only. Errors: EFORKED, ECORRUPT. */
+/* Counts every record, cell, credit and idle unit: each of the numbers above is counted, none is derived from the others.
+ * Reads only. Errors: EFORKED, ESYSTEM. */
 CVB_API int cvb_audit(struct cvb_handle *handle, struct cvb_audit *audit);
+
+/* Recovers, gives back what idle units hold that no list names, and, if the audit is exact, makes the counts of idle
+ * records right: what bytes that were overwritten leave behind. Returns how many things it has mended. Does not take the
+ * place of an audit: what is left is there. Errors: EFORKED, ECORRUPT, ESYSTEM. */
+CVB_API int cvb_repair(struct cvb_handle *handle);
 
 #ifdef __cplusplus
 }

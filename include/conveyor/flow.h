@@ -11,11 +11,13 @@ extern "C" {
 #endif
 
 /* Puts one record into a stage. 0, or why not: ESTAGE_FULL, ESOURCE_FULL, ETOTAL_FULL, EMEMORY_FULL, ETOOLONG,
- * EUNKNOWN, EFORKED, ECORRUPT. A refused record left no trace. */
+ * EUNKNOWN, EINVAL, EFORKED, ECORRUPT. A refused record left no trace. Nobody but the library puts into the dead-letter
+ * stage: EUNKNOWN. Where several limits refuse, the one with the least room is named. */
 CVB_API int cvb_buffer_for_stage(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *record);
 
 /* Puts the longest prefix that fits and returns its length, 0 to count; *why (may be NULL) says what refused the next
- * one, or 0. Records of different sources may be mixed; each source's order is kept. */
+ * one, or 0. Records of different sources may be mixed; each source's order is kept. If none was put and no limit is the
+ * reason (EUNKNOWN, ETOOLONG, EINVAL), that error is returned; so it is by cvb_reserve and both forwards. */
 CVB_API int cvb_buffer_batch_for_stage(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *records,
                                        size_t count, int *why);
 
@@ -25,8 +27,8 @@ CVB_API int cvb_reserve(struct cvb_handle *handle, uint32_t stage, const struct 
                         struct cvb_slot *slots, size_t count, int *why);
 
 /* Publishes reserved slots with what was written into them, each with its length, in the order of the array; or gives
- * them up. Any subset in any order; all or none: a bad one (ESETTLED, EFOREIGN, EINVAL, ETOOLONG) leaves all as they
- * are. */
+ * them up. Any subset in any order; all or none: a bad one (ESETTLED, EFOREIGN, EINVAL, ETOOLONG: longer than was asked
+ * for) leaves all as they are. Only one that is twice in the array is found out late, as by cvb_ack. */
 CVB_API int cvb_publish(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 CVB_API int cvb_cancel(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 
@@ -35,7 +37,8 @@ CVB_API int cvb_cancel(struct cvb_handle *handle, const struct cvb_slot *slots, 
 CVB_API int cvb_get_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_lease *leases, size_t count);
 
 /* Settles leases: any subset in any order, of several stages. All or none: a bad one (ESETTLED, EFOREIGN, EINVAL)
- * leaves all as they are. Only one that is twice in the array is found out late: it is settled once, then ESETTLED. */
+ * leaves all as they are. Only one that is twice in the array is found out late: what stands before its second place is
+ * settled, then ESETTLED. */
 CVB_API int cvb_ack(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
 
 /* Back into their stage, at its end, with retry_count + 1; never refused. Past max_retries they go to the dead-letter
@@ -48,12 +51,15 @@ CVB_API int cvb_release(struct cvb_handle *handle, const struct cvb_lease *lease
 
 /* Sends leased records on to another stage with their payload: each is in the new stage and settled in the old one, or
  * neither, also across a crash. Forwards the longest prefix that fits and returns its length; *why (may be NULL) says
- * what refused the rest (ESTAGE_FULL). Errors as cvb_ack, and EUNKNOWN. */
+ * what refused the rest (ESTAGE_FULL, or ESETTLED for one that is twice in the array). To the lease's own stage it needs
+ * room there like any other forward. A record that was forwarded begins anew: its retry_count is 0, because the stages
+ * fail for reasons of their own. Errors as cvb_ack, and EUNKNOWN. */
 CVB_API int cvb_forward(struct cvb_handle *handle, uint32_t stage, const struct cvb_lease *leases, size_t count,
                         int *why);
 
 /* As cvb_forward, with new payloads: results[i] takes the place of leases[i]. Source and pipeline stay those of the
- * lease. *why may also be EMEMORY_FULL or ETOOLONG. */
+ * lease. *why may also be EMEMORY_FULL, or ETOOLONG or EINVAL for a result that is no record: those before it are sent
+ * on. */
 CVB_API int cvb_forward_records(struct cvb_handle *handle, uint32_t stage, const struct cvb_lease *leases,
                                 const struct cvb_record *results, size_t count, int *why);
 

@@ -14,6 +14,7 @@ static struct record {
     uint32_t stage, source, retry;        /* as it would be delivered now */
     uint32_t version, version2;           /* of the payload */
     uint32_t stage2, retry2;              /* and if the settling at work took effect */
+    bool suspect, suspect2, company;      /* a consumer died that had leased it in company; company: now */
     bool accepted, marked, perhaps_taken; /* perhaps_taken: by one that died while it took and settled */
     uint32_t leased_in;                   /* the stage, if marked */
     int batch, index;                     /* the put call, and its place in it */
@@ -130,18 +131,22 @@ static void take_effect(struct record *r)
         return;
     r->stage = r->stage2;
     r->retry = r->retry2;
+    r->suspect = r->suspect2;
     r->version = r->version2;
 }
+
+static uint32_t failures(const struct record *r) { return r->retry - (r->suspect && r->retry); }
 
 /* Whoever finds a record past its retry limit moves it to the dead-letter stage. */
 static void expect_dead_letter(struct record *r, int id, uint32_t stage)
 {
     if (stage != CVB_STAGE_DEAD_LETTER || r->stage == CVB_STAGE_DEAD_LETTER)
         return;
-    SIM_CHECK_TOO(r->retry > world.settings.max_retries, "record %d became a dead letter after %u retries", id,
+    SIM_CHECK_TOO(failures(r) > world.settings.max_retries, "record %d became a dead letter after %u retries", id,
                   r->retry);
     r->stage = CVB_STAGE_DEAD_LETTER;
     r->retry = 0;
+    r->suspect = false;
     r->entered_to = never;
     r->batch = -1;
 }
@@ -173,7 +178,7 @@ int ghost_delivered(int process, const struct cvb_lease *l, long began)
     struct record *r = deliverable(id);
     expect(r, id, l);
     SIM_CHECK_TOO(version == r->version, "record %d came with version %u, not %u", id, version, r->version);
-    SIM_CHECK_TOO(l->stage == CVB_STAGE_DEAD_LETTER || l->retry_count <= world.settings.max_retries,
+    SIM_CHECK_TOO(l->stage == CVB_STAGE_DEAD_LETTER || failures(r) <= world.settings.max_retries,
                   "record %d was delivered past its retry limit", id);
     check_order(r, id, began);
     r->perhaps_taken = false;
@@ -219,11 +224,11 @@ void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fe
                                                    .entered_to = r->entered_to,
                                                    .ended = sim.total};
     }
-    if (!fewer)
-        return;
+    if (!fewer || (n && record[ids[n - 1]].suspect))
+        return; /* what is suspect comes alone */
     for (int id = 0; id < records; id++) {
         const struct record *r = &record[id];
-        if (r->state != IN || r->stage != stage || r->entered_to >= began)
+        if (r->state != IN || r->stage != stage || r->entered_to >= began || (n && r->suspect))
             continue;
         for (uint32_t u = 0; u < world.geometry.unit_count; u++) {
             struct cvb_pair w = world_unit(u)->word;
@@ -247,14 +252,17 @@ void ghost_settle(int process, const struct cvb_lease *leases, const int *ids, i
         SIM_CHECK_TOO(read_payload(leases[i].payload, leases[i].length, &version) == ids[i] && version == r->version,
                       "record %d changed while it was leased", ids[i]);
         r->stage2 = r->stage;
-        r->retry2 = r->retry + 1;
+        r->retry2 = r->retry + (fate == GHOST_RETURN);
+        r->suspect2 = r->suspect;
         r->version2 = r->version + (fate == GHOST_REPLACE);
         bool moves = fate == GHOST_FORWARD || fate == GHOST_REPLACE;
-        if (moves || (r->retry >= world.settings.max_retries && r->stage != CVB_STAGE_DEAD_LETTER)) {
+        bool buries = fate == GHOST_RETURN && failures(r) >= world.settings.max_retries;
+        if (moves || (buries && r->stage != CVB_STAGE_DEAD_LETTER)) {
             r->stage2 = moves ? stage : CVB_STAGE_DEAD_LETTER;
             r->retry2 = 0;
+            r->suspect2 = false;
         }
-        r->state = fate == GHOST_ACK ? ACKING : fate == GHOST_RETURN ? RETURNING : FORWARDING;
+        r->state = fate == GHOST_ACK ? ACKING : moves ? FORWARDING : RETURNING;
         if (fate != GHOST_ACK) {
             r->entered_from = sim.total;
             r->entered_to = never;
@@ -283,13 +291,14 @@ void ghost_settled(int process, const int *ids, int n, int done, enum ghost_fate
     }
 }
 
-static void mark(uint32_t id, uint32_t stage)
+static void mark(uint32_t id, uint32_t stage, bool company)
 {
     id &= (1u << VERSION_SHIFT) - 1;
     SIM_CHECK(id < (uint32_t)records, "a leased unit holds what is no record");
     SIM_CHECK_TOO(!record[id].marked, "record %u is leased twice", id);
     record[id].marked = true;
     record[id].leased_in = stage;
+    record[id].company = company;
 }
 
 /* A record that the dead had leased: it comes again, or its ack had begun and it may come again. */
@@ -310,6 +319,8 @@ static void leased_by_dead(struct record *r, int id, int process)
     else
         r->state = acking ? MAYBE_ACKED : IN;
     r->retry = r->retry < 255 ? r->retry + 1 : r->retry;
+    SIM_CHECK_TOO(!(r->suspect && r->company), "record %d is suspect and was leased in company", id);
+    r->suspect |= r->company;
     r->entered_from = sim.total;
     r->entered_to = never;
     r->batch = -1;

@@ -8,7 +8,7 @@
 
 enum { GHOST_RECORDS = 1024, GHOST_BATCH = 16, GHOST_PAYLOAD = 128 };
 
-enum ghost_fate { GHOST_ACK, GHOST_RETURN, GHOST_FORWARD, GHOST_REPLACE };
+enum ghost_fate { GHOST_ACK, GHOST_RETURN, GHOST_RELEASE, GHOST_FORWARD, GHOST_REPLACE };
 
 void ghost_reset(void);
 /* A record that process is about to put, in one call with record `first` if that is not negative. */

@@ -53,9 +53,10 @@ static bool is_chain(enum history_verb verb) { return verb >= HISTORY_PUT && ver
 static enum model_kind kind_of(enum history_verb verb)
 {
     static const enum model_kind kind[] = {
-        [HISTORY_PUT] = MODEL_PUT,       [HISTORY_RESERVE] = MODEL_RESERVE, [HISTORY_PUBLISH] = MODEL_PUBLISH,
-        [HISTORY_CANCEL] = MODEL_CANCEL, [HISTORY_GET] = MODEL_GET,         [HISTORY_TAKE] = MODEL_TAKE,
-        [HISTORY_ACK] = MODEL_ACK,       [HISTORY_RETURN] = MODEL_RETURN,   [HISTORY_FORWARD] = MODEL_FORWARD};
+        [HISTORY_PUT] = MODEL_PUT,        [HISTORY_RESERVE] = MODEL_RESERVE, [HISTORY_PUBLISH] = MODEL_PUBLISH,
+        [HISTORY_CANCEL] = MODEL_CANCEL,  [HISTORY_GET] = MODEL_GET,         [HISTORY_TAKE] = MODEL_TAKE,
+        [HISTORY_ACK] = MODEL_ACK,        [HISTORY_RETURN] = MODEL_RETURN,   [HISTORY_FORWARD] = MODEL_FORWARD,
+        [HISTORY_RELEASE] = MODEL_RELEASE};
     return kind[verb];
 }
 
@@ -113,8 +114,10 @@ static void add_chain(struct history *h, int process, struct history_step s, enu
     const struct history_open *o = &h->open[process];
     for (int i = 0; i < done && i < o->arguments; i++) {
         s.what = o->argument[i];
-        if (gets(verb))
+        if (gets(verb)) {
             s.what.stage = (uint8_t)o->stage;
+            s.what.many = o->n > 1;
+        }
         add_kind(h, process, s, kind_of(verb));
     }
     if (gets(verb) && done < o->n)
@@ -167,7 +170,8 @@ void history_killed(struct history *h, int process, long began)
     if (!is_chain(verb) || verb == HISTORY_RESERVE)
         return; /* what it had reserved is given up */
     for (int i = 0; i < (gets(verb) ? o->n : o->arguments); i++) {
-        s.what = gets(verb) ? (struct model_step){.stage = (uint8_t)o->stage, .content = MODEL_ANY} : o->argument[i];
+        s.what = gets(verb) ? (struct model_step){.stage = (uint8_t)o->stage, .content = MODEL_ANY, .many = o->n > 1}
+                            : o->argument[i];
         add_kind(h, process, s, kind_of(verb));
     }
     if (gets(verb))

@@ -6,10 +6,10 @@
  * - put: a step for each record that was accepted, in order. A batch may enter as several trains.
  * - get: a step for each lease, in order. A batch is leased unit by unit. None: the stage was empty at a moment.
  * - take: a step for each record, which leases and settles it.
- * - ack, return, forward, publish: a step for each record, in the order of the array.
+ * - ack, return, release, forward, publish: a step for each record, in the order of the array.
  * - a refusal, after those: the limit was reached; only if nobody else was at work from the call's begin to its end.
  * - sizes, the credits left: exact; only if nobody else was at work.
- * - detach: a return of each lease, in any order. Reservations are given up at its begin.
+ * - detach: a release of each lease, in any order. Reservations are given up at its begin.
  * - wait: the stage had a record at a moment, or each of the stages was empty at one.
  * - recover, attach: the leases of those who were dead at its begin have come back, and their calls have no effect any
  *   more; only if nobody else attached meanwhile, who may have taken a dead seat and its duties.
@@ -39,6 +39,7 @@ enum history_verb {
     HISTORY_TAKE,
     HISTORY_ACK,
     HISTORY_RETURN,
+    HISTORY_RELEASE,
     HISTORY_FORWARD,
     HISTORY_WAIT,
     HISTORY_LEAVE,

@@ -154,6 +154,7 @@ static long hint_of(const struct model *m, int p, const struct model_step *s, lo
     case MODEL_ACK:
         return settle_hint(s->content);
     case MODEL_RETURN:
+    case MODEL_RELEASE:
     case MODEL_FORWARD:
     case MODEL_BURY:
     case MODEL_REDELIVER:
@@ -187,6 +188,15 @@ static int add_hidden(const struct node *n, struct choice *choice, int count, in
     return add(choice, count, &c);
 }
 
+static int add_redelivery(const struct node *n, struct choice *choice, int count, int p, const struct model_record *r,
+                          bool company)
+{
+    struct choice c = {.process = p,
+                       .step = {.kind = MODEL_REDELIVER, .stage = r->stage, .content = r->content, .many = company}};
+    c.hint = hint_of(&n->model, p, &c.step, HISTORY_NEVER);
+    return add(choice, count, &c);
+}
+
 /* What became of the records that dead or getting processes own. */
 static int hidden_choices(const struct node *n, struct choice *choice)
 {
@@ -197,14 +207,17 @@ static int hidden_choices(const struct node *n, struct choice *choice)
             continue;
         int p = r->owner;
         const struct history_step *s = next_of(n, p);
-        if (n->gone[p])
-            count = add_hidden(n, choice, count, p, MODEL_REDELIVER, r);
+        if (n->gone[p]) {
+            count = add_redelivery(n, choice, count, p, r, r->company);
+            if (r->where != MODEL_LEASED)
+                count = add_redelivery(n, choice, count, p, r, !r->company);
+        }
         if (r->where == MODEL_UNCOVERED && uncovered_by(&n->model, p) == i)
             count = add_hidden(n, choice, count, p, MODEL_BURY, r);
         if (r->where == MODEL_TAKEN)
             count = add_hidden(n, choice, count, p, MODEL_SETTLE, r);
         if (r->where == MODEL_LEASED && s && s->what.kind == MODEL_LEFT && s->began < n->end)
-            count = add_hidden(n, choice, count, p, MODEL_RETURN, r);
+            count = add_hidden(n, choice, count, p, MODEL_RELEASE, r);
     }
     return count;
 }
@@ -225,7 +238,7 @@ static int choices(const struct node *n, struct choice *choice)
         if (s->pending && must_live(s) && now->program[p].died < n->time)
             continue;
         int first = s->gets ? model_first(&n->model, s->what.stage) : -1;
-        if (first >= 0 && n->model.record[first].retry > now->limits.retries)
+        if (first >= 0 && model_failures(&n->model.record[first]) > now->limits.retries)
             count = add_hidden(n, choice, count, p, MODEL_UNCOVER, &n->model.record[first]);
         if (uncovered_by(&n->model, p) >= 0)
             continue; /* it delivers nothing before it has buried that */

@@ -20,14 +20,14 @@ bool work_join(int me)
     return !error;
 }
 
-/* Leases that are still held are returned, reservations given up. */
+/* Leases that are still held are released, reservations given up. */
 void work_leave(int me)
 {
     struct process *p = &process[me];
     work_begin(me);
     watch_call(me, HISTORY_LEAVE, 0, 0);
     SIM_LOG("p%d detaches", me);
-    ghost_settle(me, p->lease, p->id, p->held, GHOST_RETURN, 0);
+    ghost_settle(me, p->lease, p->id, p->held, GHOST_RELEASE, 0);
     cvb_detach(p->handle);
     p->held = p->slots = 0;
     p->has_old = p->has_old_slot = false;

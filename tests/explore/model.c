@@ -40,10 +40,11 @@ static bool has_room(const struct model *m, const struct model_limits *l, unsign
     return true;
 }
 
+/* A dead letter counts against the total alone. */
 static void change_credits(struct model *m, unsigned stage, unsigned source, int by)
 {
     m->total = (uint8_t)(m->total + by);
-    m->source[source] = (uint8_t)(m->source[source] + by);
+    m->source[source] = (uint8_t)(m->source[source] + (stage ? by : 0));
     m->stage[stage] = (uint8_t)(m->stage[stage] + by);
 }
 
@@ -59,6 +60,7 @@ static void enter(struct model *m, struct model_record r, unsigned stage, unsign
 {
     r.stage = (uint8_t)stage;
     r.retry = (uint8_t)retry;
+    r.suspect &= retry > 0;
     r.where = MODEL_QUEUED;
     r.owner = MODEL_NO_PROCESS;
     r.entries++;
@@ -69,8 +71,8 @@ static void enter(struct model *m, struct model_record r, unsigned stage, unsign
 static void move(struct model *m, int i, unsigned stage, unsigned retry)
 {
     struct model_record r = take_out(m, i);
-    m->stage[r.stage]--;
-    m->stage[stage]++;
+    change_credits(m, r.stage, r.source, -1);
+    change_credits(m, stage, r.source, 1);
     enter(m, r, stage, retry);
 }
 
@@ -114,9 +116,11 @@ static bool publish(struct model *m, const struct model_limits *l, int process, 
     return false;
 }
 
+unsigned model_failures(const struct model_record *r) { return r->retry - (r->suspect && r->retry); }
+
 static bool past_limit(const struct model_limits *l, const struct model_record *r)
 {
-    return r->retry > l->retries && r->stage;
+    return model_failures(r) > l->retries && r->stage;
 }
 
 static bool get(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
@@ -135,6 +139,7 @@ static bool get(struct model *m, const struct model_limits *l, int process, cons
     }
     r->where = s->kind == MODEL_TAKE ? MODEL_TAKEN : MODEL_LEASED;
     r->owner = (uint8_t)process;
+    r->company = s->many && !r->suspect;
     r->leases++;
     return true;
 }
@@ -167,7 +172,7 @@ static bool fits(enum model_kind kind, enum model_where where)
 
 bool model_buries(const struct model_limits *l, const struct model_record *r)
 {
-    return r->retry >= l->retries && r->stage;
+    return model_failures(r) >= l->retries && r->stage;
 }
 
 static bool forward(struct model *m, const struct model_limits *l, int i, const struct model_step *s)
@@ -175,8 +180,21 @@ static bool forward(struct model *m, const struct model_limits *l, int i, const 
     struct model_record *r = &m->record[i];
     if (s->stage != r->stage && is_full(m, l, MODEL_STAGE, s->stage, r->source))
         return false;
+    if (!r->stage && is_full(m, l, MODEL_SOURCE, s->stage, r->source))
+        return false;
     r->content = s->becomes;
     move(m, i, s->stage, 0);
+    return true;
+}
+
+/* Of a take, or a get that had not delivered it, it is not known how many it asked for last. */
+static bool redeliver(struct model *m, int i, bool company)
+{
+    struct model_record *r = &m->record[i];
+    if (r->where == MODEL_LEASED && company != r->company)
+        return false;
+    r->suspect |= company;
+    move(m, i, r->stage, r->retry < 255 ? r->retry + 1u : 255);
     return true;
 }
 
@@ -198,6 +216,10 @@ static bool settle(struct model *m, const struct model_limits *l, int process, c
     default:
         if (s->kind == MODEL_BURY || (s->kind == MODEL_RETURN && model_buries(l, r)))
             move(m, i, 0, 0);
+        else if (s->kind == MODEL_RELEASE)
+            move(m, i, r->stage, r->retry);
+        else if (s->kind == MODEL_REDELIVER)
+            return redeliver(m, i, s->many);
         else
             move(m, i, r->stage, r->retry < 255 ? r->retry + 1u : 255);
         return true;
@@ -278,7 +300,7 @@ uint64_t model_hash(const struct model *m)
     for (int i = 0; i < m->records; i++) {
         const struct model_record *r = &m->record[i];
         uint64_t one = mix((uint64_t)r->content << 32 | (uint64_t)r->retry << 16 | (uint64_t)r->where << 8 | r->owner);
-        one = mix(one + r->stage);
+        one = mix(one + r->stage + (r->suspect ? 64u : 0) + (r->where == MODEL_LEASED && r->company ? 128u : 0));
         if (r->where == MODEL_QUEUED)
             queue[r->stage] = mix(queue[r->stage] + one);
         else

@@ -26,6 +26,7 @@ enum model_kind {
     MODEL_TAKE,    /* the same, and it is settled at once */
     MODEL_ACK,     /* a lease is settled; its credits come back */
     MODEL_RETURN,  /* a leased record enters the end of its stage again, or of the dead-letter stage */
+    MODEL_RELEASE, /* a leased record enters the end of its stage again, untried */
     MODEL_FORWARD, /* a leased record enters the end of another stage, perhaps with another payload; needs room there */
     MODEL_REFUSED, /* a limit is reached */
     MODEL_EMPTY,   /* the stage has no record to lease */
@@ -48,6 +49,7 @@ enum model_limit { MODEL_TOTAL, MODEL_SOURCE, MODEL_STAGE };
 struct model_step {
     enum model_kind kind;
     uint8_t stage, source, limit; /* limit: which refused */
+    bool many;                    /* a get that asks for several; a redelivery of what was leased in company */
     int16_t retry;                /* as it was delivered; -1: not told */
     uint32_t content, becomes;    /* the payload's first word, and the new payload's */
 };
@@ -57,6 +59,7 @@ enum model_where { MODEL_QUEUED, MODEL_LEASED, MODEL_UNCOVERED, MODEL_TAKEN };
 struct model_record {
     uint32_t content;
     uint8_t stage, source, retry, where, owner;
+    bool suspect, company;   /* company: leased by a get that asked for several */
     uint8_t entries, leases; /* so far */
 };
 
@@ -72,6 +75,8 @@ struct model {
 bool model_do(struct model *m, const struct model_limits *limits, int process, const struct model_step *step);
 /* A process's reservations are given up. */
 void model_give_up(struct model *m, int process);
+/* Failures that count against it: not a death in company. */
+unsigned model_failures(const struct model_record *record);
 /* Does its return bring it to the dead-letter stage? */
 bool model_buries(const struct model_limits *limits, const struct model_record *record);
 /* The record's place, or -1; the first that is queued in the stage, or -1. */

@@ -1,10 +1,10 @@
 /* scenarios.c - small segments and mixes of operations: limits of 2 to 8 records, rings of 2 to 8 slots. */
 #include "work.h"
 
-const char *const work_names[OPS] = {"put",     "put batch", "reserve",      "publish",      "cancel",
-                                     "get one", "get many",  "take",         "ack",          "return",
-                                     "forward", "replace",   "stale",        "recover",      "audit",
-                                     "name",    "state",     "wait records", "wait credits", "rejoin"};
+const char *const work_names[OPS] = {"put",          "put batch",    "reserve", "publish", "cancel",  "get one",
+                                     "get many",     "take",         "ack",     "return",  "release", "forward",
+                                     "replace",      "stale",        "recover", "audit",   "name",    "state",
+                                     "wait records", "wait credits", "rejoin"};
 
 #define LIMITS(t, p, s) .total = (t), .stage = (p), .source = (s)
 #define SHAPE(n, m, bytes, r) .stages = (n), .sources = (m), .payload = (bytes), .retries = (r)
@@ -16,9 +16,9 @@ const struct scenario scenarios[] = {
     {"batch", LIMITS(8, 4, 5), SHAPE(2, 2, 16, 2), CROWD(3, 2, 7),
      .weight = {[PUT_BATCH] = 4, [GET_MANY] = 3, [ACK] = 3, [RETURN] = 1, [RECOVER] = 1}},
     {"split", LIMITS(8, 6, 6), SHAPE(2, 2, 8, 2), CROWD(4, 2, 7),
-     .weight = {[PUT_BATCH] = 3, [GET_ONE] = 3, [GET_MANY] = 1, [ACK] = 3, [RETURN] = 1, [RECOVER] = 1}},
+     .weight = {[PUT_BATCH] = 3, [GET_ONE] = 3, [GET_MANY] = 1, [ACK] = 3, [RETURN] = 1, [RELEASE] = 1, [RECOVER] = 1}},
     {"retry", LIMITS(5, 3, 4), SHAPE(2, 1, 8, 0), CROWD(3, 2, 8),
-     .weight = {[PUT] = 2, [GET_ONE] = 4, [RETURN] = 4, [ACK] = 1, [RECOVER] = 1}},
+     .weight = {[PUT] = 2, [GET_ONE] = 4, [RETURN] = 4, [RELEASE] = 1, [ACK] = 1, [RECOVER] = 1}},
     {"forward1", LIMITS(6, 3, 4), SHAPE(3, 2, 8, 1), CROWD(4, 2, 7),
      .weight = {[PUT] = 3, [GET_ONE] = 4, [FORWARD] = 4, [ACK] = 1, [RECOVER] = 1}},
     {"forward", LIMITS(6, 3, 4), SHAPE(3, 2, 8, 1), CROWD(4, 2, 7),
@@ -78,6 +78,7 @@ const struct scenario scenarios[] = {
                 [GET_ONE] = 4,
                 [ACK] = 3,
                 [RETURN] = 2,
+                [RELEASE] = 1,
                 [FORWARD] = 2,
                 [REPLACE] = 1,
                 [STALE] = 1,
@@ -97,6 +98,7 @@ const struct scenario scenarios[] = {
                 [TAKE] = 1,
                 [ACK] = 3,
                 [RETURN] = 2,
+                [RELEASE] = 1,
                 [FORWARD] = 2,
                 [REPLACE] = 1,
                 [STALE] = 1,

@@ -86,15 +86,18 @@ static int settle_call(int me, enum ghost_fate fate, const struct cvb_lease *lea
             result[i] = (struct cvb_record){payload[i], ghost_rewrite(id[i], payload[i]), 0, 0};
         return cvb_forward_records(h, stage, lease, result, (size_t)n, why);
     }
-    int error = fate == GHOST_ACK ? cvb_ack(h, lease, (size_t)n) : cvb_return_to_buffer(h, lease, (size_t)n);
+    int error = fate == GHOST_ACK      ? cvb_ack(h, lease, (size_t)n)
+                : fate == GHOST_RETURN ? cvb_return_to_buffer(h, lease, (size_t)n)
+                                       : cvb_release(h, lease, (size_t)n);
     return error ? error : n;
 }
 
 /* Settles the leases at the places which[0..n), in that order. */
 void work_settle(int me, enum ghost_fate fate, const int *which, int n, uint32_t stage)
 {
-    static const char *const verbs[] = {"acks", "returns", "forwards", "replaces"};
-    static const enum history_verb history_verbs[] = {HISTORY_ACK, HISTORY_RETURN, HISTORY_FORWARD, HISTORY_FORWARD};
+    static const char *const verbs[] = {"acks", "returns", "releases", "forwards", "replaces"};
+    static const enum history_verb history_verbs[] = {HISTORY_ACK, HISTORY_RETURN, HISTORY_RELEASE, HISTORY_FORWARD,
+                                                      HISTORY_FORWARD};
     struct process *p = &process[me];
     struct cvb_lease lease[GHOST_BATCH];
     int id[GHOST_BATCH], why;
@@ -150,12 +153,45 @@ bool work_on_held(int me, enum ghost_fate fate, uint32_t stage)
     return true;
 }
 
+/* A lease that stands twice in one array is settled once, wherever its second place is; what comes behind it stays. */
+bool work_twice(int me)
+{
+    struct process *p = &process[me];
+    struct cvb_lease lease[GHOST_BATCH + 1];
+    int which[GHOST_BATCH], id[GHOST_BATCH], n = 0;
+    const bool ack = sim_below(2);
+    for (int i = 0; i < p->held && n < GHOST_BATCH; i++)
+        which[n++] = i;
+    if (n < 2)
+        return false;
+    shuffle(which, n);
+    const int before = 1 + (int)sim_below((unsigned)n);
+    work_begin(me);
+    watch_call(me, ack ? HISTORY_ACK : HISTORY_RELEASE, 0, before);
+    for (int i = 0; i < n; i++) {
+        lease[i + (i >= before)] = p->lease[which[i]];
+        id[i] = p->id[which[i]];
+    }
+    lease[before] = lease[sim_below((unsigned)before)];
+    ghost_settle(me, lease, id, before, ack ? GHOST_ACK : GHOST_RELEASE, 0);
+    for (int i = 0; i < before; i++)
+        watch_settled(me, &lease[i], 0, NULL);
+    int error = ack ? cvb_ack(p->handle, lease, (size_t)n + 1) : cvb_release(p->handle, lease, (size_t)n + 1);
+    SIM_CHECK(error == CVB_ESETTLED, "a lease that is twice in an array gives: %s", cvb_error_text(error));
+    ghost_settled(me, id, before, before, ack ? GHOST_ACK : GHOST_RELEASE);
+    drop(p, which, before);
+    work_end(me, before, 0);
+    return true;
+}
+
 /* A lease that was settled is refused, and takes no other with it. */
 bool work_stale(int me)
 {
     struct process *p = &process[me];
     struct cvb_lease two[2];
     int n = 0;
+    if (sim_below(2) && work_twice(me))
+        return true;
     if (!p->has_old)
         return false;
     if (p->held)

@@ -49,6 +49,8 @@ void work_check_refusal(int me, int why, uint32_t stage, uint32_t source, uint32
     }
     SIM_CHECK_TOO(why <= CVB_ESTAGE_FULL && why >= CVB_ETOTAL_FULL, "refused with error %d: %s", why,
                   cvb_error_text(why));
+    if (!process[me].handle->refusal.looks)
+        return; /* others were quicker as often as an operation looks */
     int64_t most = now->rounds ? world.strict[me][i] : world.most[me][i];
     SIM_CHECK_TOO(most >= world.limit[i], "refused (%s) though there was room all the time", cvb_error_text(why));
 }
@@ -106,6 +108,8 @@ static bool operate(int me, enum op op)
         return work_on_held(me, GHOST_ACK, 0);
     case RETURN:
         return work_on_held(me, GHOST_RETURN, 0);
+    case RELEASE:
+        return work_on_held(me, GHOST_RELEASE, 0);
     case FORWARD:
         return work_on_held(me, GHOST_FORWARD, stage);
     case REPLACE:

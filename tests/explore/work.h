@@ -16,6 +16,7 @@ enum op {
     TAKE,
     ACK,
     RETURN,
+    RELEASE,
     FORWARD,
     REPLACE,
     STALE,
@@ -92,6 +93,7 @@ int work_take(int me, uint32_t stage, int n);
 void work_settle(int me, enum ghost_fate fate, const int *which, int n, uint32_t stage);
 bool work_on_held(int me, enum ghost_fate fate, uint32_t stage);
 bool work_stale(int me);
+bool work_twice(int me);
 /* live.c */
 bool work_join(int me);
 void work_leave(int me);

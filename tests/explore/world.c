@@ -52,6 +52,8 @@ int cvb_join_mapping(struct cvb_handle *h, const char *name)
     (void)name;
     h->segment = (struct cvb_segment){world.base, world.settings, world.geometry};
     h->lock_fd = sim.current;
+    for (int k = 0; k < CVB_KINDS; k++)
+        h->known[k] = world.geometry.name_limit[k]; /* schedules use numbers, and name stages to try just that */
     return 0;
 }
 
@@ -190,7 +192,8 @@ static int64_t replaced(uint32_t counter)
     int64_t n = 0;
     for (uint32_t s = 0; s < world.settings.max_handles; s++) {
         const struct cvb_journal *j = &world_seat(s)->journal;
-        bool counts = counter == 0 || counter == 1u + j->stage || counter == 1 + world.settings.max_stages + j->source;
+        bool counts = counter == 0 || counter == 1u + j->stage ||
+                      (j->stage && counter == 1 + world.settings.max_stages + j->source);
         n += counts && half_replaced(j) ? j->count : 0;
     }
     return n;
@@ -215,11 +218,12 @@ static void check_counter(uint32_t i)
 static void add_share(const struct unit_share *s, int sign)
 {
     const uint32_t i[] = {0, 1u + s->stage, 1 + world.settings.max_stages + s->source};
-    for (int k = 0; k < 3; k++)
+    const int held = s->stage ? 3 : 2; /* a dead letter holds no credit of its source */
+    for (int k = 0; k < held; k++)
         world.shadow[i[k]] += sign * (int)s->n;
     for (int k = 0; s->idle && k < 3; k++)
         world.idle[i[k]] += sign * (int)s->n;
-    for (int k = 0; sign > 0 && k < 3; k++)
+    for (int k = 0; sign > 0 && k < held; k++)
         check_counter(i[k]);
 }
 
@@ -436,13 +440,13 @@ bool world_holds(uint32_t id)
     return false;
 }
 
-static void visit_members(uint32_t u, uint64_t hi, void (*visit)(uint32_t id, uint32_t stage))
+static void visit_members(uint32_t u, uint64_t hi, void (*visit)(uint32_t id, uint32_t stage, bool company))
 {
     for (uint32_t mask = cvb_hi_mask(hi); mask; mask &= mask - 1)
-        visit((uint32_t)world_member_id(u, (unsigned)__builtin_ctz(mask)), cvb_hi_stage(hi));
+        visit((uint32_t)world_member_id(u, (unsigned)__builtin_ctz(mask)), cvb_hi_stage(hi), hi & CVB_HI_COMPANY);
 }
 
-void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage))
+void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage, bool company))
 {
     for (uint32_t u = 0; u < world.geometry.unit_count; u++) {
         struct cvb_pair w = world_unit(u)->word;

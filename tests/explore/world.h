@@ -49,6 +49,6 @@ void world_check_hints(void);
 /* Is the record in a unit that is queued or leased? */
 bool world_holds(uint32_t id);
 /* Calls visit for each record that the seat has leased, by the units' words, with its stage there. */
-void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage));
+void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage, bool company));
 
 #endif

@@ -31,6 +31,8 @@ const char *fuzz_path(void);
 
 /* A tiny segment's settings: two classes, trains, three stages, two sources, four handles. */
 struct cvb_settings fuzz_settings(void);
+/* All ids that there can be get a name. */
+void fuzz_name_all(struct cvb_handle *h);
 /* Does a little of everything; leases must lie in the mapping. */
 void fuzz_use(struct cvb_handle *h, struct fuzz_input *in, unsigned operations);
 /* Calls the operation number `op` with arguments from the input. */

@@ -56,6 +56,7 @@ static void make_image(void)
     atexit(remove_file);
     FUZZ_CHECK(!cvb_create(fuzz_segment(), &s) && !cvb_attach(fuzz_segment(), &h), "no segment");
     FUZZ_CHECK(!cvb_stage(h, "filter", &id) && !cvb_source(h, "kafka-1", &id), "no names");
+    fuzz_name_all(h);
     while (in.at < in.end)
         fuzz_operation(h, fuzz_number(&in, 1), &in);
     image = read_file(&image_size); /* as of somebody killed now: active, and nobody holds the lock */

@@ -203,6 +203,7 @@ static void make_image(void)
     FUZZ_CHECK(!cvb_create(fuzz_segment(), &s) && !cvb_attach(fuzz_segment(), &h), "no segment");
     FUZZ_CHECK(!cvb_stage(h, "filter", &id) && !cvb_stage(h, "sink", &id) && !cvb_source(h, "kafka-1", &id),
                "no names");
+    fuzz_name_all(h);
     put_one();
     FUZZ_CHECK(cvb_get_batch(h, 2, lease, 1) == 1 && cvb_reserve(h, 2, &shape, slot, 1, &why) == 1, "no lease");
     put_two();

@@ -111,6 +111,18 @@ struct cvb_settings fuzz_settings(void)
     return s;
 }
 
+/* All ids that there can be, so that inputs may use numbers. */
+void fuzz_name_all(struct cvb_handle *h)
+{
+    static const char *const name[] = {"a", "b", "c"};
+    uint32_t id;
+    for (int i = 0; i < 3; i++) {
+        cvb_stage(h, name[i], &id);
+        cvb_source(h, name[i], &id);
+        cvb_pipeline(h, name[i], &id);
+    }
+}
+
 void cvb_futex_wake(uint32_t *word) { (void)word; }
 
 bool cvb_futex_wait_any(uint32_t *const *word, const uint32_t *value, size_t count, uint64_t until_ns)

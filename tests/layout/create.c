@@ -158,6 +158,7 @@ Test(create, removed_and_made_anew_under_live_handles)
     uint32_t stage, other;
     cr_assert_not_null(old);
     cr_assert_eq(cvb_stage(old, "filter", &stage), 0);
+    cr_assert(name_everything(old));
     cr_assert_eq(put_numbers(old, stage, 0, 100, 5, NULL), 5);
     cr_assert_eq(cvb_unlink(name), 0);
     cr_assert_eq(cvb_unlink(name), CVB_ENOENT);
@@ -165,6 +166,7 @@ Test(create, removed_and_made_anew_under_live_handles)
     cr_assert_eq(cvb_create(name, &s), 0);
     cr_assert_eq(cvb_attach(name, &new), 0);
     cr_assert_eq(cvb_stage(new, "filter", &other), 0);
+    cr_assert(name_everything(new));
     cr_assert_null(audit_says(new, 0, 0), "the new one is empty");
     cr_assert_eq(put_numbers(new, other, 0, 900, 3, NULL), 3);
     cr_assert_eq(put_numbers(old, stage, 0, 105, 2, NULL), 2, "those attached go on");

@@ -29,7 +29,7 @@ int cvb_seat_locked(int fd, uint32_t seat)
     return (void)fd, (void)seat, __atomic_fetch_add(&lock, 0, __ATOMIC_ACQ_REL);
 }
 int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair w) { return (void)h, (void)u, (void)w, 0; }
-int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, unsigned retry)
+int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, uint64_t tries)
 {
     return (void)h, (void)u, (void)from, (void)stage, (void)retry, CVB_ECORRUPT;
 }

@@ -114,7 +114,8 @@ static bool new_round(uint64_t *seed)
     chaos->get_most = random_below(seed, 3) ? BATCH_MOST : 3;
     snprintf(chaos->name, sizeof chaos->name, "%s", segment_name("chaos"));
     struct cvb_handle *h = make_segment(chaos->name, &chaos->settings);
-    bool good = h && !cvb_stage(h, "filter", &chaos->filter) && !cvb_stage(h, "sink", &chaos->sink);
+    bool good =
+        h && !cvb_stage(h, "filter", &chaos->filter) && !cvb_stage(h, "sink", &chaos->sink) && name_everything(h);
     return good && !cvb_detach(h);
 }
 

@@ -13,7 +13,7 @@
  * the two leaves a record uncertain and never falsely certain, and these must hold: IN and never SETTLING: it is still
  * in the segment, and is found by the last drain (nothing is lost). ACKED: it is never delivered again (nothing comes
  * twice after it was settled). PASSED, or SEEN in the second stage: it is never delivered in the first again (exactly
- * once between stages). seen n times in a stage: its next retry_count there is at least n, and at most max_retries. not
+ * once between stages). seen n times in a stage: its next retry_count there is at least n, and at most max_retries, or one more after a death in company. not
  * TRIED: never delivered. Of a put that was killed, a prefix is in.
  */
 #ifndef CVB_TESTS_CHAOS_H
@@ -81,6 +81,7 @@ void chaos_violation(const char *format, ...) __attribute__((format(printf, 1, 2
 uint32_t *chaos_entry(const struct cvb_lease *lease);
 /* Marks a delivery in stage `level` (0 filter, 1 sink, 2 dead letters) and checks that it may be. */
 void chaos_seen(const struct cvb_lease *lease, unsigned level);
+void chaos_unseen(const struct cvb_lease *lease, unsigned level);
 
 static inline uint32_t chaos_mark(uint32_t *entry, uint32_t marks)
 {

@@ -51,8 +51,16 @@ void chaos_seen(const struct cvb_lease *l, unsigned level)
         return;
     }
     uint32_t often = __atomic_fetch_add(entry, 1u << COUNT_SHIFT(level), __ATOMIC_SEQ_CST) >> COUNT_SHIFT(level) & 0xff;
-    if (l->retry_count < often || l->retry_count > chaos->settings.max_retries)
+    if (l->retry_count < often || l->retry_count > chaos->settings.max_retries + 1) /* a death in company is one more */
         chaos_violation("seen %u times before, retry_count %u", often, l->retry_count);
+}
+
+/* It is given back untried: that it was seen does not count. */
+void chaos_unseen(const struct cvb_lease *l, unsigned level)
+{
+    uint32_t *entry = chaos_entry(l);
+    if (entry && level < 2)
+        __atomic_fetch_sub(entry, 1u << COUNT_SHIFT(level), __ATOMIC_SEQ_CST);
 }
 
 static int64_t drain_seen(struct cvb_handle *h, uint32_t stage, unsigned level)

@@ -179,6 +179,8 @@ static int consume(struct self *me, unsigned level)
     if (!n)
         cvb_wait_records(me->h, &stages[level], 1, 5000000);
     if (n && !random_below(&me->seed, 200)) { /* leaves in the middle, with all it has leased */
+        for (int i = 0; i < n; i++)
+            chaos_unseen(&l[i], level);
         if (cvb_detach(me->h) || cvb_attach(chaos->name, &me->h))
             return 1;
         return 0;

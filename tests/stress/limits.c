@@ -122,6 +122,7 @@ static void fill_exactly(uint32_t total, uint32_t per_stage, uint32_t per_source
     f->h = make_segment(f->name, &s);
     cr_assert_not_null(f->h);
     cr_assert_eq(cvb_stage(f->h, "filter", &f->stage), 0);
+    cr_assert(name_everything(f->h));
     for (int round = 0; round < 15; round++) {
         pid_t child[8];
         f->accepted = f->go = 0;
@@ -189,7 +190,7 @@ Test(limits, a_batch_of_a_thousand_mixed_sources_is_one_call)
     struct cvb_record r[1000];
     struct cvb_lease l[1000];
     uint32_t value[1000], why;
-    cr_assert_not_null(h);
+    cr_assert(h && name_everything(h));
     for (uint32_t i = 0; i < 1000; i++) {
         value[i] = i;
         r[i] = (struct cvb_record){&value[i], 4, i * 7 % 1000, 0};

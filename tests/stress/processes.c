@@ -25,7 +25,7 @@ static void setup(void)
     struct cvb_settings s = small_settings(400, 300, 200);
     name = segment_name("processes");
     h = make_segment(name, &s);
-    cr_assert_not_null(h);
+    cr_assert(h && name_everything(h));
 }
 
 static void teardown(void)
@@ -147,7 +147,7 @@ Test(processes, a_living_child_does_not_keep_its_dead_parent_alive, .timeout = 6
     cr_assert_eq(reap(spawn(lease_and_fork, f)), SIGNALED + SIGKILL);
     cr_assert_eq(kill(f->child, 0), 0, "the child lives");
     cr_assert(wait_until(recovers_one, h, 30000), "and its parent's seat is free all the same");
-    cr_assert_eq(cvb_get_batch(h, STAGE, l, 5), 5);
+    cr_assert_eq(get_all(h, STAGE, l, 5), 5);
     for (int i = 0; i < 5; i++)
         cr_assert_eq(l[i].retry_count, 1);
     cr_assert_eq(cvb_ack(h, l, 5), 0);

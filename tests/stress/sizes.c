@@ -21,7 +21,7 @@ static void make(uint32_t payload_size, uint32_t total, uint32_t class_count, co
         s.classes[i] = classes[i];
     name = segment_name("sizes");
     h = make_segment(name, &s);
-    cr_assert_not_null(h);
+    cr_assert(h && name_everything(h));
     text = malloc(2u << 20);
     for (uint32_t i = 0; i < 2u << 20; i++)
         text[i] = (char)(i * 31 ^ i >> 9);

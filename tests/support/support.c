@@ -35,6 +35,23 @@ const char *segment_name(const char *tag)
     return name;
 }
 
+static bool name_all(struct cvb_handle *h, int (*intern)(struct cvb_handle *, const char *, uint32_t *))
+{
+    char text[16];
+    uint32_t id;
+    int error = 0;
+    for (unsigned i = 0; !error; i++) {
+        snprintf(text, sizeof text, "n%u", i);
+        error = intern(h, text, &id);
+    }
+    return error == CVB_ENAMES;
+}
+
+bool name_everything(struct cvb_handle *h)
+{
+    return name_all(h, cvb_stage) && name_all(h, cvb_source) && name_all(h, cvb_pipeline);
+}
+
 struct cvb_handle *make_segment(const char *name, const struct cvb_settings *settings)
 {
     struct cvb_handle *h = NULL;
@@ -63,6 +80,17 @@ uint64_t number_of(const struct cvb_lease *lease)
     uint64_t number;
     memcpy(&number, lease->payload, sizeof number);
     return number;
+}
+
+int get_all(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, unsigned n)
+{
+    unsigned all = 0;
+    for (int got = 1; got > 0 && all<n; all += got> 0 ? (unsigned)got : 0) {
+        got = cvb_get_batch(h, stage, leases + all, n - all);
+        if (got < 0)
+            return got;
+    }
+    return (int)all;
 }
 
 int64_t drain(struct cvb_handle *h, uint32_t stage)

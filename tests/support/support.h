@@ -22,9 +22,15 @@ const char *segment_name(const char *tag);
 /* Makes the segment anew and joins it: NULL on any error. */
 struct cvb_handle *make_segment(const char *name, const struct cvb_settings *settings);
 
+/* All ids that have no name yet get one, so that a test may use numbers. */
+bool name_everything(struct cvb_handle *h);
+
 /* Puts n records that are the numbers from `from` on; as cvb_buffer_batch_for_stage. n is at most 128. */
 int put_numbers(struct cvb_handle *h, uint32_t stage, uint32_t source, uint64_t from, unsigned n, int *why);
 uint64_t number_of(const struct cvb_lease *lease);
+
+/* Leases up to n records by as many gets as it takes: what a dead consumer had leased with others comes one by one. */
+int get_all(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, unsigned n);
 
 /* Leases and acks until the stage is empty; returns how many records there were, or an error. */
 int64_t drain(struct cvb_handle *h, uint32_t stage);

@@ -218,6 +218,8 @@ const char *traffic_start(struct traffic *t, struct cvb_handle *h)
         if (cvb_stage(h, text, &t->stage[i]))
             return "no stage";
     }
+    if (!name_everything(h))
+        return "no names";
     uint32_t all = t->producers + t->consumers * t->chain;
     if (all > TRAFFIC_PROCESSES)
         return "too many processes";

@@ -31,6 +31,7 @@ static void setup(void)
     cr_assert_eq(cvb_stage(h, "filter", &stages[0]), 0);
     cr_assert_eq(cvb_stage(h, "sink", &stages[1]), 0);
     cr_assert_eq(cvb_source(h, "kafka-1", &source), 0);
+    cr_assert(name_everything(h));
     cr_assert_eq(cvb_notify_open(name, stages, 2, &n), 0);
 }
 

@@ -173,7 +173,7 @@ Test(state, counts_outlive_handles_and_redeliveries_are_told)
     cr_assert_eq(cvb_stage_counts(h, stage, &c), 0);
     cr_expect_eq(c.accepted, 5);
     struct cvb_lease l[5];
-    cr_assert_eq(cvb_get_batch(h, stage, l, 5), 5);
+    cr_assert_eq(get_all(h, stage, l, 5), 5);
     for (int i = 0; i < 5; i++)
         cr_assert_eq(l[i].retry_count, 1);
 }
@@ -189,7 +189,9 @@ Test(state, names_by_id)
     cr_assert_str_eq(text, "kafka-1");
     cr_assert_eq(cvb_stage_name(h, 3, text), CVB_EUNKNOWN);
     cr_assert_eq(cvb_source_name(h, 1, text), CVB_EUNKNOWN);
-    cr_assert_eq(cvb_pipeline_name(h, 0, text), CVB_EUNKNOWN);
+    cr_assert_eq(cvb_pipeline_name(h, 0, text), 0);
+    cr_assert_str_eq(text, "default");
+    cr_assert_eq(cvb_pipeline_name(h, 1, text), CVB_EUNKNOWN);
     cr_assert_eq(cvb_stage_name(h, UINT32_MAX, text), CVB_EUNKNOWN);
     cr_assert_eq(cvb_stage_name(NULL, 0, text), CVB_EINVAL);
 }

@@ -25,6 +25,7 @@ static void setup(void)
     cr_assert_eq(cvb_stage(h, "filter", &stage), 0);
     cr_assert_eq(cvb_stage(h, "enrich", &next), 0);
     cr_assert_eq(cvb_source(h, "kafka-1", &source), 0);
+    cr_assert(name_everything(h));
 }
 
 static void teardown(void)
@@ -273,6 +274,7 @@ Test(wait, memory_ends_a_wait, .timeout = 60)
     s.classes[1] = (struct cvb_class){4096, 5};
     cvb_detach(h);
     h = make_segment(name, &s);
+    cr_assert(name_everything(h));
     static char large[4096];
     struct cvb_record r = {large, sizeof large, 0, 0};
     unsigned n = 0;

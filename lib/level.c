@@ -1,0 +1,225 @@
+/* level.c - what flags say of their counters: how many records there are, and whether that means to pause.
+ *
+ * Overview: a counter's credits are held by records, and by idle units, which only keep them (PROTOCOL.md, section 4).
+ * What counts is the records: credits in use less those of idle units, which a sum of a few words of each seat says
+ * (idle.h). PAUSED begins at the high watermark and lasts until the low one, whoever looks when.
+ *
+ * How it is noticed without a sum at each put and ack: a flag is in one of three states.
+ *   calm    credits in use are below the high watermark, so records are. Who takes credits up to it looks.
+ *   NEAR    not paused, but credits in use are at the watermark or above: what a put claims may bring records there.
+ *   PAUSED  what an ack makes idle, or gives back, may bring records down to the low watermark.
+ * In the last two the flag has a slack: so many records may come (NEAR) or go (PAUSED) before one must look. Whoever
+ * puts or acks has a share of it, takes more in chunks, and looks when there is none. A look begins a new epoch, which
+ * makes all shares void, counts, corrects the state, and then says what the slack is.
+ *
+ * Why nothing is missed: shares and slack together are never more than the distance to the mark. A change of counter or
+ * count comes first, by or before a locked instruction; then the flag and the epoch are read. So a look that does not
+ * count the change has begun an epoch that the change's owner sees, and takes its share from (F1). What one who died
+ * has changed and not told is looked at by who recovers it, one who is stopped tells later; and whoever acts on a level
+ * looks.
+ */
+#include "internal.h"
+
+/* Of a source, the total, or a stage: 0, 1, 2. */
+static unsigned kind_of_counter(const struct cvb_handle *h, uint32_t counter)
+{
+    return counter == CVB_COUNTER_TOTAL ? 1 : counter <= h->segment.settings.max_stages ? 2 : 0;
+}
+
+/* Thresholds are exact to nine decimals: the product of a limit and a floating point number would not be. */
+static struct cvb_marks marks_for(const struct cvb_settings *s, uint32_t limit)
+{
+    const uint64_t one = 1000000000;
+    uint64_t high = (uint64_t)(s->backpressure_threshold * (double)one + 0.5);
+    uint64_t low = (uint64_t)(s->resume_threshold * (double)one + 0.5);
+    struct cvb_marks m = {limit, (uint32_t)((limit * high + one - 1) / one), (uint32_t)(limit * low / one)};
+    if (!m.high)
+        m.high = 1;
+    if (m.low >= m.high)
+        m.low = m.high - 1;
+    return m;
+}
+
+void cvb_marks_set(struct cvb_handle *h)
+{
+    const struct cvb_settings *s = &h->segment.settings;
+    h->marks[0] = marks_for(s, s->max_per_source);
+    h->marks[1] = marks_for(s, s->max_total_records);
+    h->marks[2] = marks_for(s, s->max_per_stage);
+}
+
+const struct cvb_marks *cvb_marks_of(const struct cvb_handle *h, uint32_t counter)
+{
+    return &h->marks[kind_of_counter(h, counter)];
+}
+
+int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter)
+{
+    uint64_t taken = cvb_load64_acq(&cvb_counter_at(h, counter)->taken.lo);
+    int64_t used = (int64_t)(taken - cvb_load64_acq(&cvb_counter_at(h, counter)->returned.lo));
+    return used < 0 ? 0 : used > INT32_MAX ? INT32_MAX : used; /* more than a limit only in a corrupt segment */
+}
+
+/* Records' credits of the counter that idle units keep. One that is claimed under the sum's hands is rather left out
+ * than counted. */
+int64_t cvb_idle_sum(struct cvb_handle *h, uint32_t counter)
+{
+    uint64_t sum = 0;
+    for (uint32_t s = 0; s <= h->segment.settings.max_handles; s++) {
+        if (s < h->segment.settings.max_handles && !cvb_load64_acq(&cvb_seat_at(h, s)->state))
+            continue; /* nobody ever had it: its rows may be pages that nobody has touched */
+        struct cvb_idle *list = (void *)(h->idle + (uint64_t)s * h->idle_stride);
+        struct cvb_tally *t = counter ? cvb_tally_at(h, s, counter - 1) : NULL;
+        uint64_t parked = cvb_load64_acq(t ? &t->n[CVB_N_PARKED] : &list->parked);
+        sum += (parked >> 1) - (cvb_load64_acq(t ? &t->n[CVB_N_CLAIMED] : &list->claimed) >> 1);
+    }
+    return (int64_t)sum;
+}
+
+/* The same for who acts on it: within bounds, also in a corrupt segment. */
+int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
+{
+    int64_t sum = cvb_idle_sum(h, counter);
+    return sum < 0 || sum > INT32_MAX ? 0 : sum;
+}
+
+/* Records that hold a credit of the counter. */
+int64_t cvb_live(struct cvb_handle *h, uint32_t counter)
+{
+    int64_t live = cvb_counter_used(h, counter) - cvb_idle_count(h, counter);
+    return live < 0 ? 0 : live;
+}
+
+/* What the flag, which shows `now`, should say; *slack: so many records may come or go before that may change. */
+static uint32_t level_of(struct cvb_handle *h, uint32_t counter, uint32_t now, int64_t *slack)
+{
+    const struct cvb_marks *m = cvb_marks_of(h, counter);
+    const bool paused = now & CVB_FLAG_PAUSED;
+    int64_t used = cvb_counter_used(h, counter), live;
+    *slack = 0;
+    if (used <= m->low || (!paused && used < m->high))
+        return 0;
+    live = used - cvb_idle_count(h, counter);
+    if (live >= m->high || (paused && live > m->low)) {
+        *slack = live - m->low - 1;
+        return CVB_FLAG_PAUSED;
+    }
+    *slack = m->high - live - 1;
+    return used >= m->high ? CVB_FLAG_NEAR : 0;
+}
+
+#define EPOCH_SHIFT 32
+
+static uint64_t begin_epoch(uint64_t *slack)
+{
+    for (;;) {
+        uint64_t seen = cvb_load64_acq(slack), begun = ((seen >> EPOCH_SHIFT) + 1) << EPOCH_SHIFT;
+        if (cvb_cas64(slack, seen, begun))
+            return begun;
+    }
+}
+
+/* The flag gets the level; false if it has changed meanwhile. Nobody pauses any more: all who sleep are woken. */
+static bool change(struct cvb_handle *h, uint32_t *word, uint32_t now, uint32_t level)
+{
+    const bool lifted = now & ~level & CVB_FLAG_PAUSED;
+    const uint32_t waiters = now & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY);
+    uint32_t next = ((now & ~CVB_FLAG_BITS) + CVB_FLAG_ONE) | level | (lifted ? 0 : waiters);
+    if (!cvb_cas32(word, now, next))
+        return false;
+    if (lifted && waiters)
+        cvb_futex_wake(word);
+    if (lifted && (waiters & CVB_FLAG_WAITERS_ANY))
+        cvb_flag_wake_any(h);
+    return true;
+}
+
+/* Makes the flag of a counter say what is true; true if that is to pause. `renew`: the slack is used up. */
+bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew)
+{
+    struct cvb_flag *flag = &h->flags[cvb_flag_of(h, counter)];
+    uint64_t epoch = 0;
+    for (bool begun = false;;) {
+        int64_t slack;
+        uint32_t now = cvb_load32_acq(&flag->word), level = level_of(h, counter, now, &slack);
+        const bool same = level == (now & CVB_FLAG_LEVEL);
+        if (same && !renew && !begun)
+            return level & CVB_FLAG_PAUSED;
+        if (same && begun) {
+            if (slack > 0 && level)
+                cvb_cas64(&flag->slack, epoch, epoch | (uint32_t)slack); /* or somebody else has looked since */
+            return level & CVB_FLAG_PAUSED;
+        }
+        if (begun)
+            change(h, &flag->word, now, level);
+        else
+            epoch = begin_epoch(&flag->slack);
+        begun = true;
+        cvb_fence_after_cas(); /* with that of who changes the counter: one of the two sees the other (F1) */
+    }
+}
+
+/* n records have come or gone where that may lead to a mark. */
+void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n)
+{
+    uint64_t *slack = &h->flags[cvb_flag_of(h, counter)].slack;
+    struct cvb_share *share = &h->share[counter % CVB_SHARES];
+    for (;;) {
+        uint64_t seen = cvb_load64_acq(slack);
+        const uint32_t epoch = (uint32_t)(seen >> EPOCH_SHIFT), left = (uint32_t)seen;
+        if (share->key != counter + 1 || share->epoch != epoch)
+            *share = (struct cvb_share){counter + 1, epoch, 0};
+        if (share->left >= n) {
+            share->left -= n;
+            return;
+        }
+        const uint32_t wanted = n - share->left, chunk = left / 8 > wanted ? left / 8 : wanted;
+        if (left < wanted) {
+            cvb_level_correct(h, counter, true);
+            return;
+        }
+        if (cvb_cas64(slack, seen, seen - chunk)) {
+            share->left += chunk - n;
+            return;
+        }
+    }
+}
+
+/* After n credits were given back. */
+void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n)
+{
+    cvb_fence_after_cas();
+    uint32_t flag = cvb_flag_of(h, counter), now = cvb_load32_acq(cvb_flag_at(h, flag));
+    if (now & CVB_FLAG_PAUSED)
+        cvb_level_moved(h, counter, n);
+    else if ((now & CVB_FLAG_NEAR) && cvb_counter_used(h, counter) < cvb_marks_of(h, counter)->high)
+        cvb_level_correct(h, counter, false);
+    if (!(now & CVB_FLAG_PAUSED) && (now & (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)))
+        cvb_flag_wake(h, flag); /* left by one who found at its last look that it need not sleep */
+}
+
+/* After n records have come in: of which counters says `which`, a bit each as in enum cvb_step. */
+CVB_RARE void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n, unsigned which)
+{
+    const uint32_t counter[] = {cvb_counter_of_source(h, source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
+    cvb_fence_after_cas();
+    for (unsigned x = 0; x < 3; x++) {
+        uint32_t level = cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter[x]))) & CVB_FLAG_LEVEL;
+        if (!(which >> x & 1) || (level & CVB_FLAG_PAUSED))
+            continue;
+        if (level & CVB_FLAG_NEAR)
+            cvb_level_moved(h, counter[x], n);
+        else if (h->near >> x & 1)
+            cvb_level_correct(h, counter[x], false);
+    }
+    h->near = 0;
+}
+
+/* Looks at all levels that are not calm: one who died may have changed what it did not tell. */
+void cvb_levels_renew(struct cvb_handle *h)
+{
+    const struct cvb_settings *s = &h->segment.settings;
+    for (uint32_t i = 0; i <= s->max_stages + s->max_sources; i++)
+        if (cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, i))) & CVB_FLAG_LEVEL)
+            cvb_level_correct(h, i, true);
+}
