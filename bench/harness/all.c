@@ -25,18 +25,12 @@ struct wish {
     const char *hgrm;
 };
 
-static int run_pipelines(const struct bench_cpus *cpus, bool quick, double deadline, json_t *results)
+static int run_pipelines(const struct bench_cpus *cpus, double deadline, json_t *results)
 {
     static const struct flow_plan plans[] = {{1, 1, 1, 32, 150, 5, false}, {2, 3, 1, 32, 150, 5, false},
                                              {2, 3, 1, 32, 150, 5, true},  {2, 3, 1, 1, 150, 5, false},
                                              {4, 3, 2, 32, 150, 5, false}, {4, 6, 2, 32, 150, 5, false}};
-    int failures = 0;
-    for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
-        struct flow_plan plan = plans[i];
-        plan.repeats = quick ? 2 : plan.repeats;
-        failures += flow_run(cpus, &plan, deadline, results);
-    }
-    return failures;
+    return flow_run(cpus, plans, sizeof plans / sizeof *plans, deadline, results);
 }
 
 /* A part ends after a quarter of the time, and when what is left is the comparison's. */
@@ -52,10 +46,10 @@ static int run_parts(const struct bench_cpus *cpus, const struct wish *w, double
     struct pace_plan pace = {w->rate, 1, 1, 32, w->quick ? 1 : 2, PEER_WORDS, w->hgrm, NULL};
     struct slow_plan slow = {3, 100, w->quick ? 2 : 4};
     int failures = slow_run(cpus, &slow, results);
-    failures += cost_run(cpus, w->quick, 3, deadline(start, all), results);
-    failures += heal_run(cpus, w->quick ? 3 : 10, deadline(start, all), results);
-    failures += run_pipelines(cpus, w->quick, deadline(start, all), results);
-    failures += trip_run(cpus, w->quick ? 3 : 7, w->quick ? 60 : 120, deadline(start, all), results);
+    failures += cost_run(cpus, w->quick, 5, deadline(start, all), results);
+    failures += heal_run(cpus, w->quick ? 5 : 10, deadline(start, all), results);
+    failures += run_pipelines(cpus, deadline(start, all), results);
+    failures += trip_run(cpus, w->quick ? 5 : 7, w->quick ? 40 : 120, deadline(start, all), results);
     return failures + pace_run(cpus, &pace, deadline(start, all), results);
 }
 

@@ -25,6 +25,14 @@ const char *bench_state_name(enum bench_state state);
 
 /* load.c - the seconds these processors have worked since the machine started, for whomever; good to 10 ms. */
 double bench_busy_s(const struct bench_cpus *cpus);
+
+/* What part of the processors others took since the start; own_s: the processor time of one's own processes. In less
+ * than a tenth of a second the kernel's counts are too coarse for it. */
+struct bench_load {
+    double start_s, busy_s;
+};
+struct bench_load bench_load_start(const struct bench_cpus *cpus);
+double bench_load_others(const struct bench_load *load, const struct bench_cpus *cpus, double own_s);
 #define BENCH_OTHERS_MAX 0.1 /* above: the run was disturbed */
 
 /* run.c - one run of one system. */
@@ -68,24 +76,15 @@ struct bench_suite {
     struct bench_group group[16];
     struct bench_times times;
     double seconds;      /* ends after so long with fewer repeats; 0: with all of them */
+    unsigned least;      /* so many runs of ours in each row, that two results can be compared; 0: as many as others */
     unsigned again;      /* so often a run is done again if the machine changed or others took much of it */
     const char *systems; /* only these, with commas between; NULL: all */
     struct bench_cpus cpus;
     struct bench_run *runs;
-    unsigned planned, run_count, failures, stuck, unfit, repeated, dropped, disturbed;
+    unsigned planned, room, run_count, failures, stuck, unfit, repeated, dropped;
 };
 int bench_suite_run(struct bench_suite *suite);
-/* The records a second of all runs that went well, and any other number of theirs, by its place in a run. What others
- * disturbed counts only if there is nothing else. */
-struct bench_summary bench_suite_summary(const struct bench_suite *suite, const struct peer *peer,
-                                         const struct peer_shape *shape, enum bench_state state);
-struct bench_summary bench_suite_figure(const struct bench_suite *suite, const struct peer *peer,
-                                        const struct peer_shape *shape, enum bench_state state, size_t field);
 struct peer_shape bench_suite_shape(const struct bench_suite *suite, const struct bench_group *group, unsigned batch);
-
-/* table.c */
-const char *bench_payload_name(unsigned words);
-void bench_table_print(FILE *out, const struct bench_suite *suite);
 
 /* output.c - adds the runs to the results. */
 struct json_t;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../report/results.h"
+#include "../report/verdict.h"
 #include "crew.h"
 #include "parts.h"
 #include "segment.h"
@@ -232,29 +233,29 @@ static void print_bytes(FILE *out, double bytes)
     fprintf(out, " %10s", text);
 }
 
-static void print(FILE *out, const json_t *all, const struct point *p, unsigned n)
+static void print(FILE *out, const json_t *results, const struct point *p, unsigned n)
 {
-    fprintf(out,
-            "\nCost of a record as work grows: put, lease and ack by one process, nanoseconds, median (min-max)\n");
+    const json_t *all = json_object_get(results, "cost");
+    fputs("\nCost of a record as work grows: put, lease and ack by one process\n", out);
+    verdict_print(out, results, "cost");
     fprintf(out, "  %-24s %10s %24s %24s %14s %10s %s\n", "", "", "batch 1", "batch 32", "bytes a record", "in use",
             "cache");
     for (unsigned i = 0; i < n; i++) {
         fprintf(out, "  %-24s %10u", p[i].what, p[i].size);
         for (int batch = 1; batch <= BATCH_MAX; batch += BATCH_MAX - 1) {
-            char text[64] = "-";
+            char text[FIGURE_TEXT];
             json_t *what = json_pack("{s:s,s:i,s:i}", "what", p[i].what, "size", (int)p[i].size, "batch", batch);
-            struct bench_summary s = parts_summary(all, what, "ns_per_record");
-            if (s.n)
-                snprintf(text, sizeof text, "%.1f (%.1f-%.1f)", s.median, s.min, s.max);
-            fprintf(out, " %24s", text);
+            struct figure f = figure_of(all, what, "ns_per_record");
+            fprintf(out, " %24s", figure_text(text, &f, 1));
             if (batch == BATCH_MAX)
-                fprintf(out, " %14.0f", parts_summary(all, what, "bytes_per_record").median);
+                fprintf(out, " %14.0f", figure_of(all, what, "bytes_per_record").median);
             json_decref(what);
         }
         print_bytes(out, touched(&p[i]));
         fprintf(out, " %s\n", parts_cache_of(touched(&p[i])));
     }
-    fputs("in use: what the rounds go through again and again; cache: the smallest that holds it. A rise where that\n"
+    fputs("batch 1, batch 32: nanoseconds a record as median (least-greatest) and the number of runs.\n"
+          "in use: what the rounds go through again and again; cache: the smallest that holds it. A rise where that\n"
           "changes is the cache's, one with the bytes of payload is the copy's, and any other is the code's.\n",
           out);
 }
@@ -273,8 +274,8 @@ int cost_run(const struct bench_cpus *cpus, bool quick, unsigned repeats, double
             failures += run_once(&p, r, cpus, all);
         }
     parts_progress_end();
-    print(stdout, all, list, n);
     json_object_set_new(results, "cost", all);
+    print(stdout, results, list, n);
     return failures;
 }
 

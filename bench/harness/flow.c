@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../report/results.h"
+#include "../report/verdict.h"
 #include "crew.h"
 #include "parts.h"
 #include "segment.h"
@@ -193,10 +194,11 @@ static const char *verify(const struct work *w)
     return total(w, 0, p->sources, true) != total(w, first_of_last(p), processes_of(p), true) ? "sum differs" : NULL;
 }
 
-static const char *run_processes(struct work *w, const struct bench_cpus *cpus, double *rate)
+static const char *run_processes(struct work *w, const struct bench_cpus *cpus, double *rate, double *others)
 {
     const struct flow_plan *p = w->plan;
     const char *failure = bench_crew_start(&w->crew, cpus, processes_of(p), process, w);
+    struct bench_load load = bench_load_start(cpus);
     if (!failure) {
         bench_sleep_ms(WARM_MS);
         double start = bench_now_s();
@@ -206,6 +208,7 @@ static const char *run_processes(struct work *w, const struct bench_cpus *cpus, 
     }
     atomic_store(&w->crew.control->stop, 1);
     const char *end = bench_crew_finish(&w->crew, 5);
+    *others = bench_load_others(&load, cpus, w->crew.cpu_s);
     return failure ? failure : end ? end : verify(w);
 }
 
@@ -223,13 +226,13 @@ static int run_once(const struct flow_plan *p, unsigned repeat, const struct ben
 {
     struct work w = {.plan = p};
     struct cvb_settings settings = settings_all();
-    double rate = 0, before_ns = bench_probe_ns(cpus);
+    double rate = 0, others = 0, before_ns = bench_probe_ns(cpus);
     if (segment_make(w.name, &settings))
         return 1;
     const char *failure = bench_crew_open(&w.crew);
     uint64_t done = 0;
     if (!failure) {
-        failure = run_processes(&w, cpus, &rate);
+        failure = run_processes(&w, cpus, &rate, &others);
         done = total(&w, first_of_last(p), processes_of(p), false);
     }
     cvb_unlink(w.name);
@@ -239,12 +242,12 @@ static int run_once(const struct flow_plan *p, unsigned repeat, const struct ben
         fprintf(stderr, "pipeline: %u sources, %u stages, %u workers: %s\n", p->sources, p->stages, p->workers,
                 failure);
     json_array_append_new(
-        all, json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:s,s:b,s:i,s:f,s:f,s:f,s:s?}", "system", "conveyor", "mode",
+        all, json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:s,s:b,s:i,s:f,s:f,s:f,s:f,s:s?}", "system", "conveyor", "mode",
                        p->rewrite ? "rewrite" : "forward", "sources", (int)p->sources, "stages", (int)p->stages,
                        "workers", (int)p->workers, "batch", (int)p->batch, "state", bench_state_name(state),
                        "oversubscribed", (int)(processes_of(p) > cpus->count), "repeat", (int)repeat, "records_per_s",
                        rate, "cpu_ns_per_record", done ? w.crew.cpu_s * 1e9 / (double)done : 0, "sleeps_per_record",
-                       done ? (double)w.crew.sleeps / (double)done : 0, "failure", failure));
+                       done ? (double)w.crew.sleeps / (double)done : 0, "others", others, "failure", failure));
     return failure != NULL;
 }
 
@@ -253,34 +256,36 @@ static void print(FILE *out, const json_t *all, const struct flow_plan *p, const
     json_t *what =
         json_pack("{s:s,s:i,s:i,s:i,s:i}", "mode", p->rewrite ? "rewrite" : "forward", "sources", (int)p->sources,
                   "stages", (int)p->stages, "workers", (int)p->workers, "batch", (int)p->batch);
-    struct bench_summary rate = parts_summary(all, what, "records_per_s");
-    if (!rate.n) {
-        json_decref(what);
-        return;
-    }
-    fprintf(out,
-            "  %u sources, %u stages, %u workers each, batch %-3u %-8s %6.2f (%.2f-%.2f) M/s, %.0f ns of processor, "
-            "%.4f sleeps a record%s\n",
-            p->sources, p->stages, p->workers, p->batch, p->rewrite ? "rewrite" : "forward", rate.median / 1e6,
-            rate.min / 1e6, rate.max / 1e6, parts_summary(all, what, "cpu_ns_per_record").median,
-            parts_summary(all, what, "sleeps_per_record").median,
-            processes_of(p) > cpus->count ? ", OVERSUBSCRIBED" : "");
+    struct figure rate = figure_of(all, what, "records_per_s");
+    char text[FIGURE_TEXT];
+    fprintf(out, "  %7u %6u %7u %5u %-8s %24s", p->sources, p->stages, p->workers, p->batch,
+            p->rewrite ? "rewrite" : "forward", figure_text(text, &rate, 1e-6));
+    parts_print_number(out, all, what, "cpu_ns_per_record", 10, 0);
+    parts_print_number(out, all, what, "sleeps_per_record", 8, 4);
+    fputs(processes_of(p) > cpus->count ? "  OVERSUBSCRIBED\n" : "\n", out);
     json_decref(what);
 }
 
-/* Adds to what earlier plans gave. */
-int flow_run(const struct bench_cpus *cpus, const struct flow_plan *p, double deadline, json_t *results)
+int flow_run(const struct bench_cpus *cpus, const struct flow_plan *plans, unsigned count, double deadline,
+             json_t *results)
 {
-    json_t *all = json_object_get(results, "pipeline");
+    json_t *all = json_array();
     int failures = 0;
-    if (!all) {
-        all = json_array();
-        json_object_set_new(results, "pipeline", all);
-        printf("\nPipelines: full records, all processes sleep when they have nothing to do\n");
-    }
-    for (unsigned r = 0; r < p->repeats && bench_now_s() < deadline; r++)
-        failures += run_once(p, r, cpus, all);
-    print(stdout, all, p, cpus);
+    json_object_set_new(results, "pipeline", all);
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned r = 0; r < plans[i].repeats && bench_now_s() < deadline; r++)
+            failures += run_once(&plans[i], r, cpus, all);
+    fputs("\nPipelines: full records, all processes sleep when they have nothing to do\n", stdout);
+    verdict_print(stdout, results, "pipeline");
+    printf("  %7s %6s %7s %5s %-8s %24s %10s %8s\n", "sources", "stages", "workers", "batch", "", "M/s", "cpu ns",
+           "sleeps");
+    for (unsigned i = 0; i < count; i++)
+        print(stdout, all, &plans[i], cpus);
+    fputs(
+        "workers: of each stage. M/s: million records a second through all stages, median (least-greatest) and number\n"
+        "of runs. cpu ns, sleeps: of all processes for each record that has left the last stage. rewrite: each stage\n"
+        "forwards a new payload. OVERSUBSCRIBED: more processes than processors.\n",
+        stdout);
     return failures;
 }
 
@@ -324,5 +329,5 @@ int flow_main(int argc, char **argv)
     struct bench_cpus cpus;
     bench_cpus_find(&cpus);
     json_t *results = results_new("pipeline", &cpus);
-    return parts_end(results, &output, flow_run(&cpus, &plan, 1e300, results));
+    return parts_end(results, &output, flow_run(&cpus, &plan, 1, 1e300, results));
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../report/results.h"
+#include "../report/verdict.h"
 #include "crew.h"
 #include "parts.h"
 #include "segment.h"
@@ -203,19 +204,24 @@ static int run_once(struct heal *h, unsigned repeat, json_t *all)
     return ms < 0;
 }
 
-static void print(FILE *out, const json_t *all)
+static void print(FILE *out, const json_t *results)
 {
+    char text[FIGURE_TEXT];
     fprintf(out, "\nTime to heal: from kill -9 of a consumer with %d leases of %d records to the last one's delivery\n",
             LEASES, CAPACITY);
+    verdict_print(out, results, "heal");
+    fprintf(out, "  %-6s %5s %24s %7s\n", "others", "batch", "ms", "aim ms");
     for (int busy = 1; busy >= 0; busy--)
         for (int batch = 1; batch <= BATCH; batch += BATCH - 1) {
             json_t *what = json_pack("{s:s,s:i}", "mode", busy ? "busy" : "idle", "batch", batch);
-            struct bench_summary s = parts_summary(all, what, "ms");
-            if (s.n)
-                fprintf(out, "  others %s, put in batches of %-2d  median %.1f ms (%.1f-%.1f) of %u; aim %d ms\n",
-                        busy ? "busy" : "idle", batch, s.median, s.min, s.max, s.n, busy ? 5 : 100);
+            struct figure f = figure_of(json_object_get(results, "heal"), what, "ms");
+            fprintf(out, "  %-6s %5d %24s %7d\n", busy ? "busy" : "idle", batch, figure_text(text, &f, 1),
+                    busy ? 5 : 100);
             json_decref(what);
         }
+    fputs("others: a producer and a consumer at work, or one consumer asleep. batch: in which the records were put.\n"
+          "ms: milliseconds as median (least-greatest) and the number of runs.\n",
+          out);
 }
 
 int heal_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results)
@@ -229,8 +235,8 @@ int heal_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, j
             failures += run_once(&h, r, all);
         }
     parts_progress_end();
-    print(stdout, all);
     json_object_set_new(results, "heal", all);
+    print(stdout, results);
     return failures;
 }
 

@@ -1,7 +1,7 @@
 /* load.c - how much of the processors others take, from the kernel's counts in /proc/stat: also what the host takes. */
 #include <unistd.h>
 
-#include "bench.h"
+#include "crew.h"
 
 static bool is_ours(const struct bench_cpus *cpus, int cpu)
 {
@@ -32,4 +32,15 @@ double bench_busy_s(const struct bench_cpus *cpus)
     if (f)
         fclose(f);
     return sum;
+}
+
+struct bench_load bench_load_start(const struct bench_cpus *cpus)
+{
+    return (struct bench_load){bench_now_s(), bench_busy_s(cpus)};
+}
+
+double bench_load_others(const struct bench_load *load, const struct bench_cpus *cpus, double own_s)
+{
+    double other_s = bench_busy_s(cpus) - load->busy_s - own_s;
+    return other_s > 0 ? other_s / ((bench_now_s() - load->start_s) * cpus->count) : 0;
 }

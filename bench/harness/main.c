@@ -112,6 +112,7 @@ void bench_peers_default(struct bench_suite *s, bool quick, double seconds)
     s->times = quick ? (struct bench_times){20, 80} : (struct bench_times){20, 100};
     s->capacity = 5000;
     s->again = 2;
+    s->least = 8;
     for (unsigned n = 1; n <= 4; n *= 2)
         add_group(s, n, n, PEER_WORDS, quick ? ends : all, quick ? 2 : 7);
     if (!quick) {
@@ -156,8 +157,10 @@ static int set_suite(struct bench_suite *s, struct wish *w)
         return -1;
     s->again = w->again;
     s->systems = w->systems;
-    if (w->repeats)
+    if (w->repeats) {
         s->repeats = w->repeats;
+        s->least = 0;
+    }
     if (w->window_ms)
         s->times.window_ms = w->window_ms;
     if (w->capacity)
@@ -173,8 +176,16 @@ int bench_peers_run(struct bench_suite *s, json_t *results)
         fputs("peers: no memory\n", stderr);
         return 1;
     }
-    bench_table_print(stdout, s);
-    return bench_peers_add(results, s) || s->failures;
+    int error = bench_peers_add(results, s);
+    results_print_peers(results, stdout);
+    if (s->repeated)
+        printf("%u runs were done again because the machine changed while they ran, or others took much of it\n",
+               s->repeated);
+    if (s->dropped)
+        printf("%u of %u runs were left out: the time was over\n", s->dropped, s->planned);
+    printf(s->failures ? "NOT OK: %u runs failed (see above)\n" : "OK: every run's counts and sums agree\n",
+           s->failures);
+    return error || s->failures;
 }
 
 static int run(struct bench_suite *s, const struct results_output *output)

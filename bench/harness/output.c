@@ -1,4 +1,5 @@
 /* output.c - the runs of a comparison, and their medians, as results. */
+#include "../report/figures.h"
 #include "../report/results.h"
 
 static json_t *systems(void)
@@ -36,36 +37,30 @@ static json_t *all_runs(const struct bench_suite *s)
     return all;
 }
 
-static void add_medians(json_t *all, const struct bench_suite *s, const struct peer *p, const struct peer_shape *shape)
+/* What the runs say, for readers of the file who do not want to go through the runs. */
+static json_t *medians(const json_t *runs)
 {
-    for (enum bench_state state = BENCH_NEAR; state < BENCH_STATES; state++) {
-        struct bench_summary m = bench_suite_summary(s, p, shape, state);
-        if (!m.n)
-            continue;
-        json_t *one = shape_json(p, shape, state, s);
-        json_object_update_new(
-            one, json_pack("{s:i,s:f,s:f,s:f}", "runs", (int)m.n, "median", m.median, "min", m.min, "max", m.max));
-        json_array_append_new(all, one);
+    static const char *const keys[] = {"system",  "producers", "consumers",      "batch", "capacity",
+                                       "payload", "state",     "oversubscribed", NULL};
+    json_t *all = figure_kinds(runs, NULL, keys), *one;
+    size_t i;
+    json_array_foreach(all, i, one)
+    {
+        struct figure f = figure_of(runs, one, "records_per_s");
+        json_object_update_new(one,
+                               json_pack("{s:i,s:i,s:f,s:f,s:f,s:s?}", "runs", (int)f.n, "left_out", (int)f.left_out,
+                                         "median", f.median, "min", f.least, "max", f.most, "why", f.why));
     }
-}
-
-static json_t *medians(const struct bench_suite *s)
-{
-    json_t *all = json_array();
-    for (unsigned g = 0; g < s->group_count; g++)
-        for (unsigned b = 0; b < s->group[g].batch_count; b++) {
-            struct peer_shape shape = bench_suite_shape(s, &s->group[g], b);
-            for (const struct peer *const *p = peers; *p; p++)
-                add_medians(all, s, *p, &shape);
-        }
     return all;
 }
 
 int bench_peers_add(json_t *results, const struct bench_suite *s)
 {
+    json_t *runs = all_runs(s);
     json_t *part =
-        json_pack("{s:s,s:{s:i,s:i,s:i,s:i},s:o,s:o,s:o}", "workload", "full record", "settings", "repeats",
+        json_pack("{s:s,s:{s:i,s:i,s:i,s:i,s:i,s:i,s:i},s:o,s:o,s:o}", "workload", "full record", "settings", "repeats",
                   (int)s->repeats, "warm_ms", (int)s->times.warm_ms, "window_ms", (int)s->times.window_ms, "capacity",
-                  (int)s->capacity, "systems", systems(), "medians", medians(s), "runs", all_runs(s));
+                  (int)s->capacity, "planned", (int)s->planned, "repeated", (int)s->repeated, "dropped",
+                  (int)s->dropped, "systems", systems(), "medians", medians(runs), "runs", runs);
     return part ? json_object_update_new(results, part) : -1;
 }

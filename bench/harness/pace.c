@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "../report/results.h"
+#include "../report/verdict.h"
 #include "crew.h"
 #include "parts.h"
 
@@ -31,6 +32,7 @@ struct work {
     void *shared, *room; /* room: start, put times, histograms */
     size_t room_bytes;
     struct peer_pace pace;
+    double others;
     struct histogram *sum; /* response and service of all consumers */
 };
 
@@ -78,9 +80,11 @@ static const char *run_processes(struct work *w)
         return "cannot be set up";
     atomic_store(w->pace.start_ns, (uint64_t)((bench_now_s() + 0.1) * 1e9));
     const char *failure = bench_crew_start(&w->crew, w->cpus, w->shape.producers + w->shape.consumers, process, w);
+    struct bench_load load = bench_load_start(w->cpus);
     if (!failure)
         await_end(w);
     const char *end = bench_crew_finish(&w->crew, 3);
+    w->others = bench_load_others(&load, w->cpus, w->crew.cpu_s);
     if (w->peer->end)
         w->peer->end(w->shared);
     return failure ? failure : end;
@@ -125,12 +129,13 @@ static void report(const struct work *w, enum bench_state state, const char *fai
         taken += atomic_load(&w->crew.control->result[i].count);
     for (unsigned k = 0; k < 2; k++) {
         json_t *one = json_pack(
-            "{s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:s,s:b,s:f,s:f,s:f,s:o,s:s?}", "system", w->peer->name, "kind", kind[k],
+            "{s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:s,s:b,s:f,s:f,s:f,s:f,s:o,s:s?}", "system", w->peer->name, "kind", kind[k],
             "rate", (int)w->plan->rate, "producers", (int)w->shape.producers, "consumers", (int)w->shape.consumers,
             "batch", (int)w->shape.batch, "payload", (int)w->shape.words * 8, "state", bench_state_name(state),
             "oversubscribed", (int)(w->crew.count > w->cpus->count), "reached_per_s", (double)taken / w->plan->seconds,
             "cpu_ns_per_record", taken ? w->crew.cpu_s * 1e9 / (double)taken : 0, "sleeps_per_record",
-            taken ? (double)w->crew.sleeps / (double)taken : 0, "curve", curve(&w->sum[k]), "failure", failure);
+            taken ? (double)w->crew.sleeps / (double)taken : 0, "others", w->others, "curve", curve(&w->sum[k]),
+            "failure", failure);
         parts_add_quantiles(one, &w->sum[k]);
         json_array_append_new(all, one);
         if (w->plan->hgrm)
@@ -165,22 +170,35 @@ static int run_once(const struct peer *peer, const struct pace_plan *plan, const
     return failure && peer_is_ours(peer);
 }
 
-static void print(FILE *out, const json_t *all, const struct pace_plan *p)
+static void print(FILE *out, const json_t *results, const struct pace_plan *p)
 {
+    static const char *const keys[] = {"system", "kind", "state", NULL};
+    const json_t *all = json_object_get(results, "latency");
+    json_t *kinds = figure_kinds(all, NULL, keys), *one;
     size_t i;
-    json_t *one;
     fprintf(out,
             "\nLatency in an open loop, nanoseconds: %u records a second due, %uP%uC, batches of up to %u, %u bytes\n",
             p->rate, p->producers, p->consumers, p->batch, p->words * 8);
+    verdict_print(out, results, "latency");
     fprintf(out, "  %-18s %-9s %-5s %10s %10s %10s %10s %10s %12s %10s %8s %7s\n", "", "", "state", "p50", "p90", "p99",
             "p99.9", "p99.99", "max", "reached/s", "cpu ns", "sleeps");
-    json_array_foreach(all, i, one)
-        fprintf(out, "  %-18s %-9s %-5s %10.0f %10.0f %10.0f %10.0f %10.0f %12.0f %10.0f %8.0f %7.3f%s\n",
-                results_text(one, "system"), results_text(one, "kind"), results_text(one, "state"),
-                results_number(one, "p50_ns"), results_number(one, "p90_ns"), results_number(one, "p99_ns"),
-                results_number(one, "p99_9_ns"), results_number(one, "p99_99_ns"), results_number(one, "max_ns"),
-                results_number(one, "reached_per_s"), results_number(one, "cpu_ns_per_record"),
-                results_number(one, "sleeps_per_record"), *results_text(one, "failure") ? "  FAILED" : "");
+    json_array_foreach(kinds, i, one)
+    {
+        fprintf(out, "  %-18s %-9s %-5s", results_text(one, "system"), results_text(one, "kind"),
+                results_text(one, "state"));
+        parts_print_quantiles(out, all, one);
+        parts_print_number(out, all, one, "reached_per_s", 10, 0);
+        parts_print_number(out, all, one, "cpu_ns_per_record", 8, 0);
+        parts_print_number(out, all, one, "sleeps_per_record", 7, 3);
+        const char *why = figure_of(all, one, "reached_per_s").why;
+        fprintf(out, " %s\n", why ? why : "");
+    }
+    fputs("response: since the record was due; service: since its put began. p99: 99 of 100 records take no longer.\n"
+          "reached/s: records taken a second; cpu ns, sleeps: of all processes for each record. One run each; - "
+          "(reason at\n"
+          "the end of the line): it does not count.\n",
+          out);
+    json_decref(kinds);
 }
 
 int pace_run(const struct bench_cpus *cpus, const struct pace_plan *plan, double deadline, json_t *results)
@@ -201,8 +219,8 @@ int pace_run(const struct bench_cpus *cpus, const struct pace_plan *plan, double
         failures += run_once(list[i], plan, cpus, all);
     }
     parts_progress_end();
-    print(stdout, all, plan);
     json_object_set_new(results, "latency", all);
+    print(stdout, results, plan);
     return failures;
 }
 

@@ -3,9 +3,8 @@
 
 #include <unistd.h>
 
+#include "../report/figures.h"
 #include "../report/results.h"
-
-enum { SAMPLES_MAX = 256 };
 
 static const struct {
     const char *key;
@@ -48,45 +47,25 @@ void parts_add_quantiles(json_t *object, const struct histogram *h)
         json_object_set_new(object, quantiles[i].key, json_integer((json_int_t)histogram_at(h, quantiles[i].part)));
 }
 
-static bool is_such(const json_t *object, const json_t *what)
+void parts_print_number(FILE *out, const json_t *list, const json_t *what, const char *key, int width, int digits)
 {
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)what, key, value)
-    {
-        if (!json_equal(json_object_get(object, key), value))
-            return false;
-    }
-    return !json_is_string(json_object_get(object, "failure"));
-}
-
-unsigned parts_count(const json_t *list, const json_t *what)
-{
-    unsigned n = 0;
-    size_t i;
-    json_t *object;
-    json_array_foreach(list, i, object) n += is_such(object, what);
-    return n;
-}
-
-struct bench_summary parts_summary(const json_t *list, const json_t *what, const char *key)
-{
-    double value[SAMPLES_MAX];
-    unsigned n = 0;
-    size_t i;
-    json_t *object;
-    json_array_foreach(list, i, object) if (n < SAMPLES_MAX && is_such(object, what)) value[n++] =
-        results_number(object, key);
-    return bench_summarize(value, n);
+    struct figure f = figure_of(list, what, key);
+    if (f.why)
+        fprintf(out, " %*s", width, "-");
+    else
+        fprintf(out, " %*.*f", width, digits, f.median);
 }
 
 void parts_print_quantiles(FILE *out, const json_t *list, const json_t *what)
 {
     for (size_t i = 0; i < QUANTILES; i++) {
-        struct bench_summary s = parts_summary(list, what, quantiles[i].key);
-        fprintf(out, " %*.0f", i == QUANTILES - 1 ? 12 : 10, i == QUANTILES - 1 ? s.max : s.median);
+        struct figure f = figure_of(list, what, quantiles[i].key);
+        int width = i == QUANTILES - 1 ? 12 : 10;
+        if (f.why)
+            fprintf(out, " %*s", width, "-");
+        else
+            fprintf(out, " %*.0f", width, i == QUANTILES - 1 ? f.most : f.median);
     }
-    fputc('\n', out);
 }
 
 /* A number of a file of sysfs, with its K or M; 0 if there is none. `text` gets the rest of it. */

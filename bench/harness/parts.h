@@ -27,7 +27,8 @@ struct flow_plan {
     unsigned sources, stages, workers, batch, window_ms, repeats;
     bool rewrite; /* forward with new payloads */
 };
-int flow_run(const struct bench_cpus *cpus, const struct flow_plan *plan, double deadline, json_t *results);
+int flow_run(const struct bench_cpus *cpus, const struct flow_plan *plans, unsigned count, double deadline,
+             json_t *results);
 int flow_main(int argc, char **argv);
 
 /* slow.c: a slow consumer, and what backpressure does */
@@ -63,13 +64,14 @@ void parts_progress_end(void);
 /* Adds count, p50_ns, p90_ns, p99_ns, p99_9_ns, p99_99_ns and max_ns. */
 void parts_add_quantiles(json_t *object, const struct histogram *h);
 
-/* Those objects of a list that have all members of `what`, and did not fail: how many; the median of one number. */
-unsigned parts_count(const json_t *list, const json_t *what);
-struct bench_summary parts_summary(const json_t *list, const json_t *what, const char *key);
 /* The smallest data cache of the first processor that holds so much: "L1", "L2", ...; else "memory"; "" if the kernel
  * does not tell. */
 const char *parts_cache_of(double bytes);
 
+/* The median of one number of those entries, or "-". */
+void parts_print_number(FILE *out, const json_t *list, const json_t *what, const char *key, int width, int digits);
+
+/* The medians of those entries of the list, and their largest value. */
 void parts_print_quantiles(FILE *out, const json_t *list, const json_t *what);
 
 #endif

@@ -77,13 +77,6 @@ static const char *verify(struct work *w)
     return sum[0] != sum[1] ? "sum differs" : NULL;
 }
 
-/* What the processors did beside the run, since then. */
-static double others(const struct work *w, const struct bench_cpus *cpus, double start_s, double busy_s)
-{
-    double other_s = bench_busy_s(cpus) - busy_s - w->crew.cpu_s;
-    return other_s > 0 ? other_s / ((bench_now_s() - start_s) * cpus->count) : 0;
-}
-
 static const char *run_processes(struct work *w, const struct bench_cpus *cpus, const struct bench_times *times)
 {
     const struct peer *peer = w->run->peer;
@@ -93,11 +86,11 @@ static const char *run_processes(struct work *w, const struct bench_cpus *cpus, 
     }
     const char *failure =
         bench_crew_start(&w->crew, cpus, w->run->shape.producers + w->run->shape.consumers, process, w);
-    double start_s = bench_now_s(), busy_s = bench_busy_s(cpus);
+    struct bench_load load = bench_load_start(cpus);
     if (!failure)
         measure(w, times);
     const char *end = bench_crew_finish(&w->crew, END_LIMIT_S);
-    w->run->others = others(w, cpus, start_s, busy_s);
+    w->run->others = bench_load_others(&load, cpus, w->crew.cpu_s);
     if (!failure)
         failure = end ? end : verify(w);
     if (peer->end)

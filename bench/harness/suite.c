@@ -1,12 +1,14 @@
 /* suite.c - all runs of a comparison. The systems take turns, A B C A B C, and so do the rows, so that a change of the
- * machine meets all of them alike; a run during which the machine changed, or
- * others took much of it, is done again. When the time is over, what is
- * missing are repeats, not rows. */
+ * machine meets all of them alike; a run that does not count is done again, but not in the first round. When the time
+ * is over, what is missing are repeats, not rows. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../report/figures.h"
 #include "crew.h"
+
+#define ALL_PART 0.8 /* of the time is for all systems, if ours gets more runs afterwards */
 
 struct peer_shape bench_suite_shape(const struct bench_suite *s, const struct bench_group *group, unsigned batch)
 {
@@ -50,6 +52,11 @@ static void complain(const struct bench_run *run)
             run->failure);
 }
 
+static const char *fault_of(const struct bench_run *run)
+{
+    return figure_fault(run->failure, bench_state_name(run->state), run->others);
+}
+
 static void run_one(struct bench_suite *s, const struct peer *peer, const struct peer_shape *shape, unsigned repeat,
                     double deadline)
 {
@@ -57,13 +64,13 @@ static void run_one(struct bench_suite *s, const struct peer *peer, const struct
     for (unsigned again = 0; again <= s->again; again++) {
         *run = (struct bench_run){.peer = peer, .shape = *shape, .repeat = repeat};
         bench_run_once(run, &s->cpus, &s->times);
-        bool good = run->state != BENCH_MIXED && run->others <= BENCH_OTHERS_MAX;
-        if (run->failure || good || bench_now_s() > deadline)
+        /* On a busy machine more rows are worth more than the same ones again. */
+        bool enough = s->repeated >= s->planned / 4 || (!repeat && s->seconds > 0);
+        if (run->failure || !fault_of(run) || enough || bench_now_s() > deadline)
             break;
         s->repeated++;
     }
     s->run_count++;
-    s->disturbed += run->others > BENCH_OTHERS_MAX;
     if (run->failure) {
         s->stuck += run->stuck;
         s->unfit += run->unfit;
@@ -102,9 +109,38 @@ static void run_row(struct bench_suite *s, const struct peer_shape *shape, unsig
     }
 }
 
+/* Runs that count of a system at a work. */
+static unsigned counted(const struct bench_suite *s, const struct peer *peer, const struct peer_shape *shape)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->run_count; i++) {
+        const struct bench_run *r = &s->runs[i];
+        n += r->peer == peer && !memcmp(&r->shape, shape, sizeof *shape) && !fault_of(r);
+    }
+    return n;
+}
+
+/* One more run of ours in each row that has too few; false once none has. */
+static bool add_ours(struct bench_suite *s, unsigned repeat, double deadline)
+{
+    bool any = false;
+    for (unsigned g = 0; g < s->group_count; g++)
+        for (unsigned b = 0; b < s->group[g].batch_count; b++) {
+            struct peer_shape shape = bench_suite_shape(s, &s->group[g], b);
+            for (const struct peer *const *p = peers; *p; p++) {
+                bool few = peer_is_ours(*p) && fits(s, *p, &shape) && counted(s, *p, &shape) < s->least;
+                if (!few || s->run_count == s->room || bench_now_s() >= deadline)
+                    continue;
+                run_one(s, *p, &shape, repeat, deadline);
+                any = true;
+            }
+        }
+    return any;
+}
+
 static void run_all(struct bench_suite *s)
 {
-    double start = bench_now_s(), deadline = s->seconds > 0 ? start + s->seconds : 1e300;
+    double start = bench_now_s(), deadline = s->seconds > 0 ? start + s->seconds * (s->least ? ALL_PART : 1) : 1e300;
     for (unsigned repeat = 0; repeat < s->repeats; repeat++)
         for (unsigned g = 0; g < s->group_count; g++)
             for (unsigned b = 0; b < s->group[g].batch_count; b++) {
@@ -113,6 +149,8 @@ static void run_all(struct bench_suite *s)
                     show(s, &shape, start);
                 run_row(s, &shape, repeat, deadline);
             }
+    for (unsigned repeat = s->repeats; add_ours(s, repeat, s->seconds > 0 ? start + s->seconds : 1e300); repeat++)
+        ;
     if (isatty(STDERR_FILENO))
         fputs("\r\033[K", stderr);
 }
@@ -125,38 +163,10 @@ int bench_suite_run(struct bench_suite *s)
             struct peer_shape shape = bench_suite_shape(s, &s->group[g], b);
             s->planned += rounds_of(s, &shape) * s->repeats;
         }
-    s->runs = calloc(s->planned, sizeof *s->runs);
+    s->room = 2 * s->planned;
+    s->runs = calloc(s->room, sizeof *s->runs);
     if (!s->runs)
         return -1;
     run_all(s);
     return 0;
-}
-
-/* Takes the runs that were disturbed, or those that were not. */
-static unsigned gather(const struct bench_suite *s, const struct bench_run *like, size_t field, bool disturbed,
-                       double value[64])
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < s->run_count && n < 64; i++) {
-        const struct bench_run *r = &s->runs[i];
-        if (r->peer == like->peer && !memcmp(&r->shape, &like->shape, sizeof r->shape) && r->state == like->state &&
-            !r->failure && (r->others > BENCH_OTHERS_MAX) == disturbed)
-            value[n++] = *(const double *)(const void *)((const char *)r + field);
-    }
-    return n;
-}
-
-struct bench_summary bench_suite_figure(const struct bench_suite *s, const struct peer *peer,
-                                        const struct peer_shape *shape, enum bench_state state, size_t field)
-{
-    struct bench_run like = {.peer = peer, .shape = *shape, .state = state};
-    double value[64];
-    unsigned n = gather(s, &like, field, false, value);
-    return bench_summarize(value, n ? n : gather(s, &like, field, true, value));
-}
-
-struct bench_summary bench_suite_summary(const struct bench_suite *s, const struct peer *peer,
-                                         const struct peer_shape *shape, enum bench_state state)
-{
-    return bench_suite_figure(s, peer, shape, state, offsetof(struct bench_run, records_per_s));
 }

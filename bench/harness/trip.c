@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "../report/results.h"
+#include "../report/verdict.h"
 #include "crew.h"
 #include "histogram.h"
 #include "parts.h"
@@ -20,7 +21,7 @@
 
 #define REST_NS 2000000
 #define MOST_S 3.0
-enum { CAPACITY = 64, TRIPS_MAX = 32, TRIPS_LEAST = 10, REST_PARTS = 4, RATIOS_MAX = 256 };
+enum { CAPACITY = 64, TRIPS_MAX = 32, TRIPS_LEAST = 10, REST_PARTS = 4 };
 
 /* A system in one of the three ways. */
 struct trip {
@@ -124,62 +125,31 @@ static unsigned list(struct trip *trips)
     return n;
 }
 
-static void print(FILE *out, const json_t *all, const struct trip *trips, unsigned count)
+static void print(FILE *out, const json_t *results)
 {
-    fprintf(out, "\nRound trip of a record of 64 bytes, nanoseconds (medians over the repeats; max: the largest)\n");
-    fprintf(out, "  %-18s %-6s %-5s %10s %10s %10s %10s %10s %12s\n", "", "mode", "state", "p50", "p90", "p99", "p99.9",
-            "p99.99", "max");
-    for (unsigned i = 0; i < count; i++)
-        for (enum bench_state state = BENCH_NEAR; state < BENCH_STATES; state++) {
-            json_t *what = json_pack("{s:s,s:s,s:s}", "system", trips[i].peer->name, "mode", trips[i].mode, "state",
-                                     bench_state_name(state));
-            if (parts_count(all, what)) {
-                fprintf(out, "  %-18s %-6s %-5s", trips[i].peer->name, trips[i].mode, bench_state_name(state));
-                parts_print_quantiles(out, all, what);
-            }
-            json_decref(what);
-        }
-}
-
-/* The p50 of a run; 0 if it failed or was left out. */
-static double p50_of(const json_t *all, const char *system, const char *mode, unsigned repeat)
-{
-    json_t *what = json_pack("{s:s,s:s,s:i}", "system", system, "mode", mode, "repeat", (int)repeat);
-    double p50 = parts_summary(all, what, "p50_ns").median;
-    json_decref(what);
-    return p50;
-}
-
-/* Ours to another, both measured one soon after the other, over the repeats. */
-static void print_ratio(FILE *out, const char *text, const json_t *all, const char *mode, unsigned repeats,
-                        double (*other)(const json_t *all, unsigned repeat))
-{
-    double ratio[RATIOS_MAX];
-    unsigned n = 0;
-    for (unsigned r = 0; r < repeats && n < RATIOS_MAX; r++) {
-        double ours = p50_of(all, peer_conveyor_wait.name, mode, r), theirs = other(all, r);
-        if (ours && theirs)
-            ratio[n++] = ours / theirs;
+    static const char *const keys[] = {"system", "mode", "state", NULL}, *const repeat[] = {"repeat", NULL};
+    const json_t *all = json_object_get(results, "round_trip");
+    json_t *kinds = figure_kinds(all, NULL, keys), *one;
+    size_t i;
+    fputs("\nRound trip of a record of 64 bytes, nanoseconds\n", out);
+    verdict_print(out, results, "round_trip");
+    fprintf(out, "  %-18s %-6s %-5s %10s %10s %10s %10s %10s %12s %5s\n", "", "mode", "state", "p50", "p90", "p99",
+            "p99.9", "p99.99", "max", "runs");
+    json_array_foreach(kinds, i, one)
+    {
+        json_t *repeats = figure_kinds(all, one, repeat);
+        fprintf(out, "  %-18s %-6s %-5s", results_text(one, "system"), results_text(one, "mode"),
+                results_text(one, "state"));
+        parts_print_quantiles(out, all, one);
+        fprintf(out, " %5zu\n", json_array_size(repeats));
+        json_decref(repeats);
     }
-    struct bench_summary s = bench_summarize(ratio, n);
-    if (n)
-        fprintf(out, "  %-48s %.2f (%.2f-%.2f) over %u repeats\n", text, s.median, s.min, s.max, n);
-}
-
-/* Of the best ring; 0 if there is none. */
-static double spinning_ring(const json_t *all, unsigned repeat)
-{
-    double best = 0;
-    for (const struct peer *const *p = peers; *p; p++) {
-        double p50 = peer_is_ring(*p) ? p50_of(all, (*p)->name, "spin", repeat) : 0;
-        best = p50 && (!best || p50 < best) ? p50 : best;
-    }
-    return best;
-}
-
-static double sleeping_futex(const json_t *all, unsigned repeat)
-{
-    return p50_of(all, peer_futex.name, "sleep", repeat);
+    fputs("p50: half of the round trips take no longer; p99.99: all but one in ten thousand. Medians over the runs; "
+          "max: the\n"
+          "largest of all. spin: both look without rest; wait: both spin, then sleep; sleep: the other was asleep.\n"
+          "The ratios are ours to the other in one repeat, median (least-greatest).\n",
+          out);
+    json_decref(kinds);
 }
 
 /* Each system in turn; those that sleep, which take what the machine does to a sleeper, in shorter turns. */
@@ -199,10 +169,8 @@ int trip_run(const struct bench_cpus *cpus, unsigned repeats, unsigned window_ms
             failures += run_once(&trips[i], cpus, window_ms, trips[i].rest_ns ? r : r / REST_PARTS, all);
         }
     parts_progress_end();
-    print(stdout, all, trips, n);
-    print_ratio(stdout, "spin, then sleep : best ring that spins, p50", all, "wait", repeats, spinning_ring);
-    print_ratio(stdout, "idle wait : raw futex, p50", all, "sleep", repeats * REST_PARTS, sleeping_futex);
     json_object_set_new(results, "round_trip", all);
+    print(stdout, results);
     return failures;
 }
 

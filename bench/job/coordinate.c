@@ -148,7 +148,7 @@ static void choose_victim(struct crew *c)
 {
     struct job_board *b = c->job->board;
     uint64_t done = finished(c) * 100 / c->job->records;
-    atomic_store(&b->least, done < 60 ? JOB_BATCH / 2 : 1);
+    atomic_store(&b->least, done < 60 ? c->job->batch / 2 : 1);
     if (c->out->victim >= 0 || atomic_load(&b->victim) >= 0 || done < 40)
         return;
     for (uint32_t i = 0; i < c->out->slots; i++)

@@ -11,7 +11,7 @@ int job_filter(struct job_process *p, const struct cvb_lease *leases, size_t cou
         else
             dropped[drop++] = leases[i];
     job_work_done(p, count);
-    int error = drop ? cvb_ack(p->handle, dropped, drop) : 0;
+    int error = drop ? JOB_LIBRARY(p, cvb_ack(p->handle, dropped, drop)) : 0;
     if (error)
         return error;
     p->slot->dropped += drop;

@@ -36,8 +36,9 @@ struct job_slot {
     _Atomic uint64_t redelivered; /* leases with retry_count above 0 */
     _Atomic uint64_t refused;     /* puts or forwards that a limit cut short */
     _Atomic uint64_t slowed, paused, slept_ns;
-    _Atomic uint64_t held; /* leases in hand, their work done, not yet settled */
-    _Atomic int error;     /* why the process gave up, and errno then */
+    _Atomic uint64_t cpu_ns, library_ns; /* processor time of the process, and how much of it in calls of the library */
+    _Atomic uint64_t held;               /* leases in hand, their work done, not yet settled */
+    _Atomic int error;                   /* why the process gave up, and errno then */
     _Atomic int system_error;
 };
 
@@ -54,6 +55,7 @@ struct job {
     uint32_t passes;  /* the input goes through so often */
     uint32_t records; /* passes * stanzas: positions are 0 to records - 1 */
     struct job_board *board;
+    uint32_t batch;        /* records put or taken at once, JOB_BATCH at most */
     uint32_t kept;         /* records that the filter keeps */
     uint32_t seconds;      /* the job is to last about so long, to be watched; 0: as fast as can be */
     const char *directory; /* where the sinks write */
@@ -88,6 +90,16 @@ int job_send(struct job_process *p, uint32_t stage, const struct cvb_lease *leas
 void job_work_done(struct job_process *p, size_t held);
 void job_sleep_ns(uint64_t ns);
 uint64_t job_now_ns(void);
+uint64_t job_cpu_ns(void); /* that this thread has used */
+
+/* What a call of the library returns; the processor time that it took is noted. */
+#define JOB_LIBRARY(process, call)                                                                                     \
+    ({                                                                                                                 \
+        uint64_t job_start_ns = job_cpu_ns();                                                                          \
+        int job_result = (call);                                                                                       \
+        (process)->slot->library_ns += job_cpu_ns() - job_start_ns;                                                    \
+        job_result;                                                                                                    \
+    })
 
 /* One file for each role. */
 int job_source(struct job_process *p);

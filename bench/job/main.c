@@ -11,10 +11,11 @@
 
 #define USAGE                                                                                                          \
     "usage: conveyor-bench job --input FILE --output DIRECTORY [--passes N] [--kill filter|enrich|sink]\n"             \
-    "                          [--segment NAME] [--seconds N]\n"                                                       \
+    "                          [--batch N] [--segment NAME] [--seconds N]\n"                                           \
     "  Sends the stanzas of FILE (as `apt-cache dumpavail` prints them) through filter, enrich and sink, kills a\n"    \
     "  worker on the way (of sink by default), and checks the output. --passes: the input goes through so often "      \
     "(5).\n"                                                                                                           \
+    "  --batch: so many records are put or taken at once (64, the most).\n"                                            \
     "  --segment: its name, for who wants to look at it. --seconds: the sinks work so slowly that it takes about as\n" \
     "  long, and the victim stays stopped for three seconds before it is killed.\n"                                    \
     "  Exit status: 0 all is well, 1 it is not, 2 "                                                                    \
@@ -80,15 +81,20 @@ static int run(struct job *job, enum job_role victim)
 
 int job_main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"input", required_argument, 0, 'i'},   {"output", required_argument, 0, 'o'},
-        {"passes", required_argument, 0, 'p'},  {"kill", required_argument, 0, 'k'},
-        {"segment", required_argument, 0, 's'}, {"seconds", required_argument, 0, 't'},
-        {"help", no_argument, 0, 'h'},          {0, 0, 0, 0}};
+    static const struct option options[] = {{"input", required_argument, 0, 'i'},
+                                            {"output", required_argument, 0, 'o'},
+                                            {"passes", required_argument, 0, 'p'},
+                                            {"kill", required_argument, 0, 'k'},
+                                            {"batch", required_argument, 0, 'b'},
+                                            {"segment", required_argument, 0, 's'},
+                                            {"seconds", required_argument, 0, 't'},
+                                            {"help", no_argument, 0, 'h'},
+                                            {0, 0, 0, 0}};
     static struct job job;
     const char *input = NULL;
     enum job_role victim = JOB_SINK;
     job.passes = 5;
+    job.batch = JOB_BATCH;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'h')
             return usage(stdout, 0);
@@ -98,6 +104,8 @@ int job_main(int argc, char **argv)
             job.directory = optarg;
         else if (c == 'p')
             job.passes = (uint32_t)atoi(optarg);
+        else if (c == 'b')
+            job.batch = (uint32_t)atoi(optarg);
         else if (c == 's')
             snprintf(job.segment, sizeof job.segment, "%s", optarg);
         else if (c == 't')
@@ -108,7 +116,8 @@ int job_main(int argc, char **argv)
         if (c == '?' || victim == JOB_ROLES)
             return usage(stderr, 2);
     }
-    if (!input || !job.directory || optind != argc || job.passes < 1 || job.passes > 1000 || job.seconds > 3600)
+    if (!input || !job.directory || optind != argc || job.passes < 1 || job.passes > 1000 || job.batch < 1 ||
+        job.batch > JOB_BATCH || job.seconds > 3600)
         return usage(stderr, 2);
     return prepare(&job, input) || run(&job, victim) ? 1 : 0;
 }

@@ -9,12 +9,15 @@
 #define WAIT_NS 20000000 /* a worker looks for the end of the job this often */
 #define RETRY_NS 1000000 /* a refused forward is tried again after this */
 
-uint64_t job_now_ns(void)
+static uint64_t read_clock(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+
+uint64_t job_now_ns(void) { return read_clock(CLOCK_MONOTONIC); }
+uint64_t job_cpu_ns(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 void job_sleep_ns(uint64_t ns)
 {
@@ -37,8 +40,10 @@ int job_send(struct job_process *p, uint32_t stage, const struct cvb_lease *leas
 {
     for (size_t done = 0; done < count;) {
         int why = 0;
-        int n = results ? cvb_forward_records(p->handle, stage, leases + done, results + done, count - done, &why)
-                        : cvb_forward(p->handle, stage, leases + done, count - done, &why);
+        size_t left = count - done;
+        int n =
+            JOB_LIBRARY(p, results ? cvb_forward_records(p->handle, stage, leases + done, results + done, left, &why)
+                                   : cvb_forward(p->handle, stage, leases + done, left, &why));
         if (n < 0)
             return n;
         done += (size_t)n;
@@ -85,11 +90,11 @@ static int work(struct job_process *p)
     struct cvb_lease leases[JOB_BATCH];
     uint32_t stage = p->stage[p->slot->role];
     while (!atomic_load(&p->job->board->stop)) {
-        int n = cvb_get_batch(p->handle, stage, leases, JOB_BATCH);
+        int n = JOB_LIBRARY(p, cvb_get_batch(p->handle, stage, leases, p->job->batch));
         if (n < 0)
             return n;
         if (!n) {
-            n = cvb_wait_records(p->handle, &stage, 1, WAIT_NS);
+            n = JOB_LIBRARY(p, cvb_wait_records(p->handle, &stage, 1, WAIT_NS));
             if (n < 0 && n != CVB_ETIMEDOUT)
                 return n;
             continue;
@@ -99,6 +104,7 @@ static int work(struct job_process *p)
         if (error)
             return error;
         p->slot->held = 0;
+        p->slot->cpu_ns = job_cpu_ns();
         p->slot->records += (uint64_t)n;
     }
     return 0;
@@ -117,6 +123,7 @@ int job_process_main(const struct job *job, int index)
         error = p.slot->role == JOB_SOURCE ? job_source(&p) : work(&p);
     if (!error)
         error = cvb_detach(p.handle);
+    p.slot->cpu_ns = job_cpu_ns();
     p.slot->system_error = errno;
     p.slot->error = error;
     return error ? 1 : 0;

@@ -39,8 +39,8 @@ static void what_was_done(const struct job *job, const struct job_outcome *o)
            grouped(job->input.count), (double)job->input.bytes / 1e6, grouped(job->input.longest), job->passes);
     printf(
         "  pipeline   %d sources -> filter (keeps what has Depends) -> enrich (adds size and hash) -> sink (writes);\n"
-        "             %d workers for each stage, every one a process, batches of %d\n",
-        JOB_SOURCES, JOB_WORKERS, JOB_BATCH);
+        "             %d workers for each stage, every one a process, batches of %" PRIu32 "\n",
+        JOB_SOURCES, JOB_WORKERS, job->batch);
     printf("  limits     %s records in all, %s for a stage, %s for a source (the defaults)\n",
            grouped(s->max_total_records), grouped(s->max_per_stage), grouped(s->max_per_source));
     printf("  memory     ");
@@ -57,6 +57,21 @@ static void what_was_done(const struct job *job, const struct job_outcome *o)
     }
 }
 
+/* How much of the job's processor time is the buffer's. The kernel's clock is read twice for each call: that is in it.
+ */
+static void print_share(const struct job *job, const struct job_outcome *o)
+{
+    double library = 0, all = 0;
+    for (uint32_t i = 0; i < o->slots; i++) {
+        library += (double)job->board->slots[i].library_ns / 1e9;
+        all += (double)job->board->slots[i].cpu_ns / 1e9;
+    }
+    printf("  library  %11.1f %% of the processor time of all processes (%.2f of %.2f s) is in calls of the library, "
+           "with the\n"
+           "           copies of payloads, the page faults of new memory and the system calls of waiting\n",
+           all > 0 ? library / all * 100 : 0, library, all);
+}
+
 static void rates(const struct job *job, const struct job_outcome *o)
 {
     printf("\nRates (%.2f s from the first put to the empty buffer; one process without a buffer does the same in %.2f "
@@ -67,6 +82,7 @@ static void rates(const struct job *job, const struct job_outcome *o)
         printf("  %-8s %11s records %11s records/s  %7.1f MB/s\n", job_role_name(r), grouped(n),
                grouped((uint64_t)((double)n / o->seconds)), (double)bytes / 1e6 / o->seconds);
     }
+    print_share(job, o);
     printf("\nBackpressure\n");
     for (uint32_t i = 0; i < o->slots; i++) {
         const struct job_slot *s = &job->board->slots[i];

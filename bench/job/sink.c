@@ -54,5 +54,5 @@ int job_sink(struct job_process *p, const struct cvb_lease *leases, size_t count
     if (p->job->seconds)
         job_sleep_ns(count * p->job->seconds * UINT64_C(1000000000) * JOB_WORKERS / (p->job->kept + 1));
     job_work_done(p, count);
-    return cvb_ack(p->handle, leases, count);
+    return JOB_LIBRARY(p, cvb_ack(p->handle, leases, count));
 }

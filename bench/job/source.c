@@ -10,7 +10,7 @@
 static int heed(struct job_process *p, uint32_t source)
 {
     struct cvb_backpressure b;
-    int error = cvb_backpressure(p->handle, p->stage[JOB_FILTER], source, &b);
+    int error = JOB_LIBRARY(p, cvb_backpressure(p->handle, p->stage[JOB_FILTER], source, &b));
     if (error || b.signal == CVB_SIGNAL_NONE)
         return error;
     uint64_t start = job_now_ns();
@@ -20,7 +20,7 @@ static int heed(struct job_process *p, uint32_t source)
     } else {
         p->slot->paused++;
         do
-            error = cvb_wait_credits(p->handle, p->stage[JOB_FILTER], source, WAIT_NS);
+            error = JOB_LIBRARY(p, cvb_wait_credits(p->handle, p->stage[JOB_FILTER], source, WAIT_NS));
         while (error == CVB_ETIMEDOUT && !atomic_load(&p->job->board->stop));
     }
     p->slot->slept_ns += job_now_ns() - start;
@@ -34,7 +34,8 @@ static int put(struct job_process *p, const struct cvb_record *records, size_t c
         int why = 0, error = heed(p, records->source);
         if (error)
             return error;
-        int n = cvb_buffer_batch_for_stage(p->handle, p->stage[JOB_FILTER], records + done, count - done, &why);
+        size_t left = count - done;
+        int n = JOB_LIBRARY(p, cvb_buffer_batch_for_stage(p->handle, p->stage[JOB_FILTER], records + done, left, &why));
         if (n < 0)
             return n;
         for (int i = 0; i < n; i++)
@@ -46,7 +47,7 @@ static int put(struct job_process *p, const struct cvb_record *records, size_t c
         if (why > CVB_ESTAGE_FULL || why < CVB_EMEMORY_FULL || atomic_load(&p->job->board->stop))
             return why ? why : CVB_ECORRUPT;
         p->slot->refused++;
-        error = cvb_wait_credits(p->handle, p->stage[JOB_FILTER], records->source, WAIT_NS);
+        error = JOB_LIBRARY(p, cvb_wait_credits(p->handle, p->stage[JOB_FILTER], records->source, WAIT_NS));
         if (error && error != CVB_ETIMEDOUT)
             return error;
     }
@@ -66,7 +67,7 @@ int job_source(struct job_process *p)
     while (!error && next < p->job->records) {
         size_t n = 0;
         char *at = p->room;
-        for (; n < JOB_BATCH && next < p->job->records; n++, next += JOB_SOURCES) {
+        for (; n < p->job->batch && next < p->job->records; n++, next += JOB_SOURCES) {
             uint32_t length = job_make(&p->job->input, next, at);
             records[n] = (struct cvb_record){at, length, source, pipeline};
             at += length;

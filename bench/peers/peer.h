@@ -117,7 +117,6 @@ extern const char peers_left_out[];
 extern const char peers_versions[];
 
 bool peer_is_ours(const struct peer *peer);
-bool peer_is_ring(const struct peer *peer); /* of those that ours must be ahead of */
 
 extern const struct peer peer_conveyor, peer_conveyor_reserve, peer_conveyor_wait, peer_copy, peer_ck_mpmc,
     peer_ck_spsc, peer_rte, peer_rte_hts, peer_rte_rts, peer_boost_queue, peer_boost_messages, peer_mq, peer_pipe,

@@ -1,6 +1,4 @@
 /* peers.c - which systems this build has, in the order in which they run and are shown. */
-#include <string.h>
-
 #include "peer.h"
 
 const struct peer *const peers[] = {
@@ -31,13 +29,6 @@ const struct peer *const peers_waiting[] = {&peer_conveyor_wait, &peer_futex, 0}
 bool peer_is_ours(const struct peer *peer)
 {
     return peer == &peer_conveyor || peer == &peer_conveyor_reserve || peer == &peer_conveyor_wait;
-}
-
-/* By name: a build may lack them. */
-bool peer_is_ring(const struct peer *peer)
-{
-    return !strcmp(peer->name, "rte_ring") || !strcmp(peer->name, "rte_ring HTS") ||
-           !strcmp(peer->name, "ck_ring MPMC");
 }
 
 const char peers_left_out[] = ""

@@ -1,10 +1,10 @@
 /* compare.c - two files of results, say before and after a change: which figures are better, which worse, and which
- * cannot be told apart. Compares only runs of one state of the machine, and nothing that failed or that others
- * disturbed. */
+ * cannot be told apart. Compares only runs of one state of the machine, and only those that count (figures.c). */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "figures.h"
 #include "report.h"
 #include "results.h"
 
@@ -12,19 +12,21 @@
     "usage: conveyor-bench compare [--all] A.json B.json\n"                                                            \
     "  Is B faster than A? For each figure that both have at the same work and in the same state of the machine: "     \
     "the\n"                                                                                                            \
-    "  medians, their ratio, Cliff's delta as the size of the effect (-1 to 1: how far the runs lie apart; above 0: "  \
-    "B\n"                                                                                                              \
-    "  is better) and the p of a rank test (Mann-Whitney). Faster or slower means p < 0.01 and a delta of at least\n"  \
-    "  0.5; five runs each are the least that can show it. Without --all only conveyor's figures.\n"                   \
+    "  medians and how many runs count, their ratio, Cliff's delta as the size of the effect (-1 to 1: how far the\n"  \
+    "  runs lie apart; above 0: B is better) and the p of a rank test (Mann-Whitney). Faster or slower means p < "     \
+    "0.01\n"                                                                                                           \
+    "  and a delta of at least 0.5; five runs each are the least that can show it. Where runs that spread as these "   \
+    "do\n"                                                                                                             \
+    "  could not show a difference of 1.5 times, it says how many more could. Without --all only conveyor's "          \
+    "figures.\n"                                                                                                       \
     "  Exit status: 0 no figure is slower, 1 one is, or the files cannot be compared, 2 usage.\n"
 
-#define P_MAX 0.01
-#define DELTA_MIN 0.5
-enum { SAMPLES_MAX = 256, KEYS_MAX = 9 };
+#define TOLD_RATIO 1.5
+enum { MORE_MAX = 64, KEYS_MAX = 9 };
 
-struct samples {
-    double value[SAMPLES_MAX];
-    unsigned n;
+/* What all lines say together. */
+struct tally {
+    unsigned faster, slower, alike, blind, most_more;
 };
 
 /* A list of results: what tells its figures apart, and the number to compare. */
@@ -52,53 +54,28 @@ static const struct part {
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
-/* Files from before payloads could be chosen say nothing of them: full records. */
-static bool alike_in(const json_t *x, const json_t *y, const char *key)
+/* So many values, the given ones again and again, each a little greater than before so that none are equal. */
+static void repeat_values(const struct figure *f, double factor, double *out, unsigned n)
 {
-    const json_t *a = json_object_get(x, key), *b = json_object_get(y, key);
-    if (!strcmp(key, "payload") && (!a || !b))
-        return (a ? json_integer_value(a) : 64) == (b ? json_integer_value(b) : 64);
-    return json_equal(a, b);
+    for (unsigned i = 0; i < n; i++)
+        out[i] = f->value[i % f->n] * factor * (1 + 1e-9 * i);
 }
 
-/* The same system at the same work. */
-static bool alike(const struct part *p, const json_t *x, const json_t *y)
+/* How many more runs each it takes to tell a difference of 1.5 times, if they spread as those that are there; MORE_MAX
+ * if so many are not enough. */
+static unsigned runs_missing(const struct figure *a, const struct figure *b)
 {
-    for (const char *const *key = p->keys; *key; key++)
-        if (!alike_in(x, y, *key))
-            return false;
-    return true;
-}
-
-static void collect(const struct part *p, const json_t *root, const json_t *what, struct samples *s)
-{
-    size_t i;
-    json_t *run;
-    s->n = 0;
-    json_array_foreach(json_object_get(root, p->list), i, run)
-    {
-        if (s->n < SAMPLES_MAX && alike(p, run, what) && !json_is_string(json_object_get(run, "failure")) &&
-            results_number(run, "others") <= BENCH_OTHERS_MAX)
-            s->value[s->n++] = results_number(run, p->value) * p->scale;
+    double x[FIGURE_RUNS + MORE_MAX], y[FIGURE_RUNS + MORE_MAX], alike = a->median / b->median;
+    for (unsigned more = 0; more < MORE_MAX; more++) {
+        repeat_values(a, 1, x, a->n + more);
+        repeat_values(b, alike * TOLD_RATIO, y, b->n + more);
+        if (rank_says(rank_compare(x, a->n + more, y, b->n + more)) > 0)
+            return more;
     }
+    return MORE_MAX;
 }
 
-static bool is_first(const struct part *p, const json_t *list, size_t i)
-{
-    for (size_t k = 0; k < i; k++)
-        if (alike(p, json_array_get(list, k), json_array_get(list, i)))
-            return false;
-    return true;
-}
-
-static const char *verdict_of(double delta, double p)
-{
-    if (p >= P_MAX || (delta < DELTA_MIN && delta > -DELTA_MIN))
-        return "not told apart";
-    return delta > 0 ? "faster" : "slower";
-}
-
-static void print_what(const struct part *p, const json_t *what)
+static void print_what(FILE *out, const struct part *p, const json_t *what)
 {
     char text[160] = "";
     size_t n = 0;
@@ -110,20 +87,35 @@ static void print_what(const struct part *p, const json_t *what)
             n +=
                 (size_t)snprintf(text + n, sizeof text - n, "%s%.0f %s", n ? ", " : "", json_number_value(value), *key);
     }
-    printf("%-74s", text);
+    fprintf(out, "%-74s", text);
 }
 
-/* One line; 1 if B is slower. */
-static int compare_one(const struct part *p, const json_t *what, struct samples *a, struct samples *b)
+/* One line. */
+static void compare_one(FILE *out, const struct part *p, const json_t *what, struct figure *a, struct figure *b,
+                        struct tally *tally)
 {
     struct rank_test t = rank_compare(a->value, a->n, b->value, b->n);
-    double ma = bench_summarize(a->value, a->n).median, mb = bench_summarize(b->value, b->n).median;
     double delta = p->less_is_better ? 0 - t.delta : t.delta;
-    const char *verdict = verdict_of(delta, t.p);
-    print_what(p, what);
-    printf(" %9.2f (%2u) %9.2f (%2u) %-4s %6.2f  %6.2f  %7.4f  %s\n", ma, a->n, mb, b->n, p->unit, ma > 0 ? mb / ma : 0,
-           delta, t.p, verdict);
-    return !strcmp(verdict, "slower");
+    int says = p->less_is_better ? 0 - rank_says(t) : rank_says(t);
+    unsigned more = says ? 0 : runs_missing(a, b);
+    print_what(out, p, what);
+    fprintf(out, " %9.2f (%2u) %9.2f (%2u) %-4s %6.2f  %6.2f  %7.4f  %s", a->median * p->scale, a->n,
+            b->median * p->scale, b->n, p->unit, b->median / a->median, delta, t.p,
+            says > 0   ? "faster"
+            : says < 0 ? "slower"
+                       : "not told apart");
+    if (more)
+        fprintf(out,
+                more == 1         ? "; %u more run each tells %.1f times"
+                : more < MORE_MAX ? "; %u more runs each tell %.1f times"
+                                  : "; %u more runs do not tell %.1f times",
+                more, TOLD_RATIO);
+    fputc('\n', out);
+    tally->faster += says > 0;
+    tally->slower += says < 0;
+    tally->alike += !says;
+    tally->blind += more > 0;
+    tally->most_more = more > tally->most_more ? more : tally->most_more;
 }
 
 static void warn_if_different(const json_t *a, const json_t *b, const char *key)
@@ -134,47 +126,69 @@ static void warn_if_different(const json_t *a, const json_t *b, const char *key)
         printf("note: another %s: %s and %s\n", key, x, y);
 }
 
-/* Does the figure count? Those of other systems only if all do; none during which the machine changed. */
+/* True if the figure is to be shown: those of other systems only if all are. */
 static bool is_wanted(const json_t *what, bool all)
 {
     const char *system = results_text(what, "system");
-    return (all || !*system || !strncmp(system, "conveyor", 8)) && strcmp(results_text(what, "state"), "mixed") != 0;
+    return all || !*system || figure_is_ours(system);
 }
 
-static int compare_part(const struct part *p, const json_t *a, const json_t *b, bool all, unsigned *lines)
+static void compare_part(FILE *out, const struct part *p, const json_t *a, const json_t *b, bool all,
+                         struct tally *tally)
 {
-    static struct samples x, y;
-    const json_t *list = json_object_get(a, p->list);
+    const json_t *list = json_object_get(a, p->list), *other = json_object_get(b, p->list);
+    json_t *whats = figure_kinds(list, NULL, p->keys), *what;
     size_t i;
-    json_t *what;
-    int slower = 0;
-    json_array_foreach(list, i, what)
+    json_array_foreach(whats, i, what)
     {
-        if (!is_wanted(what, all) || !is_first(p, list, i))
-            continue;
-        collect(p, a, what, &x);
-        collect(p, b, what, &y);
-        if (x.n && y.n) {
-            slower += compare_one(p, what, &x, &y);
-            ++*lines;
-        }
+        struct figure x = figure_of(list, what, p->value), y = figure_of(other, what, p->value);
+        if (is_wanted(what, all) && !x.why && !y.why)
+            compare_one(out, p, what, &x, &y, tally);
     }
-    return slower;
+    json_decref(whats);
+}
+
+static void print_tally(const struct tally *t)
+{
+    printf("B is faster in %u figures, slower in %u, and in %u they cannot be told apart.\n", t->faster, t->slower,
+           t->alike);
+    if (!t->blind)
+        printf("Each of them could have shown a difference of %.1f times.\n", TOLD_RATIO);
+    else if (t->most_more < MORE_MAX)
+        printf("In %u a difference of %.1f times could not have been seen: %u more runs each can show it "
+               "(--repeats).\n",
+               t->blind, TOLD_RATIO, t->most_more);
+    else
+        printf("In %u a difference of %.1f times could not have been seen; in some not with %d more runs: they spread "
+               "too far.\n",
+               t->blind, TOLD_RATIO, MORE_MAX);
+    printf("A, B: median and runs that count; delta: the size of the effect, above 0 if B is better; p: of a rank "
+           "test.\n\n");
 }
 
 static int compare_all(const json_t *a, const json_t *b, bool all)
 {
-    unsigned lines = 0;
-    int slower = 0;
-    warn_if_different(a, b, "cpu");
-    warn_if_different(a, b, "kernel");
-    warn_if_different(a, b, "compiler");
-    printf("%-74s %14s %14s %-4s %6s  %6s  %7s\n", "", "A (runs)", "B (runs)", "", "B : A", "delta", "p");
+    struct tally tally = {0};
+    char *lines = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&lines, &size);
+    if (!out)
+        return 1;
     for (size_t i = 0; i < PARTS; i++)
-        slower += compare_part(&parts[i], a, b, all, &lines);
-    if (!lines)
+        compare_part(out, &parts[i], a, b, all, &tally);
+    fclose(out);
+    bool any = tally.faster + tally.slower + tally.alike;
+    if (any) {
+        print_tally(&tally);
+        warn_if_different(a, b, "cpu");
+        warn_if_different(a, b, "kernel");
+        warn_if_different(a, b, "compiler");
+        printf("%-74s %14s %14s %-4s %6s  %6s  %7s\n%s", "", "A (runs)", "B (runs)", "", "B : A", "delta", "p", lines);
+    } else {
         fputs("compare: the files have no runs of the same system, work and state in common\n", stderr);
-    return !lines || slower;
+    }
+    free(lines);
+    return !any || tally.slower;
 }
 
 int report_compare_main(int argc, char **argv)

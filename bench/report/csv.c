@@ -1,6 +1,8 @@
-/* csv.c - results as CSV: a line for each number. The first columns say what was measured, the last ones how much. */
+/* csv.c - results as CSV: a line for each number. The first columns say what was measured,
+ * left_out why a run does not count (empty: it counts), the last ones how much. */
 #include <string.h>
 
+#include "figures.h"
 #include "results.h"
 
 static const char *const keys[] = {"system",  "mode", "what", "size",  "producers", "consumers", "stages",  "batch",
@@ -25,7 +27,7 @@ static void write_value(FILE *out, const json_t *value)
 
 static void write_object(FILE *out, const char *part, json_t *object)
 {
-    const char *name;
+    const char *name, *why = figure_left_out(object);
     json_t *value;
     json_object_foreach(object, name, value)
     {
@@ -36,7 +38,7 @@ static void write_object(FILE *out, const char *part, json_t *object)
             fputc(',', out);
             write_value(out, json_object_get(object, keys[i]));
         }
-        fprintf(out, ",%s,%.9g\n", name, json_number_value(value));
+        fprintf(out, ",\"%s\",%s,%.9g\n", why ? why : "", name, json_number_value(value));
     }
 }
 
@@ -51,7 +53,7 @@ int results_write_csv(const json_t *results, const char *path)
     fputs("part", out);
     for (i = 0; i < KEYS; i++)
         fprintf(out, ",%s", keys[i]);
-    fputs(",metric,value\n", out);
+    fputs(",left_out,metric,value\n", out);
     json_object_foreach((json_t *)(uintptr_t)results, part, list)
     {
         json_array_foreach(list, i, object) write_object(out, part, object);

@@ -38,6 +38,8 @@ int report_main(int argc, char **argv)
         return 1;
     if (!output.csv && !output.html && !output.json)
         say_what_is_there(results);
+    if (!output.csv && !output.html && !output.json && json_array_size(json_object_get(results, "runs")))
+        results_print_peers(results, stdout);
     int error = results_write(results, &output);
     json_decref(results);
     return error ? 1 : 0;

@@ -85,3 +85,10 @@ struct rank_test rank_compare(const double *a, size_t n, const double *b, size_t
     double p = !ties && n <= EXACT_MAX && m <= EXACT_MAX ? 2 * exact_tail(n, m, less) : normal_p(a, n, b, m, u);
     return (struct rank_test){p < 1 ? p : 1, 2 * u / pairs - 1};
 }
+
+int rank_says(struct rank_test t)
+{
+    if (t.p >= RANK_P_MAX || fabs(t.delta) < RANK_DELTA_MIN)
+        return 0;
+    return t.delta > 0 ? 1 : -1;
+}

@@ -12,6 +12,11 @@ struct rank_test {
 };
 struct rank_test rank_compare(const double *a, size_t a_count, const double *b, size_t b_count);
 
+/* 1: B lies above A, -1: below, 0: they cannot be told apart. The effect must be there as well as the significance. */
+#define RANK_P_MAX 0.01
+#define RANK_DELTA_MIN 0.5
+int rank_says(struct rank_test test);
+
 /* compare.c - the command `compare A.json B.json` */
 int report_compare_main(int argc, char **argv);
 

@@ -29,9 +29,10 @@ bool results_option(struct results_output *output, int option, const char *value
 /* Writes what was asked for, and says so; 0, or it could not. */
 int results_write(const json_t *results, const struct results_output *output);
 
-/* csv.c and html.c */
+/* csv.c, page.c, table.c */
 int results_write_csv(const json_t *results, const char *path);
 int results_write_html(const json_t *results, const char *path);
+void results_print_peers(const json_t *results, FILE *out); /* the comparison with other systems */
 
 /* One line about the machine, for the terminal and the charts. */
 void results_describe(const json_t *results, FILE *out);

@@ -21,10 +21,10 @@ class Compare(BenchTest):
     def verdict(self, a, b, *options):
         """Exit status, verdict, ratio, delta and p of the only line."""
         status, out, _ = self.compare(a, b, *options)
-        line = [x for x in out.splitlines()[1:] if not x.startswith("note")]
-        self.assertEqual(len(line), 1, out)
-        found = re.search(r"(\S+)\s+(\S+)\s+(\S+)  (faster|slower|not told apart)$", line[0])
-        return status, found[4], float(found[1]), float(found[2]), float(found[3])
+        found = re.findall(r"(\S+)\s+(\S+)\s+(\S+)  (faster|slower|not told apart)(?:;.*)?$", out, re.M)
+        self.assertEqual(len(found), 1, out)
+        ratio, delta, p, verdict = found[0]
+        return status, verdict, float(ratio), float(delta), float(p)
 
     def test_five_runs_that_lie_apart(self):
         slow, fast = [10e6, 11e6, 12e6, 13e6, 14e6], [20e6, 21e6, 22e6, 23e6, 24e6]
@@ -76,6 +76,38 @@ class Compare(BenchTest):
         a = runs([10e6, 11e6, 12e6, 13e6, 14e6], others=0.02)
         b = runs([10e6, 11e6, 12e6, 13e6, 14e6]) + runs([1e6] * 20, others=0.3)
         self.assertEqual(self.verdict(results(runs=a), results(runs=b)), (0, "not told apart", 1.0, 0.0, 1.0))
+
+    def test_so_many_runs_are_missing(self):
+        def said(a, b):
+            return self.compare(results(runs=runs(a)), results(runs=runs(b)))[1]
+        four = [10e6, 10.1e6, 10.2e6, 10.3e6]
+        out = said(four, four)
+        self.assertIn("1 more run each tells 1.5 times", out)
+        self.assertIn("In 1 a difference of 1.5 times could not have been seen: 1 more runs each can show it", out)
+        five = four + [10.4e6]
+        out = said(five, five)
+        self.assertNotIn("more run", out)
+        self.assertIn("Each of them could have shown a difference of 1.5 times.", out)
+        spread = [1e6, 5e6, 9e6, 20e6, 40e6]
+        out = said(spread, spread)
+        self.assertRegex(out, r"(\d+) more runs each tell 1.5 times|64 more runs do not tell 1.5 times")
+
+    def test_the_missing_runs_are_enough(self):
+        spread = [8e6, 9e6, 10e6, 12e6, 14e6]
+        out = self.compare(results(runs=runs(spread)), results(runs=runs(spread)))[1]
+        more = int(re.search(r"(\d+) more runs? each", out)[1])
+        longer = [(spread * 20)[i] + i for i in range(5 + more)]
+        verdict = self.verdict(results(runs=runs(longer)), results(runs=runs([1.5 * x for x in longer])))
+        self.assertEqual(verdict[1], "faster")
+        verdict = self.verdict(results(runs=runs(longer[:-1])), results(runs=runs([1.5 * x for x in longer[:-1]])))
+        self.assertEqual(verdict[1], "not told apart")
+
+    def test_it_begins_with_what_came_out(self):
+        slow, fast = [10e6, 11e6, 12e6, 13e6, 14e6], [20e6, 21e6, 22e6, 23e6, 24e6]
+        a = results(runs=runs(slow) + runs(slow, batch=1) + runs(slow, batch=2))
+        b = results(runs=runs(fast) + runs(slow, batch=1) + runs([x / 3 for x in slow], batch=2))
+        self.assertTrue(self.compare(a, b)[1].startswith(
+            "B is faster in 1 figures, slower in 1, and in 1 they cannot be told apart."))
 
     def test_a_file_without_payloads_is_of_full_records(self):
         old = runs([10e6, 11e6, 12e6, 13e6, 14e6])

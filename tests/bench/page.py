@@ -1,4 +1,6 @@
-"""Does the HTML page draw? Its charts are looked at as XML, and in a browser, if there is one, as pixels."""
+"""Is the HTML page true, and can it be read? Its charts are looked at as XML beside its tables, and in a browser, if
+there is one, at the width of a desk and of a phone, light and dark."""
+import math
 import os
 import re
 import shutil
@@ -8,11 +10,13 @@ import unittest
 import xml.etree.ElementTree as ET
 import zlib
 
-from bench import BenchTest, bench, results, run
+from bench import BENCH, BenchTest, bench, results, run
 
 SVG = "{http://www.w3.org/2000/svg}"
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-OURS = (0xC1, 0x12, 0x1F)  # the first color of a chart
+GNUPLOT = shutil.which("gnuplot")
+OURS = (0xD5, 0x5E, 0x00)
+SYSTEMS = {"conveyor": 9e6, "conveyor reserve": 8e6, "pipe": 2e6, "plain copy": 3e7}
 
 
 def quantiles(base):
@@ -20,28 +24,34 @@ def quantiles(base):
             "max_ns": 40 * base, "count": 1000}
 
 
-def sample():
+def compared():
+    """Runs of four systems: batches of 1, 8 and 32 at 1P1C and 2P2C, batches of 1 and 32 at 4P4C; five repeats."""
+    runs = []
+    for n, batches in ((1, (1, 8, 32)), (2, (1, 8, 32)), (4, (1, 32))):
+        for batch in batches:
+            for system, rate in SYSTEMS.items():
+                for i in range(5):
+                    runs.append(run(system, rate * batch / n * (1 + i / 50), i, producers=n, consumers=n, batch=batch))
+    return runs
+
+
+def sample(runs=None):
     """Some of everything."""
-    medians, runs = [], []
-    for batch in (1, 8, 32):
-        for n in (1, 2, 4):
-            for system, rate in (("conveyor", 9e6), ("pipe", 2e6)):
-                one = run(system, rate * batch / n, producers=n, consumers=n, batch=batch)
-                runs.append(one)
-                medians.append(dict(one, median=one["records_per_s"], min=1e6, max=9e8, runs=1))
-    trips = [dict({"system": s, "mode": m, "payload": 64, "state": "near", "repeat": 0, "failure": None}, **quantiles(b))
-             for s, m, b in (("conveyor", "spin", 300), ("raw futex", "sleep", 50000))]
-    trips.append(dict(trips[0], state="mixed"))  # the machine changed: in the table only
-    latency = [dict({"system": "conveyor", "kind": k, "rate": 1000, "state": "near", "failure": None,
-                     "curve": [[1, 100], [2, 300], [10, 900], [1000, 70000]]}, **quantiles(300))
-               for k in ("response", "service")]
+    trips = [dict({"system": s, "mode": m, "payload": 64, "state": "near", "repeat": i, "failure": None},
+                  **quantiles(b + i))
+             for s, m, b in (("conveyor", "spin", 300), ("pipe", "spin", 3000), ("conveyor wait", "sleep", 52000),
+                             ("raw futex", "sleep", 50000)) for i in range(3)]
+    latency = [dict({"system": s, "kind": k, "rate": 1000, "state": "near", "failure": None}, **quantiles(b))
+               for k in ("response", "service") for s, b in (("conveyor", 300), ("pipe", 2500))]
     flow = [{"t_ms": 20 * i, "buffered": 100 * i % 1600, "put": 50 * i, "taken": 40 * i, "signal": "pause",
              "level": i % 3, "delay_ms": 0} for i in range(100)]
     cost = [{"what": w, "size": s, "batch": b, "repeat": 0, "ns_per_record": 80.0 / b, "bytes_per_record": 184.0}
             for w in ("stages", "payload bytes") for s in (0, 10, 1000) for b in (1, 32)]
-    return results(medians=medians, runs=runs, round_trip=trips, latency=latency, backpressure=flow,
-                   backpressure_summary=[{"sources": 3, "max_per_stage": 3000}], cost=cost,
-                   heal=[{"mode": "idle", "batch": 1, "state": "near", "ms": 30.5}])
+    heal = [{"mode": m, "batch": b, "state": "near", "repeat": 0, "ms": 3.5 * b}
+            for m in ("busy", "idle") for b in (1, 32)]
+    return results(runs=compared() if runs is None else runs, systems=[
+        {"name": s, "about": "", "reference": s == "plain copy"} for s in SYSTEMS], round_trip=trips, latency=latency,
+        backpressure=flow, backpressure_summary=[{"sources": 3, "max_per_stage": 3000}], cost=cost, heal=heal)
 
 
 def pixels(path):
@@ -81,72 +91,226 @@ def unfilter(raw, width, height, each):
     return rows
 
 
+class Figure:
+    """A chart and its table."""
+
+    def __init__(self, html):
+        self.caption = re.search(r"<figcaption>(.*?)</figcaption>", html)[1]
+        svg = re.search(r"<svg.*?</svg>", html, re.S)
+        self.svg = ET.fromstring(svg[0]) if svg else None
+        self.rows = {}
+        for row in re.findall(r"<tr[^>]*>(<td>.*?)</tr>", html, re.S):
+            name = re.match(r"<td>(.*?)</td>", row)[1]
+            self.rows[name] = dict(re.findall(r'<td data-label="([^"]*)">(.*?)</td>', row))
+
+    def figure(self, row, column):
+        """The number of a cell, None for "-"; and what stands below it."""
+        number, below = self.rows[row][column].split("<small>")
+        return None if number == "-" else float(number.split()[0]), below.replace("</small>", "")
+
+    def texts(self):
+        return ["".join(x.itertext()).strip() for x in self.svg.iter(SVG + "text")]
+
+    def series(self):
+        """By name: color, dash, and the heights of its points from left to right."""
+        found = {}
+        for group in self.svg.iter(SVG + "g"):
+            name = ["".join(x.itertext()) for x in group.iter(SVG + "text")]
+            paths = list(group.iter(SVG + "path"))
+            if "_plot_" not in group.get("id", "") or not name or not paths:
+                continue
+            points = [re.search(r"translate\(([\d.]+),([\d.]+)\)", x.get("transform"))
+                      for x in group.iter(SVG + "use")]
+            points = sorted((float(p[1]), float(p[2])) for p in points[:-1])  # the last one is the key's
+            found[name[0]] = (paths[-1].get("stroke"), paths[-1].get("stroke-dasharray"), [y for _, y in points])
+        return found
+
+
 class Page(BenchTest):
-    def setUp(self):
-        super().setUp()
-        status, _, err = bench("report", self.write("r.json", sample()), "--html", self.path("r.html"), "--csv",
-                               self.path("r.csv"))
-        self.assertEqual((status, err), (0, ""))
+    def make(self, content, environment=None):
+        self.write("r.json", content)
+        done = subprocess.run([BENCH, "report", self.path("r.json"), "--html", self.path("r.html"), "--csv",
+                               self.path("r.csv")], capture_output=True, timeout=200, env=environment, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.html = self.read("r.html")
-        self.charts = [ET.fromstring(x) for x in re.findall(r"<svg.*?</svg>", self.html, re.S)]
+        return [Figure(x) for x in re.findall(r"<figure>.*?</figure>", self.html, re.S)]
 
-    def titles(self):
-        return [c.find(SVG + "title").text for c in self.charts]
+    def one(self, figures, caption):
+        return next(f for f in figures if f.caption.startswith(caption))
 
+    def cell(self, runs, row="conveyor", column="batch 8"):
+        """The figure of 1P1C in batches of 8, of these runs beside the usual ones of the other systems."""
+        rest = [x for x in compared() if x["system"] != row]
+        return self.one(self.make(sample(rest + runs)), "1P1C").figure(row, column)
+
+    @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
     def test_the_charts_that_are_wanted(self):
-        self.assertEqual(self.titles(), [
-            "1P1C, 64 bytes of payload, near", "2P2C, 64 bytes of payload, near", "4P4C, 64 bytes of payload, near",
-            "Full records in batches of 1, near", "Full records in batches of 32, near", "Round trip, near",
-            "response time at 1000 records a second, near", "service time at 1000 records a second, near",
-            "Backpressure: 3 fast sources, one slow consumer", "Records put and taken",
-            "Cost of a record against stages", "Cost of a record against payload bytes"])
+        figures = self.make(sample())
+        drawn = [f.caption for f in figures if f.svg is not None]
+        self.assertEqual(drawn, [f.caption for f in figures])
+        self.assertEqual(len(drawn), 15)
+        for text in ("1P1C", "2P2C", "4P4C", "Full records in batches of 1,", "Full records in batches of 32",
+                     "Round trip, both look", "Round trip, the other was asleep", "Response time", "Service time",
+                     "Fast sources", "Records put", "What the sources are told", "Cost of a record against stages",
+                     "Cost of a record against payload", "From kill -9"):
+            self.assertTrue(any(c.startswith(text) for c in drawn), text)
 
-    def test_lines_lie_inside_their_chart(self):
-        for chart, title in zip(self.charts, self.titles()):
-            _, _, width, height = map(float, chart.get("viewBox").split())
-            lines = chart.findall(".//" + SVG + "polyline")
-            self.assertTrue(lines, title)
-            for line in lines:
-                points = [tuple(map(float, p.split(","))) for p in line.get("points").split()]
-                self.assertGreater(len(points), 1, title)
-                for x, y in points:
-                    self.assertTrue(0 < x < width and 0 < y < height, (title, x, y))
+    @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
+    def test_chart_and_table_show_the_same(self):
+        figures = self.make(sample())
+        f = self.one(figures, "1P1C")
+        series, values = f.series(), {}
+        self.assertEqual(set(series), set(SYSTEMS))
+        for name, (_, _, heights) in series.items():
+            self.assertEqual(len(heights), 3, name)
+            for column, height in zip(("batch 1", "batch 8", "batch 32"), heights):
+                values[height] = math.log(f.figure(name, column)[0])
+        (low, bottom), (high, top) = max(values.items()), min(values.items())
+        for height, value in values.items():
+            expected = bottom + (top - bottom) * (low - height) / (low - high)
+            self.assertAlmostEqual(value, expected, delta=0.02)
+        bars = self.one(figures, "4P4C")
+        for name in SYSTEMS:
+            for column in ("batch 1", "batch 32"):
+                self.assertIn("%.3g" % bars.figure(name, column)[0], bars.texts())
 
-    def test_more_is_higher(self):
-        ours, pipe = self.charts[0].findall(".//" + SVG + "polyline")
-        height = [[float(p.split(",")[1]) for p in line.get("points").split()] for line in (ours, pipe)]
-        self.assertEqual(height[0], sorted(height[0], reverse=True))
-        self.assertTrue(all(a < b for a, b in zip(*height)))
+    @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
+    def test_a_system_looks_the_same_everywhere(self):
+        looks, compared_charts = {}, 0
+        for f in self.make(sample()):
+            for name, (color, dash, _) in f.series().items():
+                if name not in SYSTEMS:
+                    continue
+                compared_charts += name in looks
+                self.assertEqual(looks.setdefault(name, (color, dash)), (color, dash), f.caption + ", " + name)
+        self.assertGreater(compared_charts, 8)
+        self.assertEqual(looks["conveyor"], ("rgb(213,  94,   0)", None))
+        self.assertEqual(len(set(looks.values())), len(SYSTEMS))
+
+    @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
+    def test_axes(self):
+        figures = self.make(sample())
+        texts = self.one(figures, "Response time").texts()
+        for text in ("50 %", "90 %", "99 %", "99.9 %", "99.99 %", "1 us"):
+            self.assertIn(text, texts)
+        self.assertIn("batch 1 (pale)", self.one(figures, "4P4C").texts())  # bars: it has two batches
+
+    @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
+    def test_no_chart_of_one_point(self):
+        f = self.one(self.make(sample([run()])), "1P1C")
+        self.assertIsNone(f.svg)
+        self.assertEqual(f.figure("conveyor", "batch 32"), (1.0, "n 1"))
+
+    def test_disturbed_runs_count_nowhere(self):
+        good = [run("conveyor", 8e6 + i, i, batch=8) for i in range(3)]
+        disturbed = [run("conveyor", 1e3, 3, batch=8, others=0.3), run("conveyor", 1e9, 4, batch=8, state="mixed")]
+        self.assertEqual(self.cell(good), (8.0, "8.00–8.00, n 3"))
+        self.assertEqual(self.cell(good + disturbed), (8.0, "8.00–8.00, n 3 of 5"))
+        csv = [x.split(",") for x in self.read("r.csv").splitlines()]
+        at = csv[0].index("left_out")
+        self.assertEqual({x[at] for x in csv[1:]}, {'""', '"disturbed"', '"the machine changed"'})
+        out = bench("report", self.path("r.json"))[1]
+        self.assertRegex(out, r"8\.00 \(8\.00-8\.00\) 3/5")
+
+    def test_what_was_not_measured_says_why(self):
+        disturbed = [run("conveyor", 1e6, i, batch=8, others=0.5) for i in range(3)]
+        self.assertEqual(self.cell(disturbed), (None, "disturbed"))
+        self.assertEqual(self.cell([run("conveyor", 1e6, batch=8, state="mixed")]), (None, "the machine changed"))
+        stuck = "got stuck: not empty 3 s after the producers stopped"
+        self.assertEqual(self.cell([run("conveyor", 0, batch=8, failure=stuck)]), (None, "got stuck"))
+        self.assertEqual(self.cell([run("conveyor", r, batch=8) for r in (0, 0, 5e5)]), (None, "stood still"))
+        out = bench("report", self.path("r.json"))[1]
+        self.assertIn("- (stood still)", out)
+        self.assertNotIn("0.000", out + self.html)
+
+    def test_a_small_figure_is_not_nothing(self):
+        self.assertEqual(self.cell([run("conveyor", 41.0, batch=8)]), (0.000041, "n 1"))
+
+    def test_what_collapsed_is_no_yardstick(self):
+        slow = [run("pipe", 100 + i, i, batch=8) for i in range(5)]
+        self.cell(slow, "pipe")
+        out = bench("report", self.path("r.json"))[1]
+        self.assertIn("> 100 of pipe", out)
+        self.assertIn("at most &gt; 100 times pipe (1P1C, batch 8)", self.html)
+        self.assertNotRegex(out + self.html, r"[0-9]{4,}\.[0-9]+ (of|times)")
+
+    def test_the_summary(self):
+        self.make(sample())
+        self.assertIn("Ahead of the best other system in 8 of 8 works: 4.50 times in the median", self.html)
+        self.assertIn("Behind in 0.", self.html)
+        behind = [dict(x, records_per_s=x["records_per_s"] * 9) if x["system"] == "pipe" and x["batch"] == 1 else x
+                  for x in compared()]
+        self.make(sample(behind))
+        self.assertIn("Ahead of the best other system in 5 of 8 works", self.html)
+        self.assertRegex(self.html, r"Behind in 3: 0\.50 of pipe \(\dP\dC, batch 1\), 0\.50 of pipe")
+        out = bench("report", self.path("r.json"))[1]
+        table = out.index("1P1C, full records")
+        self.assertLess(out.index("Behind in 3"), table)
+        self.assertLess(table, out.index("A cell: million records a second"))
+
+    def test_tables_alone_without_gnuplot(self):
+        figures = self.make(sample(), {"PATH": "/nowhere", "LC_ALL": "C"})
+        self.assertIn("Tables only", self.html)
+        self.assertNotIn("<svg", self.html)
+        self.assertEqual(self.one(figures, "1P1C").figure("conveyor", "batch 8")[0], 74.9)
+        self.assertNotIn("<details>", self.html)  # they are open
 
     def test_it_opens_offline(self):
+        self.make(sample())
         for text in ("http:", "https:", "<script", "<link", "src=", "@import", "url("):
-            self.assertNotIn(text, self.html.replace("http://www.w3.org/2000/svg", ""))
+            self.assertNotIn(text, re.sub(r"http://www.w3.org/[0-9a-z/]*", "", self.html))
 
-    def test_text_is_escaped(self):
+    def test_names_are_only_names(self):
+        bad = "a' ; system('touch %s') # <b>" % self.path("pwned")
+        self.make(sample(compared() + [run(bad, 1e6, i, batch=b) for i in range(3) for b in (1, 8, 32)]))
         self.assertIn("a &lt;processor&gt; &amp; more", self.html)
         self.assertNotIn("<processor>", self.html)
+        self.assertNotIn("<b>", self.html)
+        self.assertFalse(os.path.exists(self.path("pwned")))
 
     def test_csv_has_every_number(self):
+        self.make(sample())
         lines = [x.split(",") for x in self.read("r.csv").splitlines()]
         self.assertEqual({len(x) for x in lines}, {len(lines[0])})
         self.assertIn(["heal", "", '"idle"'], [x[:3] for x in lines])
         found = [x for x in lines if x[0] == "runs" and x[1] == '"pipe"' and x[-2] == "records_per_s"]
-        self.assertEqual(len(found), 9)
-        self.assertFalse({x[-2] for x in lines} & {"batch", "producers", "repeat", "size"}, "these say what, not how much")
+        self.assertEqual(len(found), 40)
+        self.assertFalse({x[-2] for x in lines} & {"batch", "producers", "repeat", "size"}, "these say what it is")
+
+    def browse(self, width, *options):
+        """Runs the browser on the page."""
+        return subprocess.run(
+            [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
+             "--force-device-scale-factor=1", "--user-data-dir=" + self.path("browser"),
+             "--window-size=%d,2400" % width, *options], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=120).stdout.decode()
 
     @unittest.skipUnless(BROWSER, "no chromium on this machine: the page was looked at as XML only")
-    def test_a_browser_draws_it(self):
-        shot = self.path("r.png")
-        subprocess.run([BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                        "--hide-scrollbars", "--force-device-scale-factor=1", "--user-data-dir=" + self.path("browser"),
-                        "--window-size=1000,1400", "--screenshot=" + shot, "file://" + self.path("r.html")],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
-        width, height, rows = pixels(shot)
-        self.assertEqual((width, height), (1000, 1400))
-        ours = sum(p == OURS for row in rows for p in row)
-        self.assertGreater(ours, 500, "the first line of each chart is not there")
-        self.assertGreater(sum(p == (255, 255, 255) for row in rows for p in row), width * height / 2)
+    def test_it_fits_a_desk_and_a_phone(self):
+        self.make(sample())
+        inside = self.html.replace("<details>", "<details open>").replace("</body>", """<script>
+            parent.postMessage(document.documentElement.scrollWidth + " of " + innerWidth, "*")</script></body>""")
+        outside = """<body><script>onmessage = e => document.body.append(e.data + ";")</script>
+            <iframe src="inside.html" width="1280" style="border:0"></iframe>
+            <iframe src="inside.html" width="390" style="border:0"></iframe></body>"""
+        for name, content in (("inside.html", inside), ("outside.html", outside)):
+            with open(self.path(name), "w", encoding="utf-8") as f:
+                f.write(content)
+        page = self.browse(1400, "--virtual-time-budget=10000", "--dump-dom", "file://" + self.path("outside.html"))
+        for width in (1280, 390):
+            self.assertIn("%d of %d;" % (width, width), page)
+
+    @unittest.skipUnless(BROWSER and GNUPLOT, "no chromium or no gnuplot on this machine")
+    def test_a_browser_draws_it_light_and_dark(self):
+        self.make(sample())
+        for scheme, paper in ((1, (255, 255, 255)), (0, (0x16, 0x16, 0x18))):
+            shot = self.path("r.png")
+            self.browse(1000, "--blink-settings=preferredColorScheme=%d" % scheme, "--screenshot=" + shot,
+                        "file://" + self.path("r.html"))
+            width, height, rows = pixels(shot)
+            self.assertEqual((width, height), (1000, 2400))
+            self.assertGreater(sum(p == OURS for row in rows for p in row), 2000, "ours is not to be seen")
+            self.assertGreater(sum(p == paper for row in rows for p in row), width * height / 2)
 
 
 unittest.main()

@@ -122,6 +122,18 @@ class Parts(BenchTest):
         self.assertTrue(all(x["ms"] > 0 for x in healed))
         self.assertEqual((status, err.count("not all")), (int(len(healed) < 8), 8 - len(healed)))
 
+    def test_the_job_and_its_share(self):
+        with open(self.path("index"), "w", encoding="ascii") as f:
+            for i in range(5000):
+                f.write("Package: p%d\nDepends: libc6\nDescription: %s\n\n" % (i, "x" * (i % 700)))
+        status, out, err = bench("job", "--input", self.path("index"), "--output", self.folder, "--passes", 3,
+                                 "--batch", 8)
+        self.assertEqual(status, 0, out + err)
+        self.assertIn("batches of 8\n", out)
+        share = re.search(r"library +([0-9.]+) % of the processor time.* \(([0-9.]+) of ([0-9.]+) s\)", out)
+        self.assertTrue(0 < float(share[1]) < 100, out)
+        self.assertLess(float(share[2]), float(share[3]))
+
     def test_tune(self):
         out, r = self.part("tune", "--quick", "--record-size", 100)
         self.assertEqual({x["what"] for x in r["tune"]}, {"batch", "room", "thresholds", "waiting", "payload size"})
