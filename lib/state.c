@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -209,4 +210,13 @@ int cvb_list(int (*visit)(const char *, const struct cvb_settings *, uint64_t, v
     }
     closedir(d);
     return result;
+}
+
+int cvb_is_linked(struct cvb_handle *h)
+{
+    struct stat st;
+    int error = cvb_handle_check(h);
+    if (error)
+        return error;
+    return fstat(h->lock_fd, &st) ? CVB_ESYSTEM : st.st_nlink > 0;
 }

@@ -118,17 +118,34 @@ static int system_error(void)
     return errno == EACCES || errno == EPERM ? CVB_EPERM : CVB_ESYSTEM;
 }
 
+/* The settings that were given, or the defaults, with all that is left to the library filled in. 0 or EINVAL. */
+static int complete_settings(struct cvb_settings *settings, const struct cvb_settings *given)
+{
+    memset(settings, 0, sizeof *settings);
+    cvb_settings_init(settings);
+    if (given)
+        memcpy(settings, given, sizeof *settings);
+    return cvb_settings_check(settings);
+}
+
+int64_t cvb_memory_needed(const struct cvb_settings *given)
+{
+    struct cvb_settings settings;
+    struct cvb_geometry g;
+    int error = complete_settings(&settings, given);
+    if (error)
+        return error;
+    cvb_geometry_of(&settings, &g);
+    return (int64_t)g.size;
+}
+
 int cvb_create(const char *name, const struct cvb_settings *given)
 {
     struct cvb_settings settings;
-    memset(&settings, 0, sizeof settings);
-    cvb_settings_init(&settings);
-    if (given)
-        memcpy(&settings, given, sizeof settings);
     char path[256], self[64];
     int error = cvb_segment_path(name, path, sizeof path);
     if (!error)
-        error = cvb_settings_check(&settings);
+        error = complete_settings(&settings, given);
     if (error)
         return error;
     if (!access(path, F_OK))

@@ -11,6 +11,10 @@ extern "C" {
 /* The defaults, as the comments in types.h give them. */
 CVB_API void cvb_settings_init(struct cvb_settings *settings);
 
+/* Bytes of shared memory that cvb_create would take for a segment with these settings (NULL: the defaults), all of them
+ * at once. Makes nothing. Any thread, beside anything. Errors: EINVAL. */
+CVB_API int64_t cvb_memory_needed(const struct cvb_settings *settings);
+
 /* Makes a segment; NULL means the defaults. All its memory is reserved, and its name appears only when it is complete.
  * Errors: EINVAL, ENAME, EEXIST, ENOSPC, EPERM, ESYSTEM. Any thread, beside anything. */
 CVB_API int cvb_create(const char *name, const struct cvb_settings *settings);
