@@ -20,6 +20,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <conveyor/state.h>
+
 #include "internal.h"
 #include "system.h"
 
@@ -260,4 +262,15 @@ bool cvb_look_confirm(struct cvb_handle *h)
 {
     uint64_t size;
     return cvb_shows_file(h->question, &h->mapping->file, &size) == 1;
+}
+
+int cvb_is_linked(struct cvb_handle *h)
+{
+    struct stat st;
+    int error = cvb_handle_check(h), before = cvb_guard();
+    int shows = error ? error : cvb_look_begin(h);
+    if (shows == 1)
+        shows = cvb_system.status(h->question, &st) ? CVB_ESYSTEM : st.st_nlink > 0;
+    cvb_unguard(before);
+    return shows; /* 0 also if no descriptor can be had, because the name leads to another file, or to none */
 }

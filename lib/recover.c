@@ -251,7 +251,9 @@ static int ask_seats(struct cvb_handle *h, uint32_t first, uint32_t count, uint6
 {
     const uint32_t seats = h->segment.settings.max_handles;
     uint32_t asked = 0;
-    const bool can_ask = cvb_look_begin(h);
+    const int can_ask = cvb_look_begin(h);
+    if (can_ask < 0)
+        return can_ask;
     while (asked < count && asked < LOOK_SEATS) {
         uint32_t s = (first + asked++) % seats;
         uint64_t state;

@@ -28,6 +28,10 @@ extern "C" {
 /* The defaults, as the comments in types.h give them. */
 CVB_API void cvb_settings_init(struct cvb_settings *settings);
 
+/* Bytes of shared memory that cvb_create would take for a segment with these settings (NULL: the defaults), all of them
+ * at once. Makes nothing. Any thread, beside anything. Errors: EINVAL. */
+CVB_API int64_t cvb_memory_needed(const struct cvb_settings *settings);
+
 /* Makes a segment; NULL means the defaults. All its memory is reserved, and its name appears only when it is complete.
  * A creator that is killed leaves nothing; where the file system has no nameless files, or /proc is not mounted, it
  * leaves a file whose name begins with ".conveyor-making-". errno says more: with ENOSPC it is EFBIG if RLIMIT_FSIZE is

@@ -89,6 +89,11 @@ struct cvb_peer {
  * EUNSUPPORTED. */
 CVB_API int cvb_peer(struct cvb_handle *handle, uint32_t seat, struct cvb_peer *peer);
 
+/* 1 if the segment still has a name, 0 if it was removed (cvb_unlink): those attached may go on, but nobody can join. A
+ * segment that was made anew under the same name is another one. One system call; does not sleep. Errors: EFORKED,
+ * ESYSTEM. */
+CVB_API int cvb_is_linked(struct cvb_handle *handle);
+
 /* Calls visit for each segment of this machine that this user may open, with its settings and its size in bytes; ends
  * early when visit returns other than 0, and returns that. Cancellation is off in visit. Errors: EINVAL, EPERM,
  * EUNSUPPORTED (no /dev/shm), ESYSTEM (also if there are no descriptors left: then not all were seen). */

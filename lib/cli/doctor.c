@@ -15,13 +15,29 @@
 #define LOOK_SLICE INT64_C(50000000)
 enum { LOOKS = 5, AUDITS = 20 };
 
-/* Whether some stage looks as if it had no consumer. */
-static bool seems_idle(const struct cli_snapshot *s)
+struct doctor {
+    bool json, repair, strict;
+};
+
+/* True if something waits or is leased, so that it is worth seeing whether it moves. */
+static bool may_stand_still(const struct cli_snapshot *s)
 {
-    for (size_t i = 0; i < s->stage_count; i++)
-        if (s->stages[i].id != CVB_STAGE_DEAD_LETTER && s->stages[i].holds.queued && !s->stages[i].holds.leased)
-            return true;
-    return false;
+    return s->buffered > s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;
+}
+
+/* How many dead letters each source has. */
+static int count_dead_letters(struct cvb_handle *handle, struct cli_looks *l)
+{
+    struct cvb_cursor cursor = {0};
+    struct cvb_lease seen;
+    int one;
+    l->dead_letters = calloc(l->first.settings.max_sources, sizeof *l->dead_letters);
+    if (!l->dead_letters)
+        return CVB_ESYSTEM;
+    while ((one = cvb_peek(handle, CVB_STAGE_DEAD_LETTER, &cursor, &seen, NULL, 0)) > 0)
+        if (seen.source < l->first.settings.max_sources)
+            l->dead_letters[seen.source]++;
+    return one;
 }
 
 /* Counts while others work may see a record twice, at its old and its new place; then the count is repeated, and what
@@ -34,6 +50,8 @@ static int audit(struct cvb_handle *handle, struct cvb_audit *a)
         if (error)
             return error;
         busy = (uint64_t)a->reserved + a->leased;
+        if (a->exact)
+            return 0; /* as it was counted, also if it does not add up */
         if (busy + a->queued <= a->capacity)
             break;
     }
@@ -48,21 +66,22 @@ static int audit(struct cvb_handle *handle, struct cvb_audit *a)
 }
 
 /* All looks, in turn. What dead peers left is recovered after the first, as every process that attaches does. */
-static int look(struct cvb_handle *handle, struct cli_looks *l, int *freed)
+static int look(struct cvb_handle *handle, bool repair, struct cli_looks *l, int *mended)
 {
     int error = cli_snapshot_take(handle, &l->first);
-    *freed = error ? error : cvb_recover(handle);
-    if (*freed < 0)
-        return *freed;
+    *mended = error ? error : repair ? cvb_repair(handle) : cvb_recover(handle);
+    if (*mended < 0)
+        return *mended;
     error = audit(handle, &l->audit);
     if (!error)
         error = cli_snapshot_take(handle, &l->before);
     if (error)
         return error;
-    l->moment = seems_idle(&l->before);
+    l->moment = may_stand_still(&l->before);
     for (int i = 0; l->moment && i < LOOKS; i++)
         cli_sleep(LOOK_SLICE);
-    return cli_snapshot_take(handle, &l->now);
+    error = count_dead_letters(handle, l);
+    return error ? error : cli_snapshot_take(handle, &l->now);
 }
 
 static void free_looks(struct cli_looks *l)
@@ -70,55 +89,77 @@ static void free_looks(struct cli_looks *l)
     cli_snapshot_free(&l->first);
     cli_snapshot_free(&l->before);
     cli_snapshot_free(&l->now);
+    free(l->dead_letters);
 }
 
-static json_t *texts(char (*list)[CLI_FINDING_BYTES], size_t count)
+/* A finding as one sentence. */
+static const char *sentence(const struct cli_finding *x, char *text, size_t size)
 {
+    snprintf(text, size, "%s%s%s", x->text, *x->action ? ": " : "", x->action);
+    return text;
+}
+
+/* The sentences of severities from `least` to `most`. */
+static json_t *sentences(const struct cli_findings *f, enum cli_severity least, enum cli_severity most)
+{
+    char text[600];
     json_t *array = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(array, cli_json_text(list[i]));
+    for (size_t i = 0; i < f->count; i++)
+        if (f->found[i].severity >= least && f->found[i].severity <= most)
+            json_array_append_new(array, cli_json_text(sentence(&f->found[i], text, sizeof text)));
     return array;
 }
 
-static int print_json(const char *segment, const struct cvb_audit *a, struct cli_findings *f)
+static json_t *objects(const struct cli_findings *f)
 {
-    return cli_json_print(json_pack(
-        "{s:i,s:o,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "version", 1, "segment", cli_json_text(segment), "ok",
-        !f->problems, "exact", a->exact, "capacity", (json_int_t)a->capacity, "free", (json_int_t)a->free, "reserved",
-        (json_int_t)a->reserved, "queued", (json_int_t)a->queued, "leased", (json_int_t)a->leased, "problems",
-        texts(f->problem, f->problems), "notes", texts(f->note, f->notes)));
+    json_t *array = json_array();
+    for (size_t i = 0; i < f->count; i++) {
+        const struct cli_finding *x = &f->found[i];
+        json_array_append_new(array, json_pack("{s:s,s:s,s:o,s:o,s:o}", "code", x->code, "severity",
+                                               cli_severity_name(x->severity), "subject", cli_json_text(x->subject),
+                                               "text", cli_json_text(x->text), "do", cli_json_text(x->action)));
+    }
+    return array;
 }
 
-static int print_text(const char *segment, const struct cvb_audit *a, struct cli_findings *f)
+static int print_json(const char *segment, const struct cvb_audit *a, const struct cli_findings *f)
 {
-    printf("segment %s: %s\n", segment, f->problems ? "something is wrong" : "ok");
+    return cli_json_print(json_pack("{s:i,s:o,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "version", 1, "segment",
+                                    cli_json_text(segment), "ok", !f->of[CLI_PROBLEM], "exact", a->exact, "capacity",
+                                    (json_int_t)a->capacity, "free", (json_int_t)a->free, "reserved",
+                                    (json_int_t)a->reserved, "queued", (json_int_t)a->queued, "leased",
+                                    (json_int_t)a->leased, "problems", sentences(f, CLI_PROBLEM, CLI_PROBLEM), "notes",
+                                    sentences(f, CLI_NOTE, CLI_WARNING), "findings", objects(f)));
+}
+
+static int print_text(const char *segment, const struct cvb_audit *a, const struct cli_findings *f)
+{
+    char text[600];
+    printf("segment %s: %s\n", segment, f->of[CLI_PROBLEM] ? "something is wrong" : "ok");
     printf("records: %u free + %u reserved + %u queued + %u leased = %u, the capacity\n", a->free, a->reserved,
            a->queued, a->leased, a->capacity);
-    for (size_t i = 0; i < f->problems; i++)
-        printf("problem: %s\n", f->problem[i]);
-    for (size_t i = 0; i < f->notes; i++)
-        printf("note: %s\n", f->note[i]);
+    for (size_t i = 0; i < f->count; i++)
+        printf("%s: %s\n", cli_severity_name(f->found[i].severity), sentence(&f->found[i], text, sizeof text));
     return cli_close_output();
 }
 
-static int diagnose(struct cvb_handle *handle, const char *segment, bool json, bool repair)
+static int diagnose(struct cvb_handle *handle, const char *segment, const struct doctor *d)
 {
     struct cli_looks l = {0};
-    struct cli_findings *f = calloc(1, sizeof *f);
-    int freed = 0, error = f ? look(handle, &l, &freed) : CVB_ESYSTEM;
+    struct cli_findings f;
+    int mended = 0, error = look(handle, d->repair, &l, &mended);
     if (!error)
-        cli_findings_collect(f, segment, &l);
+        cli_findings_collect(&f, segment, &l);
     free_looks(&l);
-    if (error) {
-        free(f);
+    if (error)
         return cli_segment_failed(segment, error);
-    }
-    if (repair && !json)
-        printf("repair: what %d dead %s left was completed or taken back\n", freed, freed == 1 ? "peer" : "peers");
-    int status = json ? print_json(segment, &l.audit, f) : print_text(segment, &l.audit, f);
-    if (!status && f->problems)
+    if (d->repair && !d->json)
+        printf("repair: %d thing%s mended: what dead peers left, and what the audit found\n", mended,
+               cli_s((uint64_t)mended));
+    int status = d->json ? print_json(segment, &l.audit, &f) : print_text(segment, &l.audit, &f);
+    if (f.of[CLI_PROBLEM] || (d->strict && f.of[CLI_WARNING]))
         status = CLI_FAILED;
-    free(f);
+    cli_findings_free(&f);
     return status;
 }
 
@@ -136,11 +177,12 @@ static int not_there(const char *segment)
 
 static int run(const struct cli_command *self, int argc, char **argv)
 {
-    bool json = false, repair = false;
+    struct doctor d = {0};
     const char *segment;
     const struct cli_option options[] = {
-        {"json", CLI_FLAG, NULL, "as one JSON object", &json, 0, 0},
-        {"repair", CLI_FLAG, NULL, "complete or take back what dead peers left, and say so", &repair, 0, 0}};
+        {"json", CLI_FLAG, NULL, "as one JSON object", &d.json, 0, 0},
+        {"repair", CLI_FLAG, NULL, "mend what dead peers left and what the audit finds, and say so", &d.repair, 0, 0},
+        {"strict", CLI_FLAG, NULL, "exit status 1 for warnings too", &d.strict, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &segment, 1);
     if (status != CLI_GO)
         return status;
@@ -148,16 +190,21 @@ static int run(const struct cli_command *self, int argc, char **argv)
     int error = cvb_observe(segment, &handle);
     if (error)
         return error == CVB_ENOENT ? not_there(segment) : cli_segment_failed(segment, error);
-    status = diagnose(handle, segment, json, repair);
+    status = diagnose(handle, segment, &d);
     cvb_detach(handle);
     return status;
 }
 
 const struct cli_command cli_doctor = {
-    "doctor", "SEG [--json] [--repair]", "audit every record and credit, and say what is wrong",
+    "doctor", "SEG [--json] [--repair] [--strict]", "audit every record and credit, and say what is wrong",
     "Exit status 0 if there is no problem. A problem needs somebody: records or credits that do not add up, a dead\n"
-    "peer that still holds records, a stopped process, dead letters that wait. A note may be as it should be: a peer\n"
-    "that died and whose records are back, a stage that nobody takes from, a source or stage at its limit, a limit\n"
-    "that can never be reached, a removed segment that is still used. What dead peers left is recovered in any case,\n"
-    "as everybody does who attaches; --repair says how many there were.",
+    "peer that still holds records, a stopped process, dead letters that wait, sources that are told to pause while\n"
+    "nobody takes what is in their way. A warning needs a look: a stage that nobody takes from, leases that do not\n"
+    "move, handles or names that are nearly used up. A note may be as it should be: a peer that died and whose "
+    "records\n"
+    "are back, a source or stage at its limit, a limit that can never be reached, a removed segment that is still "
+    "used.\n"
+    "What stands still is what did not move in a quarter of a second. What dead peers left is recovered in any case, "
+    "as\n"
+    "everybody does who attaches; --repair mends what else the audit finds, and says how much that was.",
     run};

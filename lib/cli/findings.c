@@ -1,49 +1,85 @@
-/* findings.c - what the doctor has to say, sorted into problems and notes.
+/* findings.c - what the doctor has to say.
  *
  * A problem is what does not go away by itself and needs somebody: records or credits that do not add up, a dead peer
- * that recovery has not cleared, a stopped process, dead letters that wait. A note is what a healthy segment
- * may look like for a while, or for ever if it is meant: a dead peer whose records are back, a full source, a stage
- * that nobody takes from, a limit that cannot be reached.
+ * that recovery has not cleared, a stopped process, dead letters, sources that are told to pause while nobody takes
+ * what is in their way. A warning is what needs a look: a stage that nobody takes from, leases that do not move, seats
+ * or names that are nearly used up. A note is what a healthy segment may look like for a while, or for ever if it is
+ * meant.
  */
 #include "findings.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "removed.h"
+#include "text.h"
 
-static void say(char (*list)[CLI_FINDING_BYTES], size_t *count, const char *format, va_list arguments)
+const char *cli_severity_name(enum cli_severity severity)
 {
-    if (*count < CLI_FINDINGS_MOST)
-        vsnprintf(list[(*count)++], CLI_FINDING_BYTES, format, arguments);
+    static const char *const name[] = {"note", "warning", "problem"};
+    return name[severity];
 }
 
-static void __attribute__((format(printf, 2, 3))) problem(struct cli_findings *f, const char *format, ...)
+/* A further finding, to be filled in by the next two. */
+static struct cli_finding *add(struct cli_findings *f, const char *code, enum cli_severity severity, const char *kind,
+                               const char *name)
+{
+    static struct cli_finding nowhere; /* out of memory */
+    if (f->count == f->room) {
+        size_t room = f->room ? 2 * f->room : 16;
+        struct cli_finding *more = realloc(f->found, room * sizeof *more);
+        if (!more)
+            return &nowhere;
+        f->found = more;
+        f->room = room;
+    }
+    struct cli_finding *x = &f->found[f->count++];
+    *x = (struct cli_finding){.code = code, .severity = severity};
+    snprintf(x->subject, sizeof x->subject, "%s%s%s", kind, *name ? " " : "", name);
+    f->of[severity]++;
+    return x;
+}
+
+/* What it is. */
+static void __attribute__((format(printf, 2, 3))) tell(struct cli_finding *x, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    say(f->problem, &f->problems, format, arguments);
+    vsnprintf(x->text, sizeof x->text, format, arguments);
     va_end(arguments);
 }
 
-static void __attribute__((format(printf, 2, 3))) note(struct cli_findings *f, const char *format, ...)
+/* What to do. */
+static void __attribute__((format(printf, 2, 3))) advise(struct cli_finding *x, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    say(f->note, &f->notes, format, arguments);
+    vsnprintf(x->action, sizeof x->action, format, arguments);
     va_end(arguments);
+}
+
+static struct cli_finding *add_process(struct cli_findings *f, const char *code, enum cli_severity severity, pid_t pid)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", (int)pid);
+    return add(f, code, severity, "process", number);
 }
 
 static void look_at_audit(struct cli_findings *f, const char *segment, const struct cvb_audit *audit)
 {
-    if (audit->problems)
-        problem(f,
-                "%u records or credits do not add up (%s): run 'conveyor doctor %s --repair'; if it stays, empty "
-                "the segment and make it anew",
-                audit->problems, audit->first_problem, segment);
-    if (!audit->exact)
-        note(f, "others were at work all the time: the sums are of no single moment, and credits were not compared");
+    struct cli_finding *x;
+    if (audit->problems) {
+        x = add(f, "audit", CLI_PROBLEM, "segment", "");
+        tell(x, "%u record%s or credit%s %s not add up (%s)", audit->problems, cli_s(audit->problems),
+             cli_s(audit->problems), audit->problems == 1 ? "does" : "do", audit->first_problem);
+        advise(x, "run 'conveyor doctor %s --repair'; if it stays, empty the segment and make it anew", segment);
+    }
+    if (!audit->exact) {
+        x = add(f, "not-exact", CLI_NOTE, "segment", "");
+        tell(x, "others were at work all the time: the sums are of no single moment, and credits were not compared");
+    }
 }
 
 static bool is_dead(const struct cli_snapshot *s, pid_t pid)
@@ -58,11 +94,14 @@ static void look_at_recovered(struct cli_findings *f, const struct cli_snapshot 
 {
     for (size_t i = 0; i < first->peer_count; i++) {
         const struct cli_peer *p = &first->peers[i];
-        if (p->peer.state == CVB_PEER_DEAD && !is_dead(now, p->peer.pid))
-            note(f,
-                 "process %d had died with %u records leased and %u reserved: the leased ones were queued again, the "
-                 "reserved ones given up; start another in its place if it is missed",
-                 (int)p->peer.pid, p->holds.leased, p->holds.reserved);
+        if (p->peer.state != CVB_PEER_DEAD || is_dead(now, p->peer.pid))
+            continue;
+        struct cli_finding *x = add_process(f, "peer-recovered", CLI_NOTE, p->peer.pid);
+        tell(x,
+             "process %d had died with %u record%s leased and %u reserved: the leased ones were queued again, the "
+             "reserved ones given up",
+             (int)p->peer.pid, p->holds.leased, cli_s(p->holds.leased), p->holds.reserved);
+        advise(x, "start another in its place if it is missed");
     }
 }
 
@@ -70,19 +109,42 @@ static void look_at_peers(struct cli_findings *f, const char *segment, const str
 {
     for (size_t i = 0; i < s->peer_count; i++) {
         const struct cli_peer *p = &s->peers[i];
+        int pid = (int)p->peer.pid;
         unsigned records = p->holds.leased + p->holds.reserved;
-        if (p->peer.state == CVB_PEER_DEAD)
-            problem(f, "process %d is dead and holds %u records: run 'conveyor doctor %s --repair'", (int)p->peer.pid,
-                    records, segment);
-        if (p->peer.state == CVB_PEER_STOPPED)
-            problem(f,
-                    "process %d is stopped and holds %u records: continue it (kill -CONT %d) or end it (kill -KILL "
-                    "%d)",
-                    (int)p->peer.pid, records, (int)p->peer.pid, (int)p->peer.pid);
+        struct cli_finding *x;
+        if (p->peer.state == CVB_PEER_DEAD) {
+            x = add_process(f, "peer-dead", CLI_PROBLEM, p->peer.pid);
+            tell(x, "process %d is dead and holds %u record%s", pid, records, cli_s(records));
+            advise(x, "run 'conveyor doctor %s --repair'", segment);
+        }
+        if (p->peer.state == CVB_PEER_STOPPED) {
+            x = add_process(f, "peer-stopped", CLI_PROBLEM, p->peer.pid);
+            tell(x, "process %d is stopped and holds %u record%s", pid, records, cli_s(records));
+            advise(x, "continue it (kill -CONT %d) or end it (kill -KILL %d)", pid, pid);
+        }
     }
-    if (s->peer_count + 1 >= s->settings.max_handles)
-        note(f, "all %u handles are in use: no other process can join; make the segment anew with more --max-handles",
-             s->settings.max_handles);
+}
+
+/* Something of which there is a fixed number: nine tenths of it are used. */
+static void look_at_supply(struct cli_findings *f, size_t used, uint32_t most, const char *what, const char *option)
+{
+    if (used * 10 < (uint64_t)most * 9)
+        return;
+    struct cli_finding *x = add(f, "used-up", CLI_WARNING, what, "");
+    if (used >= most)
+        tell(x, "all %u %s are in use: another one is refused", most, what);
+    else
+        tell(x, "%zu of %u %s are in use", used, most, what);
+    advise(x, "make the segment anew with more %s", option);
+}
+
+static void look_at_supplies(struct cli_findings *f, const struct cli_snapshot *s)
+{
+    look_at_supply(f, s->peer_count + s->own_seats, s->settings.max_handles, "handles", "--max-handles");
+    look_at_supply(f, s->stage_count, s->settings.max_stages, "names of stages", "--max-stages");
+    look_at_supply(f, s->source_count, s->settings.max_sources, "names of sources", "--max-sources");
+    if (s->settings.max_pipelines > 1)
+        look_at_supply(f, s->pipeline_count, s->settings.max_pipelines, "names of pipelines", "--max-pipelines");
 }
 
 /* Records wait, nobody has any, and nothing was delivered since the earlier snapshot. */
@@ -92,109 +154,197 @@ static bool has_no_consumer(const struct cli_stage *was, const struct cli_stage 
            now->counts.delivered == was->counts.delivered;
 }
 
-static void look_at_stages(struct cli_findings *f, const char *segment, const struct cli_snapshot *before,
-                           const struct cli_snapshot *s)
+static uint64_t settled(const struct cvb_counts *c)
 {
-    for (size_t i = 0; i < s->stage_count; i++) {
-        const struct cli_stage *t = &s->stages[i];
-        if (t->id == CVB_STAGE_DEAD_LETTER) {
-            if (t->holds.queued)
-                problem(f,
-                        "%u dead letters wait, records that failed %u times: see them with 'conveyor dead-letter %s "
-                        "list', and then 'retry' or 'drop' them",
-                        t->holds.queued, s->settings.max_retries + 1, segment);
-            continue;
-        }
-        if (before && i < before->stage_count && has_no_consumer(&before->stages[i], t))
-            note(f, "stage '%s' has %u records waiting and nobody takes them: start a consumer", t->name,
-                 t->holds.queued);
-        if (t->holds.queued + t->holds.leased + t->holds.reserved >= t->limit)
-            note(f, "stage '%s' is at its limit of %u records: its producers wait", t->name, t->limit);
+    return c->acked + c->forwarded + c->returned + c->released + c->redelivered;
+}
+
+/* Records are leased, and nothing was delivered or settled since the earlier snapshot. */
+static bool is_stuck(const struct cli_stage *was, const struct cli_stage *now)
+{
+    return now->holds.leased && was->holds.leased && now->counts.delivered == was->counts.delivered &&
+           settled(&now->counts) == settled(&was->counts);
+}
+
+static bool some_source_pauses(const struct cli_snapshot *s)
+{
+    for (size_t i = 0; i < s->source_count; i++)
+        if (s->sources[i].backpressure.signal == CVB_SIGNAL_PAUSE)
+            return true;
+    return false;
+}
+
+/* A stage that stands still is a problem if somebody is told to wait for it. */
+static void look_at_movement(struct cli_findings *f, const struct cli_snapshot *s, const struct cli_stage *was,
+                             const struct cli_stage *t)
+{
+    bool held = t->signal == CVB_SIGNAL_PAUSE || some_source_pauses(s);
+    struct cli_finding *x;
+    if (has_no_consumer(was, t)) {
+        x = add(f, held ? "stage-stands-still" : "stage-without-consumer", held ? CLI_PROBLEM : CLI_WARNING, "stage",
+                t->name);
+        tell(x, "stage '%s' has %u record%s waiting and nobody takes them%s", t->name, t->holds.queued,
+             cli_s(t->holds.queued), held ? ", and sources are told to pause" : "");
+        advise(x, "start a consumer");
+    } else if (held && is_stuck(was, t)) {
+        x = add(f, "stage-stuck", CLI_WARNING, "stage", t->name);
+        tell(x,
+             "%u record%s of stage '%s' %s leased, none was settled while the doctor looked, and sources are told to "
+             "pause",
+             t->holds.leased, cli_s(t->holds.leased), t->name, t->holds.leased == 1 ? "is" : "are");
+        advise(x, "look whether its consumers hang; one that is ended gives back what it holds");
     }
 }
 
-/* A source that hogs: its own limit, or what all share. */
-static void look_at_source(struct cli_findings *f, const struct cli_snapshot *s, const struct cli_source *o)
+static void look_at_dead_letters(struct cli_findings *f, const char *segment, const struct cli_snapshot *s,
+                                 const struct cli_stage *t)
 {
+    if (!t->holds.queued)
+        return;
+    uint32_t n = t->holds.queued, times = s->settings.max_retries + 1;
+    struct cli_finding *x = add(f, "dead-letters", CLI_PROBLEM, "stage", t->name);
+    tell(x, "%u dead letter%s %s, record%s that failed %u time%s; %s %u of the %u records that the segment may have", n,
+         cli_s(n), n == 1 ? "waits" : "wait", cli_s(n), times, cli_s(times), n == 1 ? "it holds" : "they hold", n,
+         s->settings.max_total_records);
+    advise(x, "see them with 'conveyor dead-letter %s list', and then 'retry' or 'drop' them", segment);
+}
+
+static void look_at_stages(struct cli_findings *f, const char *segment, const struct cli_looks *l)
+{
+    for (size_t i = 0; i < l->now.stage_count; i++) {
+        const struct cli_stage *t = &l->now.stages[i];
+        if (t->id == CVB_STAGE_DEAD_LETTER) {
+            look_at_dead_letters(f, segment, &l->now, t);
+            continue;
+        }
+        if (l->moment && i < l->before.stage_count)
+            look_at_movement(f, &l->now, &l->before.stages[i], t);
+        if (cli_holds(&t->holds) >= t->limit) {
+            struct cli_finding *x = add(f, "stage-full", CLI_NOTE, "stage", t->name);
+            tell(x, "stage '%s' is at its limit of %u record%s: its producers wait", t->name, t->limit,
+                 cli_s(t->limit));
+        }
+    }
+}
+
+/* A source pauses, and would not if there were no dead letters. */
+static bool held_by_dead_letters(const struct cli_looks *l, const struct cli_source *o)
+{
+    const struct cvb_settings *s = &l->now.settings;
+    uint32_t own = l->dead_letters[o->id], all = l->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued;
+    return o->backpressure.signal == CVB_SIGNAL_PAUSE && all && o->buffered >= own && l->now.buffered >= all &&
+           o->buffered - own < s->backpressure_threshold * s->max_per_source &&
+           l->now.buffered - all < s->backpressure_threshold * s->max_total_records;
+}
+
+/* A source that hogs: its own limit, or what all share. */
+static void look_at_source(struct cli_findings *f, const char *segment, const struct cli_looks *l,
+                           const struct cli_source *o)
+{
+    const struct cli_snapshot *s = &l->now;
     uint32_t own = s->settings.max_per_source, all = s->settings.max_total_records;
     double part = s->settings.backpressure_threshold;
-    if (o->buffered >= own)
-        note(f, "source '%s' holds its whole limit of %u records: it waits until some are settled", o->name, own);
-    else if (o->buffered >= part * own)
-        note(f,
-             "source '%s' holds %u of the %u records that it may have, and is told to pause: the stages that they are "
-             "in need more or faster consumers, or it a larger --max-per-source",
-             o->name, o->buffered, own);
-    if (s->source_count > 1 && s->buffered >= part * all && o->buffered > s->buffered / 2)
-        note(f,
-             "source '%s' holds %u of all %u records, and the others are told to pause for it: a smaller "
-             "--max-per-source leaves them room",
-             o->name, o->buffered, s->buffered);
+    struct cli_finding *x;
+    if (held_by_dead_letters(l, o)) {
+        x = add(f, "source-held-by-dead-letters", CLI_PROBLEM, "source", o->name);
+        tell(x, "source '%s' is told to pause only because of dead letters: %u of its %u record%s", o->name,
+             l->dead_letters[o->id], o->buffered, cli_s(o->buffered));
+        advise(x, "'retry' or 'drop' them: 'conveyor dead-letter %s list'", segment);
+    } else if (o->buffered >= own) {
+        x = add(f, "source-full", CLI_NOTE, "source", o->name);
+        tell(x, "source '%s' holds its whole limit of %u record%s: it waits until some are settled", o->name, own,
+             cli_s(own));
+    } else if (o->buffered >= part * own) {
+        x = add(f, "source-paused", CLI_NOTE, "source", o->name);
+        tell(x, "source '%s' holds %u of the %u records that it may have, and is told to pause", o->name, o->buffered,
+             own);
+        advise(x, "the stages that they are in need more or faster consumers, or it a larger --max-per-source");
+    }
+    if (s->source_count > 1 && s->buffered >= part * all && o->buffered > s->buffered / 2) {
+        x = add(f, "source-greedy", CLI_NOTE, "source", o->name);
+        tell(x, "source '%s' holds %u of all %u records, and the others are told to pause for it", o->name, o->buffered,
+             s->buffered);
+        advise(x, "a smaller --max-per-source leaves them room");
+    }
 }
 
-static void look_at_sources(struct cli_findings *f, const struct cli_snapshot *s)
+static void look_at_sources(struct cli_findings *f, const char *segment, const struct cli_looks *l)
 {
-    for (size_t i = 0; i < s->source_count; i++)
-        look_at_source(f, s, &s->sources[i]);
-    if (s->buffered >= s->settings.max_total_records)
-        note(f, "the segment is full: %u records", s->buffered);
-}
-
-static void look_at_names(struct cli_findings *f, const struct cli_snapshot *s)
-{
-    if (s->stage_count == s->settings.max_stages)
-        note(f, "all %u names of stages are taken: another one is refused", s->settings.max_stages);
-    if (s->source_count == s->settings.max_sources)
-        note(f, "all %u names of sources are taken: another one is refused", s->settings.max_sources);
+    for (size_t i = 0; i < l->now.source_count; i++)
+        look_at_source(f, segment, l, &l->now.sources[i]);
+    if (l->now.buffered >= l->now.settings.max_total_records)
+        tell(add(f, "segment-full", CLI_NOTE, "segment", ""), "the segment is full: %u record%s", l->now.buffered,
+             cli_s(l->now.buffered));
 }
 
 /* Others of this name, that one cannot see otherwise. */
 static void look_at_removed(struct cli_findings *f, const char *segment)
 {
     char pids[128];
-    if (*cli_removed_users(segment, pids, sizeof pids))
-        note(f,
-             "a removed segment of this name is still used by %s: end them, or they and its memory stay apart from "
-             "this one",
-             pids);
+    if (!*cli_removed_users(segment, pids, sizeof pids))
+        return;
+    struct cli_finding *x = add(f, "removed-segment", CLI_NOTE, "segment", "");
+    tell(x, "a removed segment of this name is still used by %s", pids);
+    advise(x, "end them, or they and its memory stay apart from this one");
 }
 
-/* A limit that the sum of the smaller ones does not reach. */
+/* A limit that lower ones keep from being reached: together they hold `together`. */
+static void look_at_limit(struct cli_findings *f, const char *what, uint32_t limit, uint64_t together, const char *why)
+{
+    if (together >= limit)
+        return;
+    struct cli_finding *x = add(f, "limit-unreachable", CLI_NOTE, "segment", "");
+    tell(x, "the limit %s (%u) can never be reached: %s %llu", what, limit, why, (unsigned long long)together);
+}
+
+/* The same where so many names of a lower limit each add up. */
 static void look_at_sum(struct cli_findings *f, const struct cvb_settings *s, uint32_t names, uint32_t each,
                         const char *what)
 {
-    if ((uint64_t)names * each < s->max_total_records)
-        note(f, "the limit of all records (%u) can never be reached: %u %s of %u records each hold %llu",
-             s->max_total_records, names, what, each, (unsigned long long)names * each);
+    char why[96];
+    snprintf(why, sizeof why, "%u %s of %u record%s each hold", names, what, each, cli_s(each));
+    look_at_limit(f, "of all records", s->max_total_records, (uint64_t)names * each, why);
 }
 
 static void look_at_limits(struct cli_findings *f, const struct cvb_settings *s)
 {
-    if (s->max_per_stage > s->max_total_records)
-        note(f, "the limit per stage (%u) can never be reached: all stages together hold %u", s->max_per_stage,
-             s->max_total_records);
-    if (s->max_per_source > s->max_total_records)
-        note(f, "the limit per source (%u) can never be reached: all sources together hold %u", s->max_per_source,
-             s->max_total_records);
+    look_at_limit(f, "per stage", s->max_per_stage, s->max_total_records, "all stages together hold");
+    look_at_limit(f, "per source", s->max_per_source, s->max_total_records, "all sources together hold");
     look_at_sum(f, s, s->max_stages - 1, s->max_per_stage, "stages");
     look_at_sum(f, s, s->max_sources, s->max_per_source, "sources");
     uint64_t cells = 0;
     for (uint32_t i = 0; i < s->class_count; i++)
         cells += s->classes[i].count;
-    if (cells < s->max_total_records)
-        note(f, "the limit of all records (%u) can never be reached: the memory is split into %llu",
-             s->max_total_records, (unsigned long long)cells);
+    look_at_limit(f, "of all records", s->max_total_records, cells, "the memory is split into");
+}
+
+/* Problems first, notes last; within each as they were found. */
+static void sort(struct cli_findings *f)
+{
+    for (size_t i = 1; i < f->count; i++)
+        for (size_t j = i; j && f->found[j - 1].severity < f->found[j].severity; j--) {
+            struct cli_finding kept = f->found[j];
+            f->found[j] = f->found[j - 1];
+            f->found[j - 1] = kept;
+        }
 }
 
 void cli_findings_collect(struct cli_findings *f, const char *segment, const struct cli_looks *looks)
 {
-    f->problems = f->notes = 0;
+    *f = (struct cli_findings){0};
     look_at_audit(f, segment, &looks->audit);
     look_at_recovered(f, &looks->first, &looks->now);
     look_at_peers(f, segment, &looks->now);
-    look_at_stages(f, segment, looks->moment ? &looks->before : NULL, &looks->now);
-    look_at_sources(f, &looks->now);
-    look_at_names(f, &looks->now);
+    look_at_stages(f, segment, looks);
+    look_at_sources(f, segment, looks);
+    look_at_supplies(f, &looks->now);
     look_at_limits(f, &looks->now.settings);
     look_at_removed(f, segment);
+    sort(f);
+}
+
+void cli_findings_free(struct cli_findings *f)
+{
+    free(f->found);
+    *f = (struct cli_findings){0};
 }

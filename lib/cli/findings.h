@@ -1,4 +1,4 @@
-/* findings.h - what the doctor has to say, sorted into problems and notes. */
+/* findings.h - what the doctor has to say. */
 #ifndef CONVEYOR_CLI_FINDINGS_H
 #define CONVEYOR_CLI_FINDINGS_H
 
@@ -7,24 +7,37 @@
 
 #include "snapshot.h"
 
-enum { CLI_FINDINGS_MOST = 200, CLI_FINDING_BYTES = 320 };
+/* A note may be as it should be; a warning is what needs a look, or will be a problem soon; a problem does not go away
+ * by itself. */
+enum cli_severity { CLI_NOTE, CLI_WARNING, CLI_PROBLEM, CLI_SEVERITIES };
+
+struct cli_finding {
+    const char *code; /* for programs; conveyor(1) lists them */
+    enum cli_severity severity;
+    char subject[96]; /* "stage filter", "process 12", "segment" */
+    char text[320], action[240];
+};
 
 struct cli_findings {
-    size_t problems, notes;
-    char problem[CLI_FINDINGS_MOST][CLI_FINDING_BYTES];
-    char note[CLI_FINDINGS_MOST][CLI_FINDING_BYTES];
+    size_t count, room, of[CLI_SEVERITIES];
+    struct cli_finding *found;
 };
 
 /* What the doctor has seen. */
 struct cli_looks {
     struct cli_snapshot first;  /* before anything was recovered */
-    struct cli_snapshot before; /* after it, and a moment before `now`: what did not move has no consumer */
+    struct cli_snapshot before; /* after it, and a moment before `now`: what did not move stands still */
     struct cli_snapshot now;
-    bool moment; /* there was one */
+    bool moment;            /* there was one */
+    uint32_t *dead_letters; /* by source */
     struct cvb_audit audit;
 };
 
-/* Sorts what is to be said of it. */
+/* Sorts what is to be said of it, problems first; free with cli_findings_free. */
 void cli_findings_collect(struct cli_findings *f, const char *segment, const struct cli_looks *looks);
+void cli_findings_free(struct cli_findings *f);
+
+/* "note", "warning", "problem" */
+const char *cli_severity_name(enum cli_severity severity);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "json.h"
 #include "options.h"
+#include "system.h"
 #include "text.h"
 
 static int print_row(const char *name, const struct cvb_settings *s, uint64_t bytes, void *data)
@@ -32,7 +33,10 @@ static int add_object(const char *name, const struct cvb_settings *s, uint64_t b
 
 static int failed(int error)
 {
-    cli_complain("cannot list the segments: %s", error == CVB_ESYSTEM ? strerror(errno) : cvb_error_text(error));
+    char text[300];
+    int reason = error == CVB_ESYSTEM ? errno : 0;
+    const char *cause = cli_system_cause(reason, 0, text, sizeof text);
+    cli_complain("cannot list the segments: %s", cause ? cause : reason ? strerror(reason) : cvb_error_text(error));
     return CLI_FAILED;
 }
 

@@ -36,7 +36,6 @@ static int help(void)
 int main(int argc, char **argv)
 {
     occupy_standard_descriptors();
-    signal(SIGPIPE, SIG_IGN);
     const char *name = argc > 1 ? argv[1] : "";
     if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))
         return help();
@@ -47,6 +46,10 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COMMANDS; i++)
         if (!strcmp(name, commands[i]->name)) {
             cli_begin(name);
+            if (commands[i] != &cli_bench) { /* a program of its own, which inherits what is ignored */
+                signal(SIGPIPE, SIG_IGN);
+                signal(SIGXFSZ, SIG_IGN);
+            }
             return commands[i]->run(commands[i], argc - 1, argv + 1);
         }
     if (argc < 2)

@@ -45,6 +45,28 @@ bool cli_whole(const char *text, uint64_t min, uint64_t max, uint64_t *value)
     return parse_digits(text, 10, min, max, value);
 }
 
+bool cli_whole_with_unit(const char *text, uint64_t min, uint64_t max, uint64_t *value)
+{
+    static const struct {
+        const char *name;
+        uint64_t times;
+    } unit[] = {{"k", 1000}, {"M", 1000000}, {"Ki", 1024}, {"Mi", 1024 * 1024}};
+    char digits[24];
+    size_t n = strspn(text, "0123456789");
+    if (!text[n])
+        return cli_whole(text, min, max, value);
+    if (n >= sizeof digits)
+        return false;
+    memcpy(digits, text, n);
+    digits[n] = 0;
+    for (size_t i = 0; i < sizeof unit / sizeof unit[0]; i++)
+        if (!strcmp(text + n, unit[i].name) && cli_whole(digits, 0, max / unit[i].times, value)) {
+            *value *= unit[i].times;
+            return *value >= min;
+        }
+    return false;
+}
+
 static bool parse_real(const char *text, double min, double max, double *value)
 {
     char *end;
@@ -73,7 +95,8 @@ static int set(const struct cli_option *o, const char *text)
         return CLI_USAGE;
     case CLI_WHOLE:
     case CLI_OCTAL:
-        good = parse_digits(text, o->kind == CLI_OCTAL ? 8 : 10, (uint64_t)o->min, (uint64_t)o->max, &number);
+        good = o->kind == CLI_OCTAL ? parse_digits(text, 8, (uint64_t)o->min, (uint64_t)o->max, &number)
+                                    : cli_whole_with_unit(text, (uint64_t)o->min, (uint64_t)o->max, &number);
         *(uint32_t *)o->to = (uint32_t)number;
         break;
     }
@@ -81,7 +104,8 @@ static int set(const struct cli_option *o, const char *text)
         cli_complain("--%s: '%s' is not an octal number from %o to %o", o->name, text, (unsigned)o->min,
                      (unsigned)o->max);
     else if (!good)
-        cli_complain("--%s: '%s' is not a whole number from %.0f to %.0f", o->name, text, o->min, o->max);
+        cli_complain("--%s: '%s' is not a whole number from %.0f to %.0f (k, M, Ki and Mi may follow)", o->name, text,
+                     o->min, o->max);
     return good ? CLI_GO : CLI_USAGE;
 }
 
@@ -112,6 +136,8 @@ static int check_operands(const struct cli_command *c, int argc, char **argv, co
         return CLI_USAGE;
     for (int i = 0; i < operands; i++)
         operand[i] = argv[optind + i];
+    if (operands && operand[0][0] == '/' && operand[0][1] != '/')
+        operand[0]++; /* a segment's name may be written as shm_open wants it */
     for (size_t i = 0; i < count; i++)
         if (o[i].kind == CLI_NEED && !*(const char **)o[i].to) {
             cli_complain("--%s %s is missing; see 'conveyor %s --help'", o[i].name, o[i].argument, c->name);

@@ -12,7 +12,7 @@ enum cli_kind {
     CLI_FLAG,  /* bool */
     CLI_TEXT,  /* const char * */
     CLI_NEED,  /* const char *, must be given */
-    CLI_WHOLE, /* uint32_t from min to max */
+    CLI_WHOLE, /* uint32_t from min to max, also written as 10k, 2M, 64Ki, 1Mi */
     CLI_REAL,  /* double from min to max */
     CLI_OCTAL  /* uint32_t from min to max, written in octal */
 };
@@ -35,5 +35,8 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, const st
 
 /* A whole number of digits only, from min to max. */
 bool cli_whole(const char *text, uint64_t min, uint64_t max, uint64_t *value);
+
+/* The same, and a unit may follow: k, M (thousands), Ki, Mi (of 1024). */
+bool cli_whole_with_unit(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 
 #endif

@@ -1,25 +1,31 @@
-/* output.c - leased records as lines on a descriptor, straight from the segment.
+/* output.c - bytes on a descriptor, and how many of them its reader has taken.
  *
  * A pipe takes writes of up to PIPE_BUF bytes as a whole: lines go into it in such pieces, so that those of two pulls
  * never mix and none is cut when one is killed. A file may be cut anywhere by a kill; the next pull begins a new line.
+ *
+ * What lies unread in a pipe is lost when its reader ends. The kernel tells how many bytes that are, so a record counts
+ * as taken only when all of its bytes have been read. The descriptor may be shared with other processes: its flags are
+ * left alone, writes may block, and a signal interrupts them.
  */
 #include "output.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <poll.h>
-#include <stdint.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "signals.h"
 
-enum { LINES = 256 }; /* in one writev */
+#define GRACE_NS INT64_C(200000000) /* so long a line that a signal interrupted may take to be completed */
+enum { LINES = 256 };               /* in one writev */
 
-/* Whether the byte before the place where fd would write is something else than a newline. */
+/* True if the byte before the place where fd would write is something else than a newline. */
 static bool inside_a_line(int fd)
 {
     char path[64], last = '\n';
@@ -36,17 +42,22 @@ static bool inside_a_line(int fd)
     return read_it && last != '\n';
 }
 
-int cli_output_begin(struct cli_output *o, int fd)
+int cli_output_open(struct cli_output *o, int fd)
 {
     struct stat st;
     *o = (struct cli_output){.fd = fd, .most = SIZE_MAX};
     if (fstat(fd, &st))
         return errno;
-    if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
+    o->regular = S_ISREG(st.st_mode);
+    o->unread = S_ISFIFO(st.st_mode) ? FIONREAD : S_ISSOCK(st.st_mode) ? SIOCOUTQ : 0;
+    if (o->unread)
         o->most = PIPE_BUF;
-    if (S_ISREG(st.st_mode) && inside_a_line(fd) && write(fd, "\n", 1) < 0)
-        return errno;
     return 0;
+}
+
+int cli_output_begin_line(struct cli_output *o)
+{
+    return o->regular && inside_a_line(o->fd) && write(o->fd, "\n", 1) < 0 ? errno : 0;
 }
 
 /* Leaves out the first n bytes. */
@@ -63,18 +74,47 @@ static void skip(struct iovec **v, int *count, size_t n)
     }
 }
 
-int cli_write_all(int fd, struct iovec *v, int count)
+static bool has_room(int fd, int64_t until_ns)
 {
+    int64_t left = until_ns - cli_now_ns();
+    return left > 0 && poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, (int)(left / 1000000) + 1) > 0;
+}
+
+/* A signal came when something of v was written: the rest follows only if there is room for it within a moment. What
+ * poll has found room for does not block. */
+static int complete(struct cli_output *o, struct iovec *v, int count)
+{
+    int64_t until = cli_now_ns() + GRACE_NS;
     while (count) {
-        ssize_t n = writev(fd, v, count);
-        if (n >= 0)
+        if (!has_room(o->fd, until)) {
+            if (cli_now_ns() >= until)
+                return EINTR;
+            continue; /* another signal came */
+        }
+        ssize_t n = write(o->fd, v->iov_base, v->iov_len < PIPE_BUF ? v->iov_len : PIPE_BUF);
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            return errno;
+        o->written += n > 0 ? (size_t)n : 0;
+        skip(&v, &count, n > 0 ? (size_t)n : 0);
+    }
+    return 0;
+}
+
+int cli_output_write(struct cli_output *o, struct iovec *v, int count)
+{
+    uint64_t before = o->written;
+    skip(&v, &count, 0);
+    while (count) {
+        if (cli_signals())
+            return o->written == before ? EINTR : complete(o, v, count);
+        ssize_t n = writev(o->fd, v, count);
+        if (n >= 0) {
+            o->written += (size_t)n;
             skip(&v, &count, (size_t)n);
-        else if (errno == EAGAIN)
-            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, 100);
+        } else if (errno == EAGAIN)
+            poll(&(struct pollfd){.fd = o->fd, .events = POLLOUT}, 1, 100);
         else if (errno != EINTR)
             return errno;
-        if (n < 0 && cli_signals() > 1)
-            return EINTR;
     }
     return 0;
 }
@@ -94,16 +134,37 @@ static size_t next_piece(const struct cli_output *o, const struct cvb_lease *lea
     return n;
 }
 
-int cli_output_lines(const struct cli_output *o, const struct cvb_lease *leases, size_t count)
+int cli_output_lines(struct cli_output *o, const struct cvb_lease *leases, size_t count, uint64_t *ends)
 {
     struct iovec v[2 * LINES];
+    uint64_t end = o->written;
+    for (size_t i = 0; i < count; i++)
+        ends[i] = end += (uint64_t)leases[i].length + 1;
     while (count) {
         size_t n = next_piece(o, leases, count, v);
-        int reason = cli_write_all(o->fd, v, (int)(2 * n));
+        int reason = cli_output_write(o, v, (int)(2 * n));
         if (reason)
             return reason;
         leases += n;
         count -= n;
     }
     return 0;
+}
+
+uint64_t cli_output_taken(struct cli_output *o)
+{
+    int unread = 0;
+    if (!o->unread || ioctl(o->fd, o->unread, &unread) || unread < 0)
+        return o->taken = o->written;
+    bool lost =
+        o->unread == SIOCOUTQ && cli_output_gone(o); /* what the other end of a socket has not read is dropped */
+    if (!lost && (uint64_t)unread < o->written - o->taken)
+        o->taken = o->written - (uint64_t)unread;
+    return o->taken;
+}
+
+bool cli_output_gone(const struct cli_output *o)
+{
+    struct pollfd fd = {.fd = o->fd};
+    return poll(&fd, 1, 0) > 0 && fd.revents & (POLLERR | POLLHUP);
 }

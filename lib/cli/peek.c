@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "names.h"
 #include "options.h"
 #include "text.h"
 #include "waiting.h"
@@ -17,28 +17,13 @@ struct peek {
     struct cvb_handle *handle;
 };
 
-/* The id of a name that is there: who only looks makes no stage. */
-static int find_stage(struct peek *p)
-{
-    char name[CVB_NAME_MAX + 1];
-    int error = 0;
-    for (p->stage = 0; !(error = cvb_stage_name(p->handle, p->stage, name)); p->stage++)
-        if (!strcmp(name, p->stage_name))
-            return CLI_DONE;
-    if (error != CVB_EUNKNOWN)
-        return cli_segment_failed(p->segment, error);
-    cli_complain("--stage '%s': segment '%s' has no such stage: 'conveyor stat %s' shows those that it has",
-                 p->stage_name, p->segment, p->segment);
-    return CLI_FAILED;
-}
-
 static int print_table(struct peek *p)
 {
     uint64_t found;
     int error = cli_waiting_print(p->handle, p->stage, p->count, &found);
     if (error)
         return cli_segment_failed(p->segment, error);
-    printf("%llu records wait\n", (unsigned long long)found);
+    printf(found == 1 ? "1 record waits\n" : "%llu records wait\n", (unsigned long long)found);
     return cli_close_output();
 }
 
@@ -74,7 +59,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &p.segment, 1);
     if (status != CLI_GO || (status = cli_attach(p.segment, &p.handle)))
         return status;
-    status = find_stage(&p);
+    status = cli_find_stage(p.handle, p.segment, "--stage", p.stage_name, "", &p.stage);
     if (!status)
         status = p.raw ? print_raw(&p) : print_table(&p);
     cvb_detach(p.handle);
@@ -84,5 +69,5 @@ static int run(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_peek = {
     "peek", "SEG --stage NAME [--count N] [--raw]", "show the records that wait in a stage, without taking them",
     "They stay where they are, and nobody is kept from taking them meanwhile. The table has the beginning of each\n"
-    "payload; age is the time since the record was put; retries, how often it was delivered in vain.",
+    "payload; age is the time since the record was put; retries, how often its delivery failed.",
     run};

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "table.h"
+#include "text.h"
 #include "top.h"
 
 static const char *const order_name[CLI_ORDERS] = {"first use", "name", "fill", "rate"};
@@ -162,8 +163,9 @@ void cli_top_draw(FILE *f, const struct cli_top *t, struct cli_window window)
             order_name[t->order], t->segment);
     print_name(f, "all records", w->name);
     print_bar(f, t->now.utilization, w->bar);
-    fprintf(f, "  %u queued, %u leased, of %u; %llu dead letters\n", t->now.total.queued, t->now.total.leased,
-            t->now.settings.max_total_records, (unsigned long long)t->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued);
+    fprintf(f, "  %u queued, %u leased, of %u; %u dead letter%s\n", t->now.total.queued, t->now.total.leased,
+            t->now.settings.max_total_records, t->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued,
+            cli_s(t->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued));
     draw_stages(f, t, w);
     draw_sources(f, t, w, sources);
     draw_handles(f, t, w, room - sources);

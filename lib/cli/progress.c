@@ -18,9 +18,9 @@ void cli_progress_begin(struct cli_progress *p, const char *verb, bool each_seco
 const char *cli_progress_text(const struct cli_progress *p, char *text, int size)
 {
     double seconds = (double)(cli_now_ns() - p->start_ns) / 1e9;
-    snprintf(text, (size_t)size, "%s %llu records in %.3f s, %.0f records/s, stalled %.3f s", p->verb,
-             (unsigned long long)p->records, seconds, seconds > 0 ? (double)p->records / seconds : 0,
-             (double)p->stalled_ns / 1e9);
+    snprintf(text, (size_t)size, "%s %llu record%s in %.3f s, %.0f records/s, stalled %.3f s", p->verb,
+             (unsigned long long)p->records, p->records == 1 ? "" : "s", seconds,
+             seconds > 0 ? (double)p->records / seconds : 0, (double)p->stalled_ns / 1e9);
     return text;
 }
 

@@ -6,22 +6,25 @@
 #include "output.h"
 #include "signals.h"
 
-static int write_lines(void *output, const struct cvb_lease *leases, size_t count)
+static int write_lines(void *output, const struct cvb_lease *leases, size_t count, uint64_t *ends)
 {
-    return cli_output_lines(output, leases, count);
+    return cli_output_lines(output, leases, count, ends);
 }
 
 static int pull(struct cli_drain *d)
 {
     struct cli_output output;
-    int reason = cli_output_begin(&output, STDOUT_FILENO);
+    int reason = cli_output_open(&output, STDOUT_FILENO);
+    if (!reason)
+        reason = cli_output_begin_line(&output);
     if (reason)
-        return cli_drain_not_written(d, 0, reason);
+        return cli_drain_not_written(d, reason);
+    d->output = &output;
     d->write = write_lines;
     d->writer = &output;
     int status = cli_drain_run(d);
     if (status == CLI_DONE)
-        cli_progress_end(&d->progress, "");
+        cli_drain_end(d);
     return status;
 }
 
@@ -55,8 +58,12 @@ static int run(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_pull = {
     "pull", "SEG --stage NAME [--batch N] [--count N] [--follow] [--exit-when-idle SECONDS] [--to STAGE] [--progress]",
     "write each record as a line to standard output",
-    "A record is acked (or forwarded) only after it was written. When it cannot be written, its batch goes back to\n"
-    "the stage and the exit status is 1; after a kill others get it: a record may be seen twice, never not at all.\n"
-    "Without --follow it ends when the stage is empty. SIGINT and SIGTERM end it with exit status 0 after the batch\n"
-    "in hand. If standard output is a file whose last line was cut off, a new line is begun.",
+    "A record is acked (or forwarded) only after it was written; into a pipe, only after its reader has read it. When\n"
+    "it cannot be written, or the reader has gone, it goes back to its stage untried, and the exit status is 1. After "
+    "a\n"
+    "kill others get it: a record may be seen twice, never not at all. What the reader had read when it ended is the\n"
+    "reader's: a pipe gets one record at first, then twice as many each time all have been read; with --batch 1 there\n"
+    "is never more than one on the way. Without --follow it ends when the stage is empty. SIGINT, SIGTERM and SIGHUP\n"
+    "end it with exit status 0 within a moment, also when the output is stuck: what was not read goes back.\n"
+    "If standard output is a file whose last line was cut off, a new line is begun.",
     run};

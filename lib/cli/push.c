@@ -14,10 +14,12 @@
 #include "lines.h"
 #include "options.h"
 #include "progress.h"
+#include "removed.h"
 #include "signals.h"
 #include "text.h"
 
 #define MEASURE_MOST (UINT64_C(1) << 30)
+#define INPUT_SLICE INT64_C(1000000000) /* nanoseconds between looks at the segment while no input comes */
 
 struct push {
     const char *segment, *stage_name, *source_name, *pipeline_name;
@@ -59,10 +61,11 @@ static int line_too_long(struct push *p)
 {
     uint64_t length = cli_lines_measure(&p->lines, MEASURE_MOST);
     cli_progress_break(&p->progress);
-    cli_complain("line %llu has %s%llu bytes, and a record of segment '%s' at most %zu: split it, or make the segment "
-                 "anew with a larger --payload-size; the %llu lines before it are in",
-                 (unsigned long long)p->lines.number + 1, length < MEASURE_MOST ? "" : "at least ",
-                 (unsigned long long)length, p->segment, p->lines.longest, (unsigned long long)p->progress.records);
+    cli_complain(
+        "line %llu has %s%llu bytes, and a record of segment '%s' has at most %zu: split it, or make the segment "
+        "anew with a larger --payload-size; all lines before it are in",
+        (unsigned long long)p->lines.number + 1, length < MEASURE_MOST ? "" : "at least ", (unsigned long long)length,
+        p->segment, p->lines.longest);
     return CLI_FAILED;
 }
 
@@ -73,6 +76,22 @@ static int interrupted(struct push *p)
     cli_complain("stopped by a signal before the end of the input: %s",
                  cli_progress_text(&p->progress, text, sizeof text));
     return CLI_FAILED;
+}
+
+static int removed(struct push *p)
+{
+    cli_progress_break(&p->progress);
+    cli_complain_removed(p->segment);
+    return CLI_FAILED;
+}
+
+/* Waits for input, and looks now and then whether the segment is still there: 0 or an errno. */
+static int fill(struct push *p)
+{
+    int64_t slice = cli_progress_slice(&p->progress);
+    int reason = cli_lines_fill(&p->lines, slice < 0 ? INPUT_SLICE : slice);
+    p->feed.removed |= cli_is_removed(p->handle, &p->feed.next_look_ns);
+    return reason;
 }
 
 static int push_all(struct push *p)
@@ -86,16 +105,18 @@ static int push_all(struct push *p)
         cli_progress_tick(&p->progress);
         if (cli_signals())
             return interrupted(p);
+        if (p->feed.removed)
+            return removed(p);
         if (found == CLI_LINE)
             continue;
         if (found == CLI_LINE_LONG)
             return line_too_long(p);
         if (found == CLI_LINE_END)
             break;
-        int reason = cli_lines_fill(&p->lines, cli_progress_slice(&p->progress));
+        int reason = fill(p);
         if (reason) {
             cli_progress_break(&p->progress);
-            cli_complain("cannot read standard input: %s; %llu records are in", strerror(reason),
+            cli_complain("cannot read standard input: %s; records that are in: %llu", strerror(reason),
                          (unsigned long long)p->progress.records);
             return CLI_FAILED;
         }
@@ -132,7 +153,7 @@ static int push_attached(struct push *p)
         errno = ENOMEM;
         return failed(p, CVB_ESYSTEM);
     }
-    p->feed = (struct cli_feed){p->handle, p->stage, true, &p->progress};
+    p->feed = (struct cli_feed){.handle = p->handle, .stage = p->stage, .slow_down = true, .progress = &p->progress};
     status = push_all(p);
     cli_lines_free(&p->lines);
     free(p->records);
@@ -152,10 +173,10 @@ static int run(const struct cli_command *self, int argc, char **argv)
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &p.segment, 1);
     if (status != CLI_GO)
         return status;
+    cli_note_signals();
     status = cli_attach(p.segment, &p.handle);
     if (status)
         return status;
-    cli_note_signals();
     cli_progress_begin(&p.progress, "pushed", progress);
     status = push_attached(&p);
     cvb_detach(p.handle);

@@ -10,7 +10,7 @@
 
 static int create_failed(const char *target, int reason)
 {
-    cli_complain("cannot begin '%s': %s%s", target, strerror(reason),
+    cli_complain("cannot begin '%s': %s%s; no record was taken", target, strerror(reason),
                  reason == EEXIST ? ": remove it, or choose another name" : "");
     return CLI_FAILED;
 }
@@ -18,17 +18,18 @@ static int create_failed(const char *target, int reason)
 static int record(struct cli_drain *d, const char *path)
 {
     struct cli_flow_writer flow;
-    int reason = cli_flow_create(&flow, d->handle, path, d->stage_name);
+    int reason = cli_flow_create(&flow, d->handle, path, d->segment, d->stage_name);
     if (reason)
         return create_failed(d->target, reason);
+    d->output = &flow.output;
     d->write = cli_flow_write;
     d->writer = &flow;
     int status = cli_drain_run(d);
     reason = cli_flow_close(&flow);
     if (status == CLI_DONE && reason)
-        return cli_drain_not_written(d, 0, reason);
+        return cli_drain_not_written(d, reason);
     if (status == CLI_DONE)
-        cli_progress_end(&d->progress, "");
+        cli_drain_end(d);
     return status;
 }
 

@@ -1,14 +1,32 @@
-/* removed.c - who still uses a segment whose name was removed: /proc tells what each process has mapped. */
+/* removed.c - a segment whose name was removed, and who still uses it: /proc tells what each process has mapped. */
 #include "removed.h"
 
+#include <conveyor/state.h>
 #include <ctype.h>
 #include <dirent.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "signals.h"
+#include "text.h"
+
+#define LOOK_NS INT64_C(500000000)
 enum { NAMED = 5 }; /* pids that are written out */
+
+bool cli_is_removed(struct cvb_handle *handle, int64_t *next_look_ns)
+{
+    int64_t now = cli_now_ns();
+    if (now < *next_look_ns)
+        return false;
+    *next_look_ns = now + LOOK_NS;
+    return cvb_is_linked(handle) == 0;
+}
+
+void cli_complain_removed(const char *segment)
+{
+    cli_complain("segment '%s' was removed while it was in use: 'conveyor create' makes a new one", segment);
+}
 
 static bool ends_with(const char *line, size_t length, const char *end)
 {

@@ -11,15 +11,19 @@
 
 #include "feed.h"
 #include "flow.h"
+#include "names.h"
 #include "options.h"
+#include "removed.h"
 #include "signals.h"
 #include "text.h"
 
+#define LOOK_SLICE INT64_C(1000000000) /* nanoseconds from one look at the segment to the next */
 enum { BATCH = 64 };
 
 struct replay {
     const char *segment, *path, *stage_name; /* NULL: that of the file */
     double rate, speed;                      /* rate 0: as recorded */
+    bool create_stages;
     struct cvb_handle *handle;
     struct cli_feed feed;
     struct cli_flow_reader flow;
@@ -37,10 +41,15 @@ static int failed(struct replay *r, int error)
     return cli_segment_failed(r->segment, error);
 }
 
+/* Ended before the end of the file: by a signal, or because the segment was removed. */
 static int interrupted(struct replay *r)
 {
     char text[200];
     cli_progress_break(&r->progress);
+    if (r->feed.removed) {
+        cli_complain_removed(r->segment);
+        return CLI_FAILED;
+    }
     cli_complain("stopped by a signal before the end of '%s': %s", r->path,
                  cli_progress_text(&r->progress, text, sizeof text));
     return CLI_FAILED;
@@ -54,11 +63,10 @@ static int bad_file(struct replay *r, enum cli_flow found)
     if (found == CLI_FLOW_FAILED)
         cli_complain("cannot read '%s': %s", r->path, strerror(errno));
     else if (found == CLI_FLOW_CUT)
-        cli_complain("'%s' ends inside of record %llu, as a recording that was killed does; the %llu before it are in",
-                     r->path, number, number - 1);
+        cli_complain("'%s' ends inside of record %llu, as a recording that was killed does; all before it are in",
+                     r->path, number);
     else if (number)
-        cli_complain("'%s': record %llu is not as 'conveyor record' writes it; the %llu before it are in", r->path,
-                     number, number - 1);
+        cli_complain("'%s': record %llu is not as 'conveyor record' writes it; all before it are in", r->path, number);
     else
         cli_complain("'%s' is not a file that 'conveyor record' of this version has written", r->path);
     return CLI_FAILED;
@@ -68,10 +76,9 @@ static int too_long(struct replay *r, uint32_t length)
 {
     cli_progress_break(&r->progress);
     cli_complain(
-        "record %llu of '%s' has %u bytes, and a record of segment '%s' at most %u: make the segment anew with "
-        "a larger --payload-size; the %llu before it are in",
-        (unsigned long long)r->flow.number, r->path, length, r->segment, r->settings.payload_size,
-        (unsigned long long)r->progress.records);
+        "record %llu of '%s' has %u bytes, and a record of segment '%s' has at most %u: make the segment anew with "
+        "a larger --payload-size; all before it are in",
+        (unsigned long long)r->flow.number, r->path, length, r->segment, r->settings.payload_size);
     return CLI_FAILED;
 }
 
@@ -103,8 +110,11 @@ static int wait_until_due(struct replay *r, int64_t due)
     }
     for (int64_t left; !cli_signals() && (left = due - cli_now_ns()) > 0;) {
         int64_t slice = cli_progress_slice(&r->progress);
-        cli_sleep(slice >= 0 && slice < left ? slice : left);
+        slice = slice >= 0 && slice < LOOK_SLICE ? slice : LOOK_SLICE;
+        cli_sleep(slice < left ? slice : left);
         cli_progress_tick(&r->progress);
+        if ((r->feed.removed = cli_is_removed(r->handle, &r->feed.next_look_ns)))
+            break;
     }
     if (!r->count)
         r->due_ns = due;
@@ -138,7 +148,7 @@ static int end(struct replay *r, enum cli_flow found)
     int error = put(r);
     if (error)
         return failed(r, error);
-    if (cli_signals())
+    if (cli_signals() || r->feed.removed)
         return interrupted(r);
     if (found != CLI_FLOW_END)
         return bad_file(r, found);
@@ -159,7 +169,7 @@ static int replay_all(struct replay *r)
             return (error = put(r)) ? failed(r, error) : too_long(r, record.length);
         if (error)
             return failed(r, error);
-        if (cli_signals())
+        if (cli_signals() || r->feed.removed)
             return interrupted(r);
         found = gather(r, &record, &error);
         if (error) {
@@ -171,15 +181,30 @@ static int replay_all(struct replay *r)
     }
 }
 
+/* A stage that the file names is not made unasked: the file may be another pipeline's. */
+static int find_stage(struct replay *r, const char *stage)
+{
+    int found = cli_is_name(stage) ? cli_look_up_stage(r->handle, stage, &r->feed.stage) : 0;
+    if (found > 0)
+        return 0;
+    if (found < 0)
+        return failed(r, found);
+    if (!r->create_stages)
+        return cli_find_stage(r->handle, r->segment, r->stage_name ? "--stage" : "stage", stage,
+                              "; --create-stages makes it", &r->feed.stage);
+    int error = cvb_stage(r->handle, stage, &r->feed.stage);
+    return error ? cli_name_failed(r->segment, "stage", "stage", stage, error) : 0;
+}
+
 static int prepare(struct replay *r)
 {
     const char *stage = r->stage_name ? r->stage_name : r->flow.stage;
     int error = cvb_settings_of(r->handle, &r->settings);
     if (error)
         return failed(r, error);
-    error = cvb_stage(r->handle, stage, &r->feed.stage);
-    if (error)
-        return cli_name_failed(r->segment, "stage", "stage", stage, error);
+    int status = find_stage(r, stage);
+    if (status)
+        return status;
     if (r->feed.stage == CVB_STAGE_DEAD_LETTER) {
         cli_complain("stage '%s' takes no records from outside: choose another with --stage", stage);
         return CLI_USAGE;
@@ -195,7 +220,7 @@ static int replay_attached(struct replay *r, bool progress)
     if (status)
         return status;
     r->most = fstat(fileno(r->flow.file), &st) || !S_ISREG(st.st_mode) ? 1 : BATCH;
-    r->feed = (struct cli_feed){r->handle, r->feed.stage, false, &r->progress};
+    r->feed = (struct cli_feed){.handle = r->handle, .stage = r->feed.stage, .progress = &r->progress};
     cli_progress_begin(&r->progress, "replayed", progress);
     status = replay_all(r);
     free(r->payloads);
@@ -210,6 +235,7 @@ static int parse(const struct cli_command *self, int argc, char **argv, struct r
         {"speed", CLI_REAL, "F", "the file's timing, so many times as fast (1)", &r->speed, 0.001, 1e6},
         {"stage", CLI_TEXT, "NAME", "the stage to put the records into (the one they were recorded from)",
          &r->stage_name, 0, 0},
+        {"create-stages", CLI_FLAG, NULL, "make the stage if it is not there", &r->create_stages, 0, 0},
         {"progress", CLI_FLAG, NULL, "report on standard error once a second", progress, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], operand, 2);
     if (status != CLI_GO)
@@ -245,9 +271,11 @@ static int run(const struct cli_command *self, int argc, char **argv)
 }
 
 const struct cli_command cli_replay = {
-    "replay", "SEG [--rate N | --speed F] [--stage NAME] [--progress] FILE", "put a recorded flow into a stage again",
+    "replay", "SEG [--rate N | --speed F] [--stage NAME] [--create-stages] [--progress] FILE",
+    "put a recorded flow into a stage again",
     "Each record goes in under the source and pipeline that it was recorded with. A source that is told to pause\n"
     "waits, and so do those behind it in the file; the advice to slow down is left out, because the pace is the\n"
-    "file's. The last line tells how late the latest record was. FILE is what 'conveyor record' wrote; - is standard\n"
+    "file's. A stage that is not there is refused, unless --create-stages is given. The last line tells how late the "
+    "latest record was. FILE is what 'conveyor record' wrote; - is standard\n"
     "input. SIGINT and SIGTERM end it with exit status 1; what is in then is the file's beginning.",
     run};

@@ -1,25 +1,35 @@
-/* signals.c - SIGINT and SIGTERM end a command at its next clean point. */
+/* signals.c - SIGINT, SIGTERM and SIGHUP end a command at its next clean point. */
 #include "signals.h"
 
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <time.h>
+#include <unistd.h>
 
+static const int noted[] = {SIGINT, SIGTERM, SIGHUP};
+enum { NOTED = sizeof noted / sizeof noted[0] };
 static volatile sig_atomic_t came;
 
+/* A write that begins after its caller looked at the count and before the signal came would block for ever: the alarm
+ * interrupts it a second later. */
 static void note(int number)
 {
-    (void)number;
+    if (number == SIGALRM)
+        return;
     if (came < 100)
         came = came + 1;
+    alarm(1);
 }
 
+/* A signal that was ignored when the command began (nohup, a background job of sh) stays ignored. */
 void cli_note_signals(void)
 {
-    struct sigaction action = {.sa_handler = note}; /* no SA_RESTART: what blocks returns EINTR */
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    struct sigaction action = {.sa_handler = note}, before; /* no SA_RESTART: what blocks returns EINTR */
+    sigaction(SIGALRM, &action, NULL);
+    for (int i = 0; i < NOTED; i++)
+        if (!sigaction(noted[i], NULL, &before) && before.sa_handler != SIG_IGN)
+            sigaction(noted[i], &action, NULL);
 }
 
 int cli_signals(void) { return came; }
@@ -32,11 +42,11 @@ static struct timespec timespec_of(int64_t ns)
 /* The signals are blocked while their count is looked at, and let in only inside ppoll. */
 static int wait_for(struct pollfd *fd, int64_t timeout_ns)
 {
-    sigset_t two, before;
-    sigemptyset(&two);
-    sigaddset(&two, SIGINT);
-    sigaddset(&two, SIGTERM);
-    sigprocmask(SIG_BLOCK, &two, &before);
+    sigset_t all, before;
+    sigemptyset(&all);
+    for (int i = 0; i < NOTED; i++)
+        sigaddset(&all, noted[i]);
+    sigprocmask(SIG_BLOCK, &all, &before);
     struct timespec timeout = timespec_of(timeout_ns);
     int ready = came ? 0 : ppoll(fd, fd ? 1 : 0, timeout_ns < 0 ? NULL : &timeout, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);

@@ -1,11 +1,11 @@
-/* signals.h - SIGINT and SIGTERM end a command at its next clean point. */
+/* signals.h - SIGINT, SIGTERM and SIGHUP end a command at its next clean point. */
 #ifndef CONVEYOR_CLI_SIGNALS_H
 #define CONVEYOR_CLI_SIGNALS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* From here on the two signals are only noted. */
+/* From here on the three signals are only noted; one that the caller has ignored stays ignored. */
 void cli_note_signals(void);
 
 /* How many came so far: 0 go on, 1 end cleanly, more: end at once. */

@@ -41,23 +41,13 @@ static int read_sources(struct cvb_handle *h, struct cli_snapshot *s, const stru
     return 0;
 }
 
-/* A stage's own signal: what it adds to that of the source that hears the least. Where every source pauses for reasons
- * of its own it cannot be told apart, and follows from the thresholds. */
-static enum cvb_signal stage_signal(struct cvb_handle *h, const struct cli_snapshot *s, const struct cli_stage *stage)
+/* The stage's own signal, without those of sources and total. The dead-letter stage has no limit and none. */
+static int read_signal(struct cvb_handle *h, struct cli_stage *stage)
 {
-    const struct cli_source *calm = NULL;
-    for (size_t i = 0; i < s->source_count; i++)
-        if (!calm || s->sources[i].backpressure.signal < calm->backpressure.signal)
-            calm = &s->sources[i];
-    struct cvb_backpressure both;
-    if (!calm || !stage->id)
-        return CVB_SIGNAL_NONE;
-    if (!cvb_backpressure(h, stage->id, calm->id, &both) &&
-        (both.signal > calm->backpressure.signal || !calm->backpressure.signal))
-        return both.signal;
-    return stage->utilization >= s->settings.backpressure_threshold ? CVB_SIGNAL_PAUSE
-           : stage->utilization > s->settings.resume_threshold      ? CVB_SIGNAL_SLOW_DOWN
-                                                                    : CVB_SIGNAL_NONE;
+    struct cvb_backpressure own;
+    int error = cvb_backpressure(h, stage->id, CVB_NO_SOURCE, &own);
+    stage->signal = error ? CVB_SIGNAL_NONE : own.signal;
+    return error;
 }
 
 static int read_stages(struct cvb_handle *h, struct cli_snapshot *s, const struct cvb_census *holds)
@@ -69,13 +59,14 @@ static int read_stages(struct cvb_handle *h, struct cli_snapshot *s, const struc
             break;
         if (!error)
             error = cvb_stage_counts(h, id, &o->counts);
+        o->id = id;
+        if (!error)
+            error = read_signal(h, o);
         if (error)
             return error;
-        o->id = id;
         o->holds = holds[id];
         o->limit = id == CVB_STAGE_DEAD_LETTER ? s->settings.max_total_records : s->settings.max_per_stage;
         o->utilization = (double)cli_holds(&holds[id]) / o->limit;
-        o->signal = stage_signal(h, s, o);
         s->stage_count++;
     }
     return 0;
@@ -88,6 +79,7 @@ static int read_peers(struct cvb_handle *h, struct cli_snapshot *s, const struct
         int error = cvb_peer(h, seat, &o->peer);
         if (error)
             return error;
+        s->own_seats += o->peer.state != CVB_PEER_NONE && o->peer.pid == getpid();
         if (o->peer.state == CVB_PEER_NONE || o->peer.pid == getpid())
             continue;
         error = cvb_peer_counts(h, seat, &o->counts);
@@ -108,6 +100,9 @@ static int read_all(struct cvb_handle *h, struct cli_snapshot *s, struct cvb_cen
         return error;
     s->buffered = cli_holds(&s->total);
     s->utilization = (double)s->buffered / s->settings.max_total_records;
+    char name[CVB_NAME_MAX + 1];
+    while (!cvb_pipeline_name(h, (uint32_t)s->pipeline_count, name))
+        s->pipeline_count++;
     error = read_sources(h, s, sources);
     if (!error)
         error = read_stages(h, s, stages);

@@ -36,7 +36,8 @@ struct cli_snapshot {
     struct cvb_census total;
     uint32_t buffered; /* queued, leased and reserved */
     double utilization;
-    size_t stage_count, source_count, peer_count;
+    size_t stage_count, source_count, pipeline_count, peer_count;
+    size_t own_seats; /* of this process */
     struct cli_stage *stages;
     struct cli_source *sources;
     struct cli_peer *peers; /* without this process */

@@ -23,12 +23,19 @@ static void limits(const char *segment, const struct cli_snapshot *s)
     char longest[32];
     const struct cvb_settings *l = &s->settings;
     printf("segment %s\n\n", segment);
-    printf("limits    %u records: %u per stage, %u per source; the longest record has %s\n", l->max_total_records,
-           l->max_per_stage, l->max_per_source, cli_bytes(l->payload_size, longest, sizeof longest));
-    printf("signals   sources pause at %.0f %% of a limit, go on at %.0f %%; dead letters after %u retries\n",
-           l->backpressure_threshold * 100, l->resume_threshold * 100, l->max_retries);
-    printf("buffered  %u records, %.1f %%: %u queued, %u leased, %u reserved\n", s->buffered, s->utilization * 100,
-           s->total.queued, s->total.leased, s->total.reserved);
+    printf("limits    %u record%s: %u per stage, %u per source; the longest record has %s\n", l->max_total_records,
+           cli_s(l->max_total_records), l->max_per_stage, l->max_per_source,
+           cli_bytes(l->payload_size, longest, sizeof longest));
+    printf("signals   sources pause at %.0f %% of a limit, go on at %.0f %%; dead letters after %u %s\n",
+           l->backpressure_threshold * 100, l->resume_threshold * 100, l->max_retries,
+           l->max_retries == 1 ? "retry" : "retries");
+    printf("buffered  %u record%s, %.1f %%: %u queued, %u leased, %u reserved\n", s->buffered, cli_s(s->buffered),
+           s->utilization * 100, s->total.queued, s->total.leased, s->total.reserved);
+    uint32_t dead = s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;
+    if (dead)
+        printf("dead      %u of them %s dead letter%s, and %s room of the limit of all records until retried or "
+               "dropped\n",
+               dead, dead == 1 ? "is a" : "are", cli_s(dead), dead == 1 ? "holds" : "hold");
 }
 
 static void stages(const struct cli_snapshot *s)
@@ -36,13 +43,13 @@ static void stages(const struct cli_snapshot *s)
     int width = NAME_WIDTH;
     for (size_t i = 0; i < s->stage_count; i++)
         width = cli_width(s->stages[i].name) > width ? cli_width(s->stages[i].name) : width;
-    printf("\n%-*s %8s %8s %7s %11s %11s %11s %10s %9s %10s %6s  %s\n", width, "STAGE", "queued", "leased", "fill",
-           "accepted", "delivered", "acked", "forwarded", "returned", "redelivd", "dead", "signal");
+    printf("\n%-*s %8s %8s %7s %11s %11s %11s %10s %9s %11s %6s  %s\n", width, "STAGE", "queued", "leased", "fill",
+           "accepted", "delivered", "acked", "forwarded", "returned", "redelivered", "dead", "signal");
     for (size_t i = 0; i < s->stage_count; i++) {
         const struct cli_stage *t = &s->stages[i];
         const struct cvb_counts *c = &t->counts;
         print_name(t->name, width);
-        printf(" %8u %8u %5.1f %% %11llu %11llu %11llu %10llu %9llu %10llu %6llu  %s\n", t->holds.queued,
+        printf(" %8u %8u %5.1f %% %11llu %11llu %11llu %10llu %9llu %11llu %6llu  %s\n", t->holds.queued,
                t->holds.leased, t->utilization * 100, (unsigned long long)c->accepted, (unsigned long long)c->delivered,
                (unsigned long long)c->acked, (unsigned long long)c->forwarded, (unsigned long long)c->returned,
                (unsigned long long)c->redelivered, (unsigned long long)c->dead_lettered, cli_signal_name(t->signal));

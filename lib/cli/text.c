@@ -4,15 +4,37 @@
 #include <conveyor/segment.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "system.h"
 
 static const char *command = "";
 
 void cli_begin(const char *name) { command = name; }
+
+/* How many bytes the UTF-8 character at text has; 0 if there is none. */
+static size_t character(const char *text, size_t left)
+{
+    unsigned char c = (unsigned char)*text;
+    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < n; i++)
+        if (i >= left || ((unsigned char)text[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+void cli_printable(char *text, size_t length)
+{
+    for (size_t i = 0, n; i < length; i += n ? n : 1) {
+        n = character(text + i, length - i);
+        if (!n || (unsigned char)text[i] < 32 || text[i] == 127)
+            text[i] = '?';
+    }
+}
 
 void cli_complain(const char *format, ...)
 {
@@ -23,13 +45,13 @@ void cli_complain(const char *format, ...)
     vsnprintf(line + start, sizeof line - (size_t)start, format, arguments);
     va_end(arguments);
     size_t n = strnlen(line, sizeof line - 2);
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)line[i] < 32 || line[i] == 127)
-            line[i] = '?';
+    cli_printable(line, n);
     line[n++] = '\n';
     if (write(STDERR_FILENO, line, n) < 0)
         return; /* nowhere left to complain */
 }
+
+static bool is_command(const char *name) { return !strcmp(command, name); }
 
 static const char *advice(int error)
 {
@@ -41,12 +63,15 @@ static const char *advice(int error)
     case CVB_ENOSPC:
         return "make room ('df /dev/shm' shows it), or ask for fewer or smaller records";
     case CVB_EPERM:
-        return "it belongs to another user: ask them for a wider 'conveyor create --mode'";
-    case CVB_ETRUNCATED:
+        return is_command("rm")       ? "only its owner or root can remove it, with --force"
+               : is_command("create") ? "this user may not write to /dev/shm"
+                                      : "it belongs to another user: ask them for a wider 'conveyor create --mode'";
     case CVB_EMAGIC:
+        return "something else put that file into /dev/shm";
+    case CVB_ETRUNCATED:
     case CVB_EVERSION:
     case CVB_ELAYOUT:
-        return "use the program that made it, or remove it with 'conveyor rm' and make it anew";
+        return "use the program that made it, or remove it with 'conveyor rm --force' and make it anew";
     case CVB_ECORRUPT:
         return "stop its processes, save what 'conveyor pull' still gives, then 'conveyor rm' and make it anew";
     case CVB_EHANDLES:
@@ -54,23 +79,35 @@ static const char *advice(int error)
     case CVB_ENAMES:
         return "make it anew with a larger --max-stages, --max-sources or --max-pipelines";
     case CVB_ENAME:
-        return "give 1 to 200 bytes without '/' and control characters";
+        return "give 1 to 200 bytes of UTF-8 without '/' and control characters";
+    case CVB_ELOST:
+        return "something closed its files: start it again";
     default:
         return NULL;
     }
 }
 
-int cli_segment_failed(const char *segment, int error)
+int cli_segment_failed_at(const char *segment, int error, uint64_t bytes)
 {
+    char text[300];
+    int reason = error == CVB_ESYSTEM || error == CVB_EUNSUPPORTED ? errno : 0;
+    bool system = reason || error == CVB_ENOENT || error == CVB_ENOSPC || error == CVB_EPERM;
+    const char *cause = system ? cli_system_cause(reason, bytes, text, sizeof text) : NULL;
     const char *hint = advice(error);
     if (error == CVB_ENAME)
         cli_complain("'%s' is not a name for a segment: %s", segment, hint);
+    else if (cause)
+        cli_complain("segment '%s': %s", segment, cause);
     else if (error == CVB_ESYSTEM)
-        cli_complain("segment '%s': %s", segment, strerror(errno));
+        cli_complain("segment '%s': %s", segment, strerror(reason));
+    else if (error == CVB_EUNSUPPORTED)
+        cli_complain("segment '%s': %s (%s)", segment, cvb_error_text(error), strerror(reason));
     else
         cli_complain("segment '%s': %s%s%s", segment, cvb_error_text(error), hint ? ": " : "", hint ? hint : "");
     return error == CVB_ENAME ? CLI_USAGE : CLI_FAILED;
 }
+
+int cli_segment_failed(const char *segment, int error) { return cli_segment_failed_at(segment, error, 0); }
 
 int cli_name_failed(const char *segment, const char *option, const char *kind, const char *name, int error)
 {
@@ -101,6 +138,8 @@ int cli_close_output(void)
     cli_complain("cannot write to standard output: %s", errno ? strerror(errno) : "an earlier write failed");
     return CLI_FAILED;
 }
+
+const char *cli_s(uint64_t n) { return n == 1 ? "" : "s"; }
 
 const char *cli_bytes(uint64_t bytes, char *text, size_t size)
 {

@@ -10,11 +10,17 @@ struct cvb_handle;
 /* The subcommand whose name opens each message. */
 void cli_begin(const char *command);
 
-/* Writes "conveyor COMMAND: ..." as one line to standard error; control characters become '?'. */
+/* Writes "conveyor COMMAND: ..." as one line to standard error; what is not printable becomes '?'. */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Puts a question mark in place of control characters and of bytes that are not UTF-8. */
+void cli_printable(char *text, size_t length);
 
 /* Says why something about a segment failed and what to do; returns the exit status. */
 int cli_segment_failed(const char *segment, int error);
+
+/* The same about one of so many bytes that could not be made. */
+int cli_segment_failed_at(const char *segment, int error, uint64_t bytes);
 
 /* The same about the name of a stage, source or pipeline (kind) that an option gave. */
 int cli_name_failed(const char *segment, const char *option, const char *kind, const char *name, int error);
@@ -24,6 +30,9 @@ int cli_attach(const char *segment, struct cvb_handle **handle);
 
 /* Flushes standard output: 0, or 1 after a complaint if not all of it could be written. */
 int cli_close_output(void);
+
+/* What the word for n things ends with: "" for one, else "s". */
+const char *cli_s(uint64_t n);
 
 /* 1536 -> "1.5 KiB" */
 const char *cli_bytes(uint64_t bytes, char *text, size_t size);

@@ -7,8 +7,11 @@
 #include <time.h>
 
 #include "options.h"
+#include "removed.h"
 #include "signals.h"
 #include "text.h"
+
+#define LOOK_SLICE INT64_C(1000000000) /* nanoseconds from one look at the segment to the next */
 
 struct cli_rates cli_rates_between(const struct cvb_counts *was, const struct cvb_counts *now, double seconds)
 {
@@ -70,10 +73,19 @@ static int look(struct cli_top *t)
     return error;
 }
 
+static bool is_removed(struct cli_top *t)
+{
+    t->removed |= cli_is_removed(t->handle, &t->next_look_ns);
+    return t->removed;
+}
+
 /* Sleeps until the next picture is due, serving keys; true if it is time to go. */
 static bool pause_until(struct cli_top *t, bool terminal, int64_t due)
 {
     for (int64_t left; !cli_signals() && (left = due - cli_now_ns()) > 0;) {
+        if (is_removed(t))
+            return true;
+        left = left < LOOK_SLICE ? left : LOOK_SLICE;
         if (!terminal) {
             cli_sleep(left);
             continue;
@@ -87,7 +99,7 @@ static bool pause_until(struct cli_top *t, bool terminal, int64_t due)
                 return true;
         }
     }
-    return cli_signals();
+    return cli_signals() || is_removed(t);
 }
 
 static int loop(struct cli_top *t, bool terminal, double interval, uint32_t count)
@@ -131,13 +143,19 @@ static int run(const struct cli_command *self, int argc, char **argv)
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &t.segment, 1);
     if (status != CLI_GO)
         return status;
+    cli_note_signals();
     status = cli_attach(t.segment, &t.handle);
     if (status)
         return status;
-    cli_note_signals();
     int error = show(&t, interval, count);
     cvb_detach(t.handle);
-    return error ? cli_segment_failed(t.segment, error) : cli_close_output();
+    if (error)
+        return cli_segment_failed(t.segment, error);
+    status = cli_close_output();
+    if (status || !t.removed)
+        return status;
+    cli_complain_removed(t.segment);
+    return CLI_FAILED;
 }
 
 const struct cli_command cli_top = {

@@ -28,7 +28,8 @@ struct cli_top {
     struct cvb_handle *handle;
     struct cli_snapshot was, now;
     double seconds; /* from was to now */
-    int64_t was_ns, now_ns;
+    int64_t was_ns, now_ns, next_look_ns;
+    bool removed; /* the segment's name */
     enum cli_order order;
     struct cli_row *rows; /* room for as many as there may be stages or sources */
 };

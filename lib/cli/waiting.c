@@ -15,7 +15,7 @@ static void print_payload(const struct cvb_lease *seen)
     puts(seen->length > SHOWN_BYTES ? "..." : "");
 }
 
-/* The last column but one: of a dead letter the stage it came from, of others how often they were delivered in vain. */
+/* The last column but one: of a dead letter the stage it came from, of others how often their delivery failed. */
 static void print_row(struct cvb_handle *handle, const struct cvb_lease *seen, uint64_t now_ns)
 {
     char source[CVB_NAME_MAX + 1] = "?", pipeline[CVB_NAME_MAX + 1] = "?", from[CVB_NAME_MAX + 1] = "?";

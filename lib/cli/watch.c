@@ -4,8 +4,11 @@
 
 #include "json.h"
 #include "options.h"
+#include "removed.h"
 #include "signals.h"
 #include "text.h"
+
+#define LOOK_SLICE INT64_C(1000000000) /* nanoseconds from one look at the segment to the next */
 
 static int print(struct cvb_handle *handle, const char *segment)
 {
@@ -22,12 +25,27 @@ static int print(struct cvb_handle *handle, const char *segment)
     return cli_json_print(object);
 }
 
+/* Sleeps until the next line is due; false if the segment was removed meanwhile. */
+static bool sleep_until(struct cvb_handle *handle, int64_t due)
+{
+    int64_t next_look = 0;
+    for (int64_t left; !cli_signals() && (left = due - cli_now_ns()) > 0;) {
+        if (cli_is_removed(handle, &next_look))
+            return false;
+        cli_sleep(left < LOOK_SLICE ? left : LOOK_SLICE);
+    }
+    next_look = 0;
+    return !cli_is_removed(handle, &next_look);
+}
+
 static int watch(struct cvb_handle *handle, const char *segment, double interval, uint32_t count)
 {
     int64_t next = cli_now_ns();
     for (uint32_t i = 0; !cli_signals() && (!count || i < count); i++) {
-        if (i)
-            cli_sleep(next - cli_now_ns());
+        if (i && !sleep_until(handle, next)) {
+            cli_complain_removed(segment);
+            return CLI_FAILED;
+        }
         next += (int64_t)(interval * 1e9);
         int status = cli_signals() ? CLI_DONE : print(handle, segment);
         if (status)
@@ -48,10 +66,10 @@ static int run(const struct cli_command *self, int argc, char **argv)
     if (status != CLI_GO)
         return status;
     struct cvb_handle *handle;
+    cli_note_signals();
     status = cli_attach(segment, &handle);
     if (status)
         return status;
-    cli_note_signals();
     status = watch(handle, segment, interval, count);
     cvb_detach(handle);
     return status;
@@ -60,5 +78,5 @@ static int run(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_watch = {"watch", "SEG [--interval SECONDS] [--count N]",
                                       "print the object of stat --json as a line, again and again",
                                       "Each line has the key time_ms as well: the wall clock. SIGINT and SIGTERM end "
-                                      "it with exit status 0.",
+                                      "it with exit status 0;\nit ends with 1 when the segment is removed.",
                                       run};

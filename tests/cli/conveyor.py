@@ -6,6 +6,7 @@ import time
 import unittest
 
 COMMAND = os.environ["CONVEYOR"]
+CLIENT = os.environ.get("CLI_CLIENT")  # client.c
 PATIENCE = 60  # seconds until a condition that must come true counts as missed
 
 
@@ -53,15 +54,34 @@ class SegmentTest(unittest.TestCase):
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream:
                     stream.close()
-        call("rm", self.segment)
+        if os.path.exists("/dev/shm/" + self.segment):  # also what is not a segment, which rm refuses
+            os.remove("/dev/shm/" + self.segment)
 
     def start(self, *arguments, **options):
         process = start(*arguments, **options)
         self.started.append(process)
         return process
 
-    def create(self, *arguments):
-        self.succeed("create", self.segment, *arguments)
+    def create(self, *arguments, stages="filter"):
+        """Makes the segment, with the stages that consumers may ask for before somebody pushes into them."""
+        self.succeed("create", self.segment, *arguments, *(["--stages", stages] if stages else []))
+
+    def make_fail(self, stage="filter", count=10000):
+        """A consumer fails with all that is in the stage until it is in the dead-letter stage."""
+        subprocess.run([CLIENT, self.segment, "fail", stage, str(count)], check=True, timeout=PATIENCE)
+
+    def hold(self, count, stage="filter"):
+        """A consumer that holds so many records until it is killed."""
+        process = subprocess.Popen([CLIENT, self.segment, "hold", stage, str(count)], stdout=subprocess.PIPE)
+        self.started.append(process)
+        self.assertEqual(process.stdout.readline(), b"%d held\n" % count)
+        return process
+
+    def retries(self, stage="filter"):
+        """The retry counts of the records that wait in the stage."""
+        done = subprocess.run([CLIENT, self.segment, "take", stage, "10000"], stdout=subprocess.PIPE, check=True,
+                              timeout=PATIENCE)
+        return [int(line.split()[0]) for line in done.stdout.splitlines()]
 
     def succeed(self, *arguments, **options):
         done = call(*arguments, **options)

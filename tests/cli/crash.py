@@ -130,7 +130,7 @@ class Crash(SegmentTest):
 
     def test_killed_while_forwarding_each_line_arrives_exactly_once(self):
         self.create("--max-total-records", "2000", "--max-per-stage", "1000", "--max-per-source", "1000",
-                    "--max-retries", "254")
+                    "--max-retries", "254", stages="filter,enrich")
         text = b"".join(b"%d %s\n" % (n, b"x" * (n * 31 % 200)) for n in range(LINES))
         chance = random.Random(3)
         with tempfile.TemporaryDirectory() as folder:

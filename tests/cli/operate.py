@@ -14,11 +14,10 @@ from conveyor import PATIENCE, SegmentTest, call, main, wait_until
 
 class Operate(SegmentTest):
     def make_dead_letters(self, text):
-        """Each line becomes a dead letter: with no retries, one output that cannot be written is enough."""
+        """Each line becomes a dead letter: with no retries, one failure is enough."""
         self.create("--max-total-records", "1000", "--max-per-stage", "100", "--max-retries", "0")
         self.push(text, source="kafka-1")
-        with open("/dev/full", "wb") as full:
-            call("pull", self.segment, "--stage", "filter", "--batch", "1000", stdout=full)
+        self.make_fail()
         self.assertEqual(self.queued("dead-letter"), text.count(b"\n"))
 
     def test_watch_prints_an_object_a_line(self):
@@ -74,7 +73,7 @@ class Operate(SegmentTest):
         self.assertEqual(top.wait(timeout=PATIENCE), 0)
 
     def test_top_fits_into_the_window(self):
-        self.create("--max-total-records", "4000", "--max-sources", "41")
+        self.create("--max-total-records", "4000", "--max-sources", "41", stages="filter,sink")
         for i in range(40):
             self.push(b"x\n", source="a source with a long name %d" % i)
         pull = self.start("pull", self.segment, "--stage", "sink", "--follow", stderr=subprocess.DEVNULL)
@@ -111,8 +110,8 @@ class Operate(SegmentTest):
 
     def test_peek_makes_no_stage(self):
         self.create("--max-total-records", "100")
-        self.assertIn("no such stage", self.fail_with(1, "peek", self.segment, "--stage", "filter"))
-        self.assertIsNone(self.stage("filter"))
+        self.assertIn("no such stage", self.fail_with(1, "peek", self.segment, "--stage", "filtre"))
+        self.assertIsNone(self.stage("filtre"))
         with open("/dev/full", "wb") as full:
             for more in ([], ["--raw"]):
                 self.push(b"x\n")
@@ -145,8 +144,7 @@ class Operate(SegmentTest):
         for i in range(40):  # by turns
             stage = "enrich" if i % 3 else "sink"
             self.push(b"%d\n" % i, stage=stage)
-            with open("/dev/full", "wb") as full:
-                call("pull", self.segment, "--stage", stage, stdout=full)
+            self.make_fail(stage)
         self.assertEqual(self.queued("dead-letter"), 40)
         done = self.succeed("dead-letter", self.segment, "retry")
         self.assertEqual(done.stdout, b"40 dead letters forwarded to where they came from\n")
@@ -156,16 +154,51 @@ class Operate(SegmentTest):
 
     def test_dead_letters_are_dropped(self):
         self.make_dead_letters(b"a\nb\nc\n")
-        done = self.succeed("dead-letter", self.segment, "drop", "--count", "1")
-        self.assertEqual(done.stdout, b"1 dead letters dropped\n")
+        self.assertIn("--force", self.fail_with(2, "dead-letter", self.segment, "drop"))
+        done = self.succeed("dead-letter", self.segment, "drop", "--dry-run")
+        self.assertEqual((done.stdout, self.queued("dead-letter")), (b"3 dead letters would be dropped\n", 3))
+        done = self.succeed("dead-letter", self.segment, "drop", "--count", "1", "--force")
+        self.assertEqual(done.stdout, b"1 dead letter dropped\n")
         self.assertEqual(self.queued("dead-letter"), 2)
-        self.succeed("dead-letter", self.segment, "drop")
+        self.succeed("dead-letter", self.segment, "drop", "--force")
         self.assert_sound(0)
+
+    def test_dead_letters_are_dropped_only_if_the_person_at_the_terminal_says_yes(self):
+        self.make_dead_letters(b"a\nb\n")
+        for answer, left, status in ((b"n\n", 2, 1), (b"\n", 2, 1), (b"y\n", 0, 0)):
+            self.terminal, slave = pty.openpty()
+            drop = self.start("dead-letter", self.segment, "drop", stdin=slave, stderr=slave, stdout=subprocess.DEVNULL)
+            self.read_until(b"drop 2 dead letters of segment")
+            os.write(self.terminal, answer)
+            self.assertEqual(drop.wait(timeout=PATIENCE), status)
+            self.assertEqual(self.queued("dead-letter"), left)
+            os.close(slave)
+            os.close(self.terminal)
+
+    def test_a_dry_run_of_retry_changes_nothing(self):
+        self.make_dead_letters(b"a\nb\n")
+        for arguments, word in (([], b"to where they came from"), (["--to", "filter"], b"to filter")):
+            done = self.succeed("dead-letter", self.segment, "retry", "--dry-run", *arguments)
+            self.assertEqual(done.stdout, b"2 dead letters would be forwarded " + word + b"\n")
+        self.assertEqual(self.queued("dead-letter"), 2)
+
+    def test_a_removed_segment_ends_those_who_watch_it(self):
+        self.create("--max-total-records", "100")
+        started = [self.start(name, self.segment, "--interval", "3600", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                   for name in ("watch", "top")]
+        for process in started:
+            process.stdout.readline()
+        self.succeed("rm", "--force", self.segment)
+        for process in started:
+            message = process.communicate(timeout=PATIENCE)[1]
+            self.assertEqual((process.returncode, message.count(b"\n")), (1, 1), message)
+            self.assertIn(b"was removed", message)
 
     def test_wrong_usage(self):
         self.create("--max-total-records", "100")
         for arguments, word in ((["list", "--to", "a"], "--to"), (["burn"], "'burn'"),
-                                (["retry", "--to", "dead-letter"], "--to"), ([], "missing")):
+                                (["retry", "--to", "dead-letter"], "--to"), (["list", "--dry-run"], "--dry-run"),
+                                (["retry", "--force"], "--force"), ([], "missing")):
             self.assertIn(word, self.fail_with(2, "dead-letter", self.segment, *arguments))
         self.assertIn("--interval", self.fail_with(2, "watch", self.segment, "--interval", "0"))
         self.assertIn("--interval", self.fail_with(2, "top", self.segment, "--interval", "x"))

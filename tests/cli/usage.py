@@ -113,7 +113,8 @@ class Usage(SegmentTest):
             self.assertIn("--source", self.fail_with(2, "push", self.segment, "--stage", "a", "--source", name))
 
     def test_one_name_too_many(self):
-        self.create("--max-total-records", "100", "--max-stages", "2", "--max-sources", "1", "--max-pipelines", "1")
+        self.create("--max-total-records", "100", "--max-stages", "2", "--max-sources", "1", "--max-pipelines", "1",
+                    stages="a")
         self.push(b"x\n", stage="a", source="b")
         for arguments, word in (
             (["--stage", "other", "--source", "b"], "--max-stages"),
@@ -121,7 +122,7 @@ class Usage(SegmentTest):
             (["--stage", "a", "--source", "b", "--pipeline", "other"], "--max-pipelines"),
         ):
             self.assertIn(word, self.fail_with(1, "push", self.segment, *arguments))
-        self.assertIn("--max-stages", self.fail_with(1, "pull", self.segment, "--stage", "a", "--to", "other"))
+        self.assertIn("--max-stages", self.fail_with(2, "create", "other", "--max-stages", "2", "--stages", "a,b"))
 
     def test_every_handle_is_taken(self):
         self.create("--max-total-records", "100", "--max-handles", "1")
@@ -158,7 +159,7 @@ class Usage(SegmentTest):
         self.assertFalse(os.path.exists("/dev/shm/" + self.segment))
 
     def test_dead_letter_is_no_stage_to_push_or_forward_to(self):
-        self.create("--max-total-records", "100")
+        self.create("--max-total-records", "100", stages="a")
         self.assertIn("--stage", self.fail_with(1, "push", self.segment, "--stage", "dead-letter", "--source", "a"))
         self.assertIn("--to", self.fail_with(2, "pull", self.segment, "--stage", "a", "--to", "dead-letter"))
         self.assertIn("--to", self.fail_with(2, "pull", self.segment, "--stage", "a", "--to", "a"))

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 Test(segment, defaults_are_as_documented)
@@ -47,6 +48,39 @@ Test(segment, null_settings_are_the_defaults_and_memory_is_bounded)
     fseek(f, 0, SEEK_END);
     cr_assert_leq((double)ftell(f), 1.5 * (1024 + 64) * 100000, "1.5 times payload + 64 bytes for each record");
     fclose(f);
+    cvb_unlink(name);
+}
+
+Test(segment, the_memory_that_is_needed_is_told_before)
+{
+    const char *name = segment_name("needed");
+    struct cvb_settings s = small_settings(100, 100, 100), wrong = s;
+    char path[128];
+    struct stat st;
+    cr_assert_eq(cvb_create(name, &s), 0);
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_eq(cvb_memory_needed(&s), st.st_size);
+    cr_assert_gt(cvb_memory_needed(NULL), INT64_C(100000) * 1024);
+    wrong.max_per_stage = 0;
+    cr_assert_eq(cvb_memory_needed(&wrong), CVB_EINVAL);
+    cvb_unlink(name);
+}
+
+Test(segment, a_removed_segment_is_told_from_one_of_the_same_name)
+{
+    const char *name = segment_name("linked");
+    struct cvb_settings s = small_settings(10, 10, 10);
+    struct cvb_handle *old = make_segment(name, &s);
+    cr_assert_eq(cvb_is_linked(old), 1);
+    cr_assert_eq(cvb_unlink(name), 0);
+    cr_assert_eq(cvb_is_linked(old), 0);
+    struct cvb_handle *anew = make_segment(name, &s);
+    cr_assert_eq(cvb_is_linked(old), 0);
+    cr_assert_eq(cvb_is_linked(anew), 1);
+    cr_assert_eq(cvb_is_linked(NULL), CVB_EINVAL);
+    cvb_detach(old);
+    cvb_detach(anew);
     cvb_unlink(name);
 }
 

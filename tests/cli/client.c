@@ -1,0 +1,81 @@
+/* client.c - a consumer that does what the command never does: it fails, or it holds what it has leased.
+ *
+ * usage: cli-client SEG fail|hold|take STAGE COUNT
+ *
+ * fail: leases so many records and returns them as failed, until none is left in the stage.
+ * hold: leases so many, prints a line, and keeps them until it is killed.
+ * take: leases so many one after the other and prints "retry_count payload" of each; then gives all back untried.
+ */
+#include <conveyor/buffer.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST = 10000 };
+static struct cvb_lease lease[MOST];
+
+static int find(struct cvb_handle *handle, const char *wanted, uint32_t *id)
+{
+    char name[CVB_NAME_MAX + 1];
+    int error;
+    for (*id = 0; !(error = cvb_stage_name(handle, *id, name)); ++*id)
+        if (!strcmp(name, wanted))
+            return 0;
+    return error;
+}
+
+/* Leases so many, or all that there are; how many. */
+static size_t gather(struct cvb_handle *handle, uint32_t stage, size_t count)
+{
+    size_t held = 0;
+    int n;
+    while (held < count && (n = cvb_get_batch(handle, stage, lease + held, count - held)) > 0)
+        held += (size_t)n;
+    return held;
+}
+
+static int fail(struct cvb_handle *handle, uint32_t stage, size_t count)
+{
+    int error = 0;
+    for (size_t n; !error && (n = gather(handle, stage, count));)
+        error = cvb_return_to_buffer(handle, lease, n);
+    return error;
+}
+
+static int hold(struct cvb_handle *handle, uint32_t stage, size_t count)
+{
+    printf("%zu held\n", gather(handle, stage, count));
+    fflush(stdout);
+    pause();
+    return 0;
+}
+
+static int take(struct cvb_handle *handle, uint32_t stage, size_t count)
+{
+    size_t n = gather(handle, stage, count);
+    for (size_t i = 0; i < n; i++)
+        printf("%u %.*s\n", lease[i].retry_count, (int)lease[i].length, (const char *)lease[i].payload);
+    return fflush(stdout) || !n ? 0 : cvb_release(handle, lease, n);
+}
+
+int main(int argc, char **argv)
+{
+    struct cvb_handle *handle;
+    uint32_t stage;
+    if (argc != 5)
+        return 2;
+    size_t count = strtoul(argv[4], NULL, 10);
+    int error = count <= MOST ? cvb_attach(argv[1], &handle) : CVB_EINVAL;
+    if (!error)
+        error = find(handle, argv[3], &stage);
+    if (!error)
+        error = !strcmp(argv[2], "fail")   ? fail(handle, stage, count)
+                : !strcmp(argv[2], "hold") ? hold(handle, stage, count)
+                                           : take(handle, stage, count);
+    if (error)
+        fprintf(stderr, "%s\n", cvb_error_text(error));
+    else
+        cvb_detach(handle);
+    return error != 0;
+}
