@@ -4,9 +4,12 @@
  * Checked: who looks through the lists afterwards finds every idle unit.
  */
 #define CVB_LOOKS 1u
+#define HAS_GIVE
 #include "idle.h"
 
 #include "stubs.h"
+
+int cvb_give(struct cvb_handle *h, uint32_t u) { return (void)h, (void)u, 0; }
 
 static void *ack(void *argument)
 {
@@ -33,7 +36,7 @@ int main(void)
     model_handles();
     model_idle(1);
     model_looked(&handles[1], &want);
-    model_word(0, CVB_IDLE, 0, 1, 1, 1);
+    model_parked(0, 0, 0);
     model_word(2, CVB_LEASED, 0, 1, 1, 0);
     units[2].generation = 1;
     lists[0].list.groups = 1;
@@ -43,7 +46,9 @@ int main(void)
     pthread_create(&thread[1], NULL, put, NULL);
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
-    cvb_reclaim_all(&handles[2], CVB_COUNTER_TOTAL);
+    const struct cvb_want all = {0, 1, 2, 0};
+    handles[2].refusal = (struct cvb_refusal){1, 2};
+    cvb_try_again(&handles[2], CVB_ETOTAL_FULL, &all, NULL, NULL);
     assert(cvb_lo_state(cvb_load64_rlx(&units[0].word.lo)) == CVB_RES);
     assert(cvb_lo_state(cvb_load64_rlx(&units[2].word.lo)) != CVB_IDLE);
     return 0;

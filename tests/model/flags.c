@@ -1,6 +1,7 @@
 /* flags.c - one sleeps until there is data, or (with CREDITS) until credits come back, another brings it; the shipped
- * lib/flag.c and lib/wait.c, with lib/ring.c or lib/credit.c. With LEVEL nobody sleeps, but one corrects the flag while
- * credits come back; with RAISED while they are taken.
+ * lib/flag.c and lib/wait.c, with lib/ring.c, or lib/level.c and lib/credit.c. With LEVEL nobody sleeps, but one corrects
+ * the flag while credits come back; with RAISED while they are taken; with CLAIMED while an idle unit, which kept its
+ * credits, is claimed for a put.
  *
  * Checked: who sleeps although it is there is woken; in the end the flag says what the counter says.
  */
@@ -8,8 +9,10 @@
 #define HAS_RING
 #ifdef CREDITS
 #define HAS_CREDIT
-#endif
+#include "idle.h"
+#else
 #include "segment.h"
+#endif
 
 #include <flag.c>
 #include <ring.c>
@@ -42,17 +45,23 @@ static void *sleep_for_it(void *argument)
 static void *correct(void *argument)
 {
     (void)argument;
-    cvb_flag_correct(&handles[1], cvb_counter_of_stage(1));
+    cvb_level_correct(&handles[1], cvb_counter_of_stage(1), false);
     return NULL;
 }
 
 static void *bring_it(void *argument)
 {
     (void)argument;
-#ifdef RAISED
+#ifdef CLAIMED
+    const struct cvb_want has = {0, 1, 1, 0};
+    struct cvb_pair w = cvb_load_pair(&units[0].word);
+    assert(claim(&handles[0], 0, &w, note_of(NOTE_CLAIM, &has)));
+    assert(!cvb_enqueue_own(&handles[0], 0, w, 1)); /* with the put's locked instruction */
+    cvb_level_after_put(&handles[0], 1, 0, 1);
+#elif defined RAISED
     struct cvb_journal f = {.count = LIMIT, .stage = 1, .stage2 = 1};
     assert(cvb_counter_step(&handles[0], 0, 1, CVB_TAKE_STAGE, &f, true) == 1);
-    cvb_flag_raise(&handles[0], 1, 0);
+    cvb_level_after_put(&handles[0], 1, 0, LIMIT);
 #elif defined CREDITS
     struct cvb_journal f = {.count = LIMIT, .stage = 1};
     assert(cvb_counter_step(&handles[0], 0, 1, CVB_BACK_STAGE, &f, true) == 1);
@@ -67,6 +76,7 @@ int main(void)
     pthread_t thread[2];
     model_handles();
 #ifdef CREDITS
+    model_idle(1);
     uint32_t *flag = cvb_flag_at(&handles[0], cvb_flag_of_room(&handles[0], 1));
 #ifndef RAISED
     *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){LIMIT, 0});
@@ -74,21 +84,21 @@ int main(void)
 #else
     model_word(0, CVB_RES, 1, 1, 1, 0);
 #endif
-#ifdef LEVEL
-#ifdef RAISED
-    *flag = CVB_FLAG_PAUSED;
+#ifdef CLAIMED
+    model_parked(0, 0, 1);
 #endif
-    pthread_create(&thread[0], NULL, correct, NULL);
-#else
 #ifdef CREDITS
     *flag = CVB_FLAG_PAUSED;
 #endif
+#ifdef LEVEL
+    pthread_create(&thread[0], NULL, correct, NULL);
+#else
     pthread_create(&thread[0], NULL, sleep_for_it, NULL);
 #endif
     pthread_create(&thread[1], NULL, bring_it, NULL);
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
-#ifdef RAISED
+#if defined RAISED || defined CLAIMED
     assert(*flag & CVB_FLAG_PAUSED);
 #elif defined LEVEL
     assert(!(*flag & CVB_FLAG_PAUSED));

@@ -1,8 +1,9 @@
-/* idle.h - idle lists of one group for each seat, for the models of lib/idle.c, reuse.c and reclaim.c. Before
- * segment.h. */
+/* idle.h - idle lists of one group for each seat, for the models of lib/idle.c, reuse.c, reclaim.c, note.c
+ * and level.c. Before segment.h. */
 #ifndef MODEL_IDLE_H
 #define MODEL_IDLE_H
 #define HAS_IDLE
+#define HAS_LEVEL
 #ifndef CVB_IDLE_ENTRIES
 #define CVB_IDLE_ENTRIES 1u
 #endif
@@ -18,23 +19,37 @@ static void model_clear(uint64_t *at, size_t bytes)
 }
 #define memset(at, zero, bytes) model_clear(at, bytes)
 #include <idle.c>
+#include <level.c>
+#include <note.c>
 #include <reclaim.c>
 #include <reuse.c>
 
 static struct {
     struct cvb_idle list;
     struct cvb_idle_group group[1];
-} lists[SEATS] __attribute__((aligned(64)));
+} lists[SEATS + 1] __attribute__((aligned(64)));
 
-/* Handles that look at the lists of the first `seats` seats. */
-static void model_idle(uint32_t seats)
+/* Handles that look at the lists of the active seats, and count those of the next one, which serves handles without a
+ * seat. */
+static void model_idle(uint32_t seats_active)
 {
     for (uint32_t s = 0; s < SEATS; s++) {
         handles[s].idle = (char *)lists;
+        handles[s].list = &lists[s].list;
+        seats[s].state = s < seats_active;
         handles[s].idle_stride = sizeof lists[0];
         handles[s].idle_mask = 0;
-        handles[s].segment.settings.max_handles = seats;
+        handles[s].segment.settings.max_handles = seats_active;
     }
+}
+
+/* The unit is IDLE: a record of source 0 in stage 1, which this seat's owner has parked, and counted. */
+static void model_parked(uint32_t seat, uint32_t u, uint64_t generation)
+{
+    model_word(u, CVB_IDLE, generation, 1, 1, seat);
+    lists[seat].list.parked = row_after(lists[seat].list.parked, 1);
+    tallies[seat][1].n[CVB_N_PARKED] = row_after(tallies[seat][1].n[CVB_N_PARKED], 1);
+    tallies[seat][STAGES].n[CVB_N_PARKED] = row_after(tallies[seat][STAGES].n[CVB_N_PARKED], 1);
 }
 
 /* The handle has put records of this kind before, and seen nothing. */
@@ -42,6 +57,7 @@ static void model_looked(struct cvb_handle *h, const struct cvb_want *want)
 {
     static uint64_t from[SEATS][SEATS];
     h->looked = &h->look[0];
+    h->look[0].note = note_of(NOTE_CLAIM, want);
     h->look[0].kind = kind_wanted(want);
     h->look[0].key = key_of(want);
     h->look[0].from = from[h->seat];

@@ -1,7 +1,7 @@
 /* parked.c - one sleeps until credits come back, while a lease ends whose unit keeps them; the shipped lib/idle.c,
- * lib/flag.c and lib/wait.c.
+ * lib/level.c, lib/flag.c and lib/wait.c.
  *
- * Checked: who sleeps although a unit waits for its next put is woken (F4).
+ * Checked: who sleeps although a unit waits for its next put is woken (F4); in the end nobody is told to pause.
  */
 #define HAS_FLAG
 #define HAS_GIVE
@@ -20,7 +20,7 @@ int cvb_give(struct cvb_handle *h, uint32_t u)
     struct cvb_pair *back = &counters[2].returned, w = cvb_load_pair(back);
     (void)u;
     assert(cvb_cas_pair(back, w, (struct cvb_pair){w.lo + LIMIT, 0}));
-    cvb_flag_after(h, 2);
+    cvb_level_returned(h, 2, LIMIT);
     return 0;
 }
 
@@ -54,5 +54,6 @@ int main(void)
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
     assert(!asleep || __atomic_load_n(slept_on, __ATOMIC_RELAXED) != slept_value);
+    assert(!(*cvb_flag_at(&handles[0], cvb_flag_of_room(&handles[0], 1)) & CVB_FLAG_PAUSED));
     return 0;
 }

@@ -1,8 +1,13 @@
 /* refuse.c - a lease ends and its unit is listed, while a put that a limit refuses looks for such units; the shipped
- * lib/idle.c and lib/reclaim.c. Each list has one group of one entry, which is used for the second time.
+ * lib/idle.c, lib/note.c, lib/level.c and lib/reclaim.c. Each list has one group of one entry; that of the first seat
+ * is used for the second time.
  *
- * With ENTER a new owner of the seat closes the group; with FULL a second lease ends and finds no place. Checked: a put
- * that saw all versions raised has found the unit; in the end one that begins finds it, wherever hints lead past.
+ * With ENTER a new owner of the seat closes the group; with FULL a second lease ends and finds no place; with KILL the
+ * one whose lease ends dies before its write number KILL. Checked: a put that counts the unit finds it; in the end one
+ * that begins finds it, wherever hints lead past, if it is IDLE.
+ *
+ * With HOP another unit waits, and is claimed after the first one was listed: one of the two waits all the time.
+ * Checked: no put is refused for good, though it looks at each list once.
  */
 #define HAS_GIVE
 #ifdef ENTER
@@ -12,6 +17,7 @@
 
 #include "stubs.h"
 
+static const struct cvb_want want = {0, 1, 1, 0};
 static int given; /* by the put that runs beside the ack */
 
 int cvb_give(struct cvb_handle *h, uint32_t u)
@@ -25,9 +31,17 @@ static void *ack(void *argument)
 {
     struct cvb_handle *h = &handles[0];
     (void)argument;
+#ifdef KILL
+    model_left = KILL + 1;
+#endif
     assert(!cvb_park(h, 0, cvb_load_pair(&units[0].word)));
 #ifdef FULL
     assert(!cvb_park(h, 2, cvb_load_pair(&units[2].word)));
+#endif
+#ifdef HOP
+    struct cvb_pair w = cvb_load_pair(&units[2].word);
+    if (cvb_lo_state(w.lo) == CVB_IDLE)
+        claim(h, 2, &w, note_of(NOTE_CLAIM, &want));
 #endif
     return NULL;
 }
@@ -40,22 +54,27 @@ static void *enter(void *argument)
     return NULL;
 }
 
-static void refuse(struct cvb_handle *h)
+/* True if it is refused for good. */
+static bool refuse(struct cvb_handle *h, uint32_t looks, uint32_t groups)
 {
-    const struct cvb_want want = {0, 1, 1, 0};
-    h->refusal.refusal = 0;
-    while (cvb_try_again(h, CVB_ESOURCE_FULL, &want, NULL, NULL))
-        continue;
+    h->refusal = (struct cvb_refusal){looks, groups};
+    while (h->refusal.looks)
+        if (!cvb_try_again(h, CVB_ESOURCE_FULL, &want, NULL, NULL))
+            return true;
+    return false;
 }
 
 static void *put(void *argument)
 {
+    struct cvb_handle *h = &handles[1];
     (void)argument;
-#ifdef FULL
-    cvb_reclaim_all(&handles[1], CVB_COUNTER_TOTAL); /* once: two acks make it look very often */
+#ifdef HOP
+    assert(!refuse(h, 1, 2));
+#elif defined FULL
+    refuse(h, 1, 2); /* once: two acks make it look very often */
 #else
-    refuse(&handles[1]);
-    assert(given || handles[1].refusal.versions < 2);
+    bool counted = cvb_idle_count(h, cvb_counter_of_source(h, 0)) > 0;
+    assert(!refuse(h, 2, 4) || given || !counted);
 #endif
     return NULL;
 }
@@ -64,13 +83,23 @@ int main(void)
 {
     pthread_t thread[2];
     model_handles();
-    model_idle(1);
     model_word(0, CVB_LEASED, 0, 1, 1, 0);
     units[0].generation = 1;
+    struct cvb_pair *taken = &counters[cvb_counter_of_source(&handles[0], 0)].taken;
+    *(uint64_t *)(void *)taken = model_pack(taken, (struct cvb_pair){LIMIT, 0});
+#ifdef HOP
+    model_idle(2);
+    model_parked(1, 2, 1);
+    lists[1].list.groups = 1;
+    lists[1].list.group[0].header = header_of(key_of(&want), 0) | HEADER_CLOSED;
+    lists[1].list.group[0].entry[0] = 2 | UINT64_C(1) << VERSION_SHIFT;
+#else
+    model_idle(1);
     model_word(2, CVB_LEASED, 1, 1, 1, 0);
     units[2].generation = 1;
     lists[0].list.groups = 1;
     lists[0].list.group[0].header = header_of(1u << KEY_SOURCE_SHIFT, 0) | HEADER_CLOSED; /* of another source */
+#endif
     pthread_create(&thread[1], NULL, put, NULL);
     pthread_create(&thread[0], NULL, ack, NULL);
 #ifdef ENTER
@@ -79,7 +108,9 @@ int main(void)
 #endif
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
-    refuse(&handles[2]);
-    assert(cvb_lo_state(cvb_load64_rlx(&units[0].word.lo)) == CVB_RES);
+#ifndef HOP
+    refuse(&handles[2], 2, 4);
+    assert(cvb_lo_state(cvb_load64_rlx(&units[0].word.lo)) != CVB_IDLE);
+#endif
     return 0;
 }

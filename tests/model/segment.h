@@ -17,7 +17,7 @@ static struct cvb_seat seats[SEATS + 1];
 static uint64_t rings[STAGES][1 << RING_BITS];
 static struct cvb_extension extensions[1];
 static struct cvb_ends ends[SEATS][STAGES];
-static struct cvb_tally tallies[SEATS][STAGES + SOURCES];
+static struct cvb_tally tallies[SEATS + 1][STAGES + SOURCES];
 static struct cvb_handle handles[SEATS];
 static struct cvb_lookout lookout;
 static uint64_t died_in[SEATS][SEATS];
@@ -40,7 +40,7 @@ static inline uint64_t model_pack(const void *at, struct cvb_pair p)
     if (!model_is_unit(at))
         return (p.lo & 0xfff) | (p.hi >> 53 & 15) << 12 | (p.hi & 0xfff) << 16;
     return p.lo >> 59 << 27 | (p.lo & 0xfff) << 15 | (p.hi & 15) << 11 | (p.hi >> 32 & 3) << 9 | (p.hi >> 44 & 7) << 6 |
-           (p.hi >> 54 & 7) << 3 | (p.hi >> 62 & 1);
+           (p.hi >> 54 & 7) << 3 | (p.hi >> 62 & 3);
 }
 
 static inline struct cvb_pair model_unpack(const void *at, uint64_t x)
@@ -49,7 +49,7 @@ static inline struct cvb_pair model_unpack(const void *at, uint64_t x)
         return (struct cvb_pair){x & 0xfff, (x >> 12 & 15) << 53 | (x >> 16 & 0xfff)};
     return (struct cvb_pair){x >> 27 << 59 | (x >> 15 & 0xfff), (x >> 11 & 15) | (x >> 9 & 3) << 32 |
                                                                     (x >> 6 & 7) << 44 | (x >> 3 & 7) << 54 |
-                                                                    (x & 1) << 62};
+                                                                    (x & 3) << 62};
 }
 
 static void model_word(uint32_t u, enum cvb_state state, uint64_t number, uint32_t mask, unsigned stage, unsigned seat)
@@ -76,7 +76,7 @@ static void model_handles(void)
         h->lookout = &lookout;
         h->pass.died_in = died_in[s];
         h->tallies = tallies[s];
-        h->segment.base = (char *)seats; /* what is reached by offsets: the seats alone */
+        h->segment.base = (char *)seats; /* what is reached by offsets: the seats, and the tallies */
         h->segment.geometry.large_count = 1;
         h->segment.geometry.unit_count = UNITS;
         h->segment.settings.max_handles = SEATS;
@@ -84,9 +84,8 @@ static void model_handles(void)
         h->segment.settings.max_sources = SOURCES;
         h->segment.settings.max_per_source = h->segment.settings.max_per_stage = LIMIT;
         h->segment.settings.max_total_records = LIMIT;
-        h->segment.settings.backpressure_threshold = 0.8;
-        h->segment.settings.resume_threshold = 0.5;
-        h->high[0] = h->high[1] = h->high[2] = LIMIT;
+        h->segment.geometry.tallies = (uint64_t)((char *)tallies - (char *)seats);
+        h->marks[0] = h->marks[1] = h->marks[2] = (struct cvb_marks){LIMIT, LIMIT, LIMIT - 1};
         for (uint32_t i = 0; i < STAGES; i++) {
             ends[s][i].ring = rings[i];
             ends[s][i].hint = &hints[i];

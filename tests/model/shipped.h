@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+typedef unsigned long dev_t, ino_t; /* GenMC's types lack these */
 #ifndef static_assert
 #define static_assert _Static_assert /* GenMC has an assert.h of its own */
 #endif
@@ -29,7 +31,7 @@ struct cvb_pair {
 /* Is this address of a word that is packed? Each model says it. */
 static inline bool model_packed(const void *at);
 
-/* lo: state 4, kind 1, number 12; hi: mask 4, stage 2, seat 3, retry 3, split 1. Of a counter: value 12; tag: seat 4,
+/* lo: state 4, kind 1, number 12; hi: mask 4, stage 2, seat 3, retry 3, marks 2. Of a counter: value 12; tag: seat 4,
  * seq 9, step 3. */
 static inline uint64_t model_pack(const void *at, struct cvb_pair p);
 static inline struct cvb_pair model_unpack(const void *at, uint64_t packed);

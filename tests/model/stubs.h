@@ -39,17 +39,18 @@ bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct 
 
 #ifndef HAS_FLAG
 void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most) { UNUSED, (void)flag, (void)most; }
-void cvb_flag_after(struct cvb_handle *h, uint32_t counter) { UNUSED, (void)counter; }
-bool cvb_flag_settle(struct cvb_handle *h, uint32_t counter)
+void cvb_flag_wake_any(struct cvb_handle *h) { UNUSED; }
+uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter) { return UNUSED, (void)counter, CVB_FLAG_TOTAL; }
+#endif
+
+#ifndef HAS_LEVEL
+void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n) { UNUSED, (void)counter, (void)n; }
+void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n, unsigned which)
 {
-    UNUSED, (void)counter;
-    return false;
+    UNUSED, (void)stage, (void)source, (void)n, (void)which;
 }
-int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter)
-{
-    UNUSED, (void)counter;
-    return 0;
-}
+void cvb_levels_renew(struct cvb_handle *h) { UNUSED; }
+int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter) { return UNUSED, (void)counter, 0; }
 #endif
 
 #ifndef HAS_CREDIT
@@ -78,15 +79,14 @@ int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
 #endif
 
 #ifndef HAS_IDLE
-void cvb_reclaim_all(struct cvb_handle *h, uint32_t counter) { UNUSED, (void)counter; }
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
     UNUSED, (void)refusal, (void)want, (void)unit, (void)w;
     return 0;
 }
-int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
+int cvb_note_recover(struct cvb_handle *h, uint32_t dead, uint64_t state)
 {
-    UNUSED, (void)counter;
+    UNUSED, (void)dead, (void)state;
     return 0;
 }
 #endif

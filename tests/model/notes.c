@@ -1,0 +1,74 @@
+/* notes.c - a process dies while it parks a unit, or with CLAIM while it claims one, before its write number KILL; one
+ * recovers it while another claims an idle unit (or with TWO: both recover it); the shipped lib/idle.c and lib/note.c.
+ *
+ * Who recovers takes what the dead owner still has afterwards, as lib/recover.c does. Checked: in the end the rows of
+ * the total, the stage and the source say how many records are idle.
+ */
+#include "idle.h"
+
+#include "stubs.h"
+
+static const struct cvb_want want = {0, 1, 1, 0};
+
+static void *die(void *argument)
+{
+    struct cvb_handle *h = &handles[0];
+    struct cvb_pair w = cvb_load_pair(&units[0].word);
+    (void)argument;
+    model_left = KILL + 1;
+#ifdef CLAIM
+    claim(h, 0, &w, note_of(NOTE_CLAIM, &want));
+#else
+    cvb_park(h, 0, w);
+#endif
+    return NULL;
+}
+
+/* A put of another claims it, if it is IDLE. */
+static void *disturb(void *argument)
+{
+    struct cvb_pair w = cvb_load_pair(&units[0].word);
+    (void)argument;
+    if (cvb_lo_state(w.lo) == CVB_IDLE)
+        claim(&handles[1], 0, &w, note_of(NOTE_CLAIM, &want));
+    return NULL;
+}
+
+static void *recover(void *argument)
+{
+    struct cvb_handle *h = &handles[(uintptr_t)argument];
+    assert(!cvb_note_recover(h, 0, 1));
+    struct cvb_pair w = cvb_load_pair(&units[0].word);
+    if (cvb_lo_state(w.lo) != CVB_IDLE && cvb_hi_seat(w.hi) == 0)
+        cvb_cas_pair(&units[0].word, w, (struct cvb_pair){cvb_lo_generation(CVB_HELD, 3), cvb_hi(1, 1, h->seat, 0)});
+    return NULL;
+}
+
+int main(void)
+{
+    pthread_t thread[2];
+    model_handles();
+    model_idle(SEATS);
+#ifdef CLAIM
+    model_parked(0, 0, 1);
+#else
+    model_word(0, CVB_LEASED, 0, 1, 1, 0);
+#endif
+    units[0].generation = 1;
+    pthread_create(&thread[0], NULL, die, NULL);
+    pthread_join(thread[0], NULL); /* the kernel orders its end before anybody sees its lock free */
+#ifdef TWO
+    pthread_create(&thread[0], NULL, recover, (void *)1);
+#else
+    pthread_create(&thread[0], NULL, disturb, NULL);
+#endif
+    pthread_create(&thread[1], NULL, recover, (void *)2);
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+    const int64_t idle = cvb_lo_state(cvb_load64_rlx(&units[0].word.lo)) == CVB_IDLE;
+    assert(cvb_idle_sum(&handles[1], CVB_COUNTER_TOTAL) == idle);
+    assert(cvb_idle_sum(&handles[1], cvb_counter_of_stage(1)) == idle);
+    assert(cvb_idle_sum(&handles[1], cvb_counter_of_source(&handles[1], 0)) == idle);
+    assert(!lists[0].list.note);
+    return 0;
+}
