@@ -25,21 +25,20 @@ EXPLAINED = {
     "the same thread's stores to the same word",
     ("idle.c", "open_group", "cvb_store64_rel(&open->group->header"): "the store of groups after it releases it (I2); entries of a former use "
     "carry their versions",
-    ("idle.c", "append", "cvb_store64_rel(&list->version"): "not needed: who sees the listing and not yet IDLE may be refused, and "
-    "the second store releases both (I3)",
-    ("idle.c", "quiet", "*"): "before the listing a hint; after it the fence orders it (F4)",
+    ("idle.c", "flags_of_parked", "*"): "before the listing a hint; after it the fence orders it (F4)",
+    ("idle.c", "parked_in_need", "*"): "the fence in become_idle orders it (F4)",
     ("reuse.c", "look_into", "*"): "a unit that is not seen is found by the search after a refusal (I1, I2), which goes through all lists",
     ("reuse.c", "see", "*"): "as in look_into; for the payload the word's order serves as well (U1)",
     ("reuse.c", "empty_claimed", "*"): "a hint that there is nothing; who claims writes after the claim, which the unit's word orders (U1)",
     ("reuse.c", "look_around", "*"): "a list that is passed over is found by the search after a refusal (I1, I2), which goes through all",
     ("reclaim.c", "waits", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of the word; "
-    "what must not be missed has come with the versions (I3)",
+    "what must not be missed has come with the rows (I3)",
     ("reclaim.c", "reclaim_group", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of "
-    "the word; what must not be missed has come with the versions (I3)",
+    "the word; what must not be missed has come with the rows (I3)",
     ("reclaim.c", "claim_entry", "*"): "as in reclaim_group; the word decides (R1)",
-    ("reclaim.c", "reclaim_list", "*"): "the header came with the versions (I3); one that is newer belongs to a listing that raises them",
-    ("reclaim.c", "cvb_try_again", "*"): "only its value counts, and by coherence it is not older than the one that refused (C3)",
-    ("reclaim.c", "count_group", "*"): COUNT,
+    ("reclaim.c", "reclaim_list", "*"): "the header came with the rows (I3); one that is newer belongs to a listing that is counted after it",
+    ("reclaim.c", "mark_listed", "*"): COUNT,
+    ("reclaim.c", "is_lost", "*"): COUNT,
 
     ("journal.c", "cvb_journal_close", "*"): "not needed: whose operation is over needs no evidence (J4); the next opening has its own "
     "fence (J2)",
@@ -76,11 +75,13 @@ EXPLAINED = {
     ("recover.c", "look_is_due", "*"): "a hint: it decides only when somebody looks",
     ("lookout.c", "*", "*"): "hints: they decide only how long somebody sleeps",
     ("flag.c", "cvb_flag_wake_any", "*"): "the kernel compares it under its lock (F2); it was changed, whoever did it",
-    ("flag.c", "cvb_counter_used", "*"): "an older value is corrected by who changed the counter (F1)",
-    ("flag.c", "cvb_flag_correct", "*"): FENCE,
-    ("flag.c", "cvb_flag_after", "*"): "while the flag says paused it is changed by a CAS, which fails if a sleeper's bit was missed",
-    ("flag.c", "cvb_flag_settle", "*"): FENCE,
-    ("flag.c", "cvb_flag_raise", "*"): "a flag that it thinks is set is corrected by who acts on it",
+    ("flag.c", "*", "*"): FENCE,
+    ("level.c", "cvb_counter_used", "*"): "an older value is corrected by who changed the counter (F1)",
+    ("level.c", "cvb_idle_sum", "*"): "for levels the fences order it (F1); for refusals the first load of a seat's rows is enough (I3)",
+    ("level.c", "begin_epoch", "*"): CAS,
+    ("level.c", "cvb_level_moved", "*"): CAS,
+    ("level.c", "change", "*"): FENCE,
+    ("level.c", "*", "*"): FENCE,
     ("wait.c", "announce", "*"): FENCE,
     ("wait.c", "sleep_once", "cvb_load32_acq"): FENCE,
     ("wait.c", "is_paused", "*"): FENCE,
@@ -109,11 +110,11 @@ EXPLAINED = {
 # Of the accesses of a group each orders what the others do: weakened all at once they show that one is needed.
 TOGETHER = [
     # U1, U2: the reader has read before, and the next payload is written after.
-    [("idle.c", "append", "cvb_store64_rel(&open->group->entry"), ("idle.c", "become_idle", "cvb_store64_seq")],
+    [("idle.c", "append", "cvb_store64_rel(&open->group->entry"), ("idle.c", "become_idle", "cvb_store64_rel(&unit->word.lo")],
     [("reuse.c", "see", "cvb_load64_acq(&g->entry"), ("reuse.c", "fits", "cvb_load_pair"), ("idle.h", "claim", "cvb_cas_pair")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
     [("handle.c", "take_seat", "cvb_load64_acq"), ("handle.c", "enter_seat", "cvb_cas64"),
-     ("recover.c", "state_of_dead", "cvb_load64_acq")],
+     ("recover.c", "is_dead", "cvb_load64_acq")],
     # K1: word, fields and payload of a record that is looked at.
     [("peek.c", "find_waiting", "cvb_load64_acq"), ("peek.c", "find_waiting", "cvb_load_pair")],
 ]

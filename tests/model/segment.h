@@ -85,7 +85,10 @@ static void model_handles(void)
         h->segment.settings.max_per_source = h->segment.settings.max_per_stage = LIMIT;
         h->segment.settings.max_total_records = LIMIT;
         h->segment.geometry.tallies = (uint64_t)((char *)tallies - (char *)seats);
-        h->marks[0] = h->marks[1] = h->marks[2] = (struct cvb_marks){LIMIT, LIMIT, LIMIT - 1};
+        for (unsigned i = 0; i < 3; i++) {
+            h->marks[i].limit = h->marks[i].high = LIMIT;
+            h->marks[i].low = LIMIT - 1;
+        }
         for (uint32_t i = 0; i < STAGES; i++) {
             ends[s][i].ring = rings[i];
             ends[s][i].hint = &hints[i];
