@@ -175,11 +175,13 @@ static bool some_idle(struct cvb_handle *h, uint32_t counter)
     return cvb_idle_count(h, counter) > 0;
 }
 
-static uint64_t versions(struct cvb_handle *h)
+/* Grows whenever a unit was made IDLE, after it: the sum of the rows that count them. Versions would not do, which grow
+ * before: a put could see the new one, find the unit not IDLE yet, and find another one claimed since. */
+static uint64_t parked_so_far(struct cvb_handle *h)
 {
     uint64_t sum = 0;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++)
-        sum += cvb_load64_acq(&list_of(h, s)->version);
+        sum += cvb_load64_acq(&list_of(h, s)->parked);
     return sum;
 }
 
@@ -192,7 +194,7 @@ static bool has_room(struct cvb_handle *h, int refusal, const struct cvb_want *w
 }
 
 /* After a refusal, with the journal closed: true if it is worth trying again, because idle units gave credits back,
- * others were quicker, or a unit was listed meanwhile: without that, what is idle at the end was so all the time, and
+ * others were quicker, or a unit became idle meanwhile: without that, what is idle at the end was so all the time, and
  * was found. unit, for a put: one that fits becomes RES of this seat, with the word *w; else *unit stays as it is. */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
@@ -200,10 +202,10 @@ bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *wan
     if (!h->refusal.looks)
         return false;
     h->refusal.looks--;
-    const uint64_t before = versions(h);
+    const uint64_t before = parked_so_far(h);
     if (some_idle(h, counter_of(h, refusal, want)) && (reclaim(h, &s) || s.given || s.lost))
         return true;
-    return has_room(h, refusal, want) || versions(h) != before;
+    return has_room(h, refusal, want) || parked_so_far(h) != before;
 }
 
 /* Marks the units that lists name in h->counted. */

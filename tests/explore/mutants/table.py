@@ -164,8 +164,8 @@ MUTANTS = [
          "    (void)reclaim, (void)some_idle;\n    if (false)")]),
     ("KINDONLY", "a refused put passes over its source's units of another length", ["mixed", "batch"], [
         ("lib/reclaim.c", "return !(differs & KEY_SOURCE_MASK);", "return !(differs & KEY_MASK);")]),
-    ("NOVERSION", "a refusal does not look at the versions again", ["rounds", "split"], [
-        ("lib/reclaim.c", " || versions(h) != before;", ";")]),
+    ("NOVERSION", "a refusal does not look again whether a unit became idle", ["rounds", "split"], [
+        ("lib/reclaim.c", " || parked_so_far(h) != before;", ";")]),
     ("NORTCHECK", "a refusal does not look again whether there is room by now", ["single", "batch", "split"], [
         ("lib/reclaim.c", "return has_room(h, refusal, want) || ", "(void)has_room;\n    return ")]),
     ("NONOTES", "a refusal does not look at notes of what is not counted yet", ["single", "mixed"], [
