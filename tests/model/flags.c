@@ -1,7 +1,7 @@
 /* flags.c - one sleeps until there is data, or (with CREDITS) until credits come back, another brings it; the shipped
  * lib/flag.c and lib/wait.c, with lib/ring.c, or lib/level.c and lib/credit.c. With LEVEL nobody sleeps, but one corrects
  * the flag while credits come back; with RAISED while they are taken; with CLAIMED while an idle unit, which kept its
- * credits, is claimed for a put.
+ * credits, is claimed for a put; with CALM the flag does not say yet that the credits were taken.
  *
  * Checked: who sleeps although it is there is woken; in the end the flag says what the counter says.
  */
@@ -87,7 +87,7 @@ int main(void)
 #ifdef CLAIMED
     model_parked(0, 0, 1);
 #endif
-#ifdef CREDITS
+#if defined CREDITS && !defined CALM
     *flag = CVB_FLAG_PAUSED;
 #endif
 #ifdef LEVEL

@@ -1,6 +1,8 @@
 /* parked.c - one sleeps until credits come back, while a lease ends whose unit keeps them; the shipped lib/idle.c,
  * lib/level.c, lib/flag.c and lib/wait.c.
  *
+ * With LEVEL nobody sleeps, but one corrects the flag, which does not say yet that the credits were taken.
+ *
  * Checked: who sleeps although a unit waits for its next put is woken (F4); in the end nobody is told to pause.
  */
 #define HAS_FLAG
@@ -40,6 +42,13 @@ static void *sleep_for_it(void *argument)
     return NULL;
 }
 
+static void *correct(void *argument)
+{
+    (void)argument;
+    cvb_level_correct(&handles[1], cvb_counter_of_stage(1), false);
+    return NULL;
+}
+
 int main(void)
 {
     pthread_t thread[2];
@@ -48,9 +57,13 @@ int main(void)
     model_word(0, CVB_LEASED, 0, (1 << LIMIT) - 1, 1, 0);
     units[0].generation = 1;
     *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){LIMIT, 0});
+#ifdef LEVEL
+    pthread_create(&thread[1], NULL, correct, NULL);
+#else
     *cvb_flag_at(&handles[0], cvb_flag_of_room(&handles[0], 1)) = CVB_FLAG_PAUSED;
-    pthread_create(&thread[0], NULL, ack, NULL);
     pthread_create(&thread[1], NULL, sleep_for_it, NULL);
+#endif
+    pthread_create(&thread[0], NULL, ack, NULL);
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
     assert(!asleep || __atomic_load_n(slept_on, __ATOMIC_RELAXED) != slept_value);

@@ -2,14 +2,20 @@
  * lib/idle.c, lib/note.c, lib/level.c and lib/reclaim.c. Each list has one group of one entry; that of the first seat
  * is used for the second time.
  *
- * With ENTER a new owner of the seat closes the group; with FULL a second lease ends and finds no place; with KILL the
- * one whose lease ends dies before its write number KILL. Checked: a put that counts the unit finds it; in the end one
- * that begins finds it, wherever hints lead past, if it is IDLE.
+ * With STAGE the stage's limit refuses, else the source's; with ENTER a new owner of the seat closes the group; with
+ * FULL a second lease ends and finds no place; with KILL the one whose lease ends dies before its write number KILL.
+ * Checked: a put that counts the unit finds it; in the end one that begins finds it, wherever hints lead past, if it is
+ * IDLE.
  *
  * With HOP another unit waits, and is claimed after the first one was listed: one of the two waits all the time.
  * Checked: no put is refused for good, though it looks at each list once.
  */
 #define HAS_GIVE
+#ifdef STAGE
+#define REFUSAL CVB_ESTAGE_FULL
+#else
+#define REFUSAL CVB_ESOURCE_FULL
+#endif
 #ifdef ENTER
 #define CVB_IDLE_ENTRIES 2u /* it stays open after the first */
 #endif
@@ -59,7 +65,7 @@ static bool refuse(struct cvb_handle *h, uint32_t looks, uint32_t groups)
 {
     h->refusal = (struct cvb_refusal){looks, groups};
     while (h->refusal.looks)
-        if (!cvb_try_again(h, CVB_ESOURCE_FULL, &want, NULL, NULL))
+        if (!cvb_try_again(h, REFUSAL, &want, NULL, NULL))
             return true;
     return false;
 }
@@ -73,7 +79,7 @@ static void *put(void *argument)
 #elif defined FULL
     refuse(h, 1, 2); /* once: two acks make it look very often */
 #else
-    bool counted = cvb_idle_count(h, cvb_counter_of_source(h, 0)) > 0;
+    bool counted = cvb_idle_count(h, counter_of(h, REFUSAL, &want)) > 0;
     assert(!refuse(h, 2, 4) || given || !counted);
 #endif
     return NULL;
@@ -85,7 +91,7 @@ int main(void)
     model_handles();
     model_word(0, CVB_LEASED, 0, 1, 1, 0);
     units[0].generation = 1;
-    struct cvb_pair *taken = &counters[cvb_counter_of_source(&handles[0], 0)].taken;
+    struct cvb_pair *taken = &counters[counter_of(&handles[0], REFUSAL, &want)].taken;
     *(uint64_t *)(void *)taken = model_pack(taken, (struct cvb_pair){LIMIT, 0});
 #ifdef HOP
     model_idle(2);
