@@ -25,21 +25,6 @@ static bool may_stand_still(const struct cli_snapshot *s)
     return s->buffered > s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;
 }
 
-/* How many dead letters each source has. */
-static int count_dead_letters(struct cvb_handle *handle, struct cli_looks *l)
-{
-    struct cvb_cursor cursor = {0};
-    struct cvb_lease seen;
-    int one;
-    l->dead_letters = calloc(l->first.settings.max_sources, sizeof *l->dead_letters);
-    if (!l->dead_letters)
-        return CVB_ESYSTEM;
-    while ((one = cvb_peek(handle, CVB_STAGE_DEAD_LETTER, &cursor, &seen, NULL, 0)) > 0)
-        if (seen.source < l->first.settings.max_sources)
-            l->dead_letters[seen.source]++;
-    return one;
-}
-
 /* Counts while others work may see a record twice, at its old and its new place; then the count is repeated, and what
  * is still too much at last is taken off the queued ones, so that the sum is always the capacity. */
 static int audit(struct cvb_handle *handle, struct cvb_audit *a)
@@ -80,8 +65,7 @@ static int look(struct cvb_handle *handle, bool repair, struct cli_looks *l, int
     l->moment = may_stand_still(&l->before);
     for (int i = 0; l->moment && i < LOOKS; i++)
         cli_sleep(LOOK_SLICE);
-    error = count_dead_letters(handle, l);
-    return error ? error : cli_snapshot_take(handle, &l->now);
+    return cli_snapshot_take(handle, &l->now);
 }
 
 static void free_looks(struct cli_looks *l)
@@ -89,7 +73,6 @@ static void free_looks(struct cli_looks *l)
     cli_snapshot_free(&l->first);
     cli_snapshot_free(&l->before);
     cli_snapshot_free(&l->now);
-    free(l->dead_letters);
 }
 
 /* A finding as one sentence. */

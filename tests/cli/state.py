@@ -186,7 +186,7 @@ class State(SegmentTest):
         puller.kill()
         puller.wait()
         text = self.succeed("doctor", self.segment, "--repair").stdout.decode()
-        self.assertIn("repair: what 1 dead peer left", text)
+        self.assertIn("repair: 1 thing mended", text)
         self.assertRegex(text, r"note: process %d had died with [1-9]\d* records? leased" % puller.pid)
         answer = self.doctor()
         self.assertFalse([n for n in answer["notes"] if "had died" in n])

@@ -220,9 +220,24 @@ class Doctor(SegmentTest):
         self.push(b"x\n")
         self.assertEqual([s["backpressure"] for s in self.stat()["sources"]], ["pause"])
         found = self.findings()
-        self.assertEqual(found["source-held-by-dead-letters"]["subject"], "source file-1")
-        self.assertIn("they hold 79 of the 100 records", found["dead-letters"]["text"])
-        self.assertIn("79 of them are dead letters", self.succeed("stat", self.segment).stdout.decode())
+        held = found["sources-held-by-dead-letters"]
+        self.assertEqual((held["severity"], held["subject"]), ("problem", "segment"))
+        self.assertIn("1 source is told to pause only because of dead letters: 79 of the 80 records", held["text"])
+        self.assertIn("they hold 79 of the 100 records that the segment may have, and nothing of a source's",
+                      found["dead-letters"]["text"])
+        self.assertIn("79 of them are dead letters, and hold room of the limit of all records (not of their sources)",
+                      self.succeed("stat", self.segment).stdout.decode())
+
+    def test_a_source_that_its_own_records_hold(self):
+        """Dead letters count for nothing against its limit: 8 of its 10 are in the way."""
+        self.create("--max-total-records", "100", "--max-per-source", "10", "--max-retries", "0")
+        self.push(b"x\n" * 9, "--batch", "9")
+        self.make_fail()
+        self.push(b"x\n" * 9, "--batch", "9")
+        self.assertEqual([s["backpressure"] for s in self.stat()["sources"]], ["pause"])
+        found = self.findings()
+        self.assertNotIn("sources-held-by-dead-letters", found)
+        self.assertEqual(found["source-paused"]["subject"], "source file-1")
 
     def test_handles_and_names_that_are_nearly_used_up(self):
         self.create("--max-total-records", "100", "--max-stages", "20", "--max-sources", "10",
@@ -269,14 +284,15 @@ class Create(SegmentTest):
                           self.fail_with(2, "create", self.segment, "--max-total-records", value), value)
 
     def test_more_than_what_is_free_is_refused_before_it_is_taken(self):
+        """Only a dry run: what is refused too late takes the memory of the whole machine. See also
+        test_shared_memory_that_is_full, in a small file system of its own."""
         memory = os.statvfs("/dev/shm")
         if not memory.f_blocks or memory.f_bavail * memory.f_frsize > 12000000 * 1048576:
             self.skipTest("there is more shared memory than the largest segment needs")
-        for more in ([], ["--dry-run"]):
-            message = self.fail_with(1, "create", self.segment, "--max-total-records", "12M", "--payload-size", "1Mi",
-                                     "--classes", "1Mi:12M", *more)
-            self.assertIn("not enough shared memory", message)
-            self.assertIn("--shm-size", message)
+        message = self.fail_with(1, "create", self.segment, "--dry-run", "--max-total-records", "12M",
+                                 "--payload-size", "1Mi", "--classes", "1Mi:12M")
+        self.assertIn("not enough shared memory", message)
+        self.assertIn("--shm-size", message)
 
 
 class System(SegmentTest):
@@ -324,12 +340,15 @@ class System(SegmentTest):
     def test_shared_memory_that_is_read_only(self):
         self.create("--max-total-records", "100")
         self.inside('mount -o bind,ro /dev/shm /dev/shm; mount -o remount,bind,ro /dev/shm; "$0" create "$1-2"; '
-                    '"$0" push "$1" --stage filter --source a; "$0" rm "$1" --force', "read-only")
+                    '"$0" push "$1" --stage filter --source a; "$0" stat "$1"; "$0" pull "$1" --stage filter; '
+                    '"$0" rm "$1"; "$0" rm "$1" --force', "read-only")
 
     @unittest.skipUnless(NAMESPACES, "no mount namespaces here")
     def test_shared_memory_that_is_full(self):
         self.inside('mount -t tmpfs -o size=400m,nr_inodes=2 none /dev/shm; >/dev/shm/f; "$0" create "$1"', "inodes")
-        self.inside('mount -t tmpfs -o size=64m none /dev/shm; "$0" create "$1"', "--shm-size", "64.0 MiB")
+        self.inside('mount -t tmpfs -o size=64m none /dev/shm; "$0" create "$1"; "$0" create "$1" --dry-run; '
+                    '"$0" create "$1" --max-total-records 12M --payload-size 1Mi --classes 1Mi:12M', "--shm-size",
+                    "64.0 MiB", "not enough shared memory")
         self.inside('mount -t ramfs none /dev/shm; "$0" create "$1"', "not a tmpfs")
 
 
