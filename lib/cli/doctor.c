@@ -13,7 +13,7 @@
 #include "text.h"
 
 #define LOOK_SLICE INT64_C(50000000)
-enum { LOOKS = 5, AUDITS = 20 };
+enum { LOOKS = 5, AUDITS = 20, SENTENCE = 700 }; /* bytes: a finding's text and action together */
 
 struct doctor {
     bool json, repair, strict;
@@ -85,7 +85,7 @@ static const char *sentence(const struct cli_finding *x, char *text, size_t size
 /* The sentences of severities from `least` to `most`. */
 static json_t *sentences(const struct cli_findings *f, enum cli_severity least, enum cli_severity most)
 {
-    char text[600];
+    char text[SENTENCE];
     json_t *array = json_array();
     for (size_t i = 0; i < f->count; i++)
         if (f->found[i].severity >= least && f->found[i].severity <= most)
@@ -117,7 +117,7 @@ static int print_json(const char *segment, const struct cvb_audit *a, const stru
 
 static int print_text(const char *segment, const struct cvb_audit *a, const struct cli_findings *f)
 {
-    char text[600];
+    char text[SENTENCE];
     printf("segment %s: %s\n", segment, f->of[CLI_PROBLEM] ? "something is wrong" : "ok");
     printf("records: %u free + %u reserved + %u queued + %u leased = %u, the capacity\n", a->free, a->reserved,
            a->queued, a->leased, a->capacity);
@@ -137,8 +137,8 @@ static int diagnose(struct cvb_handle *handle, const char *segment, const struct
     if (error)
         return cli_segment_failed(segment, error);
     if (d->repair && !d->json)
-        printf("repair: %d thing%s mended: what dead peers left, and what the audit found\n", mended,
-               cli_s((uint64_t)mended));
+        printf("repair: %d thing%s of what dead peers left, or of what the audit found, %s mended\n", mended,
+               cli_s((uint64_t)mended), mended == 1 ? "was" : "were");
     int status = d->json ? print_json(segment, &l.audit, &f) : print_text(segment, &l.audit, &f);
     if (f.of[CLI_PROBLEM] || (d->strict && f.of[CLI_WARNING]))
         status = CLI_FAILED;

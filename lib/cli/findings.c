@@ -204,10 +204,9 @@ static void look_at_dead_letters(struct cli_findings *f, const char *segment, co
     uint32_t n = t->holds.queued;
     struct cli_finding *x = add(f, "dead-letters", CLI_PROBLEM, "stage", t->name);
     tell(x,
-         "%u dead letter%s %s: a consumer returned each, or died with it alone, more often than the %u %s allowed; %s "
-         "%u of the %u records that the segment may have, and nothing of a source's or stage's limit",
-         n, cli_s(n), n == 1 ? "waits" : "wait", s->settings.max_retries,
-         s->settings.max_retries == 1 ? "retry" : "retries", n == 1 ? "it holds" : "they hold", n,
+         "%u dead letter%s %s: a consumer returned each, or died with it alone, more often than --max-retries (%u) "
+         "allows; %s %u of the %u records that the segment may have, and nothing of a source's or stage's limit",
+         n, cli_s(n), n == 1 ? "waits" : "wait", s->settings.max_retries, n == 1 ? "it holds" : "they hold", n,
          s->settings.max_total_records);
     advise(x, "see them with 'conveyor dead-letter %s list', and then 'retry' or 'drop' them", segment);
 }

@@ -186,7 +186,7 @@ class State(SegmentTest):
         puller.kill()
         puller.wait()
         text = self.succeed("doctor", self.segment, "--repair").stdout.decode()
-        self.assertIn("repair: 1 thing mended", text)
+        self.assertIn("repair: 1 thing of what dead peers left, or of what the audit found, was mended", text)
         self.assertRegex(text, r"note: process %d had died with [1-9]\d* records? leased" % puller.pid)
         answer = self.doctor()
         self.assertFalse([n for n in answer["notes"] if "had died" in n])
