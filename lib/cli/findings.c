@@ -135,7 +135,7 @@ static void look_at_supply(struct cli_findings *f, size_t used, uint32_t most, c
         tell(x, "all %u %s are in use: another one is refused", most, what);
     else
         tell(x, "%zu of %u %s are in use", used, most, what);
-    advise(x, "make the segment anew with more %s", option);
+    advise(x, "make the segment anew with a larger %s", option);
 }
 
 static void look_at_supplies(struct cli_findings *f, const struct cli_snapshot *s)
