@@ -103,7 +103,9 @@ int cli_segment_failed_at(const char *segment, int error, uint64_t bytes)
     else if (error == CVB_ESYSTEM)
         cli_complain("segment '%s': %s", segment, strerror(reason));
     else if (error == CVB_EUNSUPPORTED)
-        cli_complain("segment '%s': %s (%s)", segment, cvb_error_text(error), strerror(reason));
+        cli_complain("segment '%s': this system refuses OFD file locks or MADV_DONTFORK, which a handle needs (%s): "
+                     "use Linux 3.15 or later, and allow them in the sandbox (seccomp, gVisor)",
+                     segment, strerror(reason));
     else
         cli_complain("segment '%s': %s%s%s", segment, cvb_error_text(error), hint ? ": " : "", hint ? hint : "");
     return error == CVB_ENAME ? CLI_USAGE : CLI_FAILED;

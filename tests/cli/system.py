@@ -1,9 +1,11 @@
 """What the command says before it does harm, and what it says when the system refuses: cause and cure, in one line."""
+import ctypes
 import json
 import os
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import unittest
@@ -309,6 +311,30 @@ class System(SegmentTest):
         self.create("--max-total-records", "100")
         self.assertIn("ulimit -n", self.limited(resource.RLIMIT_NOFILE, 4, "stat", self.segment))
         self.assertIn("ulimit -n", self.limited(resource.RLIMIT_NOFILE, 4, "rm", self.segment))
+
+    @staticmethod
+    def refuse_locks():
+        """As gVisor or an old kernel does: fcntl knows no OFD locks (commands 36 to 38)."""
+        fcntl, offset_nr, offset_command = {"x86_64": 72, "aarch64": 25}[os.uname().machine], 0, 24
+        steps = [(0x20, 0, 0, offset_nr), (0x15, 0, 4, fcntl), (0x20, 0, 0, offset_command), (0x35, 0, 2, 36),
+                 (0x25, 1, 0, 38), (6, 0, 0, 0x00050000 | 22), (6, 0, 0, 0x7fff0000)]  # EINVAL; all else is allowed
+        code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+        filters = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        if prctl(38, 1, 0, 0, 0) or prctl(22, 2, ctypes.c_void_p(ctypes.addressof(filters)), 0, 0):
+            raise OSError(ctypes.get_errno(), "seccomp")
+
+    @unittest.skipUnless(os.uname().machine in ("x86_64", "aarch64"), "other numbers of system calls")
+    def test_a_system_without_ofd_locks(self):
+        self.create("--max-total-records", "100")
+        for command in ("stat", "doctor", "top"):
+            message = self.fail_with(1, command, self.segment, preexec_fn=self.refuse_locks)
+            self.assertIn("refuses OFD file locks", message)
+            self.assertIn("Invalid argument", message)
+        message = self.fail_with(1, "rm", self.segment, preexec_fn=self.refuse_locks)
+        self.assertIn("cannot be looked into", message)
+        self.assertIn("--force removes it", message)
+        self.succeed("rm", self.segment, "--force", preexec_fn=self.refuse_locks)
 
     def test_bytes_that_are_not_utf8_are_not_printed(self):
         done = call("stat", b"no-\xff\xc3-\xc3\xbc-\x1b[2J")
