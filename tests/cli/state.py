@@ -106,7 +106,8 @@ class State(SegmentTest):
         self.push(b"x\n" * 10)
         self.pull("--count", "4")
         types, helped, value = {}, set(), {}
-        sample = re.compile(r'^(conveyor_[a-z_]+)\{([a-z_]+="(?:[^"\\\n]|\\.)*"(?:,[a-z_]+="(?:[^"\\\n]|\\.)*")*)\} (\S+)$')
+        label = r'[a-z_]+="(?:[^"\\\n]|\\.)*"'
+        sample = re.compile(r'^(conveyor_[a-z_]+)\{(%s(?:,%s)*)\} (\S+)$' % (label, label))
         for line in self.succeed("stat", self.segment, "--prometheus").stdout.decode().splitlines():
             if line.startswith("# HELP "):
                 self.assertRegex(line, r"^# HELP \w+ .+\.$")

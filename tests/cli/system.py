@@ -376,8 +376,9 @@ class System(SegmentTest):
                     '"$0" create "$1" --max-total-records 12M --payload-size 1Mi --classes 1Mi:12M', "--shm-size",
                     "64.0 MiB", "not enough shared memory")
         self.inside('mount -t tmpfs -o size=256m none /dev/shm; mount -t tmpfs none /mnt; '
-                    'printf "MemAvailable: 40000 kB\\nSwapFree: 25536 kB\\n" >/mnt/m; mount --bind /mnt/m /proc/meminfo; '
-                    '"$0" create "$1"; "$0" create "$1" --dry-run', "not enough memory", "this machine has 64.0 MiB left")
+                    'printf "MemAvailable: 40000 kB\\nSwapFree: 25536 kB\\n" >/mnt/meminfo; '
+                    'mount --bind /mnt/meminfo /proc/meminfo; "$0" create "$1"; "$0" create "$1" --dry-run',
+                    "not enough memory", "this machine has 64.0 MiB left")
         self.inside('mount -t ramfs none /dev/shm; "$0" create "$1"', "not a tmpfs")
 
 
