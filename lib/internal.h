@@ -54,6 +54,11 @@ bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, 
 void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t id);
 /* handle.c */
 void cvb_poison(struct cvb_handle *h);       /* after CVB_ECORRUPT with an open journal: nothing more by this handle */
+static inline int cvb_corrupt_at_work(struct cvb_handle *h)
+{
+    cvb_poison(h);
+    return CVB_ECORRUPT;
+}
 int cvb_mapping_check(struct cvb_handle *h); /* cvb_handle_check, and that the file is as long as it was */
 /* unit.c */
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *unit);

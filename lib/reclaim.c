@@ -175,11 +175,12 @@ static bool some_idle(struct cvb_handle *h, uint32_t counter)
     return cvb_idle_count(h, counter) > 0;
 }
 
+/* Changes when a unit is listed, and when it has become idle. */
 static uint64_t versions(struct cvb_handle *h)
 {
     uint64_t sum = 0;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++)
-        sum += cvb_load64_acq(&list_of(h, s)->version);
+        sum += cvb_load64_acq(&list_of(h, s)->version) + cvb_load64_acq(&list_of(h, s)->parked);
     return sum;
 }
 
@@ -192,8 +193,9 @@ static bool has_room(struct cvb_handle *h, int refusal, const struct cvb_want *w
 }
 
 /* After a refusal, with the journal closed: true if it is worth trying again, because idle units gave credits back,
- * others were quicker, or a unit was listed meanwhile: without that, what is idle at the end was so all the time, and
- * was found. unit, for a put: one that fits becomes RES of this seat, with the word *w; else *unit stays as it is. */
+ * others were quicker, or a unit was listed or became idle meanwhile: without that, what is idle at the end was so all
+ * the time, and was found. unit, for a put: one that fits becomes RES of this seat, with the word *w; else *unit stays
+ * as it is. */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
     struct search s = {refusal, want, unit, w, 0, false};
@@ -201,9 +203,11 @@ bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *wan
         return false;
     h->refusal.looks--;
     const uint64_t before = versions(h);
-    if (some_idle(h, counter_of(h, refusal, want)) && (reclaim(h, &s) || s.given || s.lost))
+    const uint32_t counter = counter_of(h, refusal, want);
+    const bool idle = some_idle(h, counter);
+    if (idle && (reclaim(h, &s) || s.given || s.lost))
         return true;
-    return has_room(h, refusal, want) || versions(h) != before;
+    return has_room(h, refusal, want) || versions(h) != before || (idle && some_idle(h, counter));
 }
 
 /* Marks the units that lists name in h->counted. */
