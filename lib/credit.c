@@ -166,7 +166,7 @@ int cvb_refill(struct cvb_handle *h, uint32_t u, uint32_t stage)
     }
     struct cvb_pair reserved = {cvb_lo_generation(CVB_RES, cvb_lo_number(w.lo)), cvb_hi(mask, stage, h->seat, 0)};
     if (!cvb_cas_pair(&unit->word, w, reserved))
-        return CVB_ECORRUPT;
+        return cvb_corrupt_at_work(h);
     cvb_journal_close(h);
     return 0;
 }
@@ -186,7 +186,7 @@ CVB_RARE int cvb_give(struct cvb_handle *h, uint32_t u)
         return CVB_ECORRUPT;
     cvb_journal_open(h, CVB_OP_GIVE, &f);
     if (!cvb_cas_pair(&unit->word, w, freed))
-        return CVB_ECORRUPT;
+        return cvb_corrupt_at_work(h);
     cvb_set_free_hint(h, u);
     give_back(h, &f, 7);
     cvb_journal_close(h);

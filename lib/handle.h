@@ -82,6 +82,11 @@ struct cvb_open {
     uint32_t left;
 };
 
+/* The rows of a seat's owner that a change is counted in. */
+struct cvb_rows {
+    uint64_t *total, *stage, *source;
+};
+
 /* Of a kind of units, `kind` in one word: their key, where they are listed, where they are counted, and the flags of
  * those who wait until they are given back. */
 struct cvb_parked {
@@ -89,6 +94,7 @@ struct cvb_parked {
     uint32_t key;
     struct cvb_open *open;
     struct cvb_tally *of_stage, *of_source;
+    struct cvb_rows rows;
     const uint32_t *room_of_source, *room_of_stage;
 };
 
@@ -108,6 +114,8 @@ struct cvb_seen_group {
 };
 struct cvb_look {
     uint64_t kind, note;     /* what is wanted, in one word; the note of a claim, without the unit */
+    struct cvb_rows rows;    /* where a claim is counted */
+    const uint32_t *room_of_source, *room_of_stage; /* the flags of what it takes */
     uint32_t key, next, end; /* of those in seen */
     uint32_t group, count;   /* the one that is being tried, of those in groups */
     uint32_t least;          /* groups that a list must have to be looked into */

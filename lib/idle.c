@@ -114,6 +114,7 @@ CVB_RARE static bool park_others(struct cvb_handle *h, struct cvb_unit *unit, st
                                     .open = &h->open[place_of(key, CVB_OPEN_GROUPS)],
                                     .of_stage = &h->tallies[has.stage],
                                     .of_source = &h->tallies[stages + has.source],
+                                    .rows = rows_of(h, NOTE_PARK, &has),
                                     .room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, has.source)),
                                     .room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, has.stage))};
     return true;
@@ -137,7 +138,7 @@ CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_
     if (flags & SLEEPERS) {
         h->noisy = true;
         want_of(cvb_unit_at(h, u), idle, &has);
-        return claim(h, u, &idle, note_of(NOTE_CLAIM, &has)) ? cvb_give(h, u) : 0;
+        return claim_any(h, u, &idle, &has) ? cvb_give(h, u) : 0;
     }
     for (unsigned x = 0; x < 3; x++)
         if (cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter[x]))) & CVB_FLAG_PAUSED)
@@ -152,14 +153,13 @@ static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint3
     struct cvb_idle *list = h->list;
     const uint32_t n = cvb_mask_count(cvb_hi_mask(w.hi));
     append(h, list, u);
-    struct rows r =
-        rows_begin(h, h->parked.note, u, &list->parked, h->parked.of_stage, h->parked.of_source, CVB_N_PARKED);
+    const struct rows_were was = rows_begin(h, &h->parked.rows, h->parked.note, u);
     const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
     cvb_store64_rlx(&unit->generation, next);
     cvb_store64_rel(&unit->word.lo, cvb_lo_generation(CVB_IDLE, next));
-    cvb_store64_rel(r.at[0], row_after(r.was[0], n));
-    cvb_store64_rel(r.at[1], row_after(r.was[1], n));
-    cvb_store64_seq(r.at[2], row_after(r.was[2], n));
+    cvb_store64_rel(h->parked.rows.total, row_after(was.total, n));
+    cvb_store64_rel(h->parked.rows.stage, row_after(was.stage, n));
+    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));
     cvb_fence_after_cas();
     const uint32_t flags = flags_of_parked(h);
     h->noisy = false;
@@ -168,10 +168,13 @@ static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint3
     return 0;
 }
 
-static inline void tally_parked(struct cvb_handle *h, unsigned records)
+/* An acked unit that is not listed: it gives its credits back. What is listed is counted as parked, so as acked too. */
+CVB_RARE static int give_acked(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
+    const uint32_t records = cvb_mask_count(cvb_hi_mask(w.hi));
     cvb_own_add64(&h->parked.of_stage->n[CVB_N_ACKED], records);
     cvb_own_add64(&h->parked.of_source->n[CVB_N_ACKED], records);
+    return cvb_give(h, u);
 }
 
 /* Ends the lease of a whole unit, whose word is w, as acked: IDLE if nobody is short of what it holds and there is a
@@ -181,11 +184,10 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     struct cvb_unit *unit = cvb_unit_at(h, u);
     if (kind_of_unit(unit, w.hi) != h->parked.kind && !park_others(h, unit, w))
         return CVB_ECORRUPT;
-    tally_parked(h, cvb_mask_count(cvb_hi_mask(w.hi)));
     if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->noisy && (flags_of_parked(h) & SLEEPERS)))
-        return cvb_give(h, u);
+        return give_acked(h, u, w);
     if (!has_place(h) && !open_group(h, h->list, h->parked.open, h->parked.key))
-        return cvb_give(h, u);
+        return give_acked(h, u, w);
     return become_idle(h, unit, u, w);
 }
 
@@ -198,7 +200,6 @@ bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair w, int *e
     if (kind_of_unit(unit, w.hi) != h->parked.kind || cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || h->noisy ||
         !has_place(h))
         return false;
-    tally_parked(h, 1);
     *error = become_idle(h, unit, u, w);
     return true;
 }

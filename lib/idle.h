@@ -123,41 +123,50 @@ static inline uint64_t note_of(enum note_kind kind, const struct cvb_want *has)
 
 static inline uint64_t row_after(uint64_t row, uint32_t n) { return (row ^ 1) + ((uint64_t)n << 1); }
 
-/* The three rows that a change is counted in, and what they were before it. */
-struct rows {
-    uint64_t *at[3], was[3];
-};
-
-/* The owner's rows, with the note of the change that begins. */
-static inline struct rows rows_begin(struct cvb_handle *h, uint64_t note, uint32_t u, uint64_t *total,
-                                     struct cvb_tally *stage, struct cvb_tally *source, enum cvb_count what)
+static inline struct cvb_rows rows_of(struct cvb_handle *h, enum note_kind kind, const struct cvb_want *has)
 {
-    struct rows r = {{total, &stage->n[what], &source->n[what]}, {0}};
-    uint64_t odd = 0;
-    for (unsigned i = 0; i < 3; i++) {
-        r.was[i] = cvb_load64_rlx(r.at[i]);
-        odd |= (r.was[i] & 1) << i;
-    }
-    cvb_store64_rel(&h->list->note, note | u | odd << NOTE_ODD_SHIFT);
-    return r;
+    const enum cvb_count what = kind == NOTE_PARK ? CVB_N_PARKED : CVB_N_CLAIMED;
+    return (struct cvb_rows){kind == NOTE_PARK ? &h->list->parked : &h->list->claimed, &h->tallies[has->stage].n[what],
+                             &h->tallies[h->segment.settings.max_stages + has->source].n[what]};
 }
 
-/* IDLE -> RES of this seat, from exactly *w, which becomes the new word. The note is of what the unit holds. */
-static inline bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, uint64_t note)
+/* What they were before a change. */
+struct rows_were {
+    uint64_t total, stage, source;
+};
+
+/* The change of unit u begins: the note is there before it. */
+static inline struct rows_were rows_begin(struct cvb_handle *h, const struct cvb_rows *rows, uint64_t note, uint32_t u)
 {
-    struct cvb_tally *stage = &h->tallies[note >> NOTE_STAGE_SHIFT & 0xfff];
-    struct cvb_tally *source = &h->tallies[h->segment.settings.max_stages + (note >> NOTE_SOURCE_SHIFT & 0xffff)];
-    const uint32_t n = (uint32_t)(note >> NOTE_COUNT_SHIFT & 31) + 1;
-    struct rows r = rows_begin(h, note, u, &h->list->claimed, stage, source, CVB_N_CLAIMED);
+    struct rows_were was = {cvb_load64_rlx(rows->total), cvb_load64_rlx(rows->stage), cvb_load64_rlx(rows->source)};
+    note |= u | (was.total & 1) << NOTE_ODD_SHIFT | (was.stage & 1) << (NOTE_ODD_SHIFT + 1) |
+            (was.source & 1) << (NOTE_ODD_SHIFT + 2);
+    cvb_store64_rel(&h->list->note, note);
+    return was;
+}
+
+/* IDLE -> RES of this seat, from exactly *w, which becomes the new word; n records. */
+static inline bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, uint32_t n, uint64_t note,
+                         const struct cvb_rows *rows)
+{
+    const struct rows_were was = rows_begin(h, rows, note, u);
     struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w->lo)), cvb_hi_anew(w->hi, h->seat)};
     if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, mine)) {
         cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */
         return false;
     }
-    for (unsigned i = 0; i < 3; i++)
-        cvb_store64_rel(r.at[i], row_after(r.was[i], n));
+    cvb_store64_rel(rows->total, row_after(was.total, n));
+    cvb_store64_rel(rows->stage, row_after(was.stage, n));
+    cvb_store64_rel(rows->source, row_after(was.source, n));
     *w = mine;
     return true;
+}
+
+/* The same for a unit of any kind. */
+static inline bool claim_any(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, const struct cvb_want *has)
+{
+    const struct cvb_rows rows = rows_of(h, NOTE_CLAIM, has);
+    return claim(h, u, w, has->count, note_of(NOTE_CLAIM, has), &rows);
 }
 
 /* Of what is wanted, or a unit holds: false if that cannot be, in a corrupt segment. */

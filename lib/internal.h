@@ -54,6 +54,11 @@ bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, 
 void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t id);
 /* handle.c */
 void cvb_poison(struct cvb_handle *h);       /* after CVB_ECORRUPT with an open journal: nothing more by this handle */
+static inline int cvb_corrupt_at_work(struct cvb_handle *h)
+{
+    cvb_poison(h);
+    return CVB_ECORRUPT;
+}
 int cvb_mapping_check(struct cvb_handle *h); /* cvb_handle_check, and that the file is as long as it was */
 /* unit.c */
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *unit);
@@ -184,13 +189,12 @@ void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n);
 void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n);
 void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n, unsigned which);
 void cvb_levels_renew(struct cvb_handle *h);
-/* After a put or a reservation of n records, whose counters or counts have changed by a locked instruction or before a
- * full fence. */
+/* After a put or a reservation of n records of the kind that looked for idle units last, whose counters or counts have
+ * changed by a locked instruction or before a full fence. */
 static inline void cvb_level_after_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n)
 {
-    uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) |
-                   cvb_load32_acq(cvb_flag_at(h, cvb_flag_of_room(h, stage))) |
-                   cvb_load32_acq(cvb_flag_at(h, cvb_flag_of_source(h, source)));
+    uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(h->looked->room_of_stage) |
+                   cvb_load32_acq(h->looked->room_of_source);
     if (h->near || (all & CVB_FLAG_NEAR))
         cvb_level_raised(h, stage, source, n, CVB_RISES_ALL);
 }
@@ -211,7 +215,7 @@ bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked);
 static inline bool cvb_recover_due(struct cvb_handle *h) { return ++h->calls >= h->calls_due; }
 static inline void cvb_recover_if_due(struct cvb_handle *h)
 {
-    if (cvb_recover_due(h))
+    if (__builtin_expect(cvb_recover_due(h), 0))
         cvb_recover_at_times(h, true);
 }
 /* The next call looks at the clock. */

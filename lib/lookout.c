@@ -16,7 +16,7 @@
  * each handle that there can be. A wake-up costs 15 to 80 us, mostly in the kernel. Any number of sleepers make fewer
  * than 100 a second, which is below a hundredth of a core. */
 #define LONG_NS UINT64_C(1000000000)
-#define LONG_NS_A_HANDLE UINT64_C(15000000)
+#define LONG_NS_A_HANDLE UINT64_C(20000000)
 /* Flags that one look looks at: some tens of microseconds. */
 #define FLAGS_A_LOOK 4096u
 

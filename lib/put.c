@@ -369,10 +369,11 @@ CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, co
     if ((!records && count) || count > INT32_MAX)
         return CVB_EINVAL;
     error = cvb_stage_check(h, stage);
-    if (why)
-        *why = error;
-    if (error)
+    if (error) {
+        if (why)
+            *why = error;
         return error;
+    }
     int put = count == 1 ? put_next(h, stage, records, 1) : 0; /* without a loop */
     if (put != 1)
         return put_others(h, stage, records, count, put, why);

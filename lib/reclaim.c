@@ -89,7 +89,7 @@ static bool may_hold(uint64_t header, const struct search *s, bool others)
 static bool claim_entry(struct cvb_handle *h, uint64_t *at, uint64_t entry, struct cvb_pair *w,
                         const struct cvb_want *has)
 {
-    if (!want_valid(h, has) || !claim(h, unit_of(entry), w, note_of(NOTE_CLAIM, has)))
+    if (!want_valid(h, has) || !claim_any(h, unit_of(entry), w, has))
         return false;
     cvb_cas64(at, entry, 0);
     return true;
@@ -175,13 +175,12 @@ static bool some_idle(struct cvb_handle *h, uint32_t counter)
     return cvb_idle_count(h, counter) > 0;
 }
 
-/* Grows whenever a unit was made IDLE, after it: the sum of the rows that count them. Versions would not do, which grow
- * before: a put could see the new one, find the unit not IDLE yet, and find another one claimed since. */
-static uint64_t parked_so_far(struct cvb_handle *h)
+/* Changes when a unit is listed, and when it has become idle. */
+static uint64_t versions(struct cvb_handle *h)
 {
     uint64_t sum = 0;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++)
-        sum += cvb_load64_acq(&list_of(h, s)->parked);
+        sum += cvb_load64_acq(&list_of(h, s)->version) + cvb_load64_acq(&list_of(h, s)->parked);
     return sum;
 }
 
@@ -194,18 +193,21 @@ static bool has_room(struct cvb_handle *h, int refusal, const struct cvb_want *w
 }
 
 /* After a refusal, with the journal closed: true if it is worth trying again, because idle units gave credits back,
- * others were quicker, or a unit became idle meanwhile: without that, what is idle at the end was so all the time, and
- * was found. unit, for a put: one that fits becomes RES of this seat, with the word *w; else *unit stays as it is. */
+ * others were quicker, or a unit was listed or became idle meanwhile: without that, what is idle at the end was so all
+ * the time, and was found. unit, for a put: one that fits becomes RES of this seat, with the word *w; else *unit stays
+ * as it is. */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
     struct search s = {refusal, want, unit, w, 0, false};
     if (!h->refusal.looks)
         return false;
     h->refusal.looks--;
-    const uint64_t before = parked_so_far(h);
-    if (some_idle(h, counter_of(h, refusal, want)) && (reclaim(h, &s) || s.given || s.lost))
+    const uint64_t before = versions(h);
+    const uint32_t counter = counter_of(h, refusal, want);
+    const bool idle = some_idle(h, counter);
+    if (idle && (reclaim(h, &s) || s.given || s.lost))
         return true;
-    return has_room(h, refusal, want) || parked_so_far(h) != before;
+    return has_room(h, refusal, want) || versions(h) != before || (idle && some_idle(h, counter));
 }
 
 /* Marks the units that lists name in h->counted. */
@@ -258,7 +260,7 @@ int64_t cvb_repair_idle(struct cvb_handle *h)
         want_of(cvb_unit_at(h, u), w, &has);
         if (!want_valid(h, &has))
             return CVB_ECORRUPT;
-        if (!claim(h, u, &w, note_of(NOTE_CLAIM, &has)))
+        if (!claim_any(h, u, &w, &has))
             continue;
         int error = cvb_give(h, u);
         if (error)

@@ -266,11 +266,13 @@ static int ask_seats(struct cvb_handle *h, uint32_t first, uint32_t count, uint6
     return (int)asked;
 }
 
-/* Goes on where the last look of any handle ended. All seats if they are few; else for a short time. */
-static int ask_next_seats(struct cvb_handle *h)
+/* Goes on where the last look of any handle ended, until `until_ns`; for a short time if there are many seats. */
+static int ask_next_seats(struct cvb_handle *h, uint64_t until_ns)
 {
     const uint32_t seats = h->segment.settings.max_handles, first = cvb_load32_rlx(&h->lookout->turn) % seats;
-    int asked = ask_seats(h, first, seats, seats > LOOK_SEATS ? cvb_monotonic_ns() + PART_NS : UINT64_MAX);
+    if (until_ns == UINT64_MAX && seats > LOOK_SEATS)
+        until_ns = cvb_monotonic_ns() + PART_NS;
+    int asked = ask_seats(h, first, seats, until_ns);
     if (asked < 0)
         end_pass(h, false);
     else
@@ -292,7 +294,7 @@ int cvb_recover(struct cvb_handle *h)
 /* Some seats, the next ones that are due, as a whole. How many became free, or an error. */
 int cvb_recover_some(struct cvb_handle *h)
 {
-    int error = ask_next_seats(h);
+    int error = ask_next_seats(h, UINT64_MAX);
     return error < 0 ? error : pass_part(h, UINT64_MAX);
 }
 
@@ -325,7 +327,7 @@ CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h, bool busy)
         return false;
     uint64_t start = cvb_monotonic_ns();
     if (!h->pass.seats && look_is_due(h, start, busy)) {
-        if (ask_next_seats(h) < 0)
+        if (ask_next_seats(h, start + PART_NS) < 0)
             return false;
         uint64_t end = cvb_monotonic_ns(), rest = (end - start) * REST_PART;
         cvb_store64_rlx(&h->lookout->look_due_ns, end + (rest < LOOK_LATEST_NS ? rest : LOOK_LATEST_NS));

@@ -57,7 +57,7 @@ CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
     if (error)
         return error;
     if (cvb_enqueue(h, u, w, to, 0))
-        return CVB_ECORRUPT; /* the journal stays open: recovery tells what happened */
+        return cvb_corrupt_at_work(h); /* the journal stays open: recovery tells what happened */
     give_after_move(h, &f);
     return 0;
 }
@@ -107,7 +107,7 @@ int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to)
     if (error)
         return error;
     if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))
-        return CVB_ECORRUPT;
+        return cvb_corrupt_at_work(h);
     cvb_set_free_hint(h, a);
     give_after_move(h, &f);
     return 0;

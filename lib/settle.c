@@ -306,9 +306,11 @@ CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_
     struct cvb_pair w;
     int error;
     if (count == 1 && leases && !cvb_handle_check(h) && h->cells.stride <= CVB_LINE &&
-        one_record(h, &leases->place, CVB_LEASED, &w) && !cvb_recover_due(h) &&
-        cvb_park_single(h, leases->place.unit, w, &error))
-        return error;
+        one_record(h, &leases->place, CVB_LEASED, &w)) {
+        cvb_recover_if_due(h);
+        if (cvb_park_single(h, leases->place.unit, w, &error))
+            return error;
+    }
     return ack_many(h, leases, count);
 }
 

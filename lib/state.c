@@ -63,11 +63,12 @@ int cvb_stages_with_data(struct cvb_handle *h, uint32_t *stages, size_t count)
     return found;
 }
 
+/* What was acked was parked, or given back at once. */
 static void add_tally(struct cvb_counts *c, const struct cvb_tally *t)
 {
     c->accepted += cvb_load64_rlx(&t->n[CVB_N_ACCEPTED]);
     c->delivered += cvb_load64_rlx(&t->n[CVB_N_DELIVERED]);
-    c->acked += cvb_load64_rlx(&t->n[CVB_N_ACKED]);
+    c->acked += cvb_load64_rlx(&t->n[CVB_N_ACKED]) + (cvb_load64_rlx(&t->n[CVB_N_PARKED]) >> 1);
     c->returned += cvb_load64_rlx(&t->n[CVB_N_RETURNED]);
     c->released += cvb_load64_rlx(&t->n[CVB_N_RELEASED]);
     c->redelivered += cvb_load64_rlx(&t->n[CVB_N_REDELIVERED]);
@@ -85,8 +86,11 @@ static int counts_of(struct cvb_handle *h, uint32_t index, struct cvb_counts *co
     if (!counts)
         return CVB_EINVAL;
     memset(counts, 0, sizeof *counts);
-    for (uint32_t seat = 0; seat <= h->segment.settings.max_handles; seat++)
+    const uint32_t seats = h->segment.settings.max_handles;
+    for (uint32_t seat = 0; seat < seats; seat++)
         add_tally(counts, cvb_tally_at(h, seat, index));
+    /* who recovered without a seat; what is parked there was added by a repair */
+    counts->redelivered += cvb_load64_rlx(&cvb_tally_at(h, seats, index)->n[CVB_N_REDELIVERED]);
     return 0;
 }
 

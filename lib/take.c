@@ -210,11 +210,8 @@ CVB_RARE CVB_FLAT static int get_more(struct cvb_handle *h, uint32_t stage, stru
     return (int)done;
 }
 
-CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count,
-                                     bool look)
+CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
-    if (look)
-        cvb_recover_at_times(h, true);
     h->company = count > 1 ? CVB_HI_COMPANY : 0;
     int got = get_unit(h, stage, count, true, leases);
     if (!got && cvb_recover_at_times(h, false)) /* what the dead had leased is back */
@@ -236,10 +233,10 @@ CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_leas
         return CVB_EUNKNOWN;
     if (!leases || count - 1 >= INT32_MAX)
         return count ? CVB_EINVAL : 0;
-    const bool look = cvb_recover_due(h);
-    if (count == 1 && !look && cvb_lease_single(h, stage, &u, &w))
+    cvb_recover_if_due(h);
+    if (count == 1 && cvb_lease_single(h, stage, &u, &w))
         return hand_out(h, u, w, leases);
-    return get_any(h, stage, leases, count, look);
+    return get_any(h, stage, leases, count);
 }
 
 /* Copies a batch of leases into the buffer, one after the other; where the next one goes. */

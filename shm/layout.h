@@ -130,8 +130,8 @@ enum cvb_count {
     CVB_N_ACCEPTED,
     CVB_N_CLAIMED, /* idle.h: records of idle units that were claimed, and whether their number is odd */
     CVB_N_DELIVERED,
-    CVB_N_ACKED,
-    CVB_N_PARKED, /* and that became idle */
+    CVB_N_PARKED, /* the same of units that were acked and became idle */
+    CVB_N_ACKED, /* that gave their credits back at once */
     CVB_N_RETURNED,
     CVB_N_RELEASED,
     CVB_N_REDELIVERED,

@@ -117,7 +117,7 @@ static int parse(const struct cli_command *self, int argc, char **argv, struct c
         {"resume-threshold", CLI_REAL, "F", "and go on at this part (0.5)", &s->resume_threshold, 0, 1},
         {"payload-size", CLI_WHOLE, "BYTES", "length of the longest record (1024)", &s->payload_size, 0, MOST_BYTES},
         {"classes", CLI_TEXT, "BYTES:COUNT,...", "split the memory by hand into up to 4 sizes", &c->classes, 0, 0},
-        {"max-retries", CLI_WHOLE, "N", "deliveries after the first until a record is a dead letter (3)",
+        {"max-retries", CLI_WHOLE, "N", "failures that a record may have; with one more it is a dead letter (3)",
          &s->max_retries, 0, 254},
         {"mode", CLI_OCTAL, "OCTAL", "permissions (0600)", &s->mode, 0, 0777},
         {"stages", CLI_TEXT, "NAME,...", "make these stages at once, so that consumers can wait for records",

@@ -130,5 +130,7 @@ const struct cli_command cli_dead_letter = {
     "list shows them, with the stage that each came from, and leaves them; retry forwards them to a stage, where "
     "their\n"
     "retries count anew; drop gives them up for good: it asks on a terminal, and wants --force elsewhere. Until then\n"
-    "they hold room of the limit of all records.",
+    "they hold room of the limit of all records, and of no other. retry waits while the stage, or the source that a\n"
+    "record is of, has no room. What makes a dead letter is more returns than --max-retries; the death of a consumer\n"
+    "counts too where it had leased the record alone. What is given back untried does not count.",
     run};

@@ -13,7 +13,7 @@
 #include "text.h"
 
 #define LOOK_SLICE INT64_C(50000000)
-enum { LOOKS = 5, AUDITS = 20 };
+enum { LOOKS = 5, AUDITS = 20, SENTENCE = 700 }; /* bytes: a finding's text and action together */
 
 struct doctor {
     bool json, repair, strict;
@@ -23,21 +23,6 @@ struct doctor {
 static bool may_stand_still(const struct cli_snapshot *s)
 {
     return s->buffered > s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;
-}
-
-/* How many dead letters each source has. */
-static int count_dead_letters(struct cvb_handle *handle, struct cli_looks *l)
-{
-    struct cvb_cursor cursor = {0};
-    struct cvb_lease seen;
-    int one;
-    l->dead_letters = calloc(l->first.settings.max_sources, sizeof *l->dead_letters);
-    if (!l->dead_letters)
-        return CVB_ESYSTEM;
-    while ((one = cvb_peek(handle, CVB_STAGE_DEAD_LETTER, &cursor, &seen, NULL, 0)) > 0)
-        if (seen.source < l->first.settings.max_sources)
-            l->dead_letters[seen.source]++;
-    return one;
 }
 
 /* Counts while others work may see a record twice, at its old and its new place; then the count is repeated, and what
@@ -80,8 +65,7 @@ static int look(struct cvb_handle *handle, bool repair, struct cli_looks *l, int
     l->moment = may_stand_still(&l->before);
     for (int i = 0; l->moment && i < LOOKS; i++)
         cli_sleep(LOOK_SLICE);
-    error = count_dead_letters(handle, l);
-    return error ? error : cli_snapshot_take(handle, &l->now);
+    return cli_snapshot_take(handle, &l->now);
 }
 
 static void free_looks(struct cli_looks *l)
@@ -89,7 +73,6 @@ static void free_looks(struct cli_looks *l)
     cli_snapshot_free(&l->first);
     cli_snapshot_free(&l->before);
     cli_snapshot_free(&l->now);
-    free(l->dead_letters);
 }
 
 /* A finding as one sentence. */
@@ -102,7 +85,7 @@ static const char *sentence(const struct cli_finding *x, char *text, size_t size
 /* The sentences of severities from `least` to `most`. */
 static json_t *sentences(const struct cli_findings *f, enum cli_severity least, enum cli_severity most)
 {
-    char text[600];
+    char text[SENTENCE];
     json_t *array = json_array();
     for (size_t i = 0; i < f->count; i++)
         if (f->found[i].severity >= least && f->found[i].severity <= most)
@@ -134,7 +117,7 @@ static int print_json(const char *segment, const struct cvb_audit *a, const stru
 
 static int print_text(const char *segment, const struct cvb_audit *a, const struct cli_findings *f)
 {
-    char text[600];
+    char text[SENTENCE];
     printf("segment %s: %s\n", segment, f->of[CLI_PROBLEM] ? "something is wrong" : "ok");
     printf("records: %u free + %u reserved + %u queued + %u leased = %u, the capacity\n", a->free, a->reserved,
            a->queued, a->leased, a->capacity);
@@ -154,8 +137,8 @@ static int diagnose(struct cvb_handle *handle, const char *segment, const struct
     if (error)
         return cli_segment_failed(segment, error);
     if (d->repair && !d->json)
-        printf("repair: %d thing%s mended: what dead peers left, and what the audit found\n", mended,
-               cli_s((uint64_t)mended));
+        printf("repair: %d thing%s of what dead peers left, or of what the audit found, %s mended\n", mended,
+               cli_s((uint64_t)mended), mended == 1 ? "was" : "were");
     int status = d->json ? print_json(segment, &l.audit, &f) : print_text(segment, &l.audit, &f);
     if (f.of[CLI_PROBLEM] || (d->strict && f.of[CLI_WARNING]))
         status = CLI_FAILED;

@@ -77,11 +77,11 @@ void cli_drain_end(struct cli_drain *d)
 /* True if what is written is read by nobody any more. */
 static bool gone(const struct cli_drain *d) { return d->output && cli_output_gone(d->output); }
 
-/* Waits for room in the target, a slice of time at most. */
-static int wait_for_room(struct cli_drain *d, uint32_t to)
+/* Waits for room in the target, a slice of time at most. A dead letter that is retried needs a credit of its source. */
+static int wait_for_room(struct cli_drain *d, uint32_t to, uint32_t source)
 {
     int64_t start = cli_now_ns();
-    int error = cvb_wait_credits(d->handle, to, CVB_NO_SOURCE, ROOM_SLICE);
+    int error = cvb_wait_credits(d->handle, to, source, ROOM_SLICE);
     d->progress.stalled_ns += cli_now_ns() - start;
     cli_progress_tick(&d->progress);
     return error == CVB_ETIMEDOUT ? 0 : error;
@@ -113,7 +113,7 @@ static int forward(struct cli_drain *d, size_t count, size_t *done)
             return why;
         if (cli_signals() || gone(d))
             return 0;
-        int error = wait_for_room(d, to);
+        int error = wait_for_room(d, to, why == CVB_ESOURCE_FULL ? d->leases[*done].source : CVB_NO_SOURCE);
         if (error)
             return error;
     }

@@ -135,7 +135,7 @@ static void look_at_supply(struct cli_findings *f, size_t used, uint32_t most, c
         tell(x, "all %u %s are in use: another one is refused", most, what);
     else
         tell(x, "%zu of %u %s are in use", used, most, what);
-    advise(x, "make the segment anew with more %s", option);
+    advise(x, "make the segment anew with a larger %s", option);
 }
 
 static void look_at_supplies(struct cli_findings *f, const struct cli_snapshot *s)
@@ -201,10 +201,12 @@ static void look_at_dead_letters(struct cli_findings *f, const char *segment, co
 {
     if (!t->holds.queued)
         return;
-    uint32_t n = t->holds.queued, times = s->settings.max_retries + 1;
+    uint32_t n = t->holds.queued;
     struct cli_finding *x = add(f, "dead-letters", CLI_PROBLEM, "stage", t->name);
-    tell(x, "%u dead letter%s %s, record%s that failed %u time%s; %s %u of the %u records that the segment may have", n,
-         cli_s(n), n == 1 ? "waits" : "wait", cli_s(n), times, cli_s(times), n == 1 ? "it holds" : "they hold", n,
+    tell(x,
+         "%u dead letter%s %s: a consumer returned each, or died with it alone, more often than --max-retries (%u) "
+         "allows; %s %u of the %u records that the segment may have, and nothing of a source's or stage's limit",
+         n, cli_s(n), n == 1 ? "waits" : "wait", s->settings.max_retries, n == 1 ? "it holds" : "they hold", n,
          s->settings.max_total_records);
     advise(x, "see them with 'conveyor dead-letter %s list', and then 'retry' or 'drop' them", segment);
 }
@@ -227,30 +229,43 @@ static void look_at_stages(struct cli_findings *f, const char *segment, const st
     }
 }
 
-/* A source pauses, and would not if there were no dead letters. */
-static bool held_by_dead_letters(const struct cli_looks *l, const struct cli_source *o)
+/* Dead letters hold room of the total alone: without them it would be below the mark at which all sources pause. */
+static bool dead_letters_hold(const struct cli_snapshot *s)
 {
-    const struct cvb_settings *s = &l->now.settings;
-    uint32_t own = l->dead_letters[o->id], all = l->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued;
-    return o->backpressure.signal == CVB_SIGNAL_PAUSE && all && o->buffered >= own && l->now.buffered >= all &&
-           o->buffered - own < s->backpressure_threshold * s->max_per_source &&
-           l->now.buffered - all < s->backpressure_threshold * s->max_total_records;
+    uint32_t dead = s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;
+    double resume = s->settings.resume_threshold * s->settings.max_total_records;
+    double pause = s->settings.backpressure_threshold * s->settings.max_total_records;
+    return s->buffered >= dead && s->buffered >= resume && s->buffered - dead < pause;
+}
+
+/* True if the source pauses because of the total, not of its own limit. */
+static bool pauses_for_total(const struct cli_snapshot *s, const struct cli_source *o)
+{
+    return o->backpressure.signal == CVB_SIGNAL_PAUSE &&
+           o->buffered < s->settings.resume_threshold * s->settings.max_per_source;
+}
+
+static void look_at_held(struct cli_findings *f, const char *segment, const struct cli_snapshot *s)
+{
+    uint32_t dead = s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;
+    size_t held = 0;
+    for (size_t i = 0; dead && dead_letters_hold(s) && i < s->source_count; i++)
+        held += pauses_for_total(s, &s->sources[i]);
+    if (!held)
+        return;
+    struct cli_finding *x = add(f, "sources-held-by-dead-letters", CLI_PROBLEM, "segment", "");
+    tell(x, "%zu source%s %s told to pause only because of dead letters: %u of the %u records are dead letters", held,
+         cli_s(held), held == 1 ? "is" : "are", dead, s->buffered);
+    advise(x, "'retry' or 'drop' them: 'conveyor dead-letter %s list'", segment);
 }
 
 /* A source that hogs: its own limit, or what all share. */
-static void look_at_source(struct cli_findings *f, const char *segment, const struct cli_looks *l,
-                           const struct cli_source *o)
+static void look_at_source(struct cli_findings *f, const struct cli_snapshot *s, const struct cli_source *o)
 {
-    const struct cli_snapshot *s = &l->now;
     uint32_t own = s->settings.max_per_source, all = s->settings.max_total_records;
     double part = s->settings.backpressure_threshold;
     struct cli_finding *x;
-    if (held_by_dead_letters(l, o)) {
-        x = add(f, "source-held-by-dead-letters", CLI_PROBLEM, "source", o->name);
-        tell(x, "source '%s' is told to pause only because of dead letters: %u of its %u record%s", o->name,
-             l->dead_letters[o->id], o->buffered, cli_s(o->buffered));
-        advise(x, "'retry' or 'drop' them: 'conveyor dead-letter %s list'", segment);
-    } else if (o->buffered >= own) {
+    if (o->buffered >= own) {
         x = add(f, "source-full", CLI_NOTE, "source", o->name);
         tell(x, "source '%s' holds its whole limit of %u record%s: it waits until some are settled", o->name, own,
              cli_s(own));
@@ -268,13 +283,14 @@ static void look_at_source(struct cli_findings *f, const char *segment, const st
     }
 }
 
-static void look_at_sources(struct cli_findings *f, const char *segment, const struct cli_looks *l)
+static void look_at_sources(struct cli_findings *f, const char *segment, const struct cli_snapshot *s)
 {
-    for (size_t i = 0; i < l->now.source_count; i++)
-        look_at_source(f, segment, l, &l->now.sources[i]);
-    if (l->now.buffered >= l->now.settings.max_total_records)
-        tell(add(f, "segment-full", CLI_NOTE, "segment", ""), "the segment is full: %u record%s", l->now.buffered,
-             cli_s(l->now.buffered));
+    look_at_held(f, segment, s);
+    for (size_t i = 0; i < s->source_count; i++)
+        look_at_source(f, s, &s->sources[i]);
+    if (s->buffered >= s->settings.max_total_records)
+        tell(add(f, "segment-full", CLI_NOTE, "segment", ""), "the segment is full: %u record%s", s->buffered,
+             cli_s(s->buffered));
 }
 
 /* Others of this name, that one cannot see otherwise. */
@@ -336,7 +352,7 @@ void cli_findings_collect(struct cli_findings *f, const char *segment, const str
     look_at_recovered(f, &looks->first, &looks->now);
     look_at_peers(f, segment, &looks->now);
     look_at_stages(f, segment, looks);
-    look_at_sources(f, segment, looks);
+    look_at_sources(f, segment, &looks->now);
     look_at_supplies(f, &looks->now);
     look_at_limits(f, &looks->now.settings);
     look_at_removed(f, segment);

@@ -15,7 +15,7 @@ struct cli_finding {
     const char *code; /* for programs; conveyor(1) lists them */
     enum cli_severity severity;
     char subject[96]; /* "stage filter", "process 12", "segment" */
-    char text[320], action[240];
+    char text[400], action[240];
 };
 
 struct cli_findings {
@@ -28,8 +28,7 @@ struct cli_looks {
     struct cli_snapshot first;  /* before anything was recovered */
     struct cli_snapshot before; /* after it, and a moment before `now`: what did not move stands still */
     struct cli_snapshot now;
-    bool moment;            /* there was one */
-    uint32_t *dead_letters; /* by source */
+    bool moment; /* there was one */
     struct cvb_audit audit;
 };
 

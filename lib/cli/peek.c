@@ -69,5 +69,5 @@ static int run(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_peek = {
     "peek", "SEG --stage NAME [--count N] [--raw]", "show the records that wait in a stage, without taking them",
     "They stay where they are, and nobody is kept from taking them meanwhile. The table has the beginning of each\n"
-    "payload; age is the time since the record was put; retries, how often its delivery failed.",
+    "payload; age is the time since the record was put; retries, how often it was returned or its consumer died.",
     run};

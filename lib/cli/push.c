@@ -189,5 +189,7 @@ const struct cli_command cli_push = {
     "A record is a line without its newline; empty lines count, and so does a last line that has no newline. It waits\n"
     "while the buffer is full or asks to slow down, and exits 0 once all are accepted. A line that is longer than the\n"
     "segment's payload size ends it with exit status 1, after all earlier lines are in. SIGINT and SIGTERM end it\n"
-    "with exit status 1; what is in then is a prefix of the input.",
+    "with exit status 1, as the removal of the segment does; what is in then is a prefix of the input. The time "
+    "stalled\n"
+    "in the last line is that of its waits for room and of the sleeps that it was asked for.",
     run};

@@ -275,7 +275,8 @@ const struct cli_command cli_replay = {
     "put a recorded flow into a stage again",
     "Each record goes in under the source and pipeline that it was recorded with. A source that is told to pause\n"
     "waits, and so do those behind it in the file; the advice to slow down is left out, because the pace is the\n"
-    "file's. A stage that is not there is refused, unless --create-stages is given. The last line tells how late the "
-    "latest record was. FILE is what 'conveyor record' wrote; - is standard\n"
-    "input. SIGINT and SIGTERM end it with exit status 1; what is in then is the file's beginning.",
+    "file's. A stage that is not there is refused, unless --create-stages is given. The last line tells how late the\n"
+    "latest record was. FILE is what 'conveyor record' wrote; - is standard input. SIGINT and SIGTERM end it with "
+    "exit\n"
+    "status 1, as the removal of the segment does; what is in then is the file's beginning.",
     run};

@@ -4,6 +4,7 @@
 
 #include "options.h"
 #include "snapshot.h"
+#include "system.h"
 #include "text.h"
 
 enum { NAMED = 5 }; /* pids that are written out */
@@ -63,11 +64,12 @@ static int refuse(const char *segment, const struct what *w)
     return CLI_FAILED;
 }
 
-/* True of a segment that cannot be looked into: another version's, a damaged one, or one with all seats taken. */
-static bool is_unreadable(int error)
+/* True of a segment that is there and cannot be looked into: another version's, a damaged one, one with all seats
+ * taken, or any where the system refuses handles. */
+static bool is_unreadable(const char *segment, int error)
 {
     return error == CVB_ETRUNCATED || error == CVB_EVERSION || error == CVB_ELAYOUT || error == CVB_ECORRUPT ||
-           error == CVB_EHANDLES;
+           error == CVB_EHANDLES || (error == CVB_EUNSUPPORTED && cli_is_file(segment));
 }
 
 static int refuse_unseen(const char *segment, int error)
@@ -105,7 +107,8 @@ static int run(const struct cli_command *self, int argc, char **argv)
     if (status != CLI_GO)
         return status;
     int error = look(segment, &w);
-    if (error == CVB_ENAME || error == CVB_ENOENT || error == CVB_EMAGIC || (error && !force && !is_unreadable(error)))
+    if (error == CVB_ENAME || error == CVB_ENOENT || error == CVB_EMAGIC ||
+        (error && !force && !is_unreadable(segment, error)))
         return cli_segment_failed(segment, error);
     if (error && !force)
         return refuse_unseen(segment, error);

@@ -33,7 +33,6 @@ static int read_sources(struct cvb_handle *h, struct cli_snapshot *s, const stru
             error = cvb_backpressure(h, CVB_NO_STAGE, id, &o->backpressure);
         if (error)
             return error;
-        o->id = id;
         o->buffered = cli_holds(&holds[id]);
         o->credits = cvb_available_credits(h, id);
         s->source_count++;

@@ -18,7 +18,7 @@ struct cli_stage {
 
 struct cli_source {
     char name[CVB_NAME_MAX + 1];
-    uint32_t id, buffered;
+    uint32_t buffered;
     int64_t credits;
     struct cvb_counts counts;
     struct cvb_backpressure backpressure;

@@ -15,12 +15,39 @@
 #define PLACE "/dev/shm"
 #define TMPFS 0x01021994 /* statfs.f_type of a tmpfs */
 
-uint64_t cli_free_memory(void)
+/* What PLACE has room for; UINT64_MAX if it sets no limit. */
+static uint64_t free_place(void)
 {
     struct statvfs v;
     if (statvfs(PLACE, &v) || !v.f_blocks)
         return UINT64_MAX;
     return (uint64_t)v.f_bavail * v.f_frsize;
+}
+
+/* Memory and swap that the machine can give without ending programs; UINT64_MAX if it does not tell. A tmpfs may be
+ * larger than that. */
+static uint64_t free_machine(void)
+{
+    char line[128];
+    unsigned long long part, kibibytes = 0;
+    bool told = false;
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "MemAvailable: %llu kB", &part) == 1)
+            told = true;
+        else if (sscanf(line, "SwapFree: %llu kB", &part) != 1)
+            continue;
+        kibibytes += part;
+    }
+    if (f)
+        fclose(f);
+    return told ? kibibytes * 1024 : UINT64_MAX;
+}
+
+uint64_t cli_free_memory(void)
+{
+    uint64_t place = free_place(), machine = free_machine();
+    return place < machine ? place : machine;
 }
 
 bool cli_is_file(const char *segment)
@@ -74,17 +101,22 @@ static const char *of_room(uint64_t bytes, char *text, size_t size)
 {
     char needed[32], there[32];
     struct rlimit most;
-    uint64_t left = cli_free_memory();
+    uint64_t place = free_place(), machine = free_machine();
     cli_bytes(bytes, needed, sizeof needed);
     if (!getrlimit(RLIMIT_FSIZE, &most) && most.rlim_cur < bytes)
         snprintf(text, size, "it takes %s, and a file of this process may have %s at most: raise 'ulimit -f'", needed,
                  cli_bytes(most.rlim_cur, there, sizeof there));
-    else if (left < bytes)
+    else if (place < bytes)
         snprintf(text, size,
                  "not enough shared memory: it takes %s and %s are free in " PLACE
                  ": ask for fewer or smaller records, "
                  "or make room (in Docker: --shm-size)",
-                 needed, cli_bytes(left, there, sizeof there));
+                 needed, cli_bytes(place, there, sizeof there));
+    else if (machine < bytes)
+        snprintf(text, size,
+                 "not enough memory: it takes %s and this machine has %s left: ask for fewer or smaller records, or "
+                 "end some programs",
+                 needed, cli_bytes(machine, there, sizeof there));
     else
         return NULL;
     return text;

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of shared memory that are free; UINT64_MAX if there is no limit or it cannot be told. */
+/* Bytes of shared memory that are free on the machine; UINT64_MAX if there is no limit or it cannot be told. */
 uint64_t cli_free_memory(void);
 
 /* True if there is a file of the segment's name in shared memory, whatever it is. */

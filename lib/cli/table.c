@@ -33,8 +33,8 @@ static void limits(const char *segment, const struct cli_snapshot *s)
            s->utilization * 100, s->total.queued, s->total.leased, s->total.reserved);
     uint32_t dead = s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;
     if (dead)
-        printf("dead      %u of them %s dead letter%s, and %s room of the limit of all records until retried or "
-               "dropped\n",
+        printf("dead      %u of them %s dead letter%s, and %s room of the limit of all records (not of their sources) "
+               "until retried or dropped\n",
                dead, dead == 1 ? "is a" : "are", cli_s(dead), dead == 1 ? "holds" : "hold");
 }
 

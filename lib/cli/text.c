@@ -57,7 +57,8 @@ static const char *advice(int error)
 {
     switch (error) {
     case CVB_ENOENT:
-        return "'conveyor create' makes it, 'conveyor list' shows those that are there";
+        return is_command("rm") ? "'conveyor list' shows those that are there"
+                                : "'conveyor create' makes it, 'conveyor list' shows those that are there";
     case CVB_EEXIST:
         return "choose another name, or remove it with 'conveyor rm'";
     case CVB_ENOSPC:
@@ -90,8 +91,9 @@ static const char *advice(int error)
 int cli_segment_failed_at(const char *segment, int error, uint64_t bytes)
 {
     char text[300];
-    int reason = error == CVB_ESYSTEM || error == CVB_EUNSUPPORTED ? errno : 0;
-    bool system = reason || error == CVB_ENOENT || error == CVB_ENOSPC || error == CVB_EPERM;
+    bool told = error == CVB_ESYSTEM || error == CVB_EUNSUPPORTED || error == CVB_EPERM; /* errno says more */
+    int reason = told ? errno : 0;
+    bool system = told || error == CVB_ENOENT || error == CVB_ENOSPC;
     const char *cause = system ? cli_system_cause(reason, bytes, text, sizeof text) : NULL;
     const char *hint = advice(error);
     if (error == CVB_ENAME)
@@ -101,7 +103,9 @@ int cli_segment_failed_at(const char *segment, int error, uint64_t bytes)
     else if (error == CVB_ESYSTEM)
         cli_complain("segment '%s': %s", segment, strerror(reason));
     else if (error == CVB_EUNSUPPORTED)
-        cli_complain("segment '%s': %s (%s)", segment, cvb_error_text(error), strerror(reason));
+        cli_complain("segment '%s': this system refuses OFD file locks or MADV_DONTFORK, which a handle needs (%s): "
+                     "use Linux 3.15 or later, and allow them in the sandbox (seccomp, gVisor)",
+                     segment, strerror(reason));
     else
         cli_complain("segment '%s': %s%s%s", segment, cvb_error_text(error), hint ? ": " : "", hint ? hint : "");
     return error == CVB_ENAME ? CLI_USAGE : CLI_FAILED;

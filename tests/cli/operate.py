@@ -152,6 +152,19 @@ class Operate(SegmentTest):
         self.assertEqual(self.pull(stage="sink"), b"".join(b"%d\n" % i for i in range(0, 40, 3)))
         self.assert_sound(0)
 
+    def test_a_retry_waits_while_the_source_is_full(self):
+        """A dead letter takes a credit of its source again. Without one it waits, and uses no processor time."""
+        self.create("--max-total-records", "100", "--max-per-source", "10", "--max-retries", "0")
+        self.push(b"dead\n")
+        self.make_fail()
+        self.push(b"x\n" * 10, "--batch", "10")
+        retry = self.start("dead-letter", self.segment, "retry", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_until(lambda: self.stage("dead-letter")["leased"] == 1, "the retry holds the dead letter")
+        self.assert_sleeps(retry.pid)
+        self.pull("--count", "6")
+        self.assertEqual(retry.communicate(timeout=PATIENCE)[0], b"1 dead letter forwarded to where they came from\n")
+        self.assertEqual(self.queued("filter"), 5)
+
     def test_dead_letters_are_dropped(self):
         self.make_dead_letters(b"a\nb\nc\n")
         self.assertIn("--force", self.fail_with(2, "dead-letter", self.segment, "drop"))

@@ -1,9 +1,11 @@
 """What the command says before it does harm, and what it says when the system refuses: cause and cure, in one line."""
+import ctypes
 import json
 import os
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import unittest
@@ -220,9 +222,24 @@ class Doctor(SegmentTest):
         self.push(b"x\n")
         self.assertEqual([s["backpressure"] for s in self.stat()["sources"]], ["pause"])
         found = self.findings()
-        self.assertEqual(found["source-held-by-dead-letters"]["subject"], "source file-1")
-        self.assertIn("they hold 79 of the 100 records", found["dead-letters"]["text"])
-        self.assertIn("79 of them are dead letters", self.succeed("stat", self.segment).stdout.decode())
+        held = found["sources-held-by-dead-letters"]
+        self.assertEqual((held["severity"], held["subject"]), ("problem", "segment"))
+        self.assertIn("1 source is told to pause only because of dead letters: 79 of the 80 records", held["text"])
+        self.assertIn("they hold 79 of the 100 records that the segment may have, and nothing of a source's",
+                      found["dead-letters"]["text"])
+        self.assertIn("79 of them are dead letters, and hold room of the limit of all records (not of their sources)",
+                      self.succeed("stat", self.segment).stdout.decode())
+
+    def test_a_source_that_its_own_records_hold(self):
+        """Dead letters count for nothing against its limit: 8 of its 10 are in the way."""
+        self.create("--max-total-records", "100", "--max-per-source", "10", "--max-retries", "0")
+        self.push(b"x\n" * 9, "--batch", "9")
+        self.make_fail()
+        self.push(b"x\n" * 9, "--batch", "9")
+        self.assertEqual([s["backpressure"] for s in self.stat()["sources"]], ["pause"])
+        found = self.findings()
+        self.assertNotIn("sources-held-by-dead-letters", found)
+        self.assertEqual(found["source-paused"]["subject"], "source file-1")
 
     def test_handles_and_names_that_are_nearly_used_up(self):
         self.create("--max-total-records", "100", "--max-stages", "20", "--max-sources", "10",
@@ -269,14 +286,15 @@ class Create(SegmentTest):
                           self.fail_with(2, "create", self.segment, "--max-total-records", value), value)
 
     def test_more_than_what_is_free_is_refused_before_it_is_taken(self):
+        """Only a dry run: what is refused too late takes the memory of the whole machine. See also
+        test_shared_memory_that_is_full, in a small file system of its own."""
         memory = os.statvfs("/dev/shm")
         if not memory.f_blocks or memory.f_bavail * memory.f_frsize > 12000000 * 1048576:
             self.skipTest("there is more shared memory than the largest segment needs")
-        for more in ([], ["--dry-run"]):
-            message = self.fail_with(1, "create", self.segment, "--max-total-records", "12M", "--payload-size", "1Mi",
-                                     "--classes", "1Mi:12M", *more)
-            self.assertIn("not enough shared memory", message)
-            self.assertIn("--shm-size", message)
+        message = self.fail_with(1, "create", self.segment, "--dry-run", "--max-total-records", "12M",
+                                 "--payload-size", "1Mi", "--classes", "1Mi:12M")
+        self.assertIn("not enough shared memory", message)
+        self.assertIn("--shm-size", message)
 
 
 class System(SegmentTest):
@@ -293,6 +311,30 @@ class System(SegmentTest):
         self.create("--max-total-records", "100")
         self.assertIn("ulimit -n", self.limited(resource.RLIMIT_NOFILE, 4, "stat", self.segment))
         self.assertIn("ulimit -n", self.limited(resource.RLIMIT_NOFILE, 4, "rm", self.segment))
+
+    @staticmethod
+    def refuse_locks():
+        """As gVisor or an old kernel does: fcntl knows no OFD locks (commands 36 to 38)."""
+        fcntl, offset_nr, offset_command = {"x86_64": 72, "aarch64": 25}[os.uname().machine], 0, 24
+        steps = [(0x20, 0, 0, offset_nr), (0x15, 0, 4, fcntl), (0x20, 0, 0, offset_command), (0x35, 0, 2, 36),
+                 (0x25, 1, 0, 38), (6, 0, 0, 0x00050000 | 22), (6, 0, 0, 0x7fff0000)]  # EINVAL; all else is allowed
+        code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+        filters = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        if prctl(38, 1, 0, 0, 0) or prctl(22, 2, ctypes.c_void_p(ctypes.addressof(filters)), 0, 0):
+            raise OSError(ctypes.get_errno(), "seccomp")
+
+    @unittest.skipUnless(os.uname().machine in ("x86_64", "aarch64"), "other numbers of system calls")
+    def test_a_system_without_ofd_locks(self):
+        self.create("--max-total-records", "100")
+        for command in ("stat", "doctor", "top"):
+            message = self.fail_with(1, command, self.segment, preexec_fn=self.refuse_locks)
+            self.assertIn("refuses OFD file locks", message)
+            self.assertIn("Invalid argument", message)
+        message = self.fail_with(1, "rm", self.segment, preexec_fn=self.refuse_locks)
+        self.assertIn("cannot be looked into", message)
+        self.assertIn("--force removes it", message)
+        self.succeed("rm", self.segment, "--force", preexec_fn=self.refuse_locks)
 
     def test_bytes_that_are_not_utf8_are_not_printed(self):
         done = call("stat", b"no-\xff\xc3-\xc3\xbc-\x1b[2J")
@@ -324,12 +366,19 @@ class System(SegmentTest):
     def test_shared_memory_that_is_read_only(self):
         self.create("--max-total-records", "100")
         self.inside('mount -o bind,ro /dev/shm /dev/shm; mount -o remount,bind,ro /dev/shm; "$0" create "$1-2"; '
-                    '"$0" push "$1" --stage filter --source a; "$0" rm "$1" --force', "read-only")
+                    '"$0" push "$1" --stage filter --source a; "$0" stat "$1"; "$0" pull "$1" --stage filter; '
+                    '"$0" rm "$1"; "$0" rm "$1" --force', "read-only")
 
     @unittest.skipUnless(NAMESPACES, "no mount namespaces here")
     def test_shared_memory_that_is_full(self):
         self.inside('mount -t tmpfs -o size=400m,nr_inodes=2 none /dev/shm; >/dev/shm/f; "$0" create "$1"', "inodes")
-        self.inside('mount -t tmpfs -o size=64m none /dev/shm; "$0" create "$1"', "--shm-size", "64.0 MiB")
+        self.inside('mount -t tmpfs -o size=64m none /dev/shm; "$0" create "$1"; "$0" create "$1" --dry-run; '
+                    '"$0" create "$1" --max-total-records 12M --payload-size 1Mi --classes 1Mi:12M', "--shm-size",
+                    "64.0 MiB", "not enough shared memory")
+        self.inside('mount -t tmpfs -o size=256m none /dev/shm; mount -t tmpfs none /mnt; '
+                    'printf "MemAvailable: 40000 kB\\nSwapFree: 25536 kB\\n" >/mnt/meminfo; '
+                    'mount --bind /mnt/meminfo /proc/meminfo; "$0" create "$1"; "$0" create "$1" --dry-run',
+                    "not enough memory", "this machine has 64.0 MiB left")
         self.inside('mount -t ramfs none /dev/shm; "$0" create "$1"', "not a tmpfs")
 
 

@@ -149,15 +149,6 @@ class Usage(SegmentTest):
         os.truncate("/dev/shm/" + self.segment, 8192)
         self.assertIn("shorter", self.fail_with(1, "doctor", self.segment))
 
-    def test_more_memory_than_there_is(self):
-        memory = os.statvfs("/dev/shm")
-        if memory.f_bavail * memory.f_frsize > 12000000 * 1048576:
-            self.skipTest("there is more shared memory than the largest segment needs")
-        message = self.fail_with(1, "create", self.segment, "--max-total-records", "12000000",
-                                 "--payload-size", "1048576", "--classes", "1048576:12000000")
-        self.assertIn("not enough shared memory", message)
-        self.assertFalse(os.path.exists("/dev/shm/" + self.segment))
-
     def test_dead_letter_is_no_stage_to_push_or_forward_to(self):
         self.create("--max-total-records", "100", stages="a")
         self.assertIn("--stage", self.fail_with(1, "push", self.segment, "--stage", "dead-letter", "--source", "a"))

@@ -20,7 +20,7 @@ struct known {
 };
 
 /* What the operation does with records that are named before it begins; the first `done` of them were done. */
-enum intent_kind { PUT, ACK, RETURN, FORWARD, REPLACE };
+enum intent_kind { PUT, ACK, RETURN, RELEASE, FORWARD, REPLACE };
 struct intent {
     enum intent_kind kind;
     uint64_t id, result; /* result: the record that REPLACE puts */

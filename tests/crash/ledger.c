@@ -61,6 +61,13 @@ static struct fact *find(struct facts *f, uint64_t id)
     return NULL;
 }
 
+/* After a failure: past the limit a record may be in its stage still, if the first of its consumers that died had
+ * leased it with others. */
+static uint64_t failed_place(unsigned stage, unsigned retry)
+{
+    return place(stage, retry) | UINT64_C(1) << (stage * 8 + (retry < 8 ? retry : 7));
+}
+
 static struct fact *add(struct facts *f, uint64_t id, unsigned source)
 {
     struct fact *a = &f->fact[f->count++];
@@ -82,9 +89,10 @@ static void plain(const struct world *w, bool over, const struct known *k, struc
     bool queued = k->owner != OF_VICTIM, may = queued && w->takes && k->stage == STAGE_A && !over;
     bool taken = queued && over && was_taken(w, k->id);
     unsigned retry = k->retry + (k->owner == OF_DEAD);
-    a->where = place(k->stage, retry + (queued && !taken ? 0 : 1)) | (may ? place(k->stage, retry + 1) : 0);
+    a->where =
+        failed_place(k->stage, retry + (queued && !taken ? 0 : 1)) | (may ? failed_place(k->stage, retry + 1) : 0);
     a->absent = may && w->acks;
-    a->seen = queued && !taken ? place(k->stage, retry) : 0;
+    a->seen = queued && !taken ? failed_place(k->stage, retry) : 0;
     a->ordered = k->owner == QUEUED && !w->takes;
     if (taken && w->acks)
         a->where = 0;
@@ -101,12 +109,16 @@ static void meant_put(struct facts *f, const struct intent *in, bool over, bool 
 static void meant_settle(struct facts *f, struct fact *a, const struct known *k, const struct intent *in, bool over,
                          bool done)
 {
-    uint64_t back = place(k->stage, k->retry + 1u), on = place(STAGE_B, 0);
+    uint64_t back = failed_place(k->stage, k->retry + 1u), on = place(STAGE_B, 0);
     bool maybe = !over || done; /* the new place is possible */
     bool old = !over || !done;  /* the old place is */
     if (in->kind == RETURN) {
         a->where = back;
         a->seen = maybe ? back : 0;
+    } else if (in->kind == RELEASE) {
+        uint64_t as_it_was = failed_place(k->stage, k->retry);
+        a->where = (old ? back : 0) | (maybe ? as_it_was : 0);
+        a->seen = maybe ? as_it_was : 0;
     } else if (in->kind == ACK) {
         a->where = old ? back : 0;
         a->absent = !over;
@@ -196,7 +208,7 @@ void facts_settled(struct facts *f, uint64_t id, bool acked, const struct cvb_le
     a->absent = acked;
     a->found = acked;
     if (!acked)
-        a->where = a->seen = place(l->stage, l->retry_count + 1);
+        a->where = a->seen = failed_place(l->stage, l->retry_count + 1);
 }
 
 void facts_put(struct facts *f, uint64_t id, unsigned stage, unsigned source)

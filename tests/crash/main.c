@@ -106,7 +106,7 @@ static void build(struct world *w, const struct start *start)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     bool fine = !cvb_attach(w->segment, &h) && !cvb_stage(h, "a", &id) && !cvb_stage(h, "b", &id) &&
                 !cvb_stage(h, "c", &id) && !cvb_source(h, "s", &id) && !cvb_source(h, "t", &id) &&
-                !cvb_source(h, "u", &id);
+                !cvb_source(h, "u", &id) && !cvb_source(h, "v", &id) && !cvb_source(h, "w", &id);
     if (fine) {
         start->build(w, h);
         if (start->hints && bytes_map(w->segment, &b))

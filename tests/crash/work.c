@@ -104,6 +104,7 @@ static void to_ack(struct world *w) { with_leases(w, 6), mean_leases(w, ACK, 0, 
 static void to_ack_part(struct world *w) { with_leases(w, 4), mean_leases(w, ACK, 1, 3); }
 static void to_return(struct world *w) { with_leases(w, 6), mean_leases(w, RETURN, 0, 6); }
 static void to_return_part(struct world *w) { with_leases(w, 4), mean_leases(w, RETURN, 1, 3); }
+static void to_release(struct world *w) { with_leases(w, 6), mean_leases(w, RELEASE, 0, 6); }
 static void to_forward(struct world *w) { with_leases(w, 6), mean_leases(w, FORWARD, 0, 6); }
 static void to_forward_part(struct world *w) { with_leases(w, 4), mean_leases(w, FORWARD, 1, 3); }
 static void to_replace(struct world *w) { with_leases(w, 6), mean_leases(w, REPLACE, 0, 6); }
@@ -185,7 +186,7 @@ static void to_detach(struct world *w)
 {
     with_leases(w, 3);
     reserve(STAGE_C, 2);
-    mean_leases(w, RETURN, 0, 3);
+    mean_leases(w, RELEASE, 0, 3);
 }
 
 static void to_attach(struct world *w)
@@ -256,6 +257,7 @@ static int all_done(struct world *w, int error)
 static int publish(struct world *w) { return all_done(w, cvb_publish(v.h, v.slot, v.slots)); }
 static int cancel(struct world *w) { return all_done(w, cvb_cancel(v.h, v.slot, v.slots)); }
 static int ack(struct world *w) { return all_done(w, cvb_ack(v.h, v.lease, v.leases)); }
+static int release(struct world *w) { return all_done(w, cvb_release(v.h, v.lease, v.leases)); }
 static int give_back(struct world *w) { return all_done(w, cvb_return_to_buffer(v.h, v.lease, v.leases)); }
 
 static int forward(struct world *w)
@@ -393,6 +395,7 @@ const struct operation operations[] = {
     {"ack", to_ack, ack, false, false},
     {"ack part", to_ack_part, ack, false, false},
     {"return", to_return, give_back, false, false},
+    {"release", to_release, release, false, false},
     {"return part", to_return_part, give_back, false, false},
     {"return last", to_return_for_good, give_back, false, false},
     {"forward", to_forward, forward, false, false},

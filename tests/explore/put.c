@@ -3,6 +3,12 @@
 
 #include "work.h"
 
+/* A refused put ends after so many steps of its own, whatever others do meanwhile: 8 looks, each over all lists, and a
+ * pass of recovery. */
+enum { REFUSED_MOST = 25000 };
+
+static long own_steps(int me) { return me < SIM_FIBERS ? sim.fiber[me].steps : 0; }
+
 int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
 {
     struct cvb_record record[GHOST_BATCH];
@@ -18,6 +24,7 @@ int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
     for (int i = 0; i < n; i++)
         watch_argument(me, stage, sources[i], payload[i]);
     SIM_LOG("p%d puts records %d to %d into stage %u, the first of source %u", me, id[0], id[n - 1], stage, sources[0]);
+    const long before = own_steps(me);
     int done;
     if (n == 1) {
         *why = cvb_buffer_for_stage(process[me].handle, stage, record);
@@ -30,6 +37,8 @@ int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
     SIM_CHECK((done < n) == (*why != 0), "a put of %d did %d and says %d", n, done, *why);
     if (done < n)
         work_check_refusal(me, *why, stage, sources[done], record[done].length);
+    SIM_CHECK_TOO(done || own_steps(me) - before < REFUSED_MOST, "a refused put took %ld steps of its own",
+                  own_steps(me) - before);
     ghost_put_ended(id, n, done);
     work_end(me, done, *why);
     return done;

@@ -13,8 +13,8 @@
  * the two leaves a record uncertain and never falsely certain, and these must hold: IN and never SETTLING: it is still
  * in the segment, and is found by the last drain (nothing is lost). ACKED: it is never delivered again (nothing comes
  * twice after it was settled). PASSED, or SEEN in the second stage: it is never delivered in the first again (exactly
- * once between stages). seen n times in a stage: its next retry_count there is at least n, and at most max_retries, or one more after a death in company. not
- * TRIED: never delivered. Of a put that was killed, a prefix is in.
+ * once between stages). seen n times in a stage: its next retry_count there is at least n, and at most max_retries, or
+ * one more after a death in company. not TRIED: never delivered. Of a put that was killed, a prefix is in.
  */
 #ifndef CVB_TESTS_CHAOS_H
 #define CVB_TESTS_CHAOS_H

@@ -208,7 +208,7 @@ static int put_and_end(void *how)
 }
 
 /* A waker that was killed, or is stopped, between its record and its wake is not waited for: the lookout, which itself
- * waits for something else, wakes. With so many handles the sleepers would look by themselves after 7.5 s at the
+ * waits for something else, wakes. With so many handles the sleepers would look by themselves after 10 s at the
  * earliest. */
 static void wakers_end_early(bool common_word)
 {

@@ -157,15 +157,15 @@ MUTANTS = [
          "    const uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, next);")]),
     ("LISTLATE", "a unit listed after it became idle", ["single", "mixed"], [
         ("lib/idle.c", "    append(h, list, u);\n", ""),
-        ("lib/idle.c", "    cvb_store64_seq(r.at[2], row_after(r.was[2], n));\n",
-         "    cvb_store64_seq(r.at[2], row_after(r.was[2], n));\n    append(h, list, u);\n")]),
+        ("lib/idle.c", "    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));\n",
+         "    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));\n    append(h, list, u);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
-        ("lib/reclaim.c", "    if (some_idle(h, counter_of(h, refusal, want)) && (reclaim(h, &s) || s.given || s.lost))",
-         "    (void)reclaim, (void)some_idle;\n    if (false)")]),
+        ("lib/reclaim.c", "    if (idle && (reclaim(h, &s) || s.given || s.lost))",
+         "    (void)reclaim;\n    if (false)")]),
     ("KINDONLY", "a refused put passes over its source's units of another length", ["mixed", "batch"], [
         ("lib/reclaim.c", "return !(differs & KEY_SOURCE_MASK);", "return !(differs & KEY_MASK);")]),
-    ("NOVERSION", "a refusal does not look again whether a unit became idle", ["rounds", "split"], [
-        ("lib/reclaim.c", " || parked_so_far(h) != before;", ";")]),
+    ("NOVERSION", "a refusal does not look at the versions again", ["rounds", "split"], [
+        ("lib/reclaim.c", " || versions(h) != before ||", " ||")]),
     ("NORTCHECK", "a refusal does not look again whether there is room by now", ["single", "batch", "split"], [
         ("lib/reclaim.c", "return has_room(h, refusal, want) || ", "(void)has_room;\n    return ")]),
     ("NONOTES", "a refusal does not look at notes of what is not counted yet", ["single", "mixed"], [
@@ -181,9 +181,9 @@ MUTANTS = [
     ("NOTESTANDS", "units of the dead change while its note stands", ["recover", "publish", "mixed", "any"], [
         ("lib/note.c", "        cvb_cas64(at, note, 0);\n", "        return 0;\n")]),
     ("NOTELATER", "a unit claimed before there is a note of it", ["single", "mixed"], [
-        ("lib/idle.h", "    cvb_store64_rel(&h->list->note, note | u | odd << NOTE_ODD_SHIFT);\n", "    (void)note, (void)u, (void)odd;\n")]),
+        ("lib/idle.h", "    cvb_store64_rel(&h->list->note, note);\n", "")]),
     ("STEALDIRECT", "an idle unit given back without being claimed", ["single", "mixed"], [
-        ("lib/reclaim.c", "    if (!want_valid(h, has) || !claim(h, unit_of(entry), w, note_of(NOTE_CLAIM, has)))",
+        ("lib/reclaim.c", "    if (!want_valid(h, has) || !claim_any(h, unit_of(entry), w, has))",
          "    (void)w;\n    if (!want_valid(h, has))"),
         ("lib/credit.c", "bool mine = cvb_hi_seat(w.hi) == h->seat && (", "bool mine = cvb_lo_state(w.lo) == CVB_IDLE || (")]),
     ("OVERWRITE", "an entry that still names an idle unit is overwritten", ["single", "mixed"], [
@@ -208,8 +208,8 @@ MUTANTS = [
         ("lib/recover.c", "        freed += over && cvb_cas64(",
          "        freed += over && !complete_begun(h, s, state) && cvb_cas64(")]),
     ("FREEDFIRST", "a seat freed before what it owned", ["recover", "single"], [
-        ("lib/recover.c", "int error = state ? join_pass(h, s, state) : 0;",
-         "int error = state && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1) ? join_pass(h, s, state + 1) : 0;"),
+        ("lib/recover.c", "error = dead > 0 ? join_pass(h, s, state) : dead;",
+         "error = dead > 0 && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1) ? join_pass(h, s, state + 1) : 0;"),
         ("lib/recover.c", "        freed += over && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);",
          "        freed += over;")]),
     ("FREEDEARLY", "a seat freed before its pass has looked at all units", ["deaths", "single", "mixed"], [
