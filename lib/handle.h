@@ -113,14 +113,14 @@ struct cvb_seen_group {
     uint32_t end; /* of its entries in seen */
 };
 struct cvb_look {
-    uint64_t kind, note;     /* what is wanted, in one word; the note of a claim, without the unit */
-    struct cvb_rows rows;    /* where a claim is counted */
+    uint64_t kind, note;  /* what is wanted, in one word; the note of a claim, without the unit */
+    struct cvb_rows rows; /* where a claim is counted */
     const uint32_t *room_of_source, *room_of_stage; /* the flags of what it takes */
-    uint32_t key, next, end; /* of those in seen */
-    uint32_t group, count;   /* the one that is being tried, of those in groups */
-    uint32_t least;          /* groups that a list must have to be looked into */
-    uint32_t donor;          /* the seat whose list served last */
-    uint32_t turn;           /* the next one to look at */
+    uint32_t key, next, end;                        /* of those in seen */
+    uint32_t group, count;                          /* the one that is being tried, of those in groups */
+    uint32_t least;                                 /* groups that a list must have to be looked into */
+    uint32_t donor;                                 /* the seat whose list served last */
+    uint32_t turn;                                  /* the next one to look at */
     uint32_t fruitless;
     uint64_t *from; /* by seat: the group where the next look begins */
     struct cvb_sight seen[CVB_LOOK_MOST];

@@ -53,7 +53,7 @@ const struct cvb_name *cvb_name_of_id(struct cvb_handle *h, int kind, uint32_t i
 bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t *id);
 void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t id);
 /* handle.c */
-void cvb_poison(struct cvb_handle *h);       /* after CVB_ECORRUPT with an open journal: nothing more by this handle */
+void cvb_poison(struct cvb_handle *h); /* after CVB_ECORRUPT with an open journal: nothing more by this handle */
 static inline int cvb_corrupt_at_work(struct cvb_handle *h)
 {
     cvb_poison(h);

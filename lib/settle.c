@@ -116,7 +116,7 @@ CVB_RARE int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_se
     bool looked = false;
     if (!error)
         cvb_recover_at_times(h, true);
-    for (size_t i = 0, n; !error && i < p->count; i += n) {
+    for (size_t i = 0, n = 0; !error && i < p->count; i += n) {
         uint32_t left;
         error = cvb_places_run(h, p, i, &left, &n);
         while (!error && left) {

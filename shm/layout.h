@@ -131,7 +131,7 @@ enum cvb_count {
     CVB_N_CLAIMED, /* idle.h: records of idle units that were claimed, and whether their number is odd */
     CVB_N_DELIVERED,
     CVB_N_PARKED, /* the same of units that were acked and became idle */
-    CVB_N_ACKED, /* that gave their credits back at once */
+    CVB_N_ACKED,  /* that gave their credits back at once */
     CVB_N_RETURNED,
     CVB_N_RELEASED,
     CVB_N_REDELIVERED,
