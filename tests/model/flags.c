@@ -1,7 +1,7 @@
 /* flags.c - one sleeps until there is data, or (with CREDITS) until credits come back, another brings it; the shipped
- * lib/flag.c and lib/wait.c, with lib/ring.c, or lib/level.c and lib/credit.c. With LEVEL nobody sleeps, but one corrects
- * the flag while credits come back; with RAISED while they are taken; with CLAIMED while an idle unit, which kept its
- * credits, is claimed for a put; with CALM the flag does not say yet that the credits were taken.
+ * lib/flag.c and lib/wait.c, with lib/ring.c, or lib/level.c and lib/credit.c. With LEVEL nobody sleeps, but one
+ * corrects the flag while credits come back; with RAISED while they are taken; with CLAIMED while an idle unit, which
+ * kept its credits, is claimed for a put; with CALM the flag does not say yet that the credits were taken.
  *
  * Checked: who sleeps although it is there is woken; in the end the flag says what the counter says.
  */
@@ -55,7 +55,7 @@ static void *bring_it(void *argument)
 #ifdef CLAIMED
     const struct cvb_want has = {0, 1, 1, 0};
     struct cvb_pair w = cvb_load_pair(&units[0].word);
-    assert(claim(&handles[0], 0, &w, note_of(NOTE_CLAIM, &has)));
+    assert(claim_any(&handles[0], 0, &w, &has));
     assert(!cvb_enqueue_own(&handles[0], 0, w, 1)); /* with the put's locked instruction */
     cvb_level_after_put(&handles[0], 1, 0, 1);
 #elif defined RAISED

@@ -58,6 +58,7 @@ static void model_looked(struct cvb_handle *h, const struct cvb_want *want)
     static uint64_t from[SEATS][SEATS];
     h->looked = &h->look[0];
     h->look[0].note = note_of(NOTE_CLAIM, want);
+    h->look[0].rows = rows_of(h, NOTE_CLAIM, want);
     h->look[0].kind = kind_wanted(want);
     h->look[0].key = key_of(want);
     h->look[0].from = from[h->seat];

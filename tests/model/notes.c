@@ -17,7 +17,7 @@ static void *die(void *argument)
     (void)argument;
     model_left = KILL + 1;
 #ifdef CLAIM
-    claim(h, 0, &w, note_of(NOTE_CLAIM, &want));
+    claim_any(h, 0, &w, &want);
 #else
     cvb_park(h, 0, w);
 #endif
@@ -30,7 +30,7 @@ static void *disturb(void *argument)
     struct cvb_pair w = cvb_load_pair(&units[0].word);
     (void)argument;
     if (cvb_lo_state(w.lo) == CVB_IDLE)
-        claim(&handles[1], 0, &w, note_of(NOTE_CLAIM, &want));
+        claim_any(&handles[1], 0, &w, &want);
     return NULL;
 }
 
