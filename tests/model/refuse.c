@@ -106,6 +106,15 @@ int main(void)
     lists[0].list.groups = 1;
     lists[0].list.group[0].header = header_of(1u << KEY_SOURCE_SHIFT, 0) | HEADER_CLOSED; /* of another source */
 #endif
+#ifdef KILL
+    pthread_create(&thread[0], NULL, ack, NULL);
+    pthread_join(thread[0], NULL);
+    pthread_create(&thread[0], NULL, put, NULL);
+    pthread_join(thread[0], NULL);
+    refuse(&handles[2], 2, 4);
+    assert(cvb_lo_state(cvb_load64_rlx(&units[0].word.lo)) != CVB_IDLE);
+    return 0;
+#endif
     pthread_create(&thread[1], NULL, put, NULL);
     pthread_create(&thread[0], NULL, ack, NULL);
 #ifdef ENTER
