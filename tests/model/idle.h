@@ -59,6 +59,8 @@ static void model_looked(struct cvb_handle *h, const struct cvb_want *want)
     h->looked = &h->look[0];
     h->look[0].note = note_of(NOTE_CLAIM, want);
     h->look[0].rows = rows_of(h, NOTE_CLAIM, want);
+    h->look[0].room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, want->source));
+    h->look[0].room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want->stage));
     h->look[0].kind = kind_wanted(want);
     h->look[0].key = key_of(want);
     h->look[0].from = from[h->seat];
