@@ -136,12 +136,13 @@ static bool change(struct cvb_handle *h, uint32_t flag, uint32_t now, uint32_t l
 bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew)
 {
     struct cvb_flag *flag = &h->flags[cvb_flag_of(h, counter)];
-    uint64_t epoch = 0;
-    for (bool begun = false;;) {
+    uint64_t epoch = renew ? begin_epoch(&flag->slack) : 0;
+    cvb_fence_after_cas();
+    for (bool begun = renew;;) {
         int64_t slack;
         uint32_t now = cvb_load32_acq(&flag->word), level = level_of(h, counter, now, &slack);
         const bool same = level == (now & CVB_FLAG_LEVEL);
-        if (same && !renew && !begun)
+        if (same && !begun)
             return level & CVB_FLAG_PAUSED;
         if (same && begun) {
             if (slack > 0 && level)
@@ -171,7 +172,7 @@ void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n)
             share->left -= n;
             return;
         }
-        const uint32_t wanted = n - share->left, chunk = left / 8 > wanted ? left / 8 : wanted;
+        const uint32_t wanted = n - share->left, chunk = left / 2 > wanted ? left / 2 : wanted;
         if (left < wanted) {
             cvb_level_correct(h, counter, true);
             return;

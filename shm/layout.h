@@ -106,14 +106,15 @@ struct cvb_idle {
 };
 static_assert(sizeof(struct cvb_idle) == 128, "layout");
 
-/* A flag word: PROTOCOL.md, section 8. One line each, because the hot path reads it and hardly anybody writes it. */
+/* A flag word: PROTOCOL.md, section 8. A line of its own, because the hot path reads it and hardly anybody writes it;
+ * the slack has another. */
 struct cvb_flag {
     uint32_t word; /* paused:1 | waiters:1 | waiters on any:1 | near:1 | woken:1 | count:27 */
-    uint32_t unused;
+    uint8_t pad_word[60];
     uint64_t slack; /* epoch:32 | records:32 that may come or go before the level must be looked at: lib/level.c */
-    uint8_t pad[48];
+    uint8_t pad_slack[56];
 };
-static_assert(sizeof(struct cvb_flag) == 64, "layout");
+static_assert(sizeof(struct cvb_flag) == 128, "layout");
 
 /* Who looks for the dead, and when: hints, times of the monotonic clock. lib/lookout.c. */
 struct cvb_lookout {
