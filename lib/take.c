@@ -221,14 +221,11 @@ CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struc
     return got + get_more(h, stage, leases + got, count - (unsigned)got);
 }
 
-CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
+/* A get by a handle that was checked. */
+static inline int get_leases(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
-    CVB_ONE_USER(h);
     uint32_t u;
     struct cvb_pair w;
-    int error = cvb_handle_check(h);
-    if (error)
-        return error;
     if (!cvb_id_known(h, CVB_KIND_STAGE, stage))
         return CVB_EUNKNOWN;
     if (!leases || count - 1 >= INT32_MAX)
@@ -237,6 +234,13 @@ CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_leas
     if (count == 1 && cvb_lease_single(h, stage, &u, &w))
         return hand_out(h, u, w, leases);
     return get_any(h, stage, leases, count);
+}
+
+CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
+{
+    CVB_ONE_USER(h);
+    int error = cvb_handle_check(h);
+    return error ? error : get_leases(h, stage, leases, count);
 }
 
 /* Copies a batch of leases into the buffer, one after the other; where the next one goes. */
@@ -267,7 +271,7 @@ int cvb_take_batch(struct cvb_handle *h, uint32_t stage, struct cvb_record *take
     while (!error && done < count) {
         struct cvb_lease l[CVB_UNIT_MEMBERS];
         size_t want = count - done < CVB_UNIT_MEMBERS ? count - done : CVB_UNIT_MEMBERS;
-        int got = cvb_get_batch(h, stage, l, want);
+        int got = get_leases(h, stage, l, want);
         if (got <= 0) {
             error = got;
             break;

@@ -226,10 +226,11 @@ Test(levels, marks_are_exact, .timeout = 100)
             struct cvb_backpressure b;
             struct cvb_lease l;
             s.backpressure_threshold = k / 1000.0;
-            s.resume_threshold = (k / 2) / 1000.0;
+            const uint32_t resume = k / 2;
+            s.resume_threshold = resume / 1000.0;
             h[0] = make_segment(name = segment_name("marks"), &s);
             cr_assert(h[0] && name_everything(h[0]));
-            uint32_t high = (limit * k + 999) / 1000, low = limit * (k / 2) / 1000, n = 0;
+            uint32_t high = (limit * k + 999) / 1000, low = limit * resume / 1000, n = 0;
             low = low < high ? low : high - 1;
             do
                 cr_assert_eq(put_numbers(h[0], 1, 0, 0, 1, NULL), 1);
