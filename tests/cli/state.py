@@ -131,7 +131,7 @@ class State(SegmentTest):
 
     @unittest.skipUnless(shutil.which("promtool"), "no promtool")
     def test_prometheus_text_satisfies_promtool(self):
-        self.segment += "-\udcff \" \\ \u00fc"  # a byte that is no UTF-8, and what must be escaped
+        self.segment += "- \" \\ \u00fc"  # what must be escaped, and what is not ASCII
         self.create("--max-total-records", "1000")
         self.push(b"x\n" * 10, stage="a\"b\\c{d}=\u00fc", source="a\"b\\c{d}=\u00fc")
         text = self.succeed("stat", self.segment, "--prometheus").stdout
