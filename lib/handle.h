@@ -47,9 +47,10 @@ struct cvb_search {
     uint32_t word, barren;
 };
 
-/* What refusals may still cost the operation in hand: looks at the limits, and groups of idle units. */
+/* What refusals may still cost the operation in hand: looks at the limits, lists that it has not seen to the end, and
+ * after them groups of idle units. */
 struct cvb_refusal {
-    uint32_t looks, groups;
+    uint32_t looks, lists, groups;
 };
 
 /* Where the next search for idle units to be given back begins. */

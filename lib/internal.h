@@ -118,14 +118,20 @@ void cvb_look_from(struct cvb_handle *h, uint32_t seat, uint64_t number);
 /* reclaim.c */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit,
                    struct cvb_pair *word);
-/* Each operation has so many of both: a refusal ends after a bounded number of steps, whatever others do. */
+/* Each operation has so many looks; it sees each list once to its end, and so many groups again: a refusal ends after a
+ * bounded number of steps, whatever others do, and misses nothing when nobody else is at work. */
 #define CVB_REFUSAL_LOOKS 8u
 #ifndef CVB_REFUSAL_GROUPS
 #define CVB_REFUSAL_GROUPS 2048u /* some 40 us */
 #endif
 static inline void cvb_refusal_begin(struct cvb_handle *h)
 {
-    h->refusal = (struct cvb_refusal){CVB_REFUSAL_LOOKS, CVB_REFUSAL_GROUPS};
+    h->refusal = (struct cvb_refusal){
+        .looks = CVB_REFUSAL_LOOKS,
+        .lists =
+            h->segment.settings.max_handles + 1 + CVB_REFUSAL_LOOKS, /* the first twice; a look may begin at an end */
+        .groups = CVB_REFUSAL_GROUPS,
+    };
 }
 uint32_t cvb_idle_lost(struct cvb_handle *h);
 int64_t cvb_repair_idle(struct cvb_handle *h);

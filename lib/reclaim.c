@@ -6,9 +6,9 @@
  *
  * Why refusals are exact when nobody else is at work: an IDLE unit is listed and counted, and a group is passed over by
  * its header, which its owner wrote before the first entry. So a search over all groups finds what is counted. Why they
- * end: an operation looks so many times, and at so many groups (cvb_refusal_begin); what it has not found then its
- * successors go on to look for. A process that is stopped hides nothing: a unit that it has made IDLE and not counted
- * is in its note.
+ * end: an operation looks so many times, and after each list has been seen to its end only at so many groups more
+ * (cvb_refusal_begin); what it has not found then its successors go on to look for. A process that is stopped hides
+ * nothing: a unit that it has made IDLE and not counted is in its note.
  */
 #include <string.h>
 
@@ -123,6 +123,14 @@ static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, struct
     return false;
 }
 
+/* May the operation in hand look at another group? */
+static bool may_look(struct cvb_handle *h)
+{
+    if (h->refusal.lists)
+        return true;
+    return h->refusal.groups && h->refusal.groups--;
+}
+
 /* The same in one list, in its groups from number `from` on. Where the put got one, its next look begins. */
 static bool reclaim_list(struct cvb_handle *h, uint32_t seat, uint64_t from, struct search *s)
 {
@@ -131,13 +139,14 @@ static bool reclaim_list(struct cvb_handle *h, uint32_t seat, uint64_t from, str
     bool found = false;
     if (from == 0)
         skip_empty(h, list, first, end);
-    for (; !found && number < end && s->given < s->want->count && h->refusal.groups; number++) {
+    for (; !found && number < end && s->given < s->want->count && may_look(h); number++) {
         struct cvb_idle_group *g = group_at(h, list, number);
         bool others = number == first && end - first > CVB_STRAGGLERS;
-        h->refusal.groups--;
         if (may_hold(cvb_load64_acq(&g->header), s, others))
             found = reclaim_group(h, g, s, others);
     }
+    if (number >= end && h->refusal.lists)
+        h->refusal.lists--;
     h->reclaim = (struct cvb_reclaim){seat, number};
     if (found)
         cvb_look_from(h, seat, number - 1);
@@ -150,7 +159,7 @@ static bool reclaim(struct cvb_handle *h, struct search *s)
 {
     const uint32_t seats = h->segment.settings.max_handles, start = h->reclaim.seat % seats;
     const uint64_t middle = h->reclaim.number;
-    for (uint32_t i = 0; i <= seats && s->given < s->want->count && h->refusal.groups; i++)
+    for (uint32_t i = 0; i <= seats && s->given < s->want->count && (h->refusal.lists || h->refusal.groups); i++)
         if (reclaim_list(h, (start + i) % seats, i ? 0 : middle, s))
             return true;
     return false;

@@ -128,3 +128,26 @@ Test(reuse, kinds_that_take_turns_have_places_of_their_own)
         cr_expect_geq(places_of(false, kinds), kinds / 2, "%u stages", kinds);
     }
 }
+
+/* A refusal is exact however many groups of others lie before what it looks for: here more than it may look at again.
+ */
+Test(reuse, what_lies_behind_many_groups_is_found_by_one_put)
+{
+    const unsigned many = (CVB_REFUSAL_GROUPS / 2 + 50) * CVB_IDLE_ENTRIES, few = 100;
+    struct cvb_settings s = small_settings(4 * many, 4 * many, many);
+    uint32_t next;
+    h = make_segment(segment_name("behind"), &s);
+    cr_assert_not_null(h);
+    cr_assert_eq(cvb_stage(h, "filter", &stage), 0);
+    cr_assert_eq(cvb_stage(h, "sink", &next), 0);
+    cr_assert(name_everything(h));
+    for (source = 0; source < 3; source++) { /* the last one's are what the puts below need */
+        for (unsigned i = 0; i < many; i++)
+            cr_assert_eq(put_numbers(h, stage, source, i, 1, NULL), 1);
+        cr_assert_eq(drain(h, stage), many);
+    }
+    for (unsigned i = 0; i < few; i++)
+        cr_assert_eq(put_numbers(h, next, 2, i, 1, NULL), 1, "put %u", i);
+    cr_assert_eq(audit_says(h, few, 0), NULL);
+    cvb_detach(h);
+}
