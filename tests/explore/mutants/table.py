@@ -131,12 +131,12 @@ MUTANTS = [
             if (w.hi == tag""", """            if (w.hi == tag""")]),
     ("GIVEFIRST", "credits returned before the unit has left", ["single", "mixed"], [
         ("lib/credit.c", """    if (!cvb_cas_pair(&unit->word, w, freed))
-        return CVB_ECORRUPT;
+        return cvb_corrupt_at_work(h);
     cvb_set_free_hint(h, u);
     give_back(h, &f, 7);
     cvb_journal_close(h);""", """    give_back(h, &f, 7);
     if (!cvb_cas_pair(&unit->word, w, freed))
-        return CVB_ECORRUPT;
+        return cvb_corrupt_at_work(h);
     cvb_set_free_hint(h, u);
     cvb_journal_close(h);""")]),
     ("GIVECLOSED", "the journal closed before the credits came back", ["single", "mixed"], [
@@ -147,10 +147,10 @@ MUTANTS = [
     give_back(h, &f, 7);""")]),
     ("NOCOMMIT", "a refill closed before its unit is reserved", ["single", "mixed"], [
         ("lib/credit.c", """    if (!cvb_cas_pair(&unit->word, w, reserved))
-        return CVB_ECORRUPT;
+        return cvb_corrupt_at_work(h);
     cvb_journal_close(h);""", """    cvb_journal_close(h);
     if (!cvb_cas_pair(&unit->word, w, reserved))
-        return CVB_ECORRUPT;""")]),
+        return cvb_corrupt_at_work(h);""")]),
     # idle units
     ("NOGENIDLE", "the generation does not grow when a unit becomes idle", ["reserve"], [
         ("lib/idle.c", "    const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    cvb_store64_rlx(&unit->generation, next);",
@@ -227,7 +227,7 @@ MUTANTS = [
     ("LOALONE", "a restage told by half of the word", ["retry", "forward1"], [
         ("lib/journal.c", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),
     ("LATELOOK", "what was to enter is not read between two equal heads", ["replace1", "replace"], [
-        ("lib/journal.c", "if (cvb_load64_acq(&j->head) != head) return 0; /* somebody", "if (false) return 0; /* somebody")]),
+        ("lib/journal.c", "    return cvb_load64_acq(&j->head) == head;", "    return true;")]),
     ("SETTLEFIRST", "a replaced lease settled before its result is in", ["replace1", "replace"], [
         ("lib/restage.c", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
          "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.before2, to, 0))")]),
