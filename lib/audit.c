@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "idle.h"
 
 struct count {
     uint64_t hash;
@@ -172,18 +172,14 @@ int cvb_audit(struct cvb_handle *h, struct cvb_audit *audit)
 static int repair_rows(struct cvb_handle *h)
 {
     const uint32_t nobody = h->segment.settings.max_handles;
-    struct cvb_idle *list = (void *)(h->idle + (uint64_t)nobody * h->idle_stride);
     char problem[sizeof((struct cvb_audit *)0)->first_problem];
     struct count c;
     int mended = 0, error = count_all(h, &c, problem);
     if (error)
         return error;
     for (uint32_t i = 0; i < all_counters(h); i++) {
-        struct cvb_tally *t = i ? cvb_tally_at(h, nobody, i - 1) : NULL;
         int64_t more = (int64_t)c.idle[i] - cvb_idle_sum(h, i);
-        uint64_t *row =
-            more > 0 ? (t ? &t->n[CVB_N_PARKED] : &list->parked) : (t ? &t->n[CVB_N_CLAIMED] : &list->claimed);
-        uint64_t was = cvb_load64_acq(row);
+        uint64_t *row = row_at(h, nobody, i, more > 0 ? NOTE_PARK : NOTE_CLAIM), was = cvb_load64_acq(row);
         mended += more && cvb_cas64(row, was, was + (uint64_t)(more < 0 ? -more : more) * 2);
     }
     count_free(&c);

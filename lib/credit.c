@@ -33,6 +33,8 @@ static bool is_take(enum cvb_step step) { return step <= CVB_TAKE_STAGE; }
 /* Of a source, the total, or a stage: 0, 1, 2. */
 static unsigned limit_of_step(enum cvb_step step) { return step == CVB_BACK_STAGE2 ? 2 : (unsigned)step % 3; }
 
+static const int refusals[] = {CVB_ESOURCE_FULL, CVB_ETOTAL_FULL, CVB_ESTAGE_FULL};
+
 /* The counter that a step changes; none for the stage of dead letters, nor for the source of one: it has given its
  * source's credit back, and takes one again when it leaves. */
 static uint32_t counter_of_step(struct cvb_handle *h, enum cvb_step step, const struct cvb_journal *f)
@@ -72,14 +74,11 @@ bool cvb_step_happened(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum 
 int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
                      const struct cvb_journal *f, bool own)
 {
-    const struct cvb_settings *s = &h->segment.settings;
-    static const int refusals[] = {CVB_ESOURCE_FULL, CVB_ETOTAL_FULL, CVB_ESTAGE_FULL};
     bool take = is_take(step);
     unsigned x = limit_of_step(step);
     uint32_t counter = counter_of_step(h, step, f);
     if (counter == CVB_NO_COUNTER)
         return 1;
-    const uint32_t limits[] = {s->max_per_source, s->max_total_records, s->max_per_stage};
     struct cvb_pair *word = word_of_step(h, step, counter);
     int64_t used = 0;
     uint64_t tag = tag_of(actor, seq, step), *head = &cvb_seat_at(h, actor)->journal.head;
@@ -98,7 +97,7 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
         } else if (take) {
             uint64_t back = cvb_load64_acq(&cvb_counter_at(h, counter)->returned.lo);
             used = (int64_t)(w.lo + f->count - back);
-            if (used > (int64_t)limits[x])
+            if (used > (int64_t)h->marks[x].limit)
                 return refusals[x];
         }
         keep_evidence(h, w.hi);
@@ -116,13 +115,11 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
  * of them would leave all counters below their high watermarks. */
 uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal)
 {
-    const struct cvb_settings *s = &h->segment.settings;
-    static const int refusals[] = {CVB_ESOURCE_FULL, CVB_ETOTAL_FULL, CVB_ESTAGE_FULL};
     const uint32_t which[] = {cvb_counter_of_source(h, source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
-    const uint32_t limits[] = {s->max_per_source, s->max_total_records, s->max_per_stage};
     int64_t least = INT64_MAX, least_below = INT64_MAX;
     for (unsigned x = 0; x < 3; x++) {
-        int64_t used = cvb_counter_used(h, which[x]), room = limits[x] - used, room_below = h->marks[x].high - 1 - used;
+        int64_t used = cvb_counter_used(h, which[x]), room = h->marks[x].limit - used,
+                room_below = h->marks[x].high - 1 - used;
         if (room < least) {
             least = room;
             *refusal = refusals[x];

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "idle.h"
 #include "system.h"
 
 /* A page that the kernel clears in every forked child, also after a raw clone. */
@@ -63,7 +63,7 @@ static void sit(struct cvb_handle *h, uint32_t s)
     h->seat = s;
     h->seat_state = &cvb_seat_at(h, s)->state;
     h->tallies = cvb_tally_at(h, s, 0);
-    h->list = (void *)(h->idle + (uint64_t)s * h->idle_stride);
+    h->list = list_of(h, s);
     h->reclaim = (struct cvb_reclaim){s, 0};
     for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++)
         h->ends[stage].tally = &h->tallies[stage];

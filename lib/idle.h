@@ -123,11 +123,19 @@ static inline uint64_t note_of(enum note_kind kind, const struct cvb_want *has)
 
 static inline uint64_t row_after(uint64_t row, uint32_t n) { return (row ^ 1) + ((uint64_t)n << 1); }
 
+/* Where a seat's owner counts idle records of a counter: what it parked, or what it claimed. */
+static inline uint64_t *row_at(struct cvb_handle *h, uint32_t seat, uint32_t counter, enum note_kind kind)
+{
+    if (counter != CVB_COUNTER_TOTAL)
+        return &cvb_tally_at(h, seat, counter - 1)->n[kind == NOTE_PARK ? CVB_N_PARKED : CVB_N_CLAIMED];
+    return kind == NOTE_PARK ? &list_of(h, seat)->parked : &list_of(h, seat)->claimed;
+}
+
 static inline struct cvb_rows rows_of(struct cvb_handle *h, enum note_kind kind, const struct cvb_want *has)
 {
-    const enum cvb_count what = kind == NOTE_PARK ? CVB_N_PARKED : CVB_N_CLAIMED;
-    return (struct cvb_rows){kind == NOTE_PARK ? &h->list->parked : &h->list->claimed, &h->tallies[has->stage].n[what],
-                             &h->tallies[h->segment.settings.max_stages + has->source].n[what]};
+    return (struct cvb_rows){row_at(h, h->seat, CVB_COUNTER_TOTAL, kind),
+                             row_at(h, h->seat, cvb_counter_of_stage(has->stage), kind),
+                             row_at(h, h->seat, cvb_counter_of_source(h, has->source), kind)};
 }
 
 /* What they were before a change. */

@@ -256,6 +256,11 @@ int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p);
 int cvb_places_run(struct cvb_handle *h, const struct cvb_places *p, size_t i, uint32_t *members, size_t *n);
 int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done);
 /* ring.c */
+/* What a lease's hi has besides, of a unit that was QUEUED with this hi. What is suspect is leased alone. */
+static inline uint64_t cvb_marks_of_lease(const struct cvb_handle *h, uint64_t hi)
+{
+    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;
+}
 /* tries: what CVB_HI_TRIES has of the new word */
 int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsigned stage, uint64_t tries);
 int cvb_enqueue_own(struct cvb_handle *h, uint32_t unit, struct cvb_pair reserved, unsigned stage);

@@ -18,7 +18,7 @@
  * has changed and not told is looked at by who recovers it, one who is stopped tells later; and whoever acts on a level
  * looks.
  */
-#include "internal.h"
+#include "idle.h"
 
 /* Of a source, the total, or a stage: 0, 1, 2. */
 static unsigned kind_of_counter(const struct cvb_handle *h, uint32_t counter)
@@ -68,10 +68,8 @@ int64_t cvb_idle_sum(struct cvb_handle *h, uint32_t counter)
     for (uint32_t s = 0; s <= h->segment.settings.max_handles; s++) {
         if (s < h->segment.settings.max_handles && !cvb_load64_acq(&cvb_seat_at(h, s)->state))
             continue; /* nobody ever had it: its rows may be pages that nobody has touched */
-        struct cvb_idle *list = (void *)(h->idle + (uint64_t)s * h->idle_stride);
-        struct cvb_tally *t = counter ? cvb_tally_at(h, s, counter - 1) : NULL;
-        uint64_t parked = cvb_load64_acq(t ? &t->n[CVB_N_PARKED] : &list->parked);
-        sum += (parked >> 1) - (cvb_load64_acq(t ? &t->n[CVB_N_CLAIMED] : &list->claimed) >> 1);
+        uint64_t parked = cvb_load64_acq(row_at(h, s, counter, NOTE_PARK));
+        sum += (parked >> 1) - (cvb_load64_acq(row_at(h, s, counter, NOTE_CLAIM)) >> 1);
     }
     return (int64_t)sum;
 }
@@ -141,11 +139,8 @@ bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew)
     for (bool begun = renew;;) {
         int64_t slack;
         uint32_t now = cvb_load32_acq(&flag->word), level = level_of(h, counter, now, &slack);
-        const bool same = level == (now & CVB_FLAG_LEVEL);
-        if (same && !begun)
-            return level & CVB_FLAG_PAUSED;
-        if (same && begun) {
-            if (slack > 0 && level)
+        if (level == (now & CVB_FLAG_LEVEL)) {
+            if (begun && slack > 0 && level)
                 cvb_cas64(&flag->slack, epoch, epoch | (uint32_t)slack); /* or somebody else has looked since */
             return level & CVB_FLAG_PAUSED;
         }

@@ -45,7 +45,7 @@ static uint64_t marks_of_moved(const struct cvb_handle *h, struct cvb_pair seen)
 {
     switch (cvb_lo_state(seen.lo)) {
     case CVB_QUEUED:
-        return seen.hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;
+        return cvb_marks_of_lease(h, seen.hi);
     case CVB_LEASED:
         return seen.hi & (CVB_HI_SUSPECT | CVB_HI_COMPANY);
     default:

@@ -24,14 +24,11 @@ static bool read_note(struct cvb_handle *h, uint32_t seat, uint64_t note, struct
     if ((c->kind != NOTE_PARK && c->kind != NOTE_CLAIM) || c->unit >= h->segment.geometry.unit_count ||
         !want_valid(h, &has))
         return false;
-    struct cvb_idle *list = list_of(h, seat);
-    const enum cvb_count what = c->kind == NOTE_PARK ? CVB_N_PARKED : CVB_N_CLAIMED;
     c->counter[0] = CVB_COUNTER_TOTAL;
     c->counter[1] = cvb_counter_of_stage(has.stage);
     c->counter[2] = cvb_counter_of_source(h, has.source);
-    c->row[0] = c->kind == NOTE_PARK ? &list->parked : &list->claimed;
-    for (unsigned i = 1; i < 3; i++)
-        c->row[i] = &cvb_tally_at(h, seat, c->counter[i] - 1)->n[what];
+    for (unsigned i = 0; i < 3; i++)
+        c->row[i] = row_at(h, seat, c->counter[i], c->kind);
     return true;
 }
 

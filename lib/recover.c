@@ -140,6 +140,8 @@ static void leave_pass(struct cvb_handle *h)
         still_dead(h, s);
 }
 
+static bool is_over(uint64_t until_ns) { return until_ns != UINT64_MAX && cvb_monotonic_ns() >= until_ns; }
+
 /* Goes on with the pass until it is over or it is `until_ns`. True if it is over: all units were looked at, or no seat
  * is left; or an error. */
 static int go_on(struct cvb_handle *h, uint64_t until_ns)
@@ -155,7 +157,7 @@ static int go_on(struct cvb_handle *h, uint64_t until_ns)
         }
         if (!h->pass.seats || h->pass.next == units)
             return true;
-        if (until_ns != UINT64_MAX && cvb_monotonic_ns() >= until_ns)
+        if (is_over(until_ns))
             return false;
     }
 }
@@ -260,7 +262,7 @@ static int ask_seats(struct cvb_handle *h, uint32_t first, uint32_t count, uint6
         int dead = can_ask ? is_dead(h, s, &state) : 0, error = dead > 0 ? join_pass(h, s, state) : dead;
         if (error)
             return error;
-        if (until_ns != UINT64_MAX && cvb_monotonic_ns() >= until_ns)
+        if (is_over(until_ns))
             break;
     }
     return (int)asked;

@@ -357,12 +357,6 @@ static inline int lease_first(struct cvb_handle *h, unsigned want, uint32_t *uni
     return 0;
 }
 
-/* What a lease's hi has besides, of a unit that was QUEUED with this hi. What is suspect is leased alone. */
-static inline uint64_t marks_of_lease(const struct cvb_handle *h, uint64_t hi)
-{
-    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;
-}
-
 /* QUEUED, as w says, -> LEASED by this seat. */
 static inline int lease_whole(struct cvb_handle *h, struct cvb_ends *e, uint32_t u, struct cvb_pair *w)
 {
@@ -371,7 +365,7 @@ static inline int lease_whole(struct cvb_handle *h, struct cvb_ends *e, uint32_t
     if (w->hi & CVB_HI_SPLIT)
         cvb_help_split(h, u, *w);
     struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w->lo)),
-                              cvb_hi_by(w->hi, h->seat) | marks_of_lease(h, w->hi)};
+                              cvb_hi_by(w->hi, h->seat) | cvb_marks_of_lease(h, w->hi)};
     prefetch_after(h, e, next - 1, records);
     if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))
         return CVB_ESETTLED;

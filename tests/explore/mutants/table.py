@@ -236,7 +236,7 @@ MUTANTS = [
     ("COMPANYBLAMED", "a death in company counts against a record", ["batch", "split"], [
         ("lib/recover.c", " | (hi & CVB_HI_COMPANY ? CVB_HI_SUSPECT : 0);", ";")]),
     ("SUSPECTINCOMPANY", "what is suspect is leased in company", ["batch", "split"], [
-        ("lib/ring.c", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;", "    return (hi & CVB_HI_SUSPECT) | h->company;")]),
+        ("lib/internal.h", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;", "    return (hi & CVB_HI_SUSPECT) | h->company;")]),
     ("DEADKEEPSSOURCE", "a dead letter keeps its source's credit", ["retry", "revive"], [
         ("lib/restage.c", "    if (f->stage2 == CVB_STAGE_DEAD_LETTER)\n", "    if (false)\n")]),
     ("REVIVEDFREE", "what leaves the dead letters takes no credit of its source", ["revive", "mixed"], [
