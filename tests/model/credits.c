@@ -57,7 +57,6 @@ static void check(uint32_t i, int more)
 
 int main(void)
 {
-    pthread_t thread[2];
     model_handles();
     seats[0].state = 3; /* active in generation 1; that its lock is free is the kernel's word */
     int before = 0;
@@ -74,16 +73,11 @@ int main(void)
     full = LIMIT;
     *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){LIMIT, 0});
 #endif
-    pthread_create(&thread[0], NULL, die, NULL);
-    pthread_join(thread[0], NULL); /* the kernel orders its end before anybody sees its lock free */
 #ifdef TWO
-    pthread_create(&thread[0], NULL, recover, (void *)1);
+    model_after_death(die, recover, recover);
 #else
-    pthread_create(&thread[0], NULL, disturb, NULL);
+    model_after_death(die, disturb, recover);
 #endif
-    pthread_create(&thread[1], NULL, recover, (void *)2);
-    pthread_join(thread[0], NULL);
-    pthread_join(thread[1], NULL);
     check(0, before);
     check(2, before + full);
     check(3, before + others);

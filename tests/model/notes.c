@@ -46,7 +46,6 @@ static void *recover(void *argument)
 
 int main(void)
 {
-    pthread_t thread[2];
     model_handles();
     model_idle(SEATS);
 #ifdef CLAIM
@@ -55,16 +54,11 @@ int main(void)
     model_word(0, CVB_LEASED, 0, 1, 1, 0);
 #endif
     units[0].generation = 1;
-    pthread_create(&thread[0], NULL, die, NULL);
-    pthread_join(thread[0], NULL); /* the kernel orders its end before anybody sees its lock free */
 #ifdef TWO
-    pthread_create(&thread[0], NULL, recover, (void *)1);
+    model_after_death(die, recover, recover);
 #else
-    pthread_create(&thread[0], NULL, disturb, NULL);
+    model_after_death(die, disturb, recover);
 #endif
-    pthread_create(&thread[1], NULL, recover, (void *)2);
-    for (int i = 0; i < 2; i++)
-        pthread_join(thread[i], NULL);
     const int64_t idle = cvb_lo_state(cvb_load64_rlx(&units[0].word.lo)) == CVB_IDLE;
     assert(cvb_idle_sum(&handles[1], CVB_COUNTER_TOTAL) == idle);
     assert(cvb_idle_sum(&handles[1], cvb_counter_of_stage(1)) == idle);

@@ -62,7 +62,6 @@ static void check(uint32_t stage, int more)
 
 int main(void)
 {
-    pthread_t thread[2];
     model_handles();
     seats[0].state = 3; /* active in generation 1; that its lock is free is the kernel's word */
     model_word(0, CVB_LEASED, 0, 1, 1, 0);
@@ -70,16 +69,11 @@ int main(void)
     model_word(1, CVB_HELD, 1, 1, 0, 0);
     struct cvb_counter *first = &counters[cvb_counter_of_stage(1)];
     *(uint64_t *)(void *)&first->taken = model_pack(&first->taken, (struct cvb_pair){1, 0});
-    pthread_create(&thread[0], NULL, die, NULL);
-    pthread_join(thread[0], NULL); /* the kernel orders its end before anybody sees its lock free */
 #ifdef TWO
-    pthread_create(&thread[0], NULL, recover, (void *)1);
+    model_after_death(die, recover, recover);
 #else
-    pthread_create(&thread[0], NULL, disturb, NULL);
+    model_after_death(die, disturb, recover);
 #endif
-    pthread_create(&thread[1], NULL, recover, (void *)2);
-    for (int i = 0; i < 2; i++)
-        pthread_join(thread[i], NULL);
     check(1, 0);
     check(2, others);
     return 0;

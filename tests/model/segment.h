@@ -61,6 +61,18 @@ static void model_word(uint32_t u, enum cvb_state state, uint64_t number, uint32
     units[u].generation = number;
 }
 
+/* One dies, as handle 0; then the others run side by side, as handles 1 and 2. */
+static inline void model_after_death(void *(*dies)(void *), void *(*first)(void *), void *(*second)(void *))
+{
+    pthread_t thread[2];
+    pthread_create(&thread[0], NULL, dies, NULL);
+    pthread_join(thread[0], NULL); /* the kernel orders its end before anybody sees its lock free */
+    pthread_create(&thread[0], NULL, first, (void *)1);
+    pthread_create(&thread[1], NULL, second, (void *)2);
+    pthread_join(thread[0], NULL);
+    pthread_join(thread[1], NULL);
+}
+
 static void model_handles(void)
 {
     static const uint64_t not_entered; /* no handle of a model loses its seat */
