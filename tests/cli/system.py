@@ -182,13 +182,16 @@ class Doctor(SegmentTest):
         self.assertEqual(answer["problems"], problems)
         return {finding["code"]: finding for finding in answer["findings"]}
 
-    def test_a_stage_that_stands_still_while_its_sources_wait(self):
+    def push_until_a_pause(self):
         self.create("--max-total-records", "100", "--max-per-stage", "10")
         push = self.start("push", self.segment, "--stage", "filter", "--source", "file-1", stdin=subprocess.PIPE,
                           stderr=subprocess.DEVNULL)
         push.stdin.write(b"x\n" * 100)
         push.stdin.close()
         wait_until(lambda: self.stage("filter")["backpressure"] == "pause", "a pause")
+
+    def test_a_stage_that_stands_still_while_its_sources_wait(self):
+        self.push_until_a_pause()
         found = self.findings()["stage-stands-still"]
         self.assertEqual((found["severity"], found["subject"]), ("problem", "stage filter"))
         self.assertIn("nobody takes them, and sources are told to pause", found["text"])
@@ -205,12 +208,7 @@ class Doctor(SegmentTest):
         self.assertEqual(call("doctor", self.segment, "--strict").returncode, 0)
 
     def test_leases_that_do_not_move_while_sources_wait(self):
-        self.create("--max-total-records", "100", "--max-per-stage", "10")
-        push = self.start("push", self.segment, "--stage", "filter", "--source", "file-1", stdin=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL)
-        push.stdin.write(b"x\n" * 100)
-        push.stdin.close()
-        wait_until(lambda: self.stage("filter")["backpressure"] == "pause", "a pause")
+        self.push_until_a_pause()
         self.hold(3)
         found = self.findings()["stage-stuck"]
         self.assertEqual((found["severity"], found["subject"]), ("warning", "stage filter"))

@@ -19,8 +19,7 @@ static struct cvb_handle *make(void)
 {
     struct cvb_settings s = small_settings(60, 40, 50);
     snprintf(name, sizeof name, "%s", segment_name("closed"));
-    struct cvb_handle *h = make_segment(name, &s);
-    return h && !cvb_stage(h, "a", &stage) && !cvb_source(h, "s", &source) ? h : NULL;
+    return make_stage(name, &s, &stage, &source);
 }
 
 static struct shared {

@@ -23,8 +23,7 @@ static struct cvb_handle *make(void)
 {
     struct cvb_settings s = small_settings(40, 40, 40);
     snprintf(name, sizeof name, "%s", segment_name("handles"));
-    struct cvb_handle *h = make_segment(name, &s);
-    return h && !cvb_stage(h, "a", &stage) && !cvb_source(h, "s", &source) ? h : NULL;
+    return make_stage(name, &s, &stage, &source);
 }
 
 /* Every call that changes something, on a handle that may not: all say why, and nothing changes. */

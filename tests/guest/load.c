@@ -22,8 +22,7 @@ static struct cvb_handle *make(void)
 {
     struct cvb_settings s = small_settings(40, 40, 40);
     snprintf(name, sizeof name, "%s", segment_name("load"));
-    struct cvb_handle *h = make_segment(name, &s);
-    return h && !cvb_stage(h, "a", &stage) && !cvb_source(h, "s", &source) ? h : NULL;
+    return make_stage(name, &s, &stage, &source);
 }
 
 /* All of a record's life by the loaded copy. The thread ends after the library is gone. */
@@ -33,7 +32,7 @@ static void *use(void *result)
     struct cvb_lease l;
     struct cvb_record r = {"x", 1, source, 0};
     uint32_t id;
-    *(int *)result = IN(library, cvb_attach)(name, &h) || IN(library, cvb_stage)(h, "a", &id) || id != stage ||
+    *(int *)result = IN(library, cvb_attach)(name, &h) || IN(library, cvb_stage)(h, "filter", &id) || id != stage ||
                      IN(library, cvb_buffer_for_stage)(h, stage, &r) ||
                      IN(library, cvb_get_batch)(h, stage, &l, 1) != 1 || IN(library, cvb_ack)(h, &l, 1) ||
                      IN(library, cvb_detach)(h);

@@ -64,6 +64,12 @@ struct cvb_handle *make_segment(const char *name, const struct cvb_settings *set
     return error ? NULL : h;
 }
 
+struct cvb_handle *make_stage(const char *name, const struct cvb_settings *settings, uint32_t *stage, uint32_t *source)
+{
+    struct cvb_handle *h = make_segment(name, settings);
+    return h && !cvb_stage(h, "filter", stage) && !cvb_source(h, "kafka-1", source) ? h : NULL;
+}
+
 int put_numbers(struct cvb_handle *h, uint32_t stage, uint32_t source, uint64_t from, unsigned n, int *why)
 {
     struct cvb_record r[128];

@@ -21,6 +21,8 @@ const char *segment_name(const char *tag);
 
 /* Makes the segment anew and joins it: NULL on any error. */
 struct cvb_handle *make_segment(const char *name, const struct cvb_settings *settings);
+/* The same with a stage and a source that have names. */
+struct cvb_handle *make_stage(const char *name, const struct cvb_settings *settings, uint32_t *stage, uint32_t *source);
 
 /* All ids that have no name yet get one, so that a test may use numbers. */
 bool name_everything(struct cvb_handle *h);
