@@ -65,6 +65,8 @@ static int replace_members(struct cvb_handle *h, uint32_t lease, uint32_t *membe
             return error;
         part = cvb_lowest(part, cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, b)->word.hi))));
         unsigned n = cvb_mask_count(part);
+        if (!n)
+            return CVB_ECORRUPT; /* its members are gone: somebody else writes here */
         error = exchange(h, lease, &part, &b, to);
         *members = part;
         if (!error || error == CVB_ECORRUPT)

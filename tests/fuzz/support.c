@@ -22,7 +22,7 @@ void fuzz_fail(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "FAILED in %s: ", operation);
+    fprintf(stderr, "FAILED in %s, step %u: ", operation, steps);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
