@@ -110,7 +110,7 @@ static void detach(unsigned i)
 {
     fuzz_begin("detach");
     int error = handle[i] ? cvb_detach(handle[i]) : 0;
-    FUZZ_CHECK(!error, "it gave %d", error);
+    FUZZ_CHECK(!error || error == CVB_ELOST || error == CVB_ECORRUPT, "it gave %d", error);
     handle[i] = NULL;
 }
 
