@@ -28,7 +28,7 @@ static int check_header(const struct cvb_header *h, ssize_t bytes, off_t size, s
         return CVB_EMAGIC;
     if (bytes < (ssize_t)sizeof *h)
         return CVB_ETRUNCATED;
-    if (h->version != CVB_VERSION)
+    if (h->version != CVB_LAYOUT_VERSION)
         return CVB_EVERSION;
     if (h->header_bytes != sizeof *h || h->fingerprint != cvb_fingerprint())
         return CVB_ELAYOUT;

@@ -121,7 +121,7 @@ void cvb_segment_format(char *base, const struct cvb_settings *settings)
 
     struct cvb_header *header = (void *)base;
     header->magic = CVB_MAGIC;
-    header->version = CVB_VERSION;
+    header->version = CVB_LAYOUT_VERSION;
     header->header_bytes = sizeof *header;
     header->fingerprint = cvb_fingerprint();
     header->size = g.size;

@@ -4,6 +4,8 @@
 #include <conveyor/segment.h>
 #include <string.h>
 
+#include "fields.h"
+
 /* Tests that explore tiny segments set these. */
 #ifndef CVB_RESERVE_BYTES
 #define CVB_RESERVE_BYTES (64u << 10)
@@ -67,7 +69,7 @@ int cvb_settings_check(struct cvb_settings *s)
         return CVB_EINVAL;
     if (!s->max_pipelines || s->max_pipelines > 65535 || !s->max_handles || s->max_handles > 1023)
         return CVB_EINVAL;
-    if (s->max_retries > 254 || (s->mode & ~0777u) || s->class_count > CVB_CLASSES_MAX)
+    if (s->max_retries > 254 || (s->mode & ~0777u) || s->reserved || s->class_count > CVB_CLASSES_MAX)
         return CVB_EINVAL;
     if (!(s->backpressure_threshold > 0 && s->backpressure_threshold <= 1) ||
         !(s->resume_threshold >= 0 && s->resume_threshold < s->backpressure_threshold))
@@ -181,14 +183,28 @@ uint64_t cvb_hash(const void *data, size_t size)
     return h;
 }
 
+/* Each line of fields.h is true of what this compiler makes of layout.h. */
+#define PLACED(type, field, at, bytes)                                                                                 \
+    static_assert(offsetof(struct type, field) == (at) && sizeof(((struct type *)0)->field) == (bytes),                \
+                  #type "." #field);
+#define SIZED(type, bytes) static_assert(sizeof(struct type) == (bytes), #type);
+CVB_FIELDS(PLACED, SIZED)
+#undef PLACED
+#undef SIZED
+
+/* Of all offsets and sizes of the structs, and of the numbers that lay out the rest. */
 uint64_t cvb_fingerprint(void)
 {
-    const uint32_t sizes[] = {sizeof(struct cvb_header), sizeof(struct cvb_counter), sizeof(struct cvb_hint),
-                              sizeof(struct cvb_seat),   sizeof(struct cvb_unit),    sizeof(struct cvb_extension),
-                              sizeof(struct cvb_name),   sizeof(struct cvb_journal), sizeof(struct cvb_flag),
-                              sizeof(struct cvb_idle),   sizeof(struct cvb_tally),   sizeof(struct cvb_settings),
-                              CVB_INLINE_MEMBERS,        CVB_UNIT_MEMBERS,           CVB_RING_BITS_MIN,
-                              CVB_IDLE_BITS_MIN,         CVB_IDLE_BITS_MAX,          CVB_IDLE_ENTRIES,
-                              sizeof(struct cvb_lookout)};
-    return cvb_hash(sizes, sizeof sizes);
+#define PLACE_OF(type, field, at, bytes) offsetof(struct type, field), sizeof(((struct type *)0)->field),
+#define SIZE_OF(type, bytes) sizeof(struct type),
+    static const uint32_t numbers[] = {CVB_FIELDS(PLACE_OF, SIZE_OF) CVB_RING_BITS_MIN,
+                                       CVB_IDLE_BITS_MIN,
+                                       CVB_IDLE_BITS_MAX,
+                                       CVB_RESERVE_BYTES,
+                                       CVB_TRAIN_BYTES,
+                                       CVB_CELL_LEAST,
+                                       CVB_N_COUNTS};
+#undef PLACE_OF
+#undef SIZE_OF
+    return cvb_hash(numbers, sizeof numbers);
 }

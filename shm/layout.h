@@ -1,4 +1,4 @@
-/* layout.h - the structs of the segment and where they lie (LAYOUT.md says it in words). */
+/* layout.h - the structs of the segment and where they lie: LAYOUT.md says it in words, fields.h in numbers. */
 #ifndef CVB_SHM_LAYOUT_H
 #define CVB_SHM_LAYOUT_H
 
@@ -8,7 +8,7 @@
 #include "order.h"
 
 #define CVB_MAGIC UINT64_C(0x315652594556434e) /* "NCVEYRV1" */
-#define CVB_VERSION 6u
+#define CVB_LAYOUT_VERSION 7u
 #define CVB_PAGE 4096u
 #define CVB_LINE 64u
 #define CVB_INLINE_MEMBERS 3u
@@ -24,7 +24,6 @@ struct cvb_counter {
     struct cvb_pair returned;
     uint8_t pad_returned[112];
 };
-static_assert(sizeof(struct cvb_counter) == 256, "layout");
 
 struct cvb_hint {
     uint64_t head;
@@ -32,7 +31,6 @@ struct cvb_hint {
     uint64_t tail;
     uint8_t pad_tail[56];
 };
-static_assert(sizeof(struct cvb_hint) == 128, "layout");
 
 struct cvb_member {
     uint32_t cell;
@@ -50,11 +48,9 @@ struct cvb_unit {
     uint64_t buffered_at_ns;
     struct cvb_member member[CVB_INLINE_MEMBERS];
 };
-static_assert(sizeof(struct cvb_unit) == 64, "layout");
 struct cvb_extension {
     struct cvb_member member[CVB_UNIT_MEMBERS]; /* of a large unit, whose own ones are not used */
 };
-static_assert(sizeof(struct cvb_extension) == 256, "layout");
 
 /* The journal of a seat: PROTOCOL.md, section 5. Fields are written by the owner while the head is closed. */
 struct cvb_journal {
@@ -71,7 +67,6 @@ struct cvb_journal {
     uint16_t stage2; /* B */
     uint8_t pad[38];
 };
-static_assert(sizeof(struct cvb_journal) == 128, "layout");
 
 /* A handle's place. state: generation << 1 | active. */
 struct cvb_seat {
@@ -82,7 +77,6 @@ struct cvb_seat {
     struct cvb_journal journal;
     uint8_t pad[320];
 };
-static_assert(sizeof(struct cvb_seat) == 512, "layout");
 
 /* What waits for reuse, as its seat's owner has listed it: lib/idle.h. */
 #ifndef CVB_IDLE_ENTRIES
@@ -93,7 +87,6 @@ struct cvb_idle_group {
     uint64_t entry[CVB_IDLE_ENTRIES]; /* unit:24 | version:40 */
     uint64_t unused[8 - 1 - CVB_IDLE_ENTRIES];
 };
-static_assert(sizeof(struct cvb_idle_group) == 64, "layout");
 struct cvb_idle {
     uint64_t version;         /* raised when a unit is listed */
     uint64_t note;            /* the last change of a unit to or from IDLE by the seat's owner: lib/idle.h */
@@ -104,7 +97,6 @@ struct cvb_idle {
     uint8_t pad_groups[48];
     struct cvb_idle_group group[];
 };
-static_assert(sizeof(struct cvb_idle) == 128, "layout");
 
 /* A flag word: PROTOCOL.md, section 8. A line of its own, because the hot path reads it and hardly anybody writes it;
  * the slack has another. */
@@ -114,7 +106,6 @@ struct cvb_flag {
     uint64_t slack; /* epoch:32 | records:32 that may come or go before the level must be looked at: lib/level.c */
     uint8_t pad_slack[56];
 };
-static_assert(sizeof(struct cvb_flag) == 128, "layout");
 
 /* Who looks for the dead, and when: hints, times of the monotonic clock. lib/lookout.c. */
 struct cvb_lookout {
@@ -123,7 +114,6 @@ struct cvb_lookout {
     uint32_t turn;        /* the seat that the next look begins with */
     uint8_t pad[44];
 };
-static_assert(sizeof(struct cvb_lookout) == 64, "layout");
 
 /* What the owners of a seat did in a stage, or with a source. Written by the seat's owner alone, summed by readers. */
 enum cvb_count {
@@ -149,13 +139,12 @@ enum cvb_count {
 struct cvb_tally {
     uint64_t n[16];
 };
-static_assert(sizeof(struct cvb_tally) == 128 && CVB_N_COUNTS <= 16, "layout");
+static_assert(CVB_N_COUNTS <= 16, "layout");
 
 struct cvb_name {
     uint8_t length;
     char text[CVB_NAME_MAX];
 };
-static_assert(sizeof(struct cvb_name) == 64, "layout");
 
 /* Everything about a segment's shape; computed from the settings alone, so attach computes it anew and compares. */
 struct cvb_geometry {

@@ -60,9 +60,9 @@ struct cvb_settings {
     uint32_t max_total_records;                /* 100000 */
     uint32_t max_per_stage;                    /* 10000; above max_total_records it is never reached */
     uint32_t max_per_source;                   /* 5000; so is this. Dead letters do not count */
+    uint32_t payload_size;                     /* 1024: bytes of the longest record, at most 1 MiB */
     double backpressure_threshold;             /* 0.8: pause at this part of a limit */
     double resume_threshold;                   /* 0.5: go on at this part of it */
-    uint32_t payload_size;                     /* 1024: bytes of the longest record, at most 1 MiB */
     uint32_t max_stages;                       /* 16, the dead-letter stage among them; at most 4095 */
     uint32_t max_sources;                      /* 1024; at most 65535 */
     uint32_t max_pipelines;                    /* 64; at most 65535 */
@@ -71,6 +71,7 @@ struct cvb_settings {
     uint32_t class_count;                      /* 0: the default split */
     struct cvb_class classes[CVB_CLASSES_MAX]; /* ascending by bytes; the last holds payload_size */
     uint32_t mode;                             /* 0600: permission bits of the segment */
+    uint32_t reserved;                         /* 0 */
 };
 
 /* A record to be put. */

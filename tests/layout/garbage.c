@@ -115,7 +115,7 @@ Test(garbage, cut_at_every_page_and_at_every_byte_of_the_header, .timeout = 60)
 Test(garbage, other_version_other_layout)
 {
     struct cvb_header h = good;
-    h.version = CVB_VERSION + 1;
+    h.version = CVB_LAYOUT_VERSION + 1;
     seal(&h);
     cr_assert_eq(attach_to(&h), CVB_EVERSION, "a newer one");
     h.version = 0;
@@ -168,6 +168,7 @@ static const struct {
                HOSTILE(max_handles, 1023),
                HOSTILE(max_retries, UINT32_MAX),
                HOSTILE(max_retries, 255),
+               HOSTILE(reserved, 1),
                HOSTILE(class_count, 0),
                HOSTILE(class_count, 5),
                HOSTILE(class_count, UINT32_MAX),

@@ -123,6 +123,7 @@ Test(segment, settings_out_of_range)
     SET(max_retries, 255);
     SET(class_count, CVB_CLASSES_MAX + 1);
     SET(mode, 010600);
+    SET(reserved, 1);
 }
 
 Test(segment, size_classes_out_of_range)
