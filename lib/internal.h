@@ -2,7 +2,7 @@
 #ifndef CVB_LIB_INTERNAL_H
 #define CVB_LIB_INTERNAL_H
 
-#include "handle.h"
+#include "place/handle.h"
 
 enum cvb_op { CVB_OP_NONE, CVB_OP_REFILL, CVB_OP_GIVE, CVB_OP_MOVE, CVB_OP_RESTAGE, CVB_OP_REPLACE };
 enum cvb_phase { CVB_CLOSED, CVB_OPEN, CVB_ABORT };

@@ -78,7 +78,7 @@ struct cvb_seat {
     uint8_t pad[320];
 };
 
-/* What waits for reuse, as its seat's owner has listed it: lib/idle.h. */
+/* What waits for reuse, as its seat's owner has listed it: lib/credit/idle.h. */
 #ifndef CVB_IDLE_ENTRIES
 #define CVB_IDLE_ENTRIES 7u
 #endif
@@ -89,7 +89,7 @@ struct cvb_idle_group {
 };
 struct cvb_idle {
     uint64_t version;         /* raised when a unit is listed */
-    uint64_t note;            /* the last change of a unit to or from IDLE by the seat's owner: lib/idle.h */
+    uint64_t note;            /* the last change of a unit to or from IDLE by the seat's owner: lib/credit/idle.h */
     uint64_t parked, claimed; /* all records, as CVB_N_PARKED and CVB_N_CLAIMED count those of a stage and a source */
     uint8_t pad_version[32];
     uint64_t groups; /* how many were opened: number n is at n mod 2 ^ idle_bits */
@@ -103,11 +103,11 @@ struct cvb_idle {
 struct cvb_flag {
     uint32_t word; /* paused:1 | waiters:1 | waiters on any:1 | near:1 | woken:1 | count:27 */
     uint8_t pad_word[60];
-    uint64_t slack; /* epoch:32 | records:32 that may come or go before the level must be looked at: lib/level.c */
+    uint64_t slack; /* epoch:32 | records:32 that may come or go before the level must be looked at: credit/level.c */
     uint8_t pad_slack[56];
 };
 
-/* Who looks for the dead, and when: hints, times of the monotonic clock. lib/lookout.c. */
+/* Who looks for the dead, and when: hints, times of the monotonic clock. lib/crash/lookout.c. */
 struct cvb_lookout {
     uint64_t until_ns;    /* a sleeper has promised to look until then */
     uint64_t look_due_ns; /* those who put and get look no sooner */

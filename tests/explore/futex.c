@@ -1,4 +1,4 @@
-/* futex.c - waiting, for simulated processes: in place of lib/futex.c.
+/* futex.c - waiting, for simulated processes: in place of lib/wake/futex.c.
  *
  * The clock is the number of steps, 20 microseconds each, so that a schedule lasts some of the protocol's own
  * intervals. A sleeper is not run before it is woken or its time is over; if nobody else can run, time passes at once.

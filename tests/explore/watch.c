@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "linear.h"
-#include "slot.h"
+#include "ring/slot.h"
 
 enum { WATCH_SLOTS = 256, BUDGET = 300000 };
 

@@ -7,8 +7,8 @@
 
 #include <conveyor/buffer.h>
 
-#include "handle.h"
 #include "internal.h"
+#include "place/handle.h"
 #include "sim.h"
 
 enum { WORLD_COUNTERS = 16, WORLD_UNITS = 256 };

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "handle.h"
 #include "internal.h"
+#include "place/handle.h"
 
 static struct cvb_handle *h;
 static char *image;

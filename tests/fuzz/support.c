@@ -1,4 +1,4 @@
-/* support.c - the bound on steps, mappings between guards, and the clock; in place of lib/futex.c. */
+/* support.c - the bound on steps, mappings between guards, and the clock; in place of lib/wake/futex.c. */
 #include "fuzz.h"
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* credits.c - a process dies while it takes credits (or gives them back, with GIVE), another changes a counter of its,
- * and a third completes the dead one's journal meanwhile (or with TWO: both complete it); the shipped lib/credit.c and
- * lib/journal.c. With REFUSED the stage has no credit left.
+ * and a third completes the dead one's journal meanwhile (or with TWO: both complete it); the shipped credit.c and
+ * journal.c. With REFUSED the stage has no credit left.
  *
  * KILL is the write before which it dies. Checked: in the end each counter says what the units hold.
  */

@@ -1,5 +1,5 @@
 /* empty.c - a put empties the group of what it has claimed, while the owner of the list wants its place again; the
- * shipped lib/idle.c, reuse.c and reclaim.c. The list has one group of one entry, which names an idle unit at first.
+ * shipped idle.c, reuse.c and reclaim.c. The list has one group of one entry, which names an idle unit at first.
  *
  * Checked: who looks through the lists afterwards finds every idle unit.
  */

@@ -1,5 +1,5 @@
 /* flags.c - one sleeps until there is data, or (with CREDITS) until credits come back, another brings it; the shipped
- * lib/flag.c and lib/wait.c, with lib/ring.c, or lib/level.c and lib/credit.c. With LEVEL nobody sleeps, but one
+ * flag.c and wait.c, with ring.c, or level.c and credit.c. With LEVEL nobody sleeps, but one
  * corrects the flag while credits come back; with RAISED while they are taken; with CLAIMED while an idle unit, which
  * kept its credits, is claimed for a put; with CALM the flag does not say yet that the credits were taken.
  *

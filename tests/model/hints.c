@@ -1,4 +1,4 @@
-/* hints.c - a unit becomes free while another looks for one and finds its bit set too early; the shipped lib/unit.c.
+/* hints.c - a unit becomes free while another looks for one and finds its bit set too early; the shipped unit.c.
  *
  * Checked: in the end the unit is held, or its bit is set: none is free and hidden.
  */

@@ -1,4 +1,4 @@
-/* idle.h - idle lists of one group for each seat, for the models of lib/idle.c, reuse.c, reclaim.c, note.c
+/* idle.h - idle lists of one group for each seat, for the models of idle.c, reuse.c, reclaim.c, note.c
  * and level.c. Before segment.h. */
 #ifndef MODEL_IDLE_H
 #define MODEL_IDLE_H

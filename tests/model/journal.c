@@ -1,4 +1,4 @@
-/* journal.c - a journal is read while its owner closes it and opens it again; the shipped lib/journal.c.
+/* journal.c - a journal is read while its owner closes it and opens it again; the shipped journal.c.
  *
  * Only its fields of 32 bits are modelled, and of those two: all are written and read in the same way. Checked: fields
  * read between two equal heads are of one operation.

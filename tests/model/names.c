@@ -1,5 +1,5 @@
 /* names.c - two processes intern names at the same time, the same one or (with OTHER) different ones; the shipped
- * lib/name.c. Checked: one id for one name, two for two; a name is read only after it was written (or it is a race).
+ * name.c. Checked: one id for one name, two for two; a name is read only after it was written (or it is a race).
  */
 #include "segment.h"
 

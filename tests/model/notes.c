@@ -1,7 +1,7 @@
 /* notes.c - a process dies while it parks a unit, or with CLAIM while it claims one, before its write number KILL; one
- * recovers it while another claims an idle unit (or with TWO: both recover it); the shipped lib/idle.c and lib/note.c.
+ * recovers it while another claims an idle unit (or with TWO: both recover it); the shipped idle.c and note.c.
  *
- * Who recovers takes what the dead owner still has afterwards, as lib/recover.c does. Checked: in the end the rows of
+ * Who recovers takes what the dead owner still has afterwards, as recover.c does. Checked: in the end the rows of
  * the total, the stage and the source say how many records are idle.
  */
 #include "idle.h"

@@ -1,5 +1,5 @@
-/* parked.c - one sleeps until credits come back, while a lease ends whose unit keeps them; the shipped lib/idle.c,
- * lib/level.c, lib/flag.c and lib/wait.c.
+/* parked.c - one sleeps until credits come back, while a lease ends whose unit keeps them; the shipped idle.c,
+ * level.c, flag.c and wait.c.
  *
  * With LEVEL nobody sleeps, but one corrects the flag, which does not say yet that the credits were taken.
  *
@@ -16,7 +16,7 @@
 
 #include "sleeper.h"
 
-/* The stage's credits come back by one change of the counter, as in lib/credit.c. */
+/* The stage's credits come back by one change of the counter, as in credit.c. */
 int cvb_give(struct cvb_handle *h, uint32_t u)
 {
     struct cvb_pair *back = &counters[2].returned, w = cvb_load_pair(back);

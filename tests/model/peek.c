@@ -1,5 +1,5 @@
-/* peek.c - a record is looked at while it is taken and its unit serves the next put; the shipped lib/peek.c and
- * lib/ring.c. Checked: what was copied is of one record.
+/* peek.c - a record is looked at while it is taken and its unit serves the next put; the shipped peek.c and
+ * ring.c. Checked: what was copied is of one record.
  *
  * A payload is written here by relaxed stores, as peek reads it by relaxed loads: a race on it is expected.
  */
@@ -27,7 +27,7 @@ bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id) { retur
 
 static uint64_t cells[8] = {10};
 
-/* Take, ack, and put again: what lib/ring.c and lib/idle.c do to the unit's word. */
+/* Take, ack, and put again: what ring.c and idle.c do to the unit's word. */
 static void *take_and_put(void *argument)
 {
     struct cvb_unit *unit = &units[0];

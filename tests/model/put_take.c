@@ -1,4 +1,4 @@
-/* put_take.c - put and take: two producers enter a unit each, a consumer takes; the shipped lib/ring.c.
+/* put_take.c - put and take: two producers enter a unit each, a consumer takes; the shipped ring.c.
  *
  * Checked: each record is taken once, after its payload was written. With KILL the first producer dies before its write
  * number KILL, and one that recovers publishes what it left.

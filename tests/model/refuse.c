@@ -1,5 +1,5 @@
 /* refuse.c - a lease ends and its unit is listed, while a put that a limit refuses looks for such units; the shipped
- * lib/idle.c, lib/note.c, lib/level.c and lib/reclaim.c. Each list has one group of one entry; that of the first seat
+ * idle.c, note.c, level.c and reclaim.c. Each list has one group of one entry; that of the first seat
  * is used for the second time.
  *
  * With STAGE the stage's limit refuses, else the source's; with ENTER a new owner of the seat closes the group; with

@@ -1,6 +1,6 @@
 /* restage.c - a process dies while it moves a leased unit to another stage (or, with REPLACE, exchanges it for a unit
  * that enters the other stage), another takes a credit of that stage, and a third completes the dead one's journal
- * meanwhile (or with TWO: both complete it); the shipped lib/restage.c, lib/credit.c, lib/journal.c and lib/ring.c.
+ * meanwhile (or with TWO: both complete it); the shipped restage.c, credit.c, journal.c and ring.c.
  *
  * KILL is the write before which it dies. Checked: in the end each counter says what the units hold.
  */

@@ -1,4 +1,4 @@
-/* reuse.c - a lease ends and its unit serves the next put: the shipped lib/idle.c and lib/reuse.c. With OPEN the unit
+/* reuse.c - a lease ends and its unit serves the next put: the shipped idle.c and reuse.c. With OPEN the unit
  * is listed in a group that was opened before.
  *
  * Checked: the next payload is written after the last reader has read (a race on the payload is a violation); the unit

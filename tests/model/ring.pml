@@ -1,7 +1,7 @@
 /* ring.pml - the smallest ring, all interleavings: two producers, two consumers and one or two that recover, on two slots;
  * any one of them dies before any of its accesses. For spin; tests/model/exhaust runs it.
  *
- * As in lib/ring.c and lib/recover.c: the unit's word is the truth, a position is chosen after the word was read, the
+ * As in lib/ring/ring.c and lib/crash/recover.c: the unit's word is the truth, a position is chosen after the word was read, the
  * slot's CAS publishes, whoever helps does the same CAS. Each access of shared memory is one step. Handles begin their
  * search at position 0, the lowest of all hints. Checked at the end: what a living producer put is settled exactly once;
  * what a dead one was putting, once or never; what a dead consumer had leased was delivered again with its retry count

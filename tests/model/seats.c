@@ -1,5 +1,5 @@
 /* seats.c - a dead seat is recovered by one, freed, and taken by a new owner, who begins to work, while another
- * recovers it, too, and comes late; the shipped lib/recover.c, lib/journal.c and lib/handle.c.
+ * recovers it, too, and comes late; the shipped recover.c, journal.c and handle.c.
  *
  * The new owner holds a unit, or with GIVE opens a journal. Checked: who comes late leaves that alone (S1), and no
  * operation of the seat has a number that it had before.
@@ -66,7 +66,7 @@ static void *recover_and_enter(void *argument)
     assert(!take_seat(h, false));
     assert(h->seq == 5);
     struct cvb_pair w = cvb_load_pair(&units[0].word);
-    assert(cvb_cas_pair(&units[0].word, w, mine)); /* lib/unit.c, lib/credit.c */
+    assert(cvb_cas_pair(&units[0].word, w, mine)); /* unit.c, credit.c */
 #ifdef GIVE
     struct cvb_journal f = {.before = mine, .after = w, .count = 1, .stage = 1};
     cvb_journal_open(h, CVB_OP_GIVE, &f);

@@ -1,5 +1,5 @@
 /* split.c - one consumer takes a part of a unit, another the rest, which helps the first, or finds it dead; the shipped
- * lib/ring.c, lib/move.c and lib/journal.c.
+ * ring.c, move.c and journal.c.
  *
  * KILL is the write before which the first one dies, if it is given; then what it left is recovered (with TWO while the
  * rest is taken). Checked: each record is leased once, with the member's own payload.

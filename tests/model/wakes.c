@@ -1,5 +1,5 @@
 /* wakes.c - two sleep until there is data; one brings two records, one after the other, and wakes one sleeper for each
- * (or with TWO: two bring a record each); the shipped lib/flag.c and lib/wait.c.
+ * (or with TWO: two bring a record each); the shipped flag.c and wait.c.
  *
  * The kernel keeps a queue of sleepers under a lock of its own. Checked: in the end nobody sleeps: the waiters bit
  * stays as long as somebody does, and each record wakes one.

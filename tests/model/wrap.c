@@ -1,5 +1,5 @@
 /* wrap.c - the ring's second lap, and hints: one process fills the ring of two slots, empties it and begins the second
- * lap; another enters a unit meanwhile; the shipped lib/ring.c, with hints written at each position.
+ * lap; another enters a unit meanwhile; the shipped ring.c, with hints written at each position.
  *
  * Checked: who follows a hint finds the slots that it leads past filled; no put fails; all records are taken once.
  */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../support/support.h"
-#include "idle.h"
+#include "credit/idle.h"
 
 enum { BATCH = 8, LIMIT = 5000, HIGH = 4000, UNTIL_HIGH = HIGH / BATCH - 1 };
 

@@ -8,6 +8,7 @@ order may explain some history of each fault, but for those that histories do no
 """
 import argparse
 import concurrent.futures
+import glob
 import os
 import re
 import shutil
@@ -36,8 +37,8 @@ def copy(root, to):
 
 
 def sources(tree):
-    protocol = [os.path.join(d, f) for d in ("shm", "lib") for f in sorted(os.listdir(os.path.join(tree, d)))
-                if f.endswith(".c") and f not in REPLACED]
+    protocol = [os.path.relpath(path, tree) for part in ("shm/*.c", "lib/*/*.c")
+                for path in sorted(glob.glob(os.path.join(tree, part))) if os.path.basename(path) not in REPLACED]
     own = [os.path.join("tests", "explore", f) for f in sorted(os.listdir(os.path.join(tree, "tests", "explore")))
            if f.endswith(".c") and not f.endswith("_test.c")]
     return protocol, own
@@ -59,10 +60,19 @@ def build(options, tree, base=None, changed=()):
     subprocess.run([options.cc, *objects, "-o", "explorer"], cwd=tree, check=True)
 
 
+def found_at(tree, file):
+    """The path of a file of the protocol in the tree, in whichever room it is."""
+    name = os.path.basename(file)
+    paths = glob.glob(os.path.join(tree, "shm", name)) + glob.glob(os.path.join(tree, "lib", "**", name), recursive=True)
+    if len(paths) != 1:
+        sys.exit("%d files are named %s" % (len(paths), name))
+    return os.path.relpath(paths[0], tree)
+
+
 def plant(tree, edits):
     """Puts the fault in; how a text is broken into lines does not matter. None, or what is wrong."""
     for file, text, becomes in edits:
-        path = os.path.join(tree, file)
+        path = os.path.join(tree, found_at(tree, file))
         with open(path) as f:
             content = f.read()
         found = list(re.finditer(r"\s+".join(map(re.escape, text.split())), content))
@@ -97,7 +107,7 @@ def examine(options, base, mutant):
         problem = plant(tree, edits)
         if problem:
             return name, rule, False, "", "", "", problem
-        build(options, tree, base, {file for file, _, _ in edits})
+        build(options, tree, base, {found_at(tree, file) for file, _, _ in edits})
         return (name, rule, *hunt(tree, scenarios, options.seconds, ["--histories"] * options.histories))
 
 

@@ -18,7 +18,7 @@
  * has changed and not told is looked at by who recovers it, one who is stopped tells later; and whoever acts on a level
  * looks.
  */
-#include "idle.h"
+#include "credit/idle.h"
 
 /* Of a source, the total, or a stage: 0, 1, 2. */
 static unsigned kind_of_counter(const struct cvb_handle *h, uint32_t counter)

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "idle.h"
+#include "credit/idle.h"
 #include "system.h"
 
 /* A page that the kernel clears in every forked child, also after a raw clone. */

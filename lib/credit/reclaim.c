@@ -12,7 +12,7 @@
  */
 #include <string.h>
 
-#include "idle.h"
+#include "credit/idle.h"
 
 static bool holds(struct cvb_handle *h, const struct cvb_want *has, int refusal, const struct cvb_want *want)
 {

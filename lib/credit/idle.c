@@ -9,7 +9,7 @@
  * leaves a leased unit, and an entry that says nothing. A sleeper who waits for what the unit holds is seen by the
  * ack's second look at the flags, or has seen the unit IDLE.
  */
-#include "idle.h"
+#include "credit/idle.h"
 
 #define APPEND_TRIES 16u
 

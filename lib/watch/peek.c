@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "internal.h"
-#include "slot.h"
+#include "ring/slot.h"
 
 #define LOOKS_MOST 1000
 

@@ -4,7 +4,7 @@
  * seat are looked at between. And before any unit of the dead is touched the note is cleared by a CAS: so a unit that
  * is still the dead owner's says for certain that the change had not happened, as long as the note stands.
  */
-#include "idle.h"
+#include "credit/idle.h"
 
 struct change {
     uint64_t note;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "idle.h"
+#include "credit/idle.h"
 
 struct count {
     uint64_t hash;

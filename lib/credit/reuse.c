@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "idle.h"
+#include "credit/idle.h"
 
 /* Groups that make it worth while to take their lines away from whoever fills them; less if that is more than half of
  * what a source may have. A put that finds fewer takes new credits instead, so soon enough units are on their way for

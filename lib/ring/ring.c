@@ -1,6 +1,6 @@
 /* ring.c - entering a unit at a position, and leasing the unit at the head (PROTOCOL.md, section 2). */
 #include "internal.h"
-#include "slot.h"
+#include "ring/slot.h"
 
 #define CVB_FULL_TURNS 1000u
 #define SLOTS_AHEAD 12u /* of the tail are fetched: a line holds 8 */
