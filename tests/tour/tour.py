@@ -1,12 +1,15 @@
-"""Runs a document's ```console blocks in order, in one shell, and compares what they print with what they show.
+"""Runs the ```console blocks of a document in order, in one shell, and compares what they print with what they show.
 
-usage: tour.py DOCUMENT ROOT DIFFERENCES, with CONVEYOR naming the command, whose folder comes first in PATH
+usage: tour.py DOCUMENT ROOT DIFFERENCES; CONVEYOR in the environment names the command. Its folder comes first in PATH,
+and pkg-config finds the library of that build.
 
-In a console block a line that begins with "$ " is a command, and one that begins with "> " goes on with it. What follows
-is its output, standard error among it. Two wildcards: … inside a line stands for any characters but blanks, and blanks
-then count as one, however many there are; a line that is … alone stands for any number of lines.
+In a console block a line that begins with "$ " is a command, and one that begins with "> " goes on with it. What
+follows is its output, standard error among it. Two wildcards: … inside a line stands for any characters but blanks,
+and blanks then count as one, however many there are; a line that is … alone stands for any number of lines.
 
-A block whose first line is ```c PATH must stand, as it is, in that file below ROOT.
+A block whose first line is ```c PATH must stand, as it is, in that file below ROOT. It is also written, under the
+file's name, to the folder in which the commands run: so a document can show a whole program, and how it is compiled
+and run.
 
 Prints each difference. Exit status 0 if there are as many as expected: none, but for the test of this program.
 """
@@ -53,17 +56,27 @@ def pattern(lines):
     return "".join("(?:.*\n)*?" if line.strip() == "…" else line_pattern(line) + "\n" for line in lines)
 
 
-def run(found):
-    """Runs all commands in one shell, in a folder of its own; what each of them printed."""
+def surroundings():
+    """The environment of the commands: this build's command and library come first."""
+    build = os.path.dirname(os.environ["CONVEYOR"])
+    environment = dict(os.environ, LC_ALL="C.UTF-8", LD_LIBRARY_PATH=build,
+                       PKG_CONFIG_PATH=os.path.join(build, "meson-uninstalled"))
+    environment["PATH"] = build + ":" + environment["PATH"]
+    return environment
+
+
+def run(found, programs):
+    """Runs all commands in one shell, in a folder of its own with the programs; what each command printed."""
     mark = "end of step %d, of process %d"
     script = "exec 2>&1\n"
     for i, (_, command, _) in enumerate(found):
         script += command + "\nprintf '%s\\n' '" + mark % (i, os.getpid()) + "'\n"
-    environment = dict(os.environ, LC_ALL="C.UTF-8")
-    environment["PATH"] = os.path.dirname(os.environ["CONVEYOR"]) + ":" + environment["PATH"]
     with tempfile.TemporaryDirectory() as folder:
+        for name, text in programs.items():
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+                f.write(text)
         try:
-            done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+            done = subprocess.run(["bash", "-c", script], cwd=folder, env=surroundings(), stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, timeout=PATIENCE)
         finally:
             subprocess.run([os.environ["CONVEYOR"], "rm", SEGMENT], stderr=subprocess.DEVNULL, check=False)
@@ -74,9 +87,9 @@ def run(found):
     return outputs
 
 
-def check_console(found):
+def check_console(found, programs):
     wrong = 0
-    for (number, command, lines), output in zip(found, run(found)):
+    for (number, command, lines), output in zip(found, run(found, programs)):
         if not re.fullmatch(pattern(lines), output):
             wrong += 1
             print("line %d: $ %s\n--- shown\n%s\n--- printed\n%s---" % (number, command, "\n".join(lines), output))
@@ -95,18 +108,19 @@ def main():
     path, root, expected = sys.argv[1:]
     with open(path, encoding="utf-8") as f:
         text = f.read()
-    found, wrong = [], 0
+    found, programs, wrong = [], {}, 0
     for kind, block, number in blocks(text):
         if kind == "console":
             found += steps(block, number)
         elif kind.startswith("c "):
             wrong += check_code(kind[2:], block, number, root)
-    if not found:
-        sys.exit("no console block")
+            programs[os.path.basename(kind)] = block
+    if not found and not programs:
+        sys.exit("no block to look at")
     with open(os.path.join(tempfile.gettempdir(), "conveyor-%s-%d.lock" % (SEGMENT, os.getuid())), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one tour at a time: the segment's name is the document's
         subprocess.run([os.environ["CONVEYOR"], "rm", SEGMENT], stderr=subprocess.DEVNULL, check=False)
-        wrong += check_console(found)
+        wrong += check_console(found, programs)
     print("%d commands, %d differences" % (len(found), wrong))
     sys.exit(wrong != int(expected))
 
