@@ -253,21 +253,11 @@ static int create(const char *name, const struct cvb_settings *settings)
     return error == CVB_ENOENT ? CVB_ESYSTEM : error; /* that is what was asked for */
 }
 
-/* The settings that were given, or the defaults, with all that is left to the library filled in. 0 or EINVAL. */
-static int complete_settings(struct cvb_settings *settings, const struct cvb_settings *given)
-{
-    memset(settings, 0, sizeof *settings);
-    cvb_settings_init(settings);
-    if (given)
-        memcpy(settings, given, sizeof *settings);
-    return cvb_settings_check(settings);
-}
-
 int64_t cvb_memory_needed(const struct cvb_settings *given)
 {
     struct cvb_settings settings;
     struct cvb_geometry g;
-    int error = complete_settings(&settings, given);
+    int error = cvb_settings_take(&settings, given, NULL, 0);
     if (error)
         return error;
     cvb_geometry_of(&settings, &g);
@@ -277,7 +267,7 @@ int64_t cvb_memory_needed(const struct cvb_settings *given)
 int cvb_create(const char *name, const struct cvb_settings *given)
 {
     struct cvb_settings settings;
-    int error = complete_settings(&settings, given);
+    int error = cvb_settings_take(&settings, given, NULL, 0);
     if (error)
         return error;
     int before = cvb_guard();

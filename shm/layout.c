@@ -1,7 +1,6 @@
 /* layout.c - from settings to sizes and offsets. */
 #include "layout.h"
 
-#include <conveyor/segment.h>
 #include <string.h>
 
 #include "fields.h"
@@ -23,70 +22,6 @@
 #ifndef CVB_RING_BITS_MIN
 #define CVB_RING_BITS_MIN 6u
 #endif
-
-void cvb_settings_init(struct cvb_settings *s)
-{
-    *s = (struct cvb_settings){.max_total_records = 100000,
-                               .max_per_stage = 10000,
-                               .max_per_source = 5000,
-                               .backpressure_threshold = 0.8,
-                               .resume_threshold = 0.5,
-                               .payload_size = 1024,
-                               .max_stages = 16,
-                               .max_sources = 1024,
-                               .max_pipelines = 64,
-                               .max_handles = 64,
-                               .max_retries = 3,
-                               .mode = 0600};
-}
-
-/* Small cells for all records; above 1 KiB a quarter of that memory again for each of two larger classes. */
-static void default_classes(struct cvb_settings *s)
-{
-    uint32_t n = s->max_total_records, small = s->payload_size < 1024 ? s->payload_size : 1024;
-    s->class_count = 1;
-    s->classes[0] = (struct cvb_class){small, n};
-    if (s->payload_size <= 1024)
-        return;
-    uint32_t middle = small;
-    while ((uint64_t)middle * middle < (uint64_t)small * s->payload_size)
-        middle += 64;
-    uint64_t budget = (uint64_t)n * small / 4;
-    uint32_t last = s->class_count;
-    if (middle < s->payload_size)
-        s->classes[last++] = (struct cvb_class){middle, (uint32_t)(budget / middle) + 4};
-    s->classes[last++] = (struct cvb_class){s->payload_size, (uint32_t)(budget / s->payload_size) + 4};
-    s->class_count = last;
-}
-
-int cvb_settings_check(struct cvb_settings *s)
-{
-    if (!s->max_total_records || s->max_total_records > 12000000u || !s->max_per_stage || !s->max_per_source)
-        return CVB_EINVAL;
-    if (s->max_per_stage > 12000000u || s->max_per_source > 12000000u || s->payload_size > (1u << 20))
-        return CVB_EINVAL;
-    if (s->max_stages < 2 || s->max_stages > 4095 || !s->max_sources || s->max_sources > 65535)
-        return CVB_EINVAL;
-    if (!s->max_pipelines || s->max_pipelines > 65535 || !s->max_handles || s->max_handles > 1023)
-        return CVB_EINVAL;
-    if (s->max_retries > 254 || (s->mode & ~0777u) || s->reserved || s->class_count > CVB_CLASSES_MAX)
-        return CVB_EINVAL;
-    if (!(s->backpressure_threshold > 0 && s->backpressure_threshold <= 1) ||
-        !(s->resume_threshold >= 0 && s->resume_threshold < s->backpressure_threshold))
-        return CVB_EINVAL;
-    if (!s->class_count)
-        default_classes(s);
-    uint64_t cells = 0;
-    for (uint32_t i = 0; i < s->class_count; i++) {
-        if (!s->classes[i].count || s->classes[i].bytes > (1u << 20) ||
-            (i && s->classes[i].bytes <= s->classes[i - 1].bytes))
-            return CVB_EINVAL;
-        cells += s->classes[i].count;
-    }
-    if (s->classes[s->class_count - 1].bytes < s->payload_size || cells > 14000000u)
-        return CVB_EINVAL;
-    return 0;
-}
 
 static uint32_t ring_bits_for(uint32_t records)
 {

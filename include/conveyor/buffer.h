@@ -7,5 +7,6 @@
 #include <conveyor/segment.h>
 #include <conveyor/state.h>
 #include <conveyor/types.h>
+#include <conveyor/version.h>
 #include <conveyor/wait.h>
 #endif

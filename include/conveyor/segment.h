@@ -28,6 +28,10 @@ extern "C" {
 /* The defaults, as the comments in types.h give them. */
 CVB_API void cvb_settings_init(struct cvb_settings *settings);
 
+/* 0, or EINVAL if cvb_create would refuse these settings (NULL: the defaults); then text (may be NULL) says in up to
+ * `size` bytes which setting is wrong and why: "max_stages is 1: it must be 2 to 4095". Any thread, beside anything. */
+CVB_API int cvb_settings_check(const struct cvb_settings *settings, char *text, size_t size);
+
 /* Bytes of shared memory that cvb_create would take for a segment with these settings (NULL: the defaults), all of them
  * at once. Makes nothing. Any thread, beside anything. Errors: EINVAL. */
 CVB_API int64_t cvb_memory_needed(const struct cvb_settings *settings);

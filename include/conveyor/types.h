@@ -49,6 +49,10 @@ enum cvb_error {
 /* A sentence for an error; never NULL. Safe from any thread. */
 CVB_API const char *cvb_error_text(int error);
 
+/* 1 if the error says that there is no room now, whichever limit it is: ESTAGE_FULL, ESOURCE_FULL, ETOTAL_FULL or
+ * EMEMORY_FULL, and what later versions add to these. cvb_wait_credits sleeps until there is. Any thread. */
+CVB_API int cvb_is_full(int error);
+
 /* Cells of one size. */
 struct cvb_class {
     uint32_t bytes; /* the longest payload of the class */

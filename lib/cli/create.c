@@ -1,4 +1,4 @@
-/* create.c - makes a segment. What the library would refuse as a whole is said here by its name. */
+/* create.c - makes a segment. */
 #include <conveyor/segment.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,25 +45,14 @@ static int wrong_classes(const char *text, const char *why)
 
 static int parse_classes(const char *text, struct cvb_settings *s)
 {
-    uint64_t cells = 0;
     for (const char *at = text, *end; at; at = *end ? end + 1 : NULL) {
-        uint32_t i = s->class_count;
         end = at + strcspn(at, ",");
-        if (i == CVB_CLASSES_MAX)
+        if (s->class_count == CVB_CLASSES_MAX)
             return wrong_classes(text, "there can be at most 4 classes");
-        if (!parse_class(at, end, &s->classes[i]))
+        if (!parse_class(at, end, &s->classes[s->class_count++]))
             return wrong_classes(text, "write it as BYTES:COUNT,BYTES:COUNT with 0 to 1048576 bytes and at least 1");
-        if (i && s->classes[i].bytes <= s->classes[i - 1].bytes)
-            return wrong_classes(text, "each class must be of more bytes than the one before it");
-        cells += s->classes[i].count;
-        s->class_count++;
     }
-    if (s->classes[s->class_count - 1].bytes < s->payload_size) {
-        cli_complain("--classes '%s': the last class must hold the longest record, of %u bytes (--payload-size)", text,
-                     s->payload_size);
-        return CLI_USAGE;
-    }
-    return cells > 14000000 ? wrong_classes(text, "that is more records than a segment can have") : CLI_GO;
+    return CLI_GO;
 }
 
 /* The next of the names that commas part; false if there is none. One that is too long is cut, and is no name then. */
@@ -93,15 +82,25 @@ static int check_stages(const struct create *c)
     return CLI_USAGE;
 }
 
+/* What the library says of a setting begins with its name, which is that of the option but for the bars. */
+static int check_settings(const struct create *c)
+{
+    char text[200];
+    if (!cvb_settings_check(&c->settings, text, sizeof text))
+        return CLI_GO;
+    if (!strncmp(text, "classes", strlen("classes")) && c->classes)
+        return wrong_classes(c->classes, text);
+    for (char *at = text; *at && *at != ' '; at++)
+        *at = *at == '_' ? '-' : *at;
+    cli_complain("--%s", text);
+    return CLI_USAGE;
+}
+
 static int check(struct create *c)
 {
-    struct cvb_settings *s = &c->settings;
-    if (s->resume_threshold >= s->backpressure_threshold || s->backpressure_threshold <= 0) {
-        cli_complain("--resume-threshold (%g) must be below --backpressure-threshold (%g)", s->resume_threshold,
-                     s->backpressure_threshold);
-        return CLI_USAGE;
-    }
-    int status = c->classes ? parse_classes(c->classes, s) : CLI_GO;
+    int status = c->classes ? parse_classes(c->classes, &c->settings) : CLI_GO;
+    if (status == CLI_GO)
+        status = check_settings(c);
     return status == CLI_GO ? check_stages(c) : status;
 }
 

@@ -287,37 +287,3 @@ int cvb_settings_of(struct cvb_handle *h, struct cvb_settings *settings)
         *settings = h->segment.settings;
     return error;
 }
-
-const char *cvb_error_text(int error)
-{
-    static const char *const text[] = {"no error",
-                                       "an argument is out of its range",
-                                       "a system call failed",
-                                       "no segment of that name",
-                                       "a segment of that name is there already",
-                                       "not enough shared memory for the segment",
-                                       "no permission for the segment",
-                                       "the segment's file is shorter than its header says",
-                                       "not a conveyor segment",
-                                       "the segment was made by another version",
-                                       "the segment was made with another layout",
-                                       "the segment is corrupt",
-                                       "every handle's seat is taken",
-                                       "not a name: 1 to 63 bytes of UTF-8 without control characters",
-                                       "one name too many",
-                                       "no such stage, source or pipeline",
-                                       "the stage's limit is reached",
-                                       "the source's limit is reached",
-                                       "the limit of all records is reached",
-                                       "no free cell that is large enough",
-                                       "the record is longer than the payload size",
-                                       "the lease was settled before",
-                                       "the lease belongs to another handle",
-                                       "the handle belongs to the parent process",
-                                       "the time is over",
-                                       "the handle has lost its seat",
-                                       "the wait was interrupted",
-                                       "the system refuses a call that is needed",
-                                       "another thread uses the handle"};
-    return error > 0 || error < CVB_EBUSY ? "unknown error" : text[-error];
-}

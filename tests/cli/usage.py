@@ -88,6 +88,12 @@ class Usage(SegmentTest):
         ):
             self.assertIn("--classes", self.fail_with(2, "create", self.segment, "--classes", value), value)
 
+    def test_a_setting_that_is_wrong_beside_others_is_named_with_its_reason(self):
+        message = self.fail_with(2, "create", self.segment, "--resume-threshold", "0.9")
+        self.assertIn("--resume-threshold is 0.9: it must be 0 or more, and below backpressure_threshold", message)
+        message = self.fail_with(2, "create", self.segment, "--classes", "64:5,64:5")
+        self.assertIn("--classes '64:5,64:5': classes[1].bytes is 64: it must be more than that of the class", message)
+
     def test_a_segment_that_is_not_there(self):
         for arguments in (
             ["push", self.segment, "--stage", "a", "--source", "b"],

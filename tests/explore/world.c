@@ -135,7 +135,7 @@ struct cvb_seat *world_seat(uint32_t s) { return (struct cvb_seat *)(void *)(wor
 void world_make(const struct cvb_settings *given)
 {
     world.settings = *given;
-    if (cvb_settings_check(&world.settings))
+    if (cvb_settings_complete(&world.settings, NULL, 0))
         sim_fail("the scenario's settings are no good");
     cvb_geometry_of(&world.settings, &world.geometry);
     const struct cvb_settings *s = &world.settings;

@@ -25,7 +25,7 @@ static void make_image(void)
 {
     struct cvb_settings s = fuzz_settings();
     struct cvb_geometry g;
-    FUZZ_CHECK(!cvb_settings_check(&s), "the settings are no good");
+    FUZZ_CHECK(!cvb_settings_complete(&s, NULL, 0), "the settings are no good");
     cvb_geometry_of(&s, &g);
     image_size = g.size;
     image = calloc(1, image_size);
@@ -67,7 +67,7 @@ static uint64_t right_size(const struct cvb_header *h)
 {
     struct cvb_settings s = h->settings;
     struct cvb_geometry g;
-    if (!s.class_count || cvb_settings_check(&s))
+    if (!s.class_count || cvb_settings_complete(&s, NULL, 0))
         return 0;
     cvb_geometry_of(&s, &g);
     return g.size <= LARGEST ? g.size : 0;

@@ -178,7 +178,7 @@ static void one_round(struct round *r)
 static void damage_part(unsigned part, unsigned rounds)
 {
     struct cvb_settings s = small_settings(200, 100, 100);
-    cr_assert_eq(cvb_settings_check(&s), 0);
+    cr_assert_eq(cvb_settings_complete(&s, NULL, 0), 0);
     struct cvb_geometry g;
     cvb_geometry_of(&s, &g);
     const uint64_t bounds[] = {g.counters,   g.hints,   g.seats, g.references[0], g.units,

@@ -1,5 +1,6 @@
 /* segment.c - the contract of segment.h: settings, create, attach, detach, unlink and names, with each error. */
 #include "../support/support.h"
+#include "layout.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -84,14 +85,18 @@ Test(segment, a_removed_segment_is_told_from_one_of_the_same_name)
     cvb_unlink(name);
 }
 
+/* cvb_create refuses it, and cvb_settings_check says so with the name of the setting first. */
 #define SET(field, number)                                                                                             \
     do {                                                                                                               \
         struct cvb_settings changed = small_settings(10, 10, 10);                                                      \
+        char text[200];                                                                                                \
         changed.field = number;                                                                                        \
         int error = cvb_create(name, &changed);                                                                        \
         if (!error)                                                                                                    \
             cvb_unlink(name);                                                                                          \
         cr_expect_eq(error, CVB_EINVAL, #field " = " #number ": %s", cvb_error_text(error));                           \
+        cr_expect_eq(cvb_settings_check(&changed, text, sizeof text), CVB_EINVAL);                                     \
+        cr_expect_eq(strncmp(text, #field " is ", strlen(#field " is ")), 0, #field " = " #number ": %s", text);       \
     } while (0)
 
 Test(segment, settings_out_of_range)
@@ -124,6 +129,44 @@ Test(segment, settings_out_of_range)
     SET(class_count, CVB_CLASSES_MAX + 1);
     SET(mode, 010600);
     SET(reserved, 1);
+}
+
+Test(segment, what_is_wrong_with_settings_is_said)
+{
+    struct cvb_settings s = small_settings(10, 10, 10);
+    char text[200] = "as it was";
+    cr_expect_eq(cvb_settings_check(NULL, text, sizeof text), 0, "the defaults");
+    cr_expect_str_eq(text, "");
+    cr_expect_eq(cvb_settings_check(&s, NULL, 0), 0);
+    s.max_stages = 1;
+    cr_expect_eq(cvb_settings_check(&s, NULL, 0), CVB_EINVAL);
+    cr_expect_eq(cvb_settings_check(&s, text, sizeof text), CVB_EINVAL);
+    cr_expect_str_eq(text, "max_stages is 1: it must be 2 to 4095");
+    cr_expect_eq(cvb_settings_check(&s, text, 11), CVB_EINVAL);
+    cr_expect_str_eq(text, "max_stages", "no more than there is room for");
+    s.max_stages = 2;
+    s.resume_threshold = 0.9;
+    cr_expect_eq(cvb_settings_check(&s, text, sizeof text), CVB_EINVAL);
+    cr_expect_str_eq(text, "resume_threshold is 0.9: it must be 0 or more, and below backpressure_threshold (0.8)");
+    cr_expect_eq(cvb_settings_check(&s, text, 0), CVB_EINVAL);
+    cr_expect_str_eq(text, "resume_threshold is 0.9: it must be 0 or more, and below backpressure_threshold (0.8)");
+}
+
+Test(segment, full_is_told_from_other_errors)
+{
+    for (int error = 1; error >= -64; error--) {
+        bool full = error == CVB_ESTAGE_FULL || error == CVB_ESOURCE_FULL || error == CVB_ETOTAL_FULL ||
+                    error == CVB_EMEMORY_FULL;
+        cr_expect_eq(cvb_is_full(error), full, "%d: %s", error, cvb_error_text(error));
+    }
+}
+
+Test(segment, versions_can_be_asked_for)
+{
+    cr_expect_eq(cvb_version(), CVB_VERSION);
+    cr_expect_gt(CVB_VERSION_OF(1, 0, 0), CVB_VERSION_OF(0, 255, 255));
+    cr_expect_gt(CVB_VERSION_OF(0, 2, 0), CVB_VERSION_OF(0, 1, 255));
+    cr_expect_eq(cvb_layout_version(), CVB_LAYOUT_VERSION);
 }
 
 Test(segment, size_classes_out_of_range)
