@@ -10,9 +10,6 @@ static const char *const names[STAGES] = {"filter", "enrich", "sink"};
 static uint32_t stage[STAGES]; /* the ids of these names */
 static struct cvb_handle *buffer;
 
-/* True if a limit refused: then there is room again later. */
-static int is_full(int error) { return error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL; }
-
 static int run_source(int count)
 {
     char text[TEXT];
@@ -22,7 +19,7 @@ static int run_source(int count)
         error = cvb_pipeline(buffer, "squares", &record.pipeline);
     for (int i = 1; i <= count && !error; i++) {
         record.length = (uint32_t)snprintf(text, TEXT, "%d", i);
-        while (is_full(error = cvb_buffer_for_stage(buffer, stage[FILTER], &record)))
+        while (cvb_is_full(error = cvb_buffer_for_stage(buffer, stage[FILTER], &record)))
             if ((error = cvb_wait_credits(buffer, stage[FILTER], record.source, -1)))
                 return error;
     }
@@ -36,7 +33,7 @@ static int forward(uint32_t to, const struct cvb_lease *lease, const struct cvb_
         int why = 0, n = cvb_forward_records(buffer, to, lease, result, 1, &why);
         if (n)
             return n < 0 ? n : 0;
-        if ((n = is_full(why) ? cvb_wait_credits(buffer, to, CVB_NO_SOURCE, -1) : why))
+        if ((n = cvb_is_full(why) ? cvb_wait_credits(buffer, to, CVB_NO_SOURCE, -1) : why))
             return n;
     }
 }

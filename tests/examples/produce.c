@@ -8,7 +8,7 @@ static int put(struct cvb_handle *buffer, uint32_t stage, const struct cvb_recor
 {
     for (;;) {
         int error = cvb_buffer_for_stage(buffer, stage, record);
-        if (error > CVB_ESTAGE_FULL || error < CVB_EMEMORY_FULL)
+        if (!cvb_is_full(error))
             return error; /* 0, or not for lack of room */
         error = cvb_wait_credits(buffer, stage, record->source, -1);
         if (error)

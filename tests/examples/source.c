@@ -2,7 +2,6 @@
  * it sleeps until it may go on. So it stays below the threshold, and the limit itself refuses it hardly ever.
  * usage: source SEGMENT STAGE SOURCE <lines; says at the end how often it was told what */
 #include <conveyor/buffer.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,8 +47,7 @@ static int put(struct source *s, const struct cvb_record *records, size_t count)
         if (done == count)
             break;
         s->refusals++;
-        bool full = why <= CVB_ESTAGE_FULL && why >= CVB_EMEMORY_FULL;
-        error = full || !why ? cvb_wait_credits(s->buffer, s->stage, s->id, -1) : why;
+        error = cvb_is_full(why) || !why ? cvb_wait_credits(s->buffer, s->stage, s->id, -1) : why;
         if (error)
             return error;
     }

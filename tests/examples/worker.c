@@ -37,7 +37,7 @@ static struct cvb_record work(const struct cvb_lease *lease, char *out)
     return (struct cvb_record){.payload = out, .length = lease->length};
 }
 
-/* Forwards all of them, however long the next stage is full. On a signal the rest goes back. */
+/* Forwards all of them, however long the next stage is full. On a signal the rest goes back untried. */
 static int send_on(struct worker *w, const struct cvb_lease *leases, const struct cvb_record *results, size_t count)
 {
     for (size_t done = 0; done < count;) {
@@ -48,10 +48,10 @@ static int send_on(struct worker *w, const struct cvb_lease *leases, const struc
         done += (size_t)n;
         if (done == count)
             break;
-        if (why && why != CVB_ESTAGE_FULL && why != CVB_EMEMORY_FULL)
+        if (why && !cvb_is_full(why))
             return why;
         if (stop)
-            return cvb_return_to_buffer(w->buffer, leases + done, count - done);
+            return cvb_release(w->buffer, leases + done, count - done); /* nothing failed */
         int error = cvb_wait_credits(w->buffer, w->to, CVB_NO_SOURCE, SLICE_NS);
         if (error && error != CVB_ETIMEDOUT)
             return error;

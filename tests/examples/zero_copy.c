@@ -16,7 +16,7 @@ static int reserve(struct cvb_handle *buffer, uint32_t stage, const struct cvb_r
         int n = cvb_reserve(buffer, stage, shape, slots, SLOTS, &why);
         if (n)
             return n;
-        if (why && (why > CVB_ESTAGE_FULL || why < CVB_EMEMORY_FULL))
+        if (why && !cvb_is_full(why))
             return why;
         int error = cvb_wait_credits(buffer, stage, shape->source, -1);
         if (error)

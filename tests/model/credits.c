@@ -2,7 +2,7 @@
  * and a third completes the dead one's journal meanwhile (or with TWO: both complete it); the shipped credit.c and
  * journal.c. With REFUSED the stage has no credit left.
  *
- * KILL is the write before which it dies. Checked: in the end each counter says what the units hold.
+ * KILL is the write before which it dies. Checked: in the end each counter says what the units hold (C1, C2).
  */
 #define HAS_CREDIT
 #define HAS_JOURNAL

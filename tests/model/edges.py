@@ -5,8 +5,8 @@ CAS = "what it reads is changed by a compare-and-swap from exactly that, or look
 DEAD = "the dead one's stores are ordered by the kernel; between recoverers each step is a compare-and-swap from an exact word"
 FENCE = "the fences of F1 order it; the flag is changed by a compare-and-swap from what was read"
 HINT = "a hint: the unit's word decides"
-OWN = "the seat's own unit: nobody else changes its word (R1), and coherence shows its own stores"
-COUNT = "for those who count: nothing is decided by it, and with nobody at work all that it counts happened before (R2)"
+OWN = "the seat's own unit: nobody else changes its word (W1), and coherence shows its own stores"
+COUNT = "for those who count: nothing is decided by it, and with nobody at work all that it counts happened before (W2)"
 
 EXPLAINED = {
     ("ring.c", "choose_behind", "cvb_load_pair"): "a ring that was full is looked at again, and the slot's CAS decides",
@@ -35,7 +35,7 @@ EXPLAINED = {
     "what must not be missed has come with the rows (I3)",
     ("reclaim.c", "reclaim_group", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of "
     "the word; what must not be missed has come with the rows (I3)",
-    ("reclaim.c", "claim_entry", "*"): "as in reclaim_group; the word decides (R1)",
+    ("reclaim.c", "claim_entry", "*"): "as in reclaim_group; the word decides (W1)",
     ("reclaim.c", "reclaim_list", "*"): "the header came with the rows (I3); one that is newer belongs to a listing that is counted after it",
     ("reclaim.c", "mark_listed", "*"): COUNT,
     ("reclaim.c", "is_lost", "*"): COUNT,

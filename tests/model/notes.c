@@ -2,7 +2,7 @@
  * recovers it while another claims an idle unit (or with TWO: both recover it); the shipped idle.c and note.c.
  *
  * Who recovers takes what the dead owner still has afterwards, as recover.c does. Checked: in the end the rows of
- * the total, the stage and the source say how many records are idle.
+ * the total, the stage and the source say how many records are idle (I6, B3, B4).
  */
 #include "idle.h"
 

@@ -2,7 +2,7 @@
  * ring.c, move.c and journal.c.
  *
  * KILL is the write before which the first one dies, if it is given; then what it left is recovered (with TWO while the
- * rest is taken). Checked: each record is leased once, with the member's own payload.
+ * rest is taken). Checked: each record is leased once, with the member's own payload (J3, J4).
  */
 #define HAS_RING
 #define HAS_MOVE

@@ -2,7 +2,7 @@
  * (or with TWO: two bring a record each); the shipped flag.c and wait.c.
  *
  * The kernel keeps a queue of sleepers under a lock of its own. Checked: in the end nobody sleeps: the waiters bit
- * stays as long as somebody does, and each record wakes one.
+ * stays as long as somebody does (F5), and each record wakes one.
  */
 #define HAS_FLAG
 #include "segment.h"

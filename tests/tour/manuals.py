@@ -31,7 +31,7 @@ def synopses():
     """Name and declaration of each function in a page of section 3."""
     for path in sorted(glob.glob(os.path.join(PAGES, "*.3.scd"))):
         block = re.search(r"^# SYNOPSIS\n\n```\n(.*?)^```", read(path), re.M | re.S)[1]
-        for text in re.findall(r"^(?!#)([^;]+;)", block, re.M):
+        for text in re.findall(r"^([^;]+;)", re.sub(r"^#.*\n", "", block, flags=re.M), re.M):
             yield re.search(r"(cvb_\w+)\(", text)[1], one_blank(text)
 
 
@@ -49,10 +49,12 @@ def options(command):
 
 def complete(*words):
     """What bash offers for the last of the words."""
-    script = """source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _conveyor; printf '%s\\n' "${COMPREPLY[@]}" """
+    script = """source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _conveyor
+                printf '%s\\n' "${COMPREPLY[@]}" """
     environment = dict(os.environ, PATH=os.path.dirname(COMMAND) + ":" + os.environ["PATH"])
-    done = subprocess.run(["bash", "-c", script, "bash", os.path.join(ROOT, "lib", "packaging", "completion", "conveyor"),
-                           "conveyor", *words], stdout=subprocess.PIPE, env=environment, check=True)
+    completion = os.path.join(ROOT, "lib", "packaging", "completion", "conveyor")
+    done = subprocess.run(["bash", "-c", script, "bash", completion, "conveyor", *words], stdout=subprocess.PIPE,
+                          env=environment, check=True)
     return done.stdout.decode().split()
 
 

@@ -6,7 +6,7 @@ A text that is not found exactly once stops the run: the table has to keep step 
 
 MUTANTS = [
     # ring
-    ("HEADFIRST", "head moved on before the take", ["single", "mixed1"], [
+    ("HEADFIRST", "head moved on before the take (A8)", ["single", "mixed1"], [
         ("lib/ring.c", "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))",
          "    raise_hint(&e->hint->head, next, true);\n"
          "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))"),
@@ -22,7 +22,7 @@ MUTANTS = [
          "    (void)error;\n    cvb_store64_rlx(&unit->generation, cvb_load64_rlx(&unit->generation) + 1);\n"
          "    cvb_store64_seq(&unit->word.lo, cvb_lo_generation(CVB_IDLE, cvb_load64_rlx(&unit->generation)));\n"
          "    *error = 0;")]),
-    ("OOO", "a unit leased that is not at the head", ["single", "mixed1"], [
+    ("OOO", "a unit leased that is not at the head (A9)", ["single", "mixed1"], [
         ("lib/ring.c", "cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))\n            return 1;",
          """cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi)) {
             uint64_t next = cvb_load64_acq(&e->ring[(head + 1) & e->mask]);
@@ -39,9 +39,9 @@ MUTANTS = [
         ("lib/ring.c", "        if (error != CVB_ESETTLED)\n            return error ? error : 1;",
          "        if (!whole && !error)\n            raise_hint(&e->hint->head, e->head + 1, true);\n"
          "        if (error != CVB_ESETTLED)\n            return error ? error : 1;")]),
-    ("HEADHINTFULL", "a slot taken for occupied by the head hint alone", ["single", "mixed1"], [
+    ("HEADHINTFULL", "a slot taken for occupied by the head hint alone (A3)", ["single", "mixed1"], [
         ("lib/ring.c", "if (w.lo == cvb_lo_position(CVB_QUEUED, *tail - size) && cvb_hi_stage(w.hi) == stage)", "(void)w;")]),
-    ("EARLYPOS", "a position chosen before the unit's word is read", ["mixed", "recover", "retry"], [
+    ("EARLYPOS", "a position chosen before the unit's word is read (A1)", ["mixed", "recover", "retry"], [
         ("lib/ring.c", """    if (!read_queued(h, u, stage, w))
         return false;
     if (!cvb_pair_equal(*w, seen))
@@ -52,9 +52,9 @@ MUTANTS = [
     if (!read_queued(h, u, stage, w))
         return false;
 """)]),
-    ("LEFTUNSEEN", "publish returns before the unit was seen in its slot", ["tight", "publish"], [
+    ("LEFTUNSEEN", "publish returns before the unit was seen in its slot (A7)", ["tight", "publish"], [
         ("lib/ring.c", "        return true; /* somebody has moved it: is it in there? */", "        return false;")]),
-    ("HINTAHEAD", "the tail hint written before its slot is filled", ["single", "mixed1"], [
+    ("HINTAHEAD", "the tail hint written before its slot is filled (A8)", ["single", "mixed1"], [
         ("lib/ring.c", "    to->former = shown;\n",
          "    to->former = shown;\n    raise_hint(&h->ends[stage].hint->tail, tail + 1, true);\n")]),
     ("JUMPTAIL", "the head jumps over a lap that was not taken", ["single", "retry"], [
@@ -68,29 +68,29 @@ MUTANTS = [
     ("NOSTAGE", "a take looks at the position only, not at the stage", ["retry", "forward1"], [
         ("lib/ring.c", " && cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))", " && cvb_hi_mask(word->hi))")]),
     # units
-    ("HELDNOGEN", "the generation does not grow when a unit is released", ["tight"], [
+    ("HELDNOGEN", "the generation does not grow when a unit is released (A2)", ["tight"], [
         ("lib/unit.c", "    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo)) + 1;",
          "    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo));"),
         ("lib/recover.c", "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1)",
          "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo))")]),
-    ("NORELOOK", "a hint is cleared and the unit not looked at again", ["mixed", "split"], [
+    ("NORELOOK", "a hint is cleared and the unit not looked at again (B1)", ["mixed", "split"], [
         ("lib/unit.c", "            if (looks_free(h, u, bitmap))\n                cvb_or64(&bits[word], bit);\n", "")]),
     ("NOCLASS", "a hint's class is not looked at again", ["sizes"], [
         ("lib/unit.c", "bitmap_of(h, u, cvb_hi_mask(w->hi)) == bitmap;",
          "!cvb_hi_mask(w->hi) == (bitmap >= CVB_BITMAP_LARGE(&h->segment.geometry));")]),
     ("NOHINT", "recovery does not set the bit of a free unit", ["single", "split"], [
         ("lib/recover.c", "    if (state == CVB_FREE)", "    if (false)")]),
-    ("TORN", "halves of two words are taken for one", ["retry", "single", "mixed"], [
+    ("TORN", "halves of two words are taken for one (A5)", ["retry", "single", "mixed"], [
         ("shm/order.h", "    } while (again != p.lo);", "    } while (0);")]),
     # moves
-    ("NOHELPSPLIT", "evidence of a split is overwritten without help", ["split", "mixed"], [
+    ("NOHELPSPLIT", "evidence of a split is overwritten without help (A10)", ["split", "mixed"], [
         ("lib/journal.c", "    if (f.unit == unit && cvb_move_happened(&f, mover, seen))", "    if (false)")]),
     ("MOVENOJOURNAL", "members are moved without a journal", ["split", "mixed"], [
         ("lib/move.c", "    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)",
          "    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)")]),
     ("MOVEANYSEAT", "a split is taken for another mover's", ["split", "mixed"], [
         ("lib/move.c", "word.lo == f->before.lo && cvb_hi_seat(word.hi) == mover && !(", "word.lo == f->before.lo && !(")]),
-    ("MOVELATE", "the journal of a move closed before its second step", ["split", "mixed"], [
+    ("MOVELATE", "the journal of a move closed before its second step (J4)", ["split", "mixed"], [
         ("lib/move.c", """    if (moved)
         cvb_cas_pair(&to->word, f.before2, f.after2); /* fails if somebody has helped */
     cvb_journal_close(h);
@@ -99,7 +99,7 @@ MUTANTS = [
         cvb_cas_pair(&to->word, f.before2, f.after2);
     return moved;""")]),
     # credits
-    ("NOHELP", "another's tag overwritten without keeping its evidence", ["single", "mixed"], [
+    ("NOHELP", "another's tag overwritten without keeping its evidence (C1)", ["single", "mixed"], [
         ("lib/credit.c", "        keep_evidence(h, w.hi);\n", "")]),
     ("NARROWTAG", "the tag keeps 2 bits of seq (8 bits need more operations than a schedule has)", ["single", "mixed"], [
         ("lib/credit.c", "(seq & ((UINT64_C(1) << 50) - 1)) << 3", "(seq & 3) << 3"),
@@ -112,7 +112,7 @@ MUTANTS = [
         ("lib/credit.c", "uint64_t seq = tag >> 3 & CVB_SEQ_MASK;", "uint64_t seq = tag >> 3 & 7;"),
         ("lib/credit.c", "if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & bit))",
          "if ((cvb_head_seq(now) & 7) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & bit))")]),
-    ("NOMAX", "evidence of one step overwrites that of another", ["single", "mixed"], [
+    ("NOMAX", "evidence of one step overwrites that of another (C1)", ["single", "mixed"], [
         ("lib/credit.c", "cvb_cas64(head, now, now | (uint64_t)bit << 56)",
          "cvb_cas64(head, now, (now & ~(UINT64_C(255) << 56)) | (uint64_t)bit << 56)")]),
     ("NORECHECK", "a helper whose CAS failed does not look at the evidence again", ["recover"], [
@@ -129,7 +129,7 @@ MUTANTS = [
         ("lib/credit.c", """            if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
                 return CVB_ESETTLED;
             if (w.hi == tag""", """            if (w.hi == tag""")]),
-    ("GIVEFIRST", "credits returned before the unit has left", ["single", "mixed"], [
+    ("GIVEFIRST", "credits returned before the unit has left (C2)", ["single", "mixed"], [
         ("lib/credit.c", """    if (!cvb_cas_pair(&unit->word, w, freed))
         return cvb_corrupt_at_work(h);
     cvb_set_free_hint(h, u);
@@ -152,10 +152,10 @@ MUTANTS = [
     if (!cvb_cas_pair(&unit->word, w, reserved))
         return cvb_corrupt_at_work(h);""")]),
     # idle units
-    ("NOGENIDLE", "the generation does not grow when a unit becomes idle", ["reserve"], [
+    ("NOGENIDLE", "the generation does not grow when a unit becomes idle (A2)", ["reserve"], [
         ("lib/idle.c", "    const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    cvb_store64_rlx(&unit->generation, next);",
          "    const uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, next);")]),
-    ("LISTLATE", "a unit listed after it became idle", ["single", "mixed"], [
+    ("LISTLATE", "a unit listed after it became idle (I3)", ["single", "mixed"], [
         ("lib/idle.c", "    append(h, list, u);\n", ""),
         ("lib/idle.c", "    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));\n",
          "    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));\n    append(h, list, u);\n")]),
@@ -164,23 +164,23 @@ MUTANTS = [
          "    (void)reclaim;\n    if (false)")]),
     ("KINDONLY", "a refused put passes over its source's units of another length", ["mixed", "batch"], [
         ("lib/reclaim.c", "return !(differs & KEY_SOURCE_MASK);", "return !(differs & KEY_MASK);")]),
-    ("NOVERSION", "a refusal does not look at the versions again", ["rounds", "split"], [
+    ("NOVERSION", "a refusal does not look at the versions again (I5)", ["rounds", "split"], [
         ("lib/reclaim.c", " || versions(h) != before ||", " ||")]),
     ("NORTCHECK", "a refusal does not look again whether there is room by now", ["single", "batch", "split"], [
         ("lib/reclaim.c", "return has_room(h, refusal, want) || ", "(void)has_room;\n    return ")]),
-    ("NONOTES", "a refusal does not look at notes of what is not counted yet", ["single", "mixed"], [
+    ("NONOTES", "a refusal does not look at notes of what is not counted yet (I4)", ["single", "mixed"], [
         ("lib/reclaim.c", "        if (cvb_note_pending(h, s, counter) > 0)", "        if (false)")]),
-    ("NOTELOST", "recovery does not complete the counts of idle records", ["single", "mixed"], [
+    ("NOTELOST", "recovery does not complete the counts of idle records (B3)", ["single", "mixed"], [
         ("lib/note.c", "if (changed && as_before(&c, i, row[i]))", "if (false && changed && as_before(&c, i, row[i]))")]),
-    ("NOTEANYWAY", "recovery counts a change that has not happened", ["single", "mixed"], [
+    ("NOTEANYWAY", "recovery counts a change that has not happened (B3)", ["single", "mixed"], [
         ("lib/note.c", "if (changed && as_before(&c, i, row[i]))", "if (as_before(&c, i, row[i]))")]),
-    ("NOTETWICE", "recovery counts a change that was counted", ["single", "mixed"], [
+    ("NOTETWICE", "recovery counts a change that was counted (B3)", ["single", "mixed"], [
         ("lib/note.c", "if (changed && as_before(&c, i, row[i]))", "if (changed)")]),
     ("NOTELEFT", "the note of a claim that failed is left", ["tight", "mixed", "any"], [
         ("lib/idle.h", "        cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */\n", "")]),
-    ("NOTESTANDS", "units of the dead change while its note stands", ["recover", "publish", "mixed", "any"], [
+    ("NOTESTANDS", "units of the dead change while its note stands (B4)", ["recover", "publish", "mixed", "any"], [
         ("lib/note.c", "        cvb_cas64(at, note, 0);\n", "        return 0;\n")]),
-    ("NOTELATER", "a unit claimed before there is a note of it", ["single", "mixed"], [
+    ("NOTELATER", "a unit claimed before there is a note of it (I6)", ["single", "mixed"], [
         ("lib/idle.h", "    cvb_store64_rel(&h->list->note, note);\n", "")]),
     ("STEALDIRECT", "an idle unit given back without being claimed", ["single", "mixed"], [
         ("lib/reclaim.c", "    if (!want_valid(h, has) || !claim_any(h, unit_of(entry), w, has))",
@@ -191,31 +191,31 @@ MUTANTS = [
     ("EMPTYEARLY", "a group emptied of which not all was claimed", ["single", "mixed", "rounds"], [
         ("lib/reuse.c", "    if (claimed < CVB_IDLE_ENTRIES || ", "    if (!claimed || ")]),
     # recovery
-    ("NOSEATGEN", "a journal completed without looking at the seat again", ["reseat", "recover", "publish"], [
+    ("NOSEATGEN", "a journal completed without looking at the seat again (A6)", ["reseat", "recover", "publish"], [
         ("lib/journal.c", """        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
             return 0;
         if (!fields_valid""", """        (void)state;
         if (!fields_valid""")]),
-    ("NOSEATGENPASS", "a unit recovered without looking at the seat again", ["recover", "single"], [
+    ("NOSEATGENPASS", "a unit recovered without looking at the seat again (A6, S1)", ["recover", "single"], [
         ("lib/recover.c", """    if (cvb_load64_acq(&cvb_seat_at(h, seat)->state) == *died_in)
         return true;
 """, "    return true;\n")]),
     ("BLINDFREE", "a recovery step that is not conditional", ["recover", "single"], [
         ("lib/recover.c", "        if (!cvb_cas_pair(&unit->word, w, freed))\n            return 1;",
          "        cvb_store64_seq(&unit->word.lo, freed.lo);\n        cvb_store64_seq(&unit->word.hi, freed.hi);")]),
-    ("NOJOURNALREC", "recovery passes over the units before the journal is completed", ["mixed", "split", "forward1"], [
+    ("NOJOURNALREC", "recovery passes over the units before the journal is completed (B5)", ["mixed", "split", "forward1"], [
         ("lib/recover.c", "    int error = complete_begun(h, dead, state);\n", "    int error = 0;\n"),
         ("lib/recover.c", "        freed += over && cvb_cas64(",
          "        freed += over && !complete_begun(h, s, state) && cvb_cas64(")]),
-    ("FREEDFIRST", "a seat freed before what it owned", ["recover", "single"], [
+    ("FREEDFIRST", "a seat freed before what it owned (B6)", ["recover", "single"], [
         ("lib/recover.c", "error = dead > 0 ? join_pass(h, s, state) : dead;",
          "error = dead > 0 && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1) ? join_pass(h, s, state + 1) : 0;"),
         ("lib/recover.c", "        freed += over && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);",
          "        freed += over;")]),
-    ("FREEDEARLY", "a seat freed before its pass has looked at all units", ["deaths", "single", "mixed"], [
+    ("FREEDEARLY", "a seat freed before its pass has looked at all units (B6)", ["deaths", "single", "mixed"], [
         ("lib/recover.c", "        if (!h->pass.seats || h->pass.next == units)\n            return true;",
          "        if (!h->pass.seats || h->pass.next)\n            return true;")]),
-    ("JOINMIDDLE", "a seat joins a pass in the middle", ["recover", "deaths", "mixed"], [
+    ("JOINMIDDLE", "a seat joins a pass in the middle (B6)", ["recover", "deaths", "mixed"], [
         ("lib/recover.c", "    h->pass.died_in[dead] = state;\n    h->pass.next = 0;\n", "    h->pass.died_in[dead] = state;\n")]),
     ("NORETRY", "a redelivered record keeps its retry count", ["single", "retry"], [
         ("lib/recover.c", "    return cvb_hi_failed(hi) | ", "    return (hi & CVB_HI_TRIES) | ")]),
@@ -226,16 +226,16 @@ MUTANTS = [
     # moving on
     ("LOALONE", "a restage told by half of the word", ["retry", "forward1"], [
         ("lib/journal.c", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),
-    ("LATELOOK", "what was to enter is not read between two equal heads", ["replace1", "replace"], [
+    ("LATELOOK", "what was to enter is not read between two equal heads (B7)", ["replace1", "replace"], [
         ("lib/journal.c", "    return cvb_load64_acq(&j->head) == head;", "    return true;")]),
     ("SETTLEFIRST", "a replaced lease settled before its result is in", ["replace1", "replace"], [
         ("lib/restage.c", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
          "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.before2, to, 0))")]),
     ("EARLYDEAD", "a dead letter one delivery too early", ["single", "mixed1"], [
         ("lib/take.c", "return cvb_hi_failures(w.hi) <= h->segment.settings.max_retries ||", "return cvb_hi_failures(w.hi) < h->segment.settings.max_retries ||")]),
-    ("COMPANYBLAMED", "a death in company counts against a record", ["batch", "split"], [
+    ("COMPANYBLAMED", "a death in company counts against a record (B2)", ["batch", "split"], [
         ("lib/recover.c", " | (hi & CVB_HI_COMPANY ? CVB_HI_SUSPECT : 0);", ";")]),
-    ("SUSPECTINCOMPANY", "what is suspect is leased in company", ["batch", "split"], [
+    ("SUSPECTINCOMPANY", "what is suspect is leased in company (B2)", ["batch", "split"], [
         ("lib/internal.h", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;", "    return (hi & CVB_HI_SUSPECT) | h->company;")]),
     ("DEADKEEPSSOURCE", "a dead letter keeps its source's credit", ["retry", "revive"], [
         ("lib/restage.c", "    if (f->stage2 == CVB_STAGE_DEAD_LETTER)\n", "    if (false)\n")]),
@@ -257,9 +257,9 @@ MUTANTS = [
     ("WAKEONE", "a publish of several records wakes one sleeper", ["wait"], [
         ("lib/ring.c", "cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));",
          "cvb_flag_of_data(cvb_hi_stage(queued.hi)), 1);")]),
-    ("BITLOST", "a waker takes the waiters bit away though sleepers may be left", ["wait"], [
+    ("BITLOST", "a waker takes the waiters bit away though sleepers may be left (F5)", ["wait"], [
         ("lib/flag.c", "woken < most ? CVB_FLAG_WAITERS : 0", "CVB_FLAG_WAITERS")]),
-    ("WOKENLEFT", "a sleeper announces itself and the last waker does not see it", ["wait"], [
+    ("WOKENLEFT", "a sleeper announces itself and the last waker does not see it (F5)", ["wait"], [
         ("lib/wait.c", "value[i] = (now | bit) & ~CVB_FLAG_WOKEN;", "value[i] = now | bit;")]),
     ("NOTPASSEDON", "who slept on several flags keeps the wake-ups of all", ["wait"], [
         ("lib/wait.c", "    if (there > 0 && slept && count > 1)", "    if (false)")]),
@@ -271,7 +271,7 @@ MUTANTS = [
         ("lib/flag.c", "        cvb_flag_wake_any(h);\n        over |=", "        over |=")]),
     ("NOWAKELEVEL", "a flag that is lowered wakes nobody", ["wait"], [
         ("lib/level.c", "    if (lifted)\n        cvb_flag_wake(h, flag, CVB_WAKE_ALL);\n", "    (void)lifted;\n")]),
-    ("SLEEPBLIND", "a sleeper does not look again after it has set its bit", ["wait"], [
+    ("SLEEPBLIND", "a sleeper does not look again after it has set its bit (F1)", ["wait"], [
         ("lib/wait.c", "    int there = w->look(h, w, true);\n    if (there || !in_the_way(h, w, flag, count))",
          "    int there = 0;\n    if (!count)")]),
     ("FOUNDBYSLOT", "waiting finds a record by its slot, though its unit was taken", ["wait", "waitkill"], [
@@ -285,7 +285,7 @@ MUTANTS = [
         ("lib/level.c", "    int64_t live = cvb_counter_used(h, counter) - cvb_idle_count(h, counter);",
          "    int64_t live = cvb_counter_used(h, counter);")]),
     # leases
-    ("OWNLATE", "what was read in a payload is stored there after the lease has ended", ["mixed1", "any"], [
+    ("OWNLATE", "what was read in a payload is stored there after the lease has ended (U1)", ["mixed1", "any"], [
         ("lib/idle.c", "    return become_idle(h, unit, u, w);\n}",
          """    uint64_t *word = (uint64_t *)(void *)cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, u, 0)->cell), 0);
     uint64_t read = word ? cvb_load64_rlx(word) : 0;
