@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crash/crash.h"
 #include "credit/idle.h"
 
 struct count {

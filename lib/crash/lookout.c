@@ -8,7 +8,7 @@
  * Why the word need not be right: it decides only how long a sleeper sleeps, and the longest slice is bounded. A time
  * that nobody can have promised is as none.
  */
-#include "internal.h"
+#include "crash/crash.h"
 
 /* How long a promise holds: some of the lookout's slices, because it may have to wait for a processor. */
 #define PROMISE_NS UINT64_C(300000000)

@@ -2,7 +2,7 @@
  * a process that is stopped in the middle of an operation leaves counters and units apart for as long as it likes, and
  * its journal says by how much. Reads only; the mirror of cvb_journal_recover, which makes it so.
  */
-#include "internal.h"
+#include "crash/crash.h"
 
 static bool unit_is(struct cvb_handle *h, uint32_t u, struct cvb_pair word)
 {

@@ -12,7 +12,7 @@
  */
 #include <conveyor/crash.h>
 
-#include "internal.h"
+#include "crash/crash.h"
 
 #define NO_SEAT UINT32_MAX
 /* A unit of the dead is looked at again when another recoverer has changed it, which happens once or twice. */
@@ -216,22 +216,6 @@ int cvb_recover_reserved(struct cvb_handle *h)
         } while (error == 1 && ++turns < TURNS_MOST);
     }
     return error < 0 ? error : 0;
-}
-
-/* Before a handle leaves: reservations are given up, leases released. */
-int cvb_leave(struct cvb_handle *h)
-{
-    int error = 0;
-    for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++) {
-        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-        if (cvb_hi_seat(w.hi) != h->seat)
-            continue;
-        if (cvb_lo_state(w.lo) == CVB_RES)
-            error = cvb_give(h, u);
-        else if (cvb_lo_state(w.lo) == CVB_LEASED)
-            error = cvb_release_unit(h, u, 0);
-    }
-    return error;
 }
 
 /* 1 if the seat's owner has died, 0 if not, or an error; *state is then the seat's word. Between cvb_look_begin and the

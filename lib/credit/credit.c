@@ -4,7 +4,7 @@
  * step's bit in that seat's journal if it is still open. So "the step happened" is always visible, in the counter or in
  * the head.
  */
-#include "internal.h"
+#include "credit/credit.h"
 
 static uint64_t tag_of(uint32_t seat, uint64_t seq, unsigned step)
 {

@@ -14,7 +14,7 @@
 #ifndef CVB_LIB_IDLE_H
 #define CVB_LIB_IDLE_H
 
-#include "internal.h"
+#include "credit/credit.h"
 
 /* An entry: unit 24 | version 40. A header: key 24 | closed 1 | number 39. A key: source 12 | stage 6 | what else 6. */
 #define UNIT_MASK UINT64_C(0xffffff)

@@ -1,7 +1,7 @@
 /* forward.c - leased records are replaced by their results in the next stage, in one step each time. */
 #include <conveyor/flow.h>
 
-#include "internal.h"
+#include "flow/flow.h"
 
 /* How many of the results may be one unit: same class. */
 static unsigned results_of_a_class(struct cvb_handle *h, const struct cvb_record *r, unsigned count)

@@ -3,16 +3,8 @@
 #include <conveyor/flow.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
-#include "internal.h"
-
-uint64_t cvb_now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME_COARSE, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+#include "flow/flow.h"
 
 /* The smallest class that holds length bytes. */
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length)

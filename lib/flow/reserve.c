@@ -2,7 +2,7 @@
  * given up. A reservation is a RES unit; it needs no journal, and any number may be open. */
 #include <conveyor/flow.h>
 
-#include "internal.h"
+#include "flow/flow.h"
 
 static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t length, struct cvb_slot *out)
 {

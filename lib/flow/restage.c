@@ -7,7 +7,7 @@
  * killed before its CAS the records are redelivered in the old stage, after it they are in the new one (PROTOCOL.md,
  * section 5).
  */
-#include "internal.h"
+#include "flow/flow.h"
 
 /* The credits that a move to f->stage2 needs besides those that stay with the records: the stage's, and for a dead
  * letter its source's. A refusal leaves none taken, and the journal closed. */

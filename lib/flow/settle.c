@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "internal.h"
+#include "flow/flow.h"
 
 static const struct cvb_place *place_at(const struct cvb_places *p, size_t i)
 {

@@ -3,7 +3,7 @@
 #include <conveyor/flow.h>
 #include <string.h>
 
-#include "internal.h"
+#include "flow/flow.h"
 
 #define FETCHED_BYTES 256u /* longer payloads the processor itself fetches ahead, if nobody else does */
 #define OWNED_BYTES 2048u  /* a train of longer ones would not stay near until it is read */

@@ -1,5 +1,5 @@
 /* error.c - what an error says. */
-#include "internal.h"
+#include "place/place.h"
 
 const char *cvb_error_text(int error)
 {

@@ -12,7 +12,7 @@
  *
  * A hint for speed alone: nothing depends on it, and it touches no shared memory.
  */
-#include "internal.h"
+#include "place/place.h"
 
 #ifndef CVB_REST_NS
 #define CVB_REST_NS 10000

@@ -1,5 +1,5 @@
 /* ring.c - entering a unit at a position, and leasing the unit at the head (PROTOCOL.md, section 2). */
-#include "internal.h"
+#include "ring/ring.h"
 #include "ring/slot.h"
 
 #define CVB_FULL_TURNS 1000u

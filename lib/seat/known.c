@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "internal.h"
+#include "seat/seat.h"
 #include "system.h"
 
 #define KNOWN_LEAST 64u /* entries of a first table */

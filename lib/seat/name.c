@@ -8,12 +8,7 @@
 #include <conveyor/state.h>
 #include <string.h>
 
-#include "internal.h"
-
-static uint32_t *references(struct cvb_handle *h, int kind)
-{
-    return (uint32_t *)(void *)(h->segment.base + h->segment.geometry.references[kind]);
-}
+#include "seat/seat.h"
 
 static struct cvb_name *name_slot(struct cvb_handle *h, int kind, uint32_t slot)
 {
@@ -24,7 +19,7 @@ static struct cvb_name *name_slot(struct cvb_handle *h, int kind, uint32_t slot)
 const struct cvb_name *cvb_name_of_id(struct cvb_handle *h, int kind, uint32_t id)
 {
     uint32_t limit = h->segment.geometry.name_limit[kind];
-    uint32_t reference = id < limit ? cvb_load32_acq(&references(h, kind)[id]) : 0;
+    uint32_t reference = id < limit ? cvb_load32_acq(&cvb_references_at(h, kind)[id]) : 0;
     return reference && reference <= limit + h->segment.settings.max_handles + 1 ? name_slot(h, kind, reference - 1)
                                                                                  : NULL;
 }
@@ -33,7 +28,7 @@ static uint32_t own_slot(struct cvb_handle *h, int kind)
 {
     uint32_t *staged = &cvb_seat_at(h, h->seat)->staged[kind], limit = h->segment.geometry.name_limit[kind];
     for (uint32_t i = 0; i < limit; i++) {
-        uint32_t reference = cvb_load32_acq(&references(h, kind)[i]);
+        uint32_t reference = cvb_load32_acq(&cvb_references_at(h, kind)[i]);
         if (!reference)
             break;
         if (reference == cvb_load32_rlx(staged) + 1)
@@ -55,7 +50,7 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
         return 0;
     uint32_t limit = h->segment.geometry.name_limit[kind], slots = limit + h->segment.settings.max_handles + 1;
     for (uint32_t i = 0; i < limit; i++) {
-        uint32_t reference = cvb_load32_acq(&references(h, kind)[i]);
+        uint32_t reference = cvb_load32_acq(&cvb_references_at(h, kind)[i]);
         if (!reference) {
             uint32_t mine = own_slot(h, kind);
             if (mine >= slots)
@@ -63,8 +58,8 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
             struct cvb_name *name = name_slot(h, kind, mine);
             name->length = (uint8_t)n;
             memcpy(name->text, text, n);
-            cvb_cas32(&references(h, kind)[i], 0, mine + 1);
-            reference = cvb_load32_acq(&references(h, kind)[i]);
+            cvb_cas32(&cvb_references_at(h, kind)[i], 0, mine + 1);
+            reference = cvb_load32_acq(&cvb_references_at(h, kind)[i]);
         }
         if (reference > slots)
             return CVB_ECORRUPT;
@@ -84,7 +79,7 @@ static int name_of(struct cvb_handle *h, int kind, uint32_t id, char *text)
     if (error || !text)
         return error ? error : CVB_EINVAL;
     uint32_t limit = h->segment.geometry.name_limit[kind];
-    uint32_t reference = id < limit ? cvb_load32_acq(&references(h, kind)[id]) : 0;
+    uint32_t reference = id < limit ? cvb_load32_acq(&cvb_references_at(h, kind)[id]) : 0;
     if (!reference)
         return CVB_EUNKNOWN;
     if (reference > limit + h->segment.settings.max_handles + 1)
@@ -96,15 +91,6 @@ static int name_of(struct cvb_handle *h, int kind, uint32_t id, char *text)
     memcpy(text, name->text, length);
     text[length] = 0;
     return 0;
-}
-
-/* What the handle knows of ids that others have named since; false if nobody has. */
-CVB_RARE bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id)
-{
-    if (id >= h->segment.geometry.name_limit[kind] || !cvb_load32_acq(&references(h, kind)[id]))
-        return false;
-    h->known[kind] = id + 1;
-    return true;
 }
 
 int cvb_stage_name(struct cvb_handle *h, uint32_t id, char text[CVB_NAME_MAX + 1])

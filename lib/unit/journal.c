@@ -5,7 +5,7 @@
  * its evidence was read, belongs to that operation; a recoverer that comes late fails its CAS. PROTOCOL.md, sections 3
  * to 5.
  */
-#include "internal.h"
+#include "unit/unit.h"
 
 void cvb_journal_open(struct cvb_handle *h, enum cvb_op op, const struct cvb_journal *f)
 {
@@ -35,7 +35,7 @@ void cvb_journal_close(struct cvb_handle *h)
 }
 
 /* The fields that belong to head; false if the head has moved on meanwhile. */
-static bool read_fields(struct cvb_journal *j, uint64_t head, struct cvb_journal *f)
+bool cvb_journal_fields(struct cvb_journal *j, uint64_t head, struct cvb_journal *f)
 {
     f->unit = cvb_load32_rlx(&j->unit);
     f->unit2 = cvb_load32_rlx(&j->unit2);
@@ -55,7 +55,8 @@ static bool read_fields(struct cvb_journal *j, uint64_t head, struct cvb_journal
     return cvb_load64_acq(&j->head) == head;
 }
 
-static bool fields_valid(struct cvb_handle *h, uint64_t head, const struct cvb_journal *f)
+/* True if the fields name only what the segment has. */
+bool cvb_journal_valid(struct cvb_handle *h, uint64_t head, const struct cvb_journal *f)
 {
     const struct cvb_settings *s = &h->segment.settings;
     bool two = cvb_head_op(head) == CVB_OP_MOVE || cvb_head_op(head) == CVB_OP_REPLACE;
@@ -69,140 +70,5 @@ bool cvb_journal_read(struct cvb_handle *h, uint32_t seat, uint64_t *head, struc
 {
     struct cvb_journal *j = &cvb_seat_at(h, seat)->journal;
     *head = cvb_load64_acq(&j->head);
-    return cvb_head_phase(*head) != CVB_CLOSED && read_fields(j, *head, f) && fields_valid(h, *head, f);
-}
-
-/* Before a QUEUED word that was split is overwritten: let the splitter's second step happen first. */
-void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen)
-{
-    uint32_t mover = cvb_hi_seat(seen.hi);
-    if (!(seen.hi & CVB_HI_SPLIT) || mover == h->seat || mover > h->segment.settings.max_handles)
-        return;
-    struct cvb_journal f = {0};
-    uint64_t head;
-    if (!cvb_journal_read(h, mover, &head, &f) || cvb_head_op(head) != CVB_OP_MOVE)
-        return;
-    if (f.unit == unit && cvb_move_happened(&f, mover, seen))
-        cvb_cas_pair(&cvb_unit_at(h, f.unit2)->word, f.before2, f.after2);
-}
-
-static void recover_move(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
-{
-    struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
-    struct cvb_unit *t2 = cvb_unit_at(h, f->unit2);
-    if (cvb_pair_equal(cvb_load_pair(&t2->word), f->before2)) {
-        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, f->unit)->word);
-        if (cvb_move_happened(f, dead, w) && cvb_load64_acq(&j->head) == head)
-            cvb_cas_pair(&t2->word, f->before2, f->after2);
-        else if (!cvb_pair_equal(w, cvb_load_pair(&cvb_unit_at(h, f->unit)->word)))
-            return; /* torn or moving: come again */
-    }
-    cvb_cas64(&j->head, head, cvb_head(cvb_head_seq(head), CVB_OP_NONE, CVB_CLOSED, 0));
-}
-
-/* The steps from first to last that give credits back, each once whoever does it. */
-static void recover_returns(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f,
-                            unsigned which)
-{
-    struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
-    uint64_t seq = cvb_head_seq(head);
-    for (unsigned step = CVB_BACK_SOURCE; step <= CVB_BACK_STAGE2; step++)
-        if ((which >> step & 1) && cvb_counter_step(h, dead, seq, (enum cvb_step)step, f, false) < 0)
-            return;
-    for (;;) {
-        uint64_t now = cvb_load64_acq(&j->head);
-        if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED ||
-            cvb_cas64(&j->head, now, cvb_head(seq, CVB_OP_NONE, CVB_CLOSED, 0)))
-            return;
-    }
-}
-
-static void recover_refill(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
-{
-    struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
-    uint64_t seq = cvb_head_seq(head);
-    if (cvb_head_phase(head) == CVB_ABORT) {
-        recover_returns(h, dead, head, f, (cvb_head_done(head) & 7u) << CVB_BACK_SOURCE);
-        return;
-    }
-    if (!cvb_pair_equal(cvb_load_pair(&cvb_unit_at(h, f->unit)->word), f->before)) {
-        cvb_cas64(&j->head, head, cvb_head(seq, CVB_OP_NONE, CVB_CLOSED, 0));
-        return;
-    }
-    unsigned taken = 0;
-    for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_TAKE_STAGE; step++)
-        if (cvb_counter_step(h, dead, seq, (enum cvb_step)step, f, false) == 1)
-            taken |= 1u << step;
-    cvb_cas64(&j->head, head, cvb_head(seq, CVB_OP_REFILL, CVB_ABORT, taken | (cvb_head_done(head) & 7u)));
-}
-
-static void recover_give(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
-{
-    if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))
-        cvb_set_free_hint(h, f->unit);
-    recover_returns(h, dead, head, f, 7u << CVB_BACK_SOURCE);
-}
-
-/* RESTAGE and REPLACE. What was to enter the new stage is as before: give back what was taken for it. Otherwise: it is
- * published, so that nobody sees room in the old stage before it is there; what was to leave is gone, or goes now; give
- * back what it held there. */
-static int recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
-{
-    struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
-    uint64_t seq = cvb_head_seq(head);
-    bool replace = cvb_head_op(head) == CVB_OP_REPLACE;
-    struct cvb_pair entering = replace ? f->before2 : f->before;
-    uint32_t u = replace ? f->unit2 : f->unit;
-    struct cvb_pair now = cvb_load_pair(&cvb_unit_at(h, u)->word);
-    if (cvb_load64_acq(&j->head) != head)
-        return 0; /* somebody has completed it: what was to enter may have been given up since, and look like entered */
-    if (cvb_head_phase(head) == CVB_ABORT) {
-        recover_returns(h, dead, head, f, cvb_returns_of_abort(head));
-    } else if (!cvb_pair_equal(now, entering)) { /* the whole word: positions are per stage, so lo may come again */
-        bool queued = cvb_lo_state(now.lo) == CVB_QUEUED;
-        if (queued && (cvb_hi_stage(now.hi) >= h->segment.settings.max_stages || cvb_publish_helped(h, u, now)))
-            return CVB_ECORRUPT;
-        if (replace && cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))
-            cvb_set_free_hint(h, f->unit);
-        recover_returns(h, dead, head, f, cvb_returns_of_move(f));
-    } else {
-        unsigned taken = 0;
-        for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_TAKE_STAGE; step += CVB_TAKE_STAGE - CVB_TAKE_SOURCE)
-            if (cvb_counter_step(h, dead, seq, (enum cvb_step)step, f, false) == 1)
-                taken |= 1u << step;
-        cvb_cas64(&j->head, head, cvb_head(seq, cvb_head_op(head), CVB_ABORT, taken | cvb_head_done(head)));
-    }
-    return 0;
-}
-
-/* Completes what a seat had begun that was dead in `state`. Any number of processes at once. The seat is looked at
- * after the fields were read: the head before them is then the dead owner's, and all that follows is tied to its seq
- * (A6). */
-int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state)
-{
-    struct cvb_journal *j = &cvb_seat_at(h, dead)->journal, f = {0};
-    for (;;) {
-        uint64_t head = cvb_load64_acq(&j->head);
-        if (cvb_head_phase(head) == CVB_CLOSED)
-            return 0;
-        if (!read_fields(j, head, &f))
-            continue;
-        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
-            return 0;
-        if (!fields_valid(h, head, &f))
-            return CVB_ECORRUPT;
-        int error = 0;
-        if (cvb_head_op(head) == CVB_OP_MOVE)
-            recover_move(h, dead, head, &f);
-        else if (cvb_head_op(head) == CVB_OP_REFILL)
-            recover_refill(h, dead, head, &f);
-        else if (cvb_head_op(head) == CVB_OP_GIVE)
-            recover_give(h, dead, head, &f);
-        else if (cvb_head_op(head) == CVB_OP_RESTAGE || cvb_head_op(head) == CVB_OP_REPLACE)
-            error = recover_restage(h, dead, head, &f);
-        else
-            error = CVB_ECORRUPT;
-        if (error)
-            return error;
-    }
+    return cvb_head_phase(*head) != CVB_CLOSED && cvb_journal_fields(j, *head, f) && cvb_journal_valid(h, *head, f);
 }

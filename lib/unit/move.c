@@ -1,10 +1,24 @@
 /* move.c - taking members out of a unit (PROTOCOL.md, section 3). */
-#include "internal.h"
+#include "unit/unit.h"
 
 /* Did the mover's CAS of T happen, as far as T's word shows it? */
 bool cvb_move_happened(const struct cvb_journal *f, uint32_t mover, struct cvb_pair word)
 {
     return word.lo == f->before.lo && cvb_hi_seat(word.hi) == mover && !(cvb_hi_mask(word.hi) & (uint32_t)f->before.hi);
+}
+
+/* Before a QUEUED word that was split is overwritten: let the splitter's second step happen first. */
+void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen)
+{
+    uint32_t mover = cvb_hi_seat(seen.hi);
+    if (!(seen.hi & CVB_HI_SPLIT) || mover == h->seat || mover > h->segment.settings.max_handles)
+        return;
+    struct cvb_journal f = {0};
+    uint64_t head;
+    if (!cvb_journal_read(h, mover, &head, &f) || cvb_head_op(head) != CVB_OP_MOVE)
+        return;
+    if (f.unit == unit && cvb_move_happened(&f, mover, seen))
+        cvb_cas_pair(&cvb_unit_at(h, f.unit2)->word, f.before2, f.after2);
 }
 
 uint32_t cvb_lowest(uint32_t mask, unsigned n)

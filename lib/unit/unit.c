@@ -4,7 +4,7 @@
  * became free has its bit set before and looked at after. What a stopped process can hide that way is bounded by one
  * unit, and the segment has spare cells and units for each handle.
  */
-#include "internal.h"
+#include "unit/unit.h"
 
 /* After a search in vain as many are spared as there are words in a bitmap, divided by this: in a large segment each
  * would take longer than all the rest of a put. */

@@ -13,7 +13,7 @@
  * set. That value has the woken bit, which each announcement of a sleep takes away: so nobody has announced a sleep on
  * it, and nobody sleeps. A sleeper that had announced itself on an older value finds another one and does not sleep.
  */
-#include "internal.h"
+#include "wake/wake.h"
 
 /* Wakes up to `most` of those who sleep on the word, which showed a waiters bit. It shows one until nobody is left. */
 CVB_RARE static void wake_waiters(struct cvb_handle *h, uint32_t *word, uint32_t most)

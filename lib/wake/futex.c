@@ -18,8 +18,8 @@
 #include <linux/futex.h>
 #include <time.h>
 
-#include "internal.h"
 #include "system.h"
+#include "wake/wake.h"
 
 /* As the kernel defines it since Linux 5.16; older headers lack it. */
 struct waitv {
@@ -129,19 +129,4 @@ int cvb_interruptible(struct cvb_handle *h, int on)
     if (!error)
         __atomic_store_n(&h->interruptible, on, __ATOMIC_SEQ_CST);
     return error;
-}
-
-uint64_t cvb_monotonic_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* Of the last tick of the system's timer: ten times as quick to read. */
-uint64_t cvb_coarse_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }

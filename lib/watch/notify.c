@@ -16,7 +16,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "flow/flow.h"
 #include "system.h"
 
 #define NOTIFY_STACK_BYTES (256u << 10)

@@ -10,7 +10,7 @@
 #include <conveyor/state.h>
 #include <string.h>
 
-#include "internal.h"
+#include "flow/flow.h"
 #include "ring/slot.h"
 
 #define LOOKS_MOST 1000

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "flow/flow.h"
 #include "system.h"
 
 static int check_stage(struct cvb_handle *h, uint32_t stage)

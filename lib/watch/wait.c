@@ -2,7 +2,7 @@
 #include <conveyor/crash.h>
 #include <conveyor/wait.h>
 
-#include "internal.h"
+#include "flow/flow.h"
 
 #define LOOK_NS UINT64_C(100000000) /* between two looks of the lookout: ten wake-ups a second */
 #define SHORT_SLEEP_NS UINT64_C(100000)

@@ -1,10 +1,9 @@
-/* futex.c - waiting, for simulated processes: in place of lib/wake/futex.c.
+/* futex.c - waiting, for simulated processes: in place of wake/futex.c and place/clock.c.
  *
  * The clock is the number of steps, 20 microseconds each, so that a schedule lasts some of the protocol's own
  * intervals. A sleeper is not run before it is woken or its time is over; if nobody else can run, time passes at once.
  */
 #include <string.h>
-#include <time.h>
 
 #include "world.h"
 
@@ -23,12 +22,7 @@ void world_forget_sleepers(bool without_waitv)
 }
 
 uint64_t cvb_coarse_ns(void) { return (uint64_t)sim_clock() / 8 * 8 * STEP_NS; }
-int explore_clock(struct timespec *t); /* hook.h */
-int explore_clock(struct timespec *t)
-{
-    *t = (struct timespec){(time_t)(cvb_coarse_ns() / 1000000000), (long)(cvb_coarse_ns() % 1000000000)};
-    return 0;
-}
+uint64_t cvb_now_ns(void) { return cvb_coarse_ns(); }
 uint64_t cvb_monotonic_ns(void) { return (uint64_t)sim_clock() * STEP_NS; }
 void cvb_futex_forget_waitv(void) { waitv_missing = true; }
 bool cvb_futex_has_waitv(void) { return !waitv_missing; }

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #pragma GCC diagnostic ignored "-Wshadow"
@@ -23,13 +22,11 @@ void explore_access(const char *access, const void *at);
 void *explore_calloc(size_t count, size_t size);
 void explore_free(void *p);
 void *explore_page(void);
-int explore_clock(struct timespec *t);
 #define calloc(n, size) explore_calloc(n, size)
 #define free(p) explore_free(p)
 #define mmap(...) explore_page()
 #define madvise(...) (explore_page() ? 0 : -1)
 #define munmap(p, size) ((void)(p))
 #define getpid() 1
-#define clock_gettime(which, t) explore_clock(t)
 
 #endif

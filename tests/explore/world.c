@@ -66,7 +66,7 @@ static int heed(void *page, size_t size, int advice) { return (void)page, (void)
 struct cvb_system cvb_system = {
     .map = page_at, .unmap = forget_page, .advise = heed, .allocate = explore_calloc, .release = explore_free};
 
-/* In place of lib/seat/process.c. A handle's mapping is the number of its process. */
+/* In place of place/process.c. A handle's mapping is the number of its process. */
 static int process_of(const struct cvb_handle *h) { return (int)(uintptr_t)h->mapping - 1; }
 
 int cvb_join_mapping(struct cvb_handle *h, const char *name)

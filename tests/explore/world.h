@@ -7,8 +7,7 @@
 
 #include <conveyor/buffer.h>
 
-#include "internal.h"
-#include "place/handle.h"
+#include "flow/flow.h"
 #include "sim.h"
 
 enum { WORLD_COUNTERS = 16, WORLD_UNITS = 256 };

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "place/handle.h"
+#include "place/place.h"
 
 enum { HANDLES = 2, MOST_OPERATIONS = 60 };
 

@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "internal.h"
-#include "place/handle.h"
+#include "place/place.h"
 
 static struct cvb_handle *h;
 static char *image;

@@ -1,4 +1,5 @@
-/* support.c - the bound on steps, mappings between guards, and the clock; in place of lib/wake/futex.c. */
+/* support.c - the bound on steps, mappings between guards, and the clock; in place of wake/futex.c and place/clock.c.
+ */
 #include "fuzz.h"
 
 #include <stdarg.h>
@@ -7,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "internal.h"
 #include "system.h"
+#include "wake/wake.h"
 
 enum { MOST_STEPS = 1000000 };
 static const size_t guard = (size_t)1 << 40; /* more than any 32-bit index times 64 bytes reaches */
@@ -154,4 +155,5 @@ enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t val
 bool cvb_futex_has_waitv(void) { return fuzz_clock_ns & 1024; }
 void cvb_futex_forget_waitv(void) {}
 uint64_t cvb_monotonic_ns(void) { return fuzz_clock_ns += 1000; }
+uint64_t cvb_now_ns(void) { return fuzz_clock_ns; }
 uint64_t cvb_coarse_ns(void) { return fuzz_clock_ns / 4000000 * 4000000; }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "place/handle.h"
+#include "place/place.h"
 
 enum { LEASES = 48, SLOTS = 24, BYTES = 100 };
 static struct {

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "crash/crash.h"
 
 static char name[64];
 static uint32_t stage, source;

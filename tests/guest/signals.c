@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "wake/wake.h"
 
 static char name[64];
 static struct cvb_handle *live;

@@ -5,9 +5,9 @@
  * KILL is the write before which it dies. Checked: in the end each counter says what the units hold (C1, C2).
  */
 #define HAS_CREDIT
-#define HAS_JOURNAL
 #include "segment.h"
 
+#include <complete.c>
 #include <credit.c>
 #include <journal.c>
 

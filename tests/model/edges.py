@@ -42,26 +42,26 @@ EXPLAINED = {
 
     ("journal.c", "cvb_journal_close", "*"): "not needed: whose operation is over needs no evidence (J4); the next opening has its own "
     "fence (J2)",
-    ("journal.c", "read_fields", "cvb_load64_acq"): "the fence before it orders (J2); of the head itself coherence is enough",
-    ("journal.c", "cvb_help_split", "*"): CAS,
-    ("journal.c", "recover_move", "*"): DEAD,
-    ("journal.c", "recover_returns", "*"): DEAD,
-    ("journal.c", "recover_refill", "*"): DEAD,
-    ("journal.c", "recover_give", "*"): DEAD,
-    ("journal.c", "recover_restage", "*"): DEAD,
-    ("journal.c", "cvb_journal_recover", "cvb_load64_acq(&j->head)"): "the fence in read_fields orders the fields and the seat after it (J2, S1)",
-    ("journal.c", "cvb_journal_recover", "cvb_load64_acq(&cvb_seat_at"): "the fence in read_fields is before it (J2, S1); all after it "
+    ("journal.c", "cvb_journal_fields", "cvb_load64_acq"): "the fence before it orders (J2); of the head itself coherence is enough",
+    ("move.c", "cvb_help_split", "*"): CAS,
+    ("complete.c", "recover_move", "*"): DEAD,
+    ("complete.c", "recover_returns", "*"): DEAD,
+    ("complete.c", "recover_refill", "*"): DEAD,
+    ("complete.c", "recover_give", "*"): DEAD,
+    ("complete.c", "recover_restage", "*"): DEAD,
+    ("complete.c", "cvb_journal_recover", "cvb_load64_acq(&j->head)"): "the fence in cvb_journal_fields orders the fields and the seat after it (J2, S1)",
+    ("complete.c", "cvb_journal_recover", "cvb_load64_acq(&cvb_seat_at"): "the fence in cvb_journal_fields is before it (J2, S1); all after it "
     "are compare-and-swaps from what was read before",
 
     ("recover.c", "recover_word", "*"): "from exactly the word that was read before the seat's (S1)",
     ("recover.c", "still_dead", "cvb_load64_acq"): "the word's acquire before it orders it (S1); what follows is a CAS from exactly that word",
     ("recover.c", "cvb_recover_reserved", "*"): OWN,
-    ("recover.c", "cvb_leave", "*"): OWN,
-    ("handle.c", "enter_seat", "cvb_cas64"): "each unit that the new owner takes is taken by a CAS that releases this (S1), and so does "
+    ("seat.c", "settle_units", "*"): OWN,
+    ("seat.c", "enter_seat", "cvb_cas64"): "each unit that the new owner takes is taken by a CAS that releases this (S1), and so does "
     "the opening of his journal (J1)",
-    ("handle.c", "enter_seat", "*"): "the seat's lock, or its state (S2), has brought the last owner's number",
-    ("handle.c", "take_seat", "*"): "the seat's lock orders (S2); the CAS is from exactly this",
-    ("handle.c", "cvb_detach", "*"): "the lock that is given up after it orders (S2)",
+    ("seat.c", "enter_seat", "*"): "the seat's lock, or its state (S2), has brought the last owner's number",
+    ("seat.c", "take_seat", "*"): "the seat's lock orders (S2); the CAS is from exactly this",
+    ("seat.c", "cvb_detach", "*"): "the lock that is given up after it orders (S2)",
 
     ("credit.c", "keep_evidence", "*"): "the counter's CAS that follows releases the bit (C1)",
     ("credit.c", "cvb_counter_step", "cvb_load64_acq"): "the counter's acquire before it orders the head's load (C1); returned: C3",
@@ -113,7 +113,7 @@ TOGETHER = [
     [("idle.c", "append", "cvb_store64_rel(&open->group->entry"), ("idle.c", "become_idle", "cvb_store64_rel(&unit->word.lo")],
     [("reuse.c", "see", "cvb_load64_acq(&g->entry"), ("reuse.c", "fits", "cvb_load_pair"), ("idle.h", "claim", "cvb_cas_pair")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
-    [("handle.c", "take_seat", "cvb_load64_acq"), ("handle.c", "enter_seat", "cvb_cas64"),
+    [("seat.c", "take_seat", "cvb_load64_acq"), ("seat.c", "enter_seat", "cvb_cas64"),
      ("recover.c", "is_dead", "cvb_load64_acq")],
     # K1: word, fields and payload of a record that is looked at.
     [("peek.c", "find_waiting", "cvb_load64_acq"), ("peek.c", "find_waiting", "cvb_load_pair")],

@@ -3,7 +3,6 @@
  * Only its fields of 32 bits are modelled, and of those two: all are written and read in the same way. Checked: fields
  * read between two equal heads are of one operation.
  */
-#define HAS_JOURNAL
 #include "segment.h"
 
 #define cvb_store16_rlx(at, value) ((void)(at), (void)(value))

@@ -5,11 +5,11 @@
  * KILL is the write before which it dies. Checked: in the end each counter says what the units hold.
  */
 #define HAS_CREDIT
-#define HAS_JOURNAL
 #define HAS_RING
 #define MODEL_STAGES 3
 #include "segment.h"
 
+#include <complete.c>
 #include <credit.c>
 #include <journal.c>
 #include <restage.c>

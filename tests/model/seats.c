@@ -1,12 +1,10 @@
 /* seats.c - a dead seat is recovered by one, freed, and taken by a new owner, who begins to work, while another
- * recovers it, too, and comes late; the shipped recover.c, journal.c and handle.c.
+ * recovers it, too, and comes late; the shipped recover.c, journal.c and seat.c.
  *
  * The new owner holds a unit, or with GIVE opens a journal. Checked: who comes late leaves that alone (S1), and no
  * operation of the seat has a number that it had before.
  */
-#define HAS_HANDLE
 #define HAS_RECOVER
-#define HAS_JOURNAL
 #include "segment.h"
 
 /* The part of shm/system.h that the files below name. */
@@ -23,9 +21,10 @@ static void cvb_unguard(int before) { (void)before; }
 
 #define pid_t int
 #define getpid() 7
-#include <handle.c>
+#include <complete.c>
 #include <journal.c>
 #include <recover.c>
+#include <seat.c>
 
 #include "stubs.h"
 

@@ -2,7 +2,7 @@
 #ifndef MODEL_SEGMENT_H
 #define MODEL_SEGMENT_H
 
-#include <internal.h>
+#include <seat/seat.h>
 
 #ifndef MODEL_STAGES
 #define MODEL_STAGES 2

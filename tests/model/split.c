@@ -6,9 +6,9 @@
  */
 #define HAS_RING
 #define HAS_MOVE
-#define HAS_JOURNAL
 #include "segment.h"
 
+#include <complete.c>
 #include <journal.c>
 #include <move.c>
 #include <ring.c>

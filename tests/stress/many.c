@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #ifndef WITHOUT_SEAM
-#include "internal.h"
 #include "system.h"
+#include "wake/wake.h"
 #endif
 
 enum { IDLERS = 200, SLEEPERS = 20, DOOMED = 63, PATIENCE_MS = 60000 };

@@ -84,7 +84,7 @@ MUTANTS = [
         ("shm/order.h", "    } while (again != p.lo);", "    } while (0);")]),
     # moves
     ("NOHELPSPLIT", "evidence of a split is overwritten without help (A10)", ["split", "mixed"], [
-        ("lib/journal.c", "    if (f.unit == unit && cvb_move_happened(&f, mover, seen))", "    if (false)")]),
+        ("lib/move.c", "    if (f.unit == unit && cvb_move_happened(&f, mover, seen))", "    if (false)")]),
     ("MOVENOJOURNAL", "members are moved without a journal", ["split", "mixed"], [
         ("lib/move.c", "    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)",
          "    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)")]),
@@ -123,7 +123,7 @@ MUTANTS = [
         ("lib/credit.c", "            if (w.hi == tag || (cvb_head_done(now) >> step & 1)) {",
          "            if (take && (w.hi == tag || (cvb_head_done(now) >> step & 1))) {")]),
     ("JIDX", "a GIVE completed from whatever the unit's word is now", ["recover", "single", "mixed"], [
-        ("lib/journal.c", "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))\n        cvb_set_free_hint(h, f->unit);\n    recover_returns(h, dead, head, f, 7u",
+        ("lib/complete.c", "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))\n        cvb_set_free_hint(h, f->unit);\n    recover_returns(h, dead, head, f, 7u",
          "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, cvb_load_pair(&cvb_unit_at(h, f->unit)->word), f->after))\n        cvb_set_free_hint(h, f->unit);\n    recover_returns(h, dead, head, f, 7u")]),
     ("NOJCHECK", "a helper does not look at the journal's head again", ["recover", "single", "mixed"], [
         ("lib/credit.c", """            if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
@@ -192,10 +192,10 @@ MUTANTS = [
         ("lib/reuse.c", "    if (claimed < CVB_IDLE_ENTRIES || ", "    if (!claimed || ")]),
     # recovery
     ("NOSEATGEN", "a journal completed without looking at the seat again (A6)", ["reseat", "recover", "publish"], [
-        ("lib/journal.c", """        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
+        ("lib/complete.c", """        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
             return 0;
-        if (!fields_valid""", """        (void)state;
-        if (!fields_valid""")]),
+        if (!cvb_journal_valid""", """        (void)state;
+        if (!cvb_journal_valid""")]),
     ("NOSEATGENPASS", "a unit recovered without looking at the seat again (A6, S1)", ["recover", "single"], [
         ("lib/recover.c", """    if (cvb_load64_acq(&cvb_seat_at(h, seat)->state) == *died_in)
         return true;
@@ -220,12 +220,12 @@ MUTANTS = [
     ("NORETRY", "a redelivered record keeps its retry count", ["single", "retry"], [
         ("lib/recover.c", "    return cvb_hi_failed(hi) | ", "    return (hi & CVB_HI_TRIES) | ")]),
     ("LOCKLATE", "the seat locked after it became active", ["recover", "single", "names"], [
-        ("lib/handle.c", "        int taken = cvb_lock_seat(h, s);", "        int taken = dead ? cvb_lock_seat(h, s) : 0;"),
-        ("lib/handle.c", "            return dead ? cvb_recover_reserved(h) : 0;",
+        ("lib/seat.c", "        int taken = cvb_lock_seat(h, s);", "        int taken = dead ? cvb_lock_seat(h, s) : 0;"),
+        ("lib/seat.c", "            return dead ? cvb_recover_reserved(h) : 0;",
          "            return dead ? cvb_recover_reserved(h) : cvb_lock_seat(h, s);")]),
     # moving on
     ("LOALONE", "a restage told by half of the word", ["retry", "forward1"], [
-        ("lib/journal.c", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),
+        ("lib/complete.c", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),
     ("LATELOOK", "what was to enter is not read between two equal heads (B7)", ["replace1", "replace"], [
         ("lib/journal.c", "    return cvb_load64_acq(&j->head) == head;", "    return true;")]),
     ("SETTLEFIRST", "a replaced lease settled before its result is in", ["replace1", "replace"], [
@@ -236,7 +236,7 @@ MUTANTS = [
     ("COMPANYBLAMED", "a death in company counts against a record (B2)", ["batch", "split"], [
         ("lib/recover.c", " | (hi & CVB_HI_COMPANY ? CVB_HI_SUSPECT : 0);", ";")]),
     ("SUSPECTINCOMPANY", "what is suspect is leased in company (B2)", ["batch", "split"], [
-        ("lib/internal.h", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;", "    return (hi & CVB_HI_SUSPECT) | h->company;")]),
+        ("lib/unit.h", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;", "    return (hi & CVB_HI_SUSPECT) | h->company;")]),
     ("DEADKEEPSSOURCE", "a dead letter keeps its source's credit", ["retry", "revive"], [
         ("lib/restage.c", "    if (f->stage2 == CVB_STAGE_DEAD_LETTER)\n", "    if (false)\n")]),
     ("REVIVEDFREE", "what leaves the dead letters takes no credit of its source", ["revive", "mixed"], [
@@ -244,7 +244,7 @@ MUTANTS = [
     ("REVIVALKEPT", "a refused revival keeps its source's credit", ["revive", "mixed"], [
         ("lib/restage.c", "            cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);\n        }", "        }")]),
     ("REVIVALLOST", "recovery of a revival forgets its source's credit", ["revive", "mixed"], [
-        ("lib/internal.h", "    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | ", "    return ")]),
+        ("lib/unit.h", "    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | ", "    return ")]),
     ("DLDIRECT", "recovery moves dead letters itself", ["retry", "recover"], [
         ("lib/recover.c", "        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));",
          "        int error = cvb_hi_failures(w.hi) >= h->segment.settings.max_retries && cvb_hi_stage(w.hi)\n"

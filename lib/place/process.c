@@ -22,7 +22,7 @@
 
 #include <conveyor/state.h>
 
-#include "internal.h"
+#include "place/place.h"
 #include "system.h"
 
 struct cvb_mapping {

@@ -1,4 +1,4 @@
-/* handle.c - joining and leaving: a seat is taken by its OFD lock first, and only then does its word say active. */
+/* seat.c - joining and leaving: a seat is taken by its OFD lock first, and only then does its word say active. */
 #include <conveyor/crash.h>
 #include <conveyor/segment.h>
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "credit/idle.h"
+#include "seat/seat.h"
 #include "system.h"
 
 /* A page that the kernel clears in every forked child, also after a raw clone. */
@@ -25,28 +26,6 @@ static int make_fork_page(struct cvb_handle *h)
     *page = 1;
     h->same_process = page;
     return 0;
-}
-
-/* Why the handle may not change the segment. */
-CVB_RARE int cvb_why_not(const struct cvb_handle *h)
-{
-    int error = cvb_handle_reads(h);
-    return error ? error : h->poisoned ? CVB_ECORRUPT : CVB_ELOST;
-}
-
-/* No seat's word is 0 while somebody has it. */
-void cvb_poison(struct cvb_handle *h)
-{
-    h->poisoned = true;
-    h->entered = 0;
-}
-
-int cvb_mapping_check(struct cvb_handle *h)
-{
-    int error = cvb_handle_reads(h);
-    if (!error && cvb_look_begin(h) == CVB_ETRUNCATED)
-        return CVB_ETRUNCATED;
-    return error ? error : cvb_handle_check(h);
 }
 
 /* What leases of this handle show: another handle's, of whichever process, is hardly ever the same. */
@@ -91,39 +70,6 @@ static void bind_places(struct cvb_handle *h)
         e->mask = (UINT64_C(1) << e->bits) - 1;
         ring += UINT64_C(1) << e->bits;
     }
-}
-
-/* The class a cell is of; class_count if there is no such cell. */
-uint32_t cvb_part_of_cell(const struct cvb_handle *h, uint32_t cell)
-{
-    const struct cvb_geometry *g = &h->segment.geometry;
-    uint32_t p = 0;
-    while (p < g->parts && cell - g->part[p].first_cell >= g->part[p].cell_count)
-        p++;
-    return p;
-}
-
-/* The class that the cell is of becomes h->cells; false if there is no such cell. */
-CVB_RARE bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
-{
-    const struct cvb_geometry *g = &h->segment.geometry;
-    uint32_t p = cvb_part_of_cell(h, cell), longest = h->segment.settings.payload_size;
-    if (p == g->parts)
-        return false;
-    h->cells.base = h->segment.base + g->part[p].offset;
-    h->cells.first = g->part[p].first_cell;
-    h->cells.count = g->part[p].cell_count;
-    h->cells.stride = g->part[p].stride;
-    h->cells.most = g->part[p].stride < longest ? g->part[p].stride : longest;
-    return true;
-}
-
-CVB_RARE void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned records)
-{
-    const struct cvb_member *m = cvb_members_of(h, u);
-    const unsigned room = cvb_unit_room(h, u);
-    for (unsigned i = 1; i < records && i < room; i++)
-        cvb_prefetch_payload(h, &m[i]);
 }
 
 /* Seat s is this handle's from now on; its word was `now` and its lock is held. */
@@ -214,12 +160,28 @@ static int enter(struct cvb_handle *h, bool recover)
     return recover ? cvb_recover_some(h) : 0;
 }
 
+/* Before a handle leaves: reservations are given up, leases released. */
+static int settle_units(struct cvb_handle *h)
+{
+    int error = 0;
+    for (uint32_t u = 0; !error && u < h->segment.geometry.unit_count; u++) {
+        struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+        if (cvb_hi_seat(w.hi) != h->seat)
+            continue;
+        if (cvb_lo_state(w.lo) == CVB_RES)
+            error = cvb_give(h, u);
+        else if (cvb_lo_state(w.lo) == CVB_LEASED)
+            error = cvb_release_unit(h, u, 0);
+    }
+    return error;
+}
+
 /* Open reservations are given back, leases too, then the seat. What a corrupt segment does not let us settle is a dead
  * seat's, for the others to recover. */
 static void leave(struct cvb_handle *h)
 {
     cvb_idle_leave(h);
-    if (!cvb_leave(h))
+    if (!settle_units(h))
         cvb_cas64(&cvb_seat_at(h, h->seat)->state, h->entered, h->entered + 1);
 }
 

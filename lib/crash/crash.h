@@ -1,0 +1,52 @@
+/* crash.h - the dead are found, what they had begun is completed, and what is at work is counted. */
+#ifndef CVB_LIB_CRASH_H
+#define CVB_LIB_CRASH_H
+
+#include "ring/ring.h"
+
+/* complete.c */
+int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state);
+
+/* recover.c */
+int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state);
+int cvb_recover_reserved(struct cvb_handle *h);
+int cvb_recover_some(struct cvb_handle *h);
+bool cvb_recover_at_times(struct cvb_handle *h, bool busy);
+bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked);
+/* The most calls between two looks at the coarse clock, of those calls that have no time of their own: 7 ns each eighth
+ * time. Who was quick and is slow now needs so many calls until it looks in each of them. */
+#ifndef CVB_RECOVER_CALLS
+#define CVB_RECOVER_CALLS 8u
+#endif
+/* Asked by all calls that put, take or settle: those who are always busy neither wait nor are refused, and must notice
+ * the dead too. True if it is time to look at the clock. */
+static inline bool cvb_recover_due(struct cvb_handle *h) { return ++h->calls >= h->calls_due; }
+static inline void cvb_recover_if_due(struct cvb_handle *h)
+{
+    if (__builtin_expect(cvb_recover_due(h), 0))
+        cvb_recover_at_times(h, true);
+}
+/* The next call looks at the clock. */
+static inline void cvb_recover_soon(struct cvb_handle *h) { h->calls_due = 0; }
+
+/* lookout.c */
+uint64_t cvb_lookout_slice(struct cvb_handle *h);
+bool cvb_lookout_promise(struct cvb_handle *h, uint64_t now);
+void cvb_lookout_leave(struct cvb_handle *h);
+int cvb_lookout_look(struct cvb_handle *h);
+void cvb_wake_sleepers(struct cvb_handle *h);
+
+/* pending.c */
+struct cvb_pending {
+    uint32_t unit; /* whose word is taken for `word`; CVB_NO_UNIT: no unit's */
+    struct cvb_pair word;
+    struct {
+        uint32_t counter, n;
+    } credit[3];
+    unsigned credits;
+    uint64_t head;
+};
+uint32_t cvb_pending_all(struct cvb_handle *h);
+struct cvb_pair cvb_pending_word(struct cvb_handle *h, uint32_t u, uint32_t n);
+
+#endif

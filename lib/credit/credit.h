@@ -1,0 +1,82 @@
+/* credit.h - credits of the limits: taken and given back, kept by idle units, and what levels say of them. */
+#ifndef CVB_LIB_CREDIT_H
+#define CVB_LIB_CREDIT_H
+
+#include "unit/unit.h"
+
+/* credit.c */
+int cvb_refill(struct cvb_handle *h, uint32_t unit, uint32_t stage);
+int cvb_give(struct cvb_handle *h, uint32_t unit);
+uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal);
+int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
+                     const struct cvb_journal *fields, bool own);
+bool cvb_step_happened(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
+                       const struct cvb_journal *fields, uint32_t *counter);
+
+/* level.c */
+/* The counters that a put moves; a forward moves the stage's only. */
+#define CVB_RISES_ALL 7u
+#define CVB_RISES_SOURCE 1u
+#define CVB_RISES_STAGE 4u
+void cvb_marks_set(struct cvb_handle *h);
+const struct cvb_marks *cvb_marks_of(const struct cvb_handle *h, uint32_t counter);
+int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter);
+int64_t cvb_idle_sum(struct cvb_handle *h, uint32_t counter);
+int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);
+int64_t cvb_live(struct cvb_handle *h, uint32_t counter);
+bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew);
+void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n);
+void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n);
+void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n, unsigned which);
+void cvb_levels_renew(struct cvb_handle *h);
+/* After a put or a reservation of n records of the kind that looked for idle units last, whose counters or counts have
+ * changed by a locked instruction or before a full fence. */
+static inline void cvb_level_after_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n)
+{
+    uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(h->looked->room_of_stage) |
+                   cvb_load32_acq(h->looked->room_of_source);
+    if (h->near || (all & CVB_FLAG_NEAR))
+        cvb_level_raised(h, stage, source, n, CVB_RISES_ALL);
+}
+
+/* idle.c */
+int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair leased);
+bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair leased, int *error);
+void cvb_idle_enter(struct cvb_handle *h);
+
+/* reuse.c */
+/* Where a put looks for idle units: only where many of them are listed; in whatever groups are full; everywhere. */
+enum cvb_effort { CVB_LOOK_FAR, CVB_LOOK_FULL, CVB_LOOK_ALL };
+uint32_t cvb_idle_next(struct cvb_handle *h);
+void cvb_idle_leave(struct cvb_handle *h);
+bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
+                    struct cvb_pair *word);
+void cvb_look_from(struct cvb_handle *h, uint32_t seat, uint64_t number);
+
+/* reclaim.c */
+bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit,
+                   struct cvb_pair *word);
+/* Each operation has so many looks; it sees each list once to its end, and so many groups again: a refusal ends after a
+ * bounded number of steps, whatever others do, and misses nothing when nobody else is at work. */
+#define CVB_REFUSAL_LOOKS 8u
+#ifndef CVB_REFUSAL_GROUPS
+#define CVB_REFUSAL_GROUPS 2048u /* some 40 us */
+#endif
+static inline void cvb_refusal_begin(struct cvb_handle *h)
+{
+    h->refusal = (struct cvb_refusal){
+        .looks = CVB_REFUSAL_LOOKS,
+        .lists =
+            h->segment.settings.max_handles + 1 + CVB_REFUSAL_LOOKS, /* the first twice; a look may begin at an end */
+        .groups = CVB_REFUSAL_GROUPS,
+    };
+}
+uint32_t cvb_idle_lost(struct cvb_handle *h);
+int64_t cvb_repair_idle(struct cvb_handle *h);
+
+/* note.c */
+int cvb_note_recover(struct cvb_handle *h, uint32_t dead, uint64_t state);
+/* What notes of changes at work say beyond the counts of idle records: to be added to that of the counter. */
+int64_t cvb_note_pending(struct cvb_handle *h, uint32_t seat, uint32_t counter);
+
+#endif

@@ -1,0 +1,44 @@
+/* flow.h - records are put, reserved, taken, settled and forwarded: what these share. */
+#ifndef CVB_LIB_FLOW_H
+#define CVB_LIB_FLOW_H
+
+#include "crash/crash.h"
+
+/* What a call returns that did so many records before it met an error: their number, unless it did none and no limit
+ * was the reason. */
+static inline int cvb_count_or_error(int error, size_t done)
+{
+    return error && !cvb_is_refusal(error) && (!done || error == CVB_ECORRUPT) ? error : (int)done;
+}
+
+/* put.c */
+int cvb_stage_check(struct cvb_handle *h, uint32_t stage);
+int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
+uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);
+int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
+               struct cvb_pair *word);
+int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit);
+int cvb_write_records(struct cvb_handle *h, uint32_t unit, uint32_t members, const struct cvb_record *r, uint32_t next);
+void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error);
+
+/* settle.c: leases or reservations as the caller gave them */
+struct cvb_places {
+    const struct cvb_place *first;
+    size_t stride, count;
+    enum cvb_state state;
+};
+typedef int (*cvb_settle_fn)(struct cvb_handle *h, uint32_t unit, uint32_t stage);
+int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state);
+bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *word);
+int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p);
+int cvb_places_run(struct cvb_handle *h, const struct cvb_places *p, size_t i, uint32_t *members, size_t *n);
+int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to, size_t *done);
+int cvb_release_unit(struct cvb_handle *h, uint32_t unit, uint32_t unused);
+
+/* restage.c */
+int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members);
+bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t n, uint32_t source, uint32_t to);
+int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);
+int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to);
+
+#endif

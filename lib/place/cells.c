@@ -1,0 +1,35 @@
+/* cells.c - which class a cell is of, and the payloads that will be used soon. */
+#include "place/cells.h"
+
+/* The class a cell is of; class_count if there is no such cell. */
+uint32_t cvb_part_of_cell(const struct cvb_handle *h, uint32_t cell)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    uint32_t p = 0;
+    while (p < g->parts && cell - g->part[p].first_cell >= g->part[p].cell_count)
+        p++;
+    return p;
+}
+
+/* The class that the cell is of becomes h->cells; false if there is no such cell. */
+CVB_RARE bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    uint32_t p = cvb_part_of_cell(h, cell), longest = h->segment.settings.payload_size;
+    if (p == g->parts)
+        return false;
+    h->cells.base = h->segment.base + g->part[p].offset;
+    h->cells.first = g->part[p].first_cell;
+    h->cells.count = g->part[p].cell_count;
+    h->cells.stride = g->part[p].stride;
+    h->cells.most = g->part[p].stride < longest ? g->part[p].stride : longest;
+    return true;
+}
+
+CVB_RARE void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned records)
+{
+    const struct cvb_member *m = cvb_members_of(h, u);
+    const unsigned room = cvb_unit_room(h, u);
+    for (unsigned i = 1; i < records && i < room; i++)
+        cvb_prefetch_payload(h, &m[i]);
+}

@@ -1,0 +1,58 @@
+/* wake.h - the flags, which are futex words: where they lie, what they show, and waking who sleeps on them. */
+#ifndef CVB_LIB_WAKE_H
+#define CVB_LIB_WAKE_H
+
+#include "place/place.h"
+
+/* Flags: LAYOUT.md has the order. */
+#define CVB_FLAG_TOTAL 0u
+#define CVB_FLAG_MEMORY 1u
+#define CVB_FLAG_ANY 2u
+static inline uint32_t cvb_flag_of_data(uint32_t stage) { return 3 + stage; }
+static inline uint32_t cvb_flag_of_room(struct cvb_handle *h, uint32_t stage)
+{
+    return 3 + h->segment.settings.max_stages + stage;
+}
+static inline uint32_t cvb_flag_of_source(struct cvb_handle *h, uint32_t source)
+{
+    return 3 + 2 * h->segment.settings.max_stages + source;
+}
+static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { return &h->flags[flag].word; }
+
+#define CVB_FLAG_PAUSED 1u
+#define CVB_FLAG_WAITERS 2u /* somebody sleeps on this word */
+/* Somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv. */
+#define CVB_FLAG_WAITERS_ANY 4u
+#define CVB_FLAG_WAITERS_EITHER (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)
+#define CVB_FLAG_NEAR 8u /* not paused, but idle units keep the counter at its high watermark: level.c */
+#define CVB_FLAG_LEVEL (CVB_FLAG_PAUSED | CVB_FLAG_NEAR)
+#define CVB_FLAG_WOKEN 16u /* nobody has announced a sleep since the last waker: flag.c */
+#define CVB_FLAG_BITS 31u
+#define CVB_FLAG_ONE 32u /* of the count */
+
+/* flag.c */
+uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter);
+#define CVB_WAKE_ALL ((uint32_t)INT32_MAX)
+void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most);
+void cvb_flag_wake_any(struct cvb_handle *h);
+
+/* futex.c: until_ns is of the monotonic clock; both waits may return early. */
+enum cvb_slept {
+    CVB_SLEPT_CHANGED, /* a word has changed, or may have */
+    CVB_SLEPT_TIMED_OUT,
+    CVB_SLEPT_INTERRUPTED, /* by cvb_wake, or by a signal that may: the wait ends */
+    CVB_SLEPT_MISSING,     /* there is no futex_waitv; cvb_futex_has_waitv is false from now on */
+    CVB_SLEPT_REFUSED      /* the system lets nobody sleep; errno says why: the wait ends */
+};
+/* Wakes up to `most` of those who sleep on the word; how many there were. */
+uint32_t cvb_futex_wake(uint32_t *word, uint32_t most);
+/* On the word that serves all who have no futex_waitv; its value was read before what is waited for was looked at. */
+enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t value, uint64_t until_ns);
+/* On one or more words, at most CVB_WAIT_MAX. */
+enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, const uint32_t *value, size_t count,
+                                  uint64_t until_ns);
+bool cvb_is_woken(struct cvb_handle *h); /* True if cvb_wake was called; the call is then used up. */
+bool cvb_futex_has_waitv(void);
+void cvb_futex_forget_waitv(void); /* for tests */
+
+#endif
