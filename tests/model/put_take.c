@@ -1,7 +1,7 @@
 /* put_take.c - put and take: two producers enter a unit each, a consumer takes; the shipped ring.c.
  *
- * Checked: each record is taken once, after its payload was written (P1, P2). With KILL the first producer dies before its write
- * number KILL, and one that recovers publishes what it left.
+ * Checked: each record is taken once, after its payload was written (P1, P2). With KILL the first producer dies before
+ * its write number KILL, and one that recovers publishes what it left.
  */
 #define HAS_RING
 #include "segment.h"

@@ -1,8 +1,8 @@
 /* wrap.c - the ring's second lap, and hints: one process fills the ring of two slots, empties it and begins the second
  * lap; another enters a unit meanwhile; the shipped ring.c, with hints written at each position.
  *
- * Checked: a producer that follows a hint (P3) or goes from slot to slot (P4) finds the slots behind it filled; a consumer
- * may follow an old head (P5); no put fails; all records are taken once.
+ * Checked: a producer that follows a hint (P3) or goes from slot to slot (P4) finds the slots behind it filled; a
+ * consumer may follow an old head (P5); no put fails; all records are taken once.
  */
 #define CVB_HINT_PERIOD 1u
 #define HAS_RING
