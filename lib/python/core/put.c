@@ -1,0 +1,298 @@
+/* put.c - what needs room: put, put_many, reserve, forward. Each tries, and if a limit refuses it waits for credits,
+ * for as long as the caller allows; then the refusal is the exception, with `done`, how many records went in. */
+#include "core.h"
+
+static bool is_full(int why) { return why <= CVB_ESTAGE_FULL && why >= CVB_EMEMORY_FULL; }
+
+/* Sleeps until there may be room again. False: an exception is set. */
+static bool await_room(struct handle *handle, const char *what, int why, uint32_t stage, uint32_t source,
+                       int64_t deadline_ns)
+{
+    if (!is_full(why)) {
+        raise_error(handle, what, why);
+        return false;
+    }
+    int result = wait_credits(handle, stage, source, deadline_ns);
+    if (result == CVB_ETIMEDOUT)
+        raise_error(handle, what, why);
+    return result >= 0 && handle_ready(handle); /* a handler of a signal may have closed it */
+}
+
+/* How far it came stands in the exception. */
+static PyObject *raise_with_done(Py_ssize_t done)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *number = PyLong_FromSsize_t(done);
+    if (!number || PyObject_SetAttrString(value, "done", number))
+        PyErr_Clear(); /* not an exception of ours */
+    Py_XDECREF(number);
+    PyErr_Restore(type, value, traceback);
+    return NULL;
+}
+
+static bool fill_record(struct cvb_record *record, PyObject *payload, Py_buffer *buffer, bool *used)
+{
+    Py_ssize_t length;
+    *used = !PyBytes_CheckExact(payload);
+    if (*used) {
+        if (PyObject_GetBuffer(payload, buffer, PyBUF_SIMPLE))
+            return false;
+        record->payload = buffer->buf;
+        length = buffer->len;
+    } else {
+        record->payload = PyBytes_AS_STRING(payload);
+        length = PyBytes_GET_SIZE(payload);
+    }
+    record->length = length > UINT32_MAX ? UINT32_MAX : (uint32_t)length;
+    return true;
+}
+
+/* (stage, source, pipeline, payload, timeout) */
+static PyObject *put(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+    struct handle *handle = (struct handle *)self;
+    struct cvb_record record = {0};
+    uint32_t stage;
+    Py_buffer buffer;
+    bool used;
+    int64_t deadline_ns;
+    if (n != 5)
+        return PyErr_Format(PyExc_TypeError, "put takes 5 arguments");
+    if (!handle_stage(handle, args[0], &stage) || !deadline_of(args[4], &deadline_ns))
+        return NULL;
+    record.source = (uint32_t)PyLong_AsUnsignedLong(args[1]);
+    record.pipeline = (uint32_t)PyLong_AsUnsignedLong(args[2]);
+    if (PyErr_Occurred() || !fill_record(&record, args[3], &buffer, &used))
+        return NULL;
+    int error;
+    bool good = true;
+    while ((error = cvb_buffer_for_stage(handle->cvb, stage, &record)) && good)
+        good = await_room(handle, "put", error, stage, record.source, deadline_ns);
+    if (used)
+        PyBuffer_Release(&buffer);
+    if (!good)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* Payloads of a call: their records, and the buffers that are held meanwhile. */
+struct many {
+    PyObject *list;
+    Py_ssize_t count, buffers;
+    struct cvb_record *records;
+    Py_buffer *buffer;
+};
+
+static void many_free(struct many *m)
+{
+    for (Py_ssize_t i = 0; i < m->buffers; i++)
+        PyBuffer_Release(&m->buffer[i]);
+    PyMem_Free(m->buffer);
+    PyMem_Free(m->records);
+    Py_XDECREF(m->list);
+}
+
+static bool many_add(struct many *m, Py_ssize_t i)
+{
+    bool used;
+    PyObject *payload = PySequence_Fast_GET_ITEM(m->list, i);
+    if (!m->buffer && !PyBytes_CheckExact(payload) && !(m->buffer = PyMem_New(Py_buffer, m->count))) {
+        PyErr_NoMemory();
+        return false;
+    }
+    if (!fill_record(&m->records[i], payload, m->buffer ? &m->buffer[m->buffers] : NULL, &used))
+        return false;
+    m->buffers += used;
+    return true;
+}
+
+/* A tuple of them, so that nobody changes the list meanwhile. */
+static bool many_fill(struct many *m, PyObject *payloads, uint32_t source, uint32_t pipeline)
+{
+    *m = (struct many){.list = PySequence_Tuple(payloads)};
+    if (!m->list)
+        return false;
+    m->count = PyTuple_GET_SIZE(m->list);
+    m->records = PyMem_New(struct cvb_record, m->count + 1);
+    if (!m->records)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; m->records && i < m->count; i++) {
+        m->records[i] = (struct cvb_record){.source = source, .pipeline = pipeline};
+        if (!many_add(m, i))
+            return false;
+    }
+    return m->records;
+}
+
+/* (stage, source, pipeline, payloads, timeout): how many. */
+static PyObject *put_many(PyObject *self, PyObject *args)
+{
+    struct handle *handle = (struct handle *)self;
+    PyObject *to, *payloads, *seconds;
+    unsigned int source, pipeline;
+    uint32_t stage;
+    int64_t deadline_ns;
+    if (!PyArg_ParseTuple(args, "OIIOO", &to, &source, &pipeline, &payloads, &seconds) ||
+        !handle_stage(handle, to, &stage) || !deadline_of(seconds, &deadline_ns))
+        return NULL;
+    struct many m;
+    bool good = many_fill(&m, payloads, source, pipeline) && handle_ready(handle);
+    Py_ssize_t done = 0, count = m.count;
+    while (good && done < count) {
+        int why = 0;
+        int n = cvb_buffer_batch_for_stage(handle->cvb, stage, m.records + done, (size_t)(count - done), &why);
+        done += n > 0 ? n : 0;
+        if (done < count)
+            good = await_room(handle, "put_many", n < 0 ? n : why, stage, source, deadline_ns);
+    }
+    many_free(&m);
+    return good ? PyLong_FromSsize_t(done) : raise_with_done(done);
+}
+
+/* Forwards what is left of the leases; how many, or -1 with an exception. */
+static Py_ssize_t send(struct holding *batch, uint32_t stage, const struct cvb_lease *leases,
+                       const struct cvb_record *results, const Py_ssize_t *indices, Py_ssize_t count,
+                       int64_t deadline_ns)
+{
+    struct handle *handle = batch->handle;
+    Py_ssize_t done = 0;
+    while (done < count) {
+        int why = 0;
+        for (Py_ssize_t i = done; i < count; i++)
+            if (!holding_close_views(batch, indices[i]))
+                return -1;
+        size_t left = (size_t)(count - done);
+        int n = results ? cvb_forward_records(handle->cvb, stage, leases + done, results + done, left, &why)
+                        : cvb_forward(handle->cvb, stage, leases + done, left, &why);
+        for (int i = 0; i < n; i++)
+            holding_settled(batch, indices[done++]);
+        uint32_t source = why == CVB_ESOURCE_FULL ? leases[done].source : CVB_NO_SOURCE;
+        if (done < count && !await_room(handle, "forward", n < 0 ? n : why, stage, source, deadline_ns)) {
+            raise_with_done(done);
+            return -1;
+        }
+    }
+    return done;
+}
+
+static PyObject *forward_chosen(struct holding *batch, uint32_t stage, PyObject *chosen, const struct many *results,
+                                int64_t deadline_ns)
+{
+    Py_ssize_t count, sent = -1;
+    Py_ssize_t *indices = holding_choose(batch, &lease_type, chosen, &count);
+    struct cvb_lease *made = NULL, *leases = indices ? batch_together(batch, indices, count, &made) : NULL;
+    if (leases && results->list && results->count != count)
+        PyErr_Format(PyExc_ValueError, "%zd payloads for %zd records", results->count, count);
+    else if (leases)
+        sent = send(batch, stage, leases, results->records, indices, count, deadline_ns);
+    PyMem_Free(made);
+    PyMem_Free(indices);
+    return sent < 0 ? NULL : PyLong_FromSsize_t(sent);
+}
+
+PyObject *batch_forward(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"stage", "payloads", "leases", "timeout", NULL};
+    struct holding *batch = (struct holding *)self;
+    PyObject *to, *payloads = Py_None, *chosen = Py_None, *seconds = Py_None;
+    uint32_t stage;
+    int64_t deadline_ns;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|OO$O", names, &to, &payloads, &chosen, &seconds) ||
+        !handle_stage(batch->handle, to, &stage) || !deadline_of(seconds, &deadline_ns))
+        return NULL;
+    struct many results = {0};
+    PyObject *sent = NULL;
+    if (payloads == Py_None || many_fill(&results, payloads, 0, 0))
+        sent = forward_chosen(batch, stage, chosen, &results, deadline_ns);
+    many_free(&results);
+    return sent;
+}
+
+/* Makes a reservation of at least one slot, waiting for room. */
+static PyObject *reserve_slots(struct handle *handle, uint32_t stage, const struct cvb_record *shape, Py_ssize_t count,
+                               int64_t deadline_ns)
+{
+    struct holding *r = holding_new(&reservation_type, handle, count, sizeof(struct cvb_slot));
+    if (!r)
+        return NULL;
+    r->longest = shape->length;
+    for (int why = 0; !r->count;) {
+        int n = cvb_reserve(handle->cvb, stage, shape, r->slots, (size_t)count, &why);
+        if (n > 0)
+            r->count = r->open = n;
+        else if (!await_room(handle, "reserve", n < 0 ? n : why, stage, shape->source, deadline_ns)) {
+            Py_DECREF(r);
+            return NULL;
+        }
+    }
+    return (PyObject *)r;
+}
+
+/* (stage, source, pipeline, length, count, timeout) */
+static PyObject *reserve(PyObject *self, PyObject *args)
+{
+    struct handle *handle = (struct handle *)self;
+    struct cvb_record shape = {0};
+    PyObject *to, *seconds;
+    uint32_t stage;
+    Py_ssize_t count;
+    int64_t deadline_ns;
+    if (!PyArg_ParseTuple(args, "OIIInO", &to, &shape.source, &shape.pipeline, &shape.length, &count, &seconds) ||
+        !handle_stage(handle, to, &stage) || !deadline_of(seconds, &deadline_ns))
+        return NULL;
+    if (count < 1)
+        return PyErr_Format(PyExc_ValueError, "a reservation has at least one slot");
+    return reserve_slots(handle, stage, &shape, count, deadline_ns);
+}
+
+static struct cvb_record *taken_room(Py_ssize_t count, uint32_t longest, char **bytes)
+{
+    struct cvb_record *taken = PyMem_New(struct cvb_record, count);
+    *bytes = (size_t)count > (size_t)PY_SSIZE_T_MAX / (longest + 1) ? NULL : PyMem_Malloc((size_t)count * longest + 1);
+    if (taken && *bytes)
+        return taken;
+    PyMem_Free(taken);
+    PyMem_Free(*bytes);
+    return (struct cvb_record *)PyErr_NoMemory();
+}
+
+/* (stage, count): a list of bytes, copied and acked at once. */
+static PyObject *take(PyObject *self, PyObject *args)
+{
+    struct handle *handle = (struct handle *)self;
+    struct cvb_settings settings;
+    PyObject *from;
+    uint32_t stage;
+    Py_ssize_t count;
+    char *bytes;
+    if (!PyArg_ParseTuple(args, "On", &from, &count) || !handle_stage(handle, from, &stage))
+        return NULL;
+    if (count < 1)
+        return PyErr_Format(PyExc_ValueError, "at least one record");
+    int n = cvb_settings_of(handle->cvb, &settings);
+    if (n)
+        return raise_error(handle, "take", n);
+    struct cvb_record *taken = taken_room(count, settings.payload_size, &bytes);
+    if (!taken)
+        return NULL;
+    n = cvb_take_batch(handle->cvb, stage, taken, (size_t)count, bytes, (size_t)count * settings.payload_size);
+    PyObject *list = n < 0 ? raise_error(handle, "take", n) : PyList_New(n);
+    for (int i = 0; list && i < n; i++) {
+        PyObject *one = PyBytes_FromStringAndSize(taken[i].payload, taken[i].length);
+        if (one)
+            PyList_SET_ITEM(list, i, one);
+        else
+            Py_CLEAR(list);
+    }
+    PyMem_Free(taken);
+    PyMem_Free(bytes);
+    return list;
+}
+
+PyMethodDef put_methods[] = {{"put", (PyCFunction)(void (*)(void))put, METH_FASTCALL, NULL},
+                             {"put_many", put_many, METH_VARARGS, NULL},
+                             {"reserve", reserve, METH_VARARGS, NULL},
+                             {"take", take, METH_VARARGS, NULL},
+                             {NULL, NULL, 0, NULL}};

@@ -1,0 +1,588 @@
+"""Putting, taking and settling."""
+
+import gc
+import logging
+import signal
+import threading
+import time
+
+import conveyor
+import pytest
+from conftest import PATIENCE, check_audit, wait_until
+
+
+def fill(segment, count=10, stage="filter", source="a"):
+    segment.source(source).put_many(stage, [b"record %d" % i for i in range(count)])
+    return segment.stage(stage)
+
+
+def test_put_and_get(segment):
+    source = segment.source("kafka-1", pipeline="orders")
+    source.put("filter", b"one")
+    source.put(segment.stage("filter"), bytearray(b"two"))
+    assert source.put_many("filter", [b"three", memoryview(b"four"), b""]) == 3
+    with segment.stage("filter").get() as batch:
+        assert [bytes(lease) for lease in batch] == [b"one", b"two", b"three", b"four", b""]
+        lease = batch[0]
+        assert (lease.source, lease.pipeline, lease.stage, lease.origin) == ("kafka-1", "orders", "filter", "filter")
+        assert (lease.retry_count, len(lease), lease.settled) == (0, 3, False)
+        assert abs(lease.buffered_at_ns - time.time_ns()) < PATIENCE * 10**9
+        assert batch.copies()[1] == b"two" and bytes(batch.payloads()[2]) == b"three"
+    assert segment.size() == 0
+    assert segment.stage("filter").counts().acked == 5
+
+
+def test_views_are_read_only_and_end_with_the_lease(segment):
+    stage = fill(segment)
+    batch = stage.get()
+    first, second = batch[0], batch[1]
+    view = first.payload
+    assert view.readonly and view == b"record 0" and first.payload is view
+    with pytest.raises(TypeError):
+        view[0] = 0
+    first.ack()
+    with pytest.raises(ValueError):
+        view[0]
+    with pytest.raises(conveyor.Settled):
+        first.payload
+    with pytest.raises(conveyor.Settled):
+        bytes(first)
+    assert second.payload == b"record 1"
+    views = batch.open()[0].payload, batch[9].payload
+    batch.ack()
+    for view in views:
+        with pytest.raises(ValueError):
+            bytes(view)
+
+
+def test_a_slice_that_is_still_there_refuses_the_settling(segment):
+    batch = fill(segment).get()
+    part = batch[3].payload[2:5]
+    for settle in (batch.ack, batch.return_, batch.release, batch[3].ack, lambda: batch.forward("sink")):
+        with pytest.raises(BufferError, match="record 3 is still in use"):
+            settle()
+    assert part == b"cor" and segment.stage("filter").counts().acked == 0
+    with pytest.raises(BufferError):
+        segment.close()
+    part.release()
+    assert batch.ack() == 10
+
+
+def test_an_array_over_a_payload_refuses_it_too(segment):
+    numpy = pytest.importorskip("numpy")
+    batch = fill(segment).get()
+    array = numpy.frombuffer(batch[0].payload, dtype="u1")
+    with pytest.raises(BufferError):
+        batch.ack()
+    del array
+    assert batch.ack() == 10
+
+
+def test_subsets(segment):
+    stage = fill(segment)
+    batch = stage.get()
+    assert batch.ack([batch[0], batch[5], batch[3]]) == 3
+    assert batch.return_([batch[1]]) == 1
+    assert batch[2].release() == 1
+    with pytest.raises(conveyor.Settled):
+        batch.ack([batch[4], batch[0]])
+    with pytest.raises(conveyor.Settled):
+        batch.ack([batch[4], batch[4]])
+    other = stage.get(1)
+    with pytest.raises(ValueError):
+        batch.ack([other[0]])
+    other.release()
+    assert [bytes(lease) for lease in batch.open()] == [b"record %d" % i for i in (4, 6, 7, 8, 9)]
+    assert batch.ack() == 5 and batch.ack() == 0
+    again = {bytes(lease): lease.retry_count for lease in stage.get()}
+    assert again == {b"record 1": 1, b"record 2": 0}
+
+
+def test_refusals_say_which_limit(segment):
+    source = segment.source("a")
+    assert source.credits() == 400
+    with pytest.raises(conveyor.SourceFull, match="put_many: the source's limit") as refused:
+        source.put_many_nowait("filter", [b"x"] * 500)
+    assert refused.value.done == 400 and isinstance(refused.value, conveyor.Full)
+    with pytest.raises(conveyor.SourceFull):
+        source.put_nowait("filter", b"x")
+    with pytest.raises(conveyor.SourceFull):
+        source.put("filter", b"x", timeout=0.01)
+    with pytest.raises(conveyor.StageFull):
+        segment.source("b").put_many("filter", [b"x"] * 201, timeout=0)
+    with pytest.raises(conveyor.TooLong) as refused:
+        segment.source("c").put_many("sink", [b"x", b"y" * 2000])
+    assert refused.value.done == 1 and isinstance(refused.value, ValueError)
+    with pytest.raises(conveyor.Unknown):
+        source.put(conveyor.DEAD_LETTER, b"x")
+    with pytest.raises(conveyor.NameInvalid):
+        segment.stage("")
+    with pytest.raises(TypeError):
+        source.put("filter", "text")
+    with pytest.raises(TypeError):
+        source.put_many("filter", [b"x", None])
+    assert source.backpressure().signal is conveyor.Signal.PAUSE
+    assert source.wait_credits(timeout=0) is False
+
+
+def test_put_waits_for_room(segment):
+    source = segment.source("a")
+    source.put_many("filter", [b"x"] * 400)
+
+    def empty():
+        with conveyor.attach(segment.name) as other:
+            for _ in other.stage("filter").batches(64, timeout=0):
+                pass
+
+    thread = threading.Timer(0.05, empty)
+    thread.start()
+    source.put_many("filter", [b"y"] * 300)
+    thread.join()
+    assert segment.stage("filter").counts().accepted == 700
+
+
+def test_reserve(segment):
+    source = segment.source("a")
+    with source.reserve("filter", 100, 3) as slots:
+        assert len(slots) == 3
+        for i, slot in enumerate(slots):
+            view = slot.payload
+            view[:7] = b"slot %02d" % i
+            slot.length = 7
+        with pytest.raises(ValueError):
+            slot.length = 101
+    with pytest.raises(ValueError):
+        view[0]
+    with pytest.raises(conveyor.Settled):
+        slots[0].payload
+    assert segment.stage("filter").get().copies() == [b"slot 00", b"slot 01", b"slot 02"]
+    with pytest.raises(KeyError):
+        with source.reserve("filter", 100) as slots:
+            raise KeyError
+    slots = source.reserve("filter", 10, 2)
+    part = slots[0].payload[1:]
+    with pytest.raises(BufferError):
+        slots.publish()
+    del part
+    assert slots.cancel([slots[0]]) == 1 and slots.publish() == 1
+    del slots
+    slots = source.reserve("filter", 10, 2)
+    assert segment.census().total.reserved == 2
+    del slots
+    assert segment.census().total.reserved == 0
+
+
+def test_forward(segment):
+    stage = fill(segment)
+    with stage.get() as batch:
+        assert batch.forward("sink", leases=[batch[0], batch[2]]) == 2
+        assert batch[1].forward("sink", b"new") == 1
+        assert batch[3].forward("sink") == 1
+        with pytest.raises(ValueError):
+            batch.forward("sink", [b"too", b"few"])
+        assert batch.forward("sink", [b"result %d" % i for i in range(6)]) == 6
+    got = segment.stage("sink").get()
+    assert sorted(got.copies()) == sorted(
+        [b"record 0", b"record 2", b"new", b"record 3"] + [b"result %d" % i for i in range(6)]
+    )
+    assert stage.counts().forwarded == 10 and got[0].source == "a"
+
+
+def test_forward_waits_for_the_next_stage_and_says_how_far_it_came(segment):
+    fill(segment, 400, source="b", stage="sink")
+    fill(segment, 195, source="c", stage="sink")
+    with fill(segment, 10).get() as batch:
+        with pytest.raises(conveyor.StageFull) as refused:
+            batch.forward("sink", timeout=0)
+        assert refused.value.done == 5 and len(batch.open()) == 5
+        batch.release()
+
+
+def test_take(segment):
+    stage = fill(segment)
+    assert stage.take(3) == [b"record 0", b"record 1", b"record 2"]
+    assert len(stage.take()) == 7 and stage.take() == []
+
+
+def test_get_with_a_timeout_is_empty(segment):
+    stage = segment.stage("filter")
+    begin = time.monotonic()
+    batch = stage.get(timeout=0.05)
+    assert not batch and len(batch) == 0 and time.monotonic() - begin >= 0.05
+    with pytest.raises(ValueError):
+        stage.get(timeout=-1)
+    with pytest.raises(ValueError):
+        stage.get(0)
+
+
+def test_loop_acks_what_leaves_well(segment):
+    stage = fill(segment, 100)
+    seen = []
+    for batch in stage.batches(30, timeout=0):
+        assert stage.counts().acked == len(seen)
+        seen += batch.copies()
+    assert len(seen) == 100 and stage.counts().acked == 100
+
+
+def left_by(segment, action):
+    """What becomes of a block of 10 that `action` leaves."""
+    stage = fill(segment)
+    before = stage.counts()
+
+    def work():
+        for batch in stage.batches(10):
+            view = batch[0].payload
+            action(batch)
+            return view
+
+    try:
+        work()
+    except BaseException as e:
+        del e
+    after = stage.counts()
+    stage.take(1000)
+    return after.acked - before.acked, after.returned - before.returned, after.released - before.released
+
+
+def raising(exception):
+    def action(_):
+        raise exception
+
+    return action
+
+
+def test_what_becomes_of_a_block(segment, caplog):
+    assert left_by(segment, lambda batch: None) == (10, 0, 0)  # by `return`
+    caplog.set_level(logging.INFO, "conveyor")
+    assert left_by(segment, raising(KeyError("x"))) == (0, 10, 0)
+    assert "returned 10 records of stage 'filter'" in caplog.text and "KeyError at " in caplog.text
+    assert "test_flow.py" in caplog.text
+    for nobodys_fault in (KeyboardInterrupt(), SystemExit(1), GeneratorExit(), conveyor.Interrupted("stop")):
+        assert left_by(segment, raising(nobodys_fault)) == (0, 0, 10)
+    assert "released 10 records" in caplog.text
+    assert left_by(segment, lambda batch: (batch.ack([batch[0]]), {}[1])) == (1, 9, 0)
+
+
+def test_break_acks(segment):
+    stage = fill(segment)
+    for _ in stage.batches(4):
+        break
+    assert stage.counts().acked == 4
+    stage.take()
+
+
+def test_an_exception_that_is_caught_around_the_loop(segment):
+    stage = fill(segment)
+    try:
+        for _ in stage.batches(4):
+            raise ValueError
+    except ValueError:
+        assert stage.counts().returned == 4
+    stage.take(100)
+
+
+def test_a_generator_that_is_closed_in_the_block_releases(segment):
+    stage = fill(segment)
+
+    def records():
+        for batch in stage.batches(4):
+            yield from batch.copies()
+
+    g = records()
+    next(g)
+    g.close()
+    assert stage.counts().released == 4
+    stage.take(100)
+
+
+def test_an_iterator_with_a_name(segment):
+    stage = fill(segment, 8)
+    batches = stage.batches(4, timeout=0)
+    try:
+        for _ in batches:
+            raise ValueError
+    except ValueError:
+        pass
+    assert stage.counts().acked + stage.counts().returned == 0  # nobody has told it yet
+    del batches
+    assert stage.counts().returned == 4
+    with pytest.raises(ValueError):
+        with stage.batches(4) as batches:
+            for _ in batches:
+                raise ValueError
+    assert stage.counts().returned == 8
+    with stage.batches(4) as batches:
+        for _ in batches:
+            break
+    assert stage.counts().acked == 4
+    stage.take(100)
+
+
+def test_a_slice_kept_past_the_block_is_an_error_and_loses_nothing(segment):
+    stage = fill(segment)
+    kept = []
+    with pytest.raises(BufferError):
+        for batch in stage.batches(4, timeout=0):
+            kept.append(batch[1].payload[1:])
+    assert kept[0] == b"ecord 1" and stage.counts().returned == 0
+    kept.clear()  # now they can go
+    assert stage.counts().returned == 4
+    assert len(stage.take(100)) == 10
+
+
+def test_a_batch_that_is_dropped_counts_as_failed(segment):
+    stage = fill(segment)
+    batch = stage.get()
+    batch.payloads()
+    del batch
+    assert stage.counts().returned == 10
+    assert len(stage.take(100)) == 10
+
+
+def test_with_block(segment, caplog):
+    stage = fill(segment)
+    with pytest.raises(ZeroDivisionError):
+        with stage.get() as batch:
+            view = batch[0].payload
+            1 / 0
+    assert stage.counts().returned == 10 and "ZeroDivisionError" in caplog.text
+    with pytest.raises(ValueError):
+        view[0]
+    with stage.get() as batch:
+        batch[0].return_()
+    assert stage.counts().acked == 9
+    stage.take()
+
+
+def test_several_stages_take_turns(segment):
+    for stage in ("one", "two", "three"):
+        fill(segment, 8, stage)
+    order = [batch[0].stage for batch in segment.batches(["one", "two", "three"], 4, timeout=0)]
+    assert order == ["one", "two", "three"] * 2
+    assert segment.wait_records(["one", "two"], timeout=0) is None
+    fill(segment, 1, "two")
+    assert segment.wait_records(["one", "two"]).name == "two"
+    segment.stage("two").take()
+
+
+def test_past_max_retries_a_record_is_a_dead_letter(segment):
+    stage = fill(segment, 1)
+    for i in range(4):
+        with stage.get(timeout=0) as batch:
+            assert batch[0].retry_count == i
+            batch.return_()
+    assert not stage.get(timeout=0)
+    dead = segment.stage(conveyor.DEAD_LETTER).get()
+    assert (dead[0].origin, dead[0].stage, bytes(dead[0])) == ("filter", "dead-letter", b"record 0")
+    dead.forward("filter")
+    assert stage.take() == [b"record 0"]
+
+
+def test_closed(segment, name):
+    stage = fill(segment)
+    batch = stage.get()
+    view = batch[0].payload
+    other = conveyor.attach(name)
+    segment.close()
+    segment.close()
+    for use in (lambda: batch[0].payload, batch.ack, stage.get, lambda: segment.source("a"), segment.stop):
+        with pytest.raises(conveyor.ClosedError):
+            use()
+    with pytest.raises(ValueError):
+        view[0]
+    del batch
+    assert other.stage("filter").counts().released == 10
+    other.close()
+
+
+def test_a_handle_that_sleeps_in_another_thread(segment):
+    stage, got = segment.stage("filter"), []
+    dropped = fill(segment, 1, "other")
+    batch = dropped.get()
+    thread = threading.Thread(target=lambda: got.append(stage.get(timeout=PATIENCE)))
+    thread.start()
+    with pytest.raises(conveyor.Busy, match="attach once for each thread"):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            segment.size()
+    with pytest.raises(conveyor.Busy):
+        segment.close()
+    del batch  # cannot be settled now
+    with conveyor.attach(segment.name) as other:
+        other.source("x").put("filter", b"x")
+    thread.join()
+    assert got.pop().copies() == [b"x"]
+    gc.collect()
+    assert segment.size() == 2 and dropped.counts().returned == 1
+    dropped.take()
+    stage.take()
+
+
+def test_wake_and_stop(segment):
+    stage = segment.stage("filter")
+    threading.Timer(0.05, segment.wake).start()
+    with pytest.raises(conveyor.Interrupted):
+        stage.get()
+    segment.wake()
+    assert list(stage.batches()) == []
+    fill(segment)
+    blocks = 0
+    for _ in stage.batches(2):
+        blocks += 1
+        segment.stop()
+    assert blocks == 1 and segment.stopped and stage.counts().acked == 2
+    with pytest.raises(conveyor.Interrupted):
+        segment.source("a").put_many("filter", [b"x"] * 500)
+    stage.take(1000)
+
+
+def test_ctrl_c_ends_a_wait(segment):
+    stage = segment.stage("filter")
+    threading.Timer(0.05, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        stage.get(timeout=PATIENCE)
+    segment.source("a").put_many("filter", [b"x"] * 400)
+    threading.Timer(0.05, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        segment.source("a").put("filter", b"x", timeout=PATIENCE)
+    stage.take(1000)
+
+
+def test_a_handler_that_returns_lets_the_wait_go_on(segment):
+    stage, handled = segment.stage("filter"), []
+
+    def handler(*_):
+        handled.append(1)
+        if len(handled) == 2:
+            segment.stop()
+
+    def send_twice():
+        for i in range(2):
+            wait_until(lambda: len(handled) == i, "the signal before was handled")
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        thread = threading.Thread(target=send_twice)
+        thread.start()
+        assert list(stage.batches(timeout=PATIENCE)) == []
+        thread.join()
+        assert len(handled) == 2
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_the_lock_of_the_interpreter_is_free_while_waiting(segment):
+    counted = 0
+
+    def wake_later():
+        nonlocal counted
+        counted = sum(1 for _ in range(100000))
+        segment.wake()
+
+    threading.Thread(target=wake_later).start()
+    with pytest.raises(conveyor.Interrupted):
+        segment.stage("filter").get(timeout=PATIENCE)
+    assert counted == 100000
+
+
+def test_settings_reach_the_segment(name):
+    settings = conveyor.Settings(
+        max_total_records=1000, payload_size=5000, classes=(conveyor.SizeClass(100, 900), conveyor.SizeClass(5000, 100))
+    )
+    with conveyor.create(name, settings) as segment:
+        found = segment.settings()
+        assert (found.payload_size, found.max_total_records, found.classes[0].count) == (5000, 1000, 900)
+        source = segment.source("a")
+        with pytest.raises(conveyor.MemoryFull):
+            source.put_many_nowait("filter", [b"x" * 5000] * 900)
+        assert conveyor.memory_needed(settings) == next(f.bytes for f in conveyor.segments() if f.name == name)
+        check_audit(segment)
+    with pytest.raises(conveyor.Exists):
+        conveyor.create(name)
+    with pytest.raises(conveyor.ArgumentError):
+        conveyor.create(name + "-x", conveyor.Settings(resume_threshold=2.0))
+
+
+def test_the_defaults_are_those_of_the_library():
+    from conveyor import _core
+
+    assert conveyor.Settings._of(_core.default_settings()) == conveyor.Settings()
+
+
+def test_errors_of_segments(name, tmp_path):
+    with pytest.raises(conveyor.NotFound, match="no segment of that name") as refused:
+        conveyor.attach(name)
+    assert isinstance(refused.value, FileNotFoundError) and refused.value.code == -3
+    with pytest.raises(conveyor.NotFound):
+        conveyor.unlink(name)
+    with open("/dev/shm/" + name, "wb") as f:
+        f.write(b"x" * 100000)
+    with pytest.raises(conveyor.NotASegment):
+        conveyor.attach(name)
+    import os
+
+    os.unlink("/dev/shm/" + name)
+    with conveyor.create(name, conveyor.Settings(max_total_records=10, max_handles=1)):
+        with pytest.raises(conveyor.HandlesExhausted, match="max_handles"):
+            conveyor.attach(name)
+
+
+def test_every_code_has_a_class():
+    from conveyor import errors
+
+    assert all(errors.class_of(code).code == code for code in range(-28, 0))
+    assert errors.class_of(-1) is conveyor.ArgumentError and errors.class_of(-99) is conveyor.Error
+
+
+def test_state(segment):
+    stage = fill(segment, 20)
+    batch = stage.get(5)
+    census = segment.census()
+    assert census.stages["filter"] == conveyor.Records(15, 5, 0) == census.total == census.sources["a"]
+    assert [peer.state for peer in segment.peers()] == [conveyor.PeerState.ALIVE]
+    seat = segment.peers()[0].seat
+    assert census.seats[seat].leased == 5 and segment.seat_counts(seat).accepted == 20
+    stat = segment.stat()
+    assert stat.stages["filter"].size == 20 and stat.sources["a"].credits == 380 and stat.settings == segment.settings()
+    assert stage.utilization() == pytest.approx(20 / 600) and segment.utilization() == pytest.approx(0.02)
+    assert segment.source("a").backpressure("filter") == (conveyor.Signal.NONE, 0)
+    seen = stage.peek(3, 4)
+    assert [s.payload for s in seen] == [b"reco"] * 3 and seen[0].length == 8 and seen[0].source == "a"
+    assert segment.is_linked() and segment.recover() == 0 and segment.repair() == 0
+    assert segment.pipeline_names() == ["default"] and segment.source_names() == ["a"]
+    with conveyor.observe(segment.name) as other:
+        assert other.size() == 20
+    batch.ack()
+    stage.take()
+
+
+def test_memory_does_not_grow(segment):
+    """A million records by all ways leave no objects behind."""
+    import tracemalloc
+
+    stage, source = segment.stage("filter"), segment.source("a")
+    payloads = [b"x" * 100] * 64
+
+    def turn():
+        source.put_many("filter", payloads)
+        for batch in stage.batches(64, timeout=0):
+            for lease in batch:
+                lease.payload[3]
+            if len(batch) > 1:
+                batch[0].return_()
+                batch[1].forward("sink", b"y")
+        stage.take()
+        segment.stage("sink").take()
+
+    for _ in range(20):
+        turn()
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(200):
+        turn()
+    gc.collect()
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert after - before < 20000

@@ -1,0 +1,42 @@
+"""A program that mypy --strict reads: what the stubs promise to users. It is not run."""
+
+import asyncio
+
+import conveyor
+
+
+def work(segment: conveyor.Segment) -> list[bytes]:
+    source = segment.source("a", pipeline="orders")
+    done: int = source.put_many("filter", [b"x", bytearray(b"y"), memoryview(b"z")], timeout=1.5)
+    with source.reserve("filter", length=10) as slots:
+        for slot in slots:
+            slot.payload[:1] = b"x"
+            slot.length = done
+    found: list[bytes] = []
+    for batch in segment.stage("filter").batches(64, timeout=0):
+        for lease in batch:
+            view: memoryview = lease.payload
+            found.append(bytes(view) + bytes(lease))
+            name: str = lease.source
+            if lease.retry_count > 2 or name == "b":
+                lease.return_()
+        count: int = batch.forward("sink", [b"x"] * len(batch.open()))
+        found.append(b"%d" % count)
+    signal: conveyor.Signal = source.backpressure("filter").signal
+    found.append(signal.name.encode())
+    stat: conveyor.Stat = segment.stat()
+    accepted: int = stat.stages["filter"].counts.accepted
+    found.append(b"%d" % accepted)
+    return found
+
+
+async def serve(segment: conveyor.Segment) -> None:
+    source = segment.asource("b")
+    await source.put("filter", b"x")
+    async for batch in segment.stage("filter").abatches(16):
+        for lease in batch:
+            await asyncio.sleep(len(lease) / 1e6)
+
+
+def refused(error: conveyor.Full) -> int:
+    return error.done if isinstance(error, conveyor.StageFull) else error.code
