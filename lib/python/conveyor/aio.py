@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from . import _core
-from .errors import Full, Interrupted, MemoryFull
+from .errors import Full, Interrupted, MemoryFull, SourceFull
 
 if TYPE_CHECKING:
     from .segment import Buffer, Segment, Stage
@@ -206,7 +206,30 @@ class AsyncSource:
         return done
 
     async def _wait(self, stage: Stage | str, full: Full) -> None:
-        if isinstance(full, MemoryFull):
-            await asyncio.sleep(_MEMORY_RETRY)
-            return
-        await self.segment._watch().credits(self._source._stage(stage), self._source.id).wait()
+        await _room(self.segment, stage, self._source.id, full)
+
+
+async def _room(segment: Segment, stage: Stage | str, source: int, full: Full) -> None:
+    if isinstance(full, MemoryFull):
+        await asyncio.sleep(_MEMORY_RETRY)
+        return
+    (number,) = segment._ids([stage])
+    await segment._watch().credits(number, source).wait()
+
+
+async def forward(
+    segment: Segment, batch: _core.Batch, stage: Stage | str, payloads: Iterable[Buffer] | None = None
+) -> int:
+    """Behind Segment.aforward."""
+    left = None if payloads is None else list(payloads)
+    count = len(batch.open())
+    done = 0
+    while done < count:
+        try:
+            done += batch.forward(stage, left[done:] if left else None, timeout=0)
+        except Full as full:
+            done += full.done
+            refused = isinstance(full, SourceFull)  # a dead letter takes a credit of its source again
+            source = segment.source(batch.open()[0].source).id if refused else _core.NO_SOURCE
+            await _room(segment, stage, source, full)
+    return done

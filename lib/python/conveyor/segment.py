@@ -132,6 +132,12 @@ class Segment:
         ids = self._ids(stages)
         return _core.AsyncBatches(self._handle, ids, size, timeout, next_batch(self._watch(), ids, timeout))
 
+    async def aforward(self, batch: _core.Batch, stage: Stage | str, payloads: Iterable[Buffer] | None = None) -> int:
+        """As Batch.forward of all that are open, for asyncio: waits for room in the event loop."""
+        from .aio import forward
+
+        return await forward(self, batch, stage, payloads)
+
     def wait_records(self, stages: Iterable[Stage | str], timeout: float | None = None) -> Stage | None:
         """Sleeps until one of the stages has a record to lease: that stage, or None after `timeout` seconds. Raises
         Interrupted, and what a signal handler raises (KeyboardInterrupt)."""
