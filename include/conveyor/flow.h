@@ -1,6 +1,28 @@
-/* flow.h - putting, taking and settling records. None of these sleeps; all are lock-free. A get that has caught up with
- * a stream, or a put at its limit or more than 1 MiB ahead of the gets, may spin for 10 us before it goes on, so that
- * neither side hinders the other. */
+/* flow.h - putting, taking and settling records. None of these functions sleeps; all are lock-free. A get that
+ * has caught up with a stream, or a put at its limit or more than 1 MiB ahead of the gets, may spin for 10 us before it
+ * goes on, so that neither side hinders the other.
+ *
+ * What may run at the same time, without a lock of the caller's ("+": yes, "-": no, one after the other):
+ *
+ *                                   on one handle              on two handles, in one process or in two
+ *                            put  take settle state wait wake   put  take settle state wait wake detach
+ *   put, reserve, publish     -    -     -      -     -    +     +    +     +      +     +    +     +
+ *   take (get, take_batch)    -    -     -      -     -    +     +    +     +      +     +    +     +
+ *   settle (ack, return,      -    -     -      -     -    +     +    +     +      +     +    +     +
+ *     release, forward)
+ *   state (state.h, audit)    -    -     -      -     -    +     +    +     +      +     +    +     +
+ *   wait (wait.h), recover    -    -     -      -     -    +     +    +     +      +     +    +     +
+ *   cvb_wake                  +    +     +      +     +    +     +    +     +      +     +    +     +
+ *   cvb_detach                -    -     -      -     -    -     +    +     +      +     +    +     +
+ *
+ * One handle: any thread may use it, one at a time (debug builds tell a second one: EBUSY). Threads that work at the
+ * same time have a handle each.
+ * Two handles: a record is put, taken and settled at one moment each, between the call and the return, and all these
+ * moments have one order; a batch may be several moments. A lease is settled, and a slot published, with the handle
+ * that it came from: another one gets EFOREIGN.
+ * Two processes: as two handles. A child of fork is another process, and its parent's handles give EFORKED there.
+ * Payloads: those of a lease may be read by any thread of the process until it is settled, and those of a slot written
+ * until it is published. */
 #ifndef CONVEYOR_FLOW_H
 #define CONVEYOR_FLOW_H
 

@@ -55,7 +55,8 @@ class Compare(BenchTest):
         self.assertEqual((status, verdict), (0, "not told apart"))
 
     def test_less_time_is_faster(self):
-        a, b = results(round_trip=trips([500, 510, 520, 530, 540])), results(round_trip=trips([300, 310, 320, 330, 340]))
+        a = results(round_trip=trips([500, 510, 520, 530, 540]))
+        b = results(round_trip=trips([300, 310, 320, 330, 340]))
         self.assertEqual(self.verdict(a, b), (0, "faster", 0.62, 1.0, 0.0079))
         self.assertEqual(self.verdict(b, a)[:2], (1, "slower"))
 

@@ -283,7 +283,8 @@ class Page(BenchTest):
             [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
              "--force-device-scale-factor=1", "--user-data-dir=" + self.path("browser"),
-             "--window-size=%d,2400" % width, *options], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=120).stdout.decode()
+             "--window-size=%d,2400" % width, *options], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            timeout=120).stdout.decode()
 
     @unittest.skipUnless(BROWSER, "no chromium on this machine: the page was looked at as XML only")
     def test_it_fits_a_desk_and_a_phone(self):

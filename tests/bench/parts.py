@@ -55,7 +55,8 @@ class Parts(BenchTest):
         self.assertEqual("OVERSUBSCRIBED" in out, r["machine"]["processors"] < 5)
 
     def test_time_costs_repeats_and_not_rows(self):
-        _, r = self.part("peers", "--processes", "1x1", "--repeats", 64, "--window-ms", 20, "--seconds", 5, "--again", 0)
+        _, r = self.part("peers", "--processes", "1x1", "--repeats", 64, "--window-ms", 20, "--seconds", 5,
+                         "--again", 0)
         self.assertEqual(len({(x["system"], x["batch"]) for x in r["medians"]}), 2 * len(r["systems"]))
         self.assertLess(len(r["runs"]), 64 * 2 * len(r["systems"]))
 
@@ -82,7 +83,8 @@ class Parts(BenchTest):
             self.assertIsNone(one["failure"], one)
             self.assert_quantiles(one)
             self.assertLessEqual(one["count"], 18000)  # the first tenth is not counted
-        by_kind = {k: {x["system"]: x["p50_ns"] for x in r["latency"] if x["kind"] == k} for k in ("response", "service")}
+        by_kind = {k: {x["system"]: x["p50_ns"] for x in r["latency"] if x["kind"] == k}
+                   for k in ("response", "service")}
         for system, service in by_kind["service"].items():
             self.assertGreaterEqual(by_kind["response"][system], service, system)
         one = next(x for x in r["latency"] if x["system"] == "conveyor" and x["kind"] == "response")

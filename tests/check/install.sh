@@ -20,7 +20,8 @@ LD_LIBRARY_PATH=$lib ./shared
 ldd_line=$(LD_LIBRARY_PATH=$lib ldd ./shared | grep libconveyor-buffer)
 [[ $ldd_line == *"$lib"* ]] || { echo "not linked with what was installed: $ldd_line"; exit 1; }
 cc -std=c11 -Wall -Wextra -Werror outside.c -o static $(pkg-config --cflags conveyor-buffer) \
-  "$lib/libconveyor-buffer.a" $(pkg-config --static --libs-only-other --libs-only-l conveyor-buffer | sed 's/-lconveyor-buffer//')
+  "$lib/libconveyor-buffer.a" \
+  $(pkg-config --static --libs-only-other --libs-only-l conveyor-buffer | sed 's/-lconveyor-buffer//')
 ldd ./static | grep libconveyor-buffer && { echo "the static one is not static"; exit 1; }
 ./static
 if command -v c++ >/dev/null; then

@@ -2,8 +2,8 @@
 
 usage: columns.py ROOT [FILE...]; without files those that git tracks, or all below ROOT where there is no git
 
-In Markdown a row of a table has no end that it could be broken at: there each cell may have 160 characters (a cell is not
-a paragraph). What a program printed, in a ```console block, and addresses of pages are left as they are.
+A row of a table in Markdown cannot be broken: there each cell may have 160 characters (a cell is not a paragraph). What
+a program printed, in a ```console block, and addresses of pages are left as they are.
 
 Prints each line that is too long, with its place. Exit status 1 if there is one.
 """
@@ -13,8 +13,8 @@ import subprocess
 import sys
 
 MOST, CELL = 120, 160
-KINDS = re.compile(r"\.(c|h|cpp|py|sh|md|scd|pml|map|txt|in|yml|build|pyi|pyx)$|^(run|exhaust|meson_options\.txt|\.clang-tidy"
-                   r"|abi-check|build-deb|check-\w+|dist-times|doxygen-filter|conveyor|rules|control)$")
+KINDS = re.compile(r"\.(c|h|cpp|py|sh|md|scd|pml|map|txt|in|yml|build|pyi|pyx)$"
+                   r"|^(run|exhaust|\.clang-tidy|abi-check|build-deb|check-\w+|dist-times|doxygen-filter|conveyor)$")
 # Inputs of tests, kept as they were found.
 LEFT = re.compile(r"(^|/)(tests/cases|tests/fuzz/corpus|build[^/]*|\.git)/")
 
@@ -52,9 +52,10 @@ def main():
     root, files = sys.argv[1], sys.argv[2:]
     wrong = 0
     for name in files or sorted(tracked(root)):
-        if LEFT.search(name) or not KINDS.search(os.path.basename(name)) or not os.path.exists(os.path.join(root, name)):
+        path = os.path.join(root, name)
+        if LEFT.search(name) or not KINDS.search(os.path.basename(name)) or not os.path.exists(path):
             continue
-        with open(os.path.join(root, name), encoding="utf-8", errors="replace") as f:
+        with open(path, encoding="utf-8", errors="replace") as f:
             for number, why in too_long(name, [line.rstrip("\n") for line in f]):
                 print("%s:%d: %s" % (name, number, why))
                 wrong += 1

@@ -65,7 +65,7 @@ class Examples(conveyor.SegmentTest):
         self.assertEqual(self.pull(stage="sink"), b"ONE\nTWO\n")
         self.assertEqual(self.pull(stage="dead-letter"), b"bad luck\n")
         filtered = self.stage("filter")
-        self.assertEqual((filtered["queued"], filtered["leased"], filtered["acked"], filtered["delivered"]), (0, 0, 1, 6))
+        self.assertEqual([filtered[key] for key in ("queued", "leased", "acked", "delivered")], [0, 0, 1, 6])
         self.assertEqual(self.check_audit()["queued"], 0)
 
     def test_worker_waits_for_the_next_stage_and_a_killed_one_loses_nothing(self):

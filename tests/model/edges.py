@@ -1,8 +1,9 @@
-"""Why weakening an access shows nothing: (file, function, how the access begins in the source, or "*") -> the reason, and the
-first key that fits counts. Pairs are those of lib/MEMORY-MODEL.md."""
+"""Why weakening an access shows nothing: (file, function, how the access begins in the source, or "*") -> the reason.
+The first key that fits counts. Pairs are those of lib/MEMORY-MODEL.md."""
 
 CAS = "what it reads is changed by a compare-and-swap from exactly that, or looked at again"
-DEAD = "the dead one's stores are ordered by the kernel; between recoverers each step is a compare-and-swap from an exact word"
+DEAD = ("the dead one's stores are ordered by the kernel; between recoverers each step is a compare-and-swap from an "
+        "exact word")
 FENCE = "the fences of F1 order it; the flag is changed by a compare-and-swap from what was read"
 HINT = "a hint: the unit's word decides"
 OWN = "the seat's own unit: nobody else changes its word (W1), and coherence shows its own stores"
@@ -13,71 +14,90 @@ EXPLAINED = {
     ("ring.c", "read_queued", "*"): CAS,
     ("ring.c", "bump", "*"): "the payload came with the word before; the slot's CAS that follows releases both (P1)",
     ("ring.c", "cvb_publish_helped", "cvb_load64_acq"): "a stale look makes the slot's CAS fail",
-    ("ring.c", "cvb_publish_helped", "cvb_cas64"): "the owner's release of the word reaches the taker without the helper (P2)",
-    ("ring.c", "cvb_enqueue", "cvb_cas_pair"): "the slot's CAS that follows releases it (P1); a helper reads it after a death, or fails its CAS",
+    ("ring.c", "cvb_publish_helped", "cvb_cas64"):
+        "the owner's release of the word reaches the taker without the helper (P2)",
+    ("ring.c", "cvb_enqueue", "cvb_cas_pair"):
+        "the slot's CAS that follows releases it (P1); a helper reads it after a death, or fails its CAS",
     ("ring.c", "cvb_lease_single", "*"): "the same accesses as in find_head and lease_whole, which the models run",
-    ("ring.c", "lease_whole", "*"): "the slot's acquire has brought the unit (P1); LEASED is read by others after a death only",
+    ("ring.c", "lease_whole", "*"):
+        "the slot's acquire has brought the unit (P1); LEASED is read by others after a death only",
     ("ring.c", "lease_part", "*"): OWN,
     ("ring.c", "follow", "*"): "for the head a stale hint costs a look",
 
-    ("idle.c", "in_use", "*"): "the owner has made it IDLE himself: coherence shows that or later; else the place serves again sooner or later",
-    ("idle.c", "open_group", "cvb_store64_rel(&list->groups, number);"): "it opens nothing: what was opened before it was released by "
-    "the same thread's stores to the same word",
-    ("idle.c", "open_group", "cvb_store64_rel(&open->group->header"): "the store of groups after it releases it (I2); entries of a former use "
-    "carry their versions",
+    ("idle.c", "in_use", "*"):
+        "the owner has made it IDLE himself: coherence shows that or later; else the place serves again sooner or "
+        "later",
+    ("idle.c", "open_group", "cvb_store64_rel(&list->groups, number);"):
+        "it opens nothing: what was opened before it was released by the same thread's stores to the same word",
+    ("idle.c", "open_group", "cvb_store64_rel(&open->group->header"):
+        "the store of groups after it releases it (I2); entries of a former use carry their versions",
     ("idle.c", "flags_of_parked", "*"): "before the listing a hint; after it the fence orders it (F4)",
     ("idle.c", "parked_in_need", "*"): "the fence in become_idle orders it (F4)",
-    ("reuse.c", "look_into", "*"): "a unit that is not seen is found by the search after a refusal (I1, I2), which goes through all lists",
+    ("reuse.c", "look_into", "*"):
+        "a unit that is not seen is found by the search after a refusal (I1, I2), which goes through all lists",
     ("reuse.c", "see", "*"): "as in look_into; for the payload the word's order serves as well (U1)",
-    ("reuse.c", "empty_claimed", "*"): "a hint that there is nothing; who claims writes after the claim, which the unit's word orders (U1)",
-    ("reuse.c", "look_around", "*"): "a list that is passed over is found by the search after a refusal (I1, I2), which goes through all",
-    ("reclaim.c", "waits", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of the word; "
-    "what must not be missed has come with the rows (I3)",
-    ("reclaim.c", "reclaim_group", "*"): "who gives back writes no payload, and the next holder acquires the whole chain of changes of "
-    "the word; what must not be missed has come with the rows (I3)",
+    ("reuse.c", "empty_claimed", "*"):
+        "a hint that there is nothing; who claims writes after the claim, which the unit's word orders (U1)",
+    ("reuse.c", "look_around", "*"):
+        "a list that is passed over is found by the search after a refusal (I1, I2), which goes through all",
+    ("reclaim.c", "waits", "*"):
+        "who gives back writes no payload, and the next holder acquires the whole chain of changes of the word; "
+        "what must not be missed has come with the rows (I3)",
+    ("reclaim.c", "reclaim_group", "*"):
+        "who gives back writes no payload, and the next holder acquires the whole chain of changes of the word; "
+        "what must not be missed has come with the rows (I3)",
     ("reclaim.c", "claim_entry", "*"): "as in reclaim_group; the word decides (W1)",
-    ("reclaim.c", "reclaim_list", "*"): "the header came with the rows (I3); one that is newer belongs to a listing that is counted after it",
+    ("reclaim.c", "reclaim_list", "*"):
+        "the header came with the rows (I3); one that is newer belongs to a listing that is counted after it",
     ("reclaim.c", "mark_listed", "*"): COUNT,
     ("reclaim.c", "is_lost", "*"): COUNT,
 
-    ("journal.c", "cvb_journal_close", "*"): "not needed: whose operation is over needs no evidence (J4); the next opening has its own "
-    "fence (J2)",
-    ("journal.c", "cvb_journal_fields", "cvb_load64_acq"): "the fence before it orders (J2); of the head itself coherence is enough",
+    ("journal.c", "cvb_journal_close", "*"):
+        "not needed: whose operation is over needs no evidence (J4); the next opening has its own fence (J2)",
+    ("journal.c", "cvb_journal_fields", "cvb_load64_acq"):
+        "the fence before it orders (J2); of the head itself coherence is enough",
     ("move.c", "cvb_help_split", "*"): CAS,
     ("complete.c", "recover_move", "*"): DEAD,
     ("complete.c", "recover_returns", "*"): DEAD,
     ("complete.c", "recover_refill", "*"): DEAD,
     ("complete.c", "recover_give", "*"): DEAD,
     ("complete.c", "recover_restage", "*"): DEAD,
-    ("complete.c", "cvb_journal_recover", "cvb_load64_acq(&j->head)"): "the fence in cvb_journal_fields orders the fields and the seat after it (J2, S1)",
-    ("complete.c", "cvb_journal_recover", "cvb_load64_acq(&cvb_seat_at"): "the fence in cvb_journal_fields is before it (J2, S1); all after it "
-    "are compare-and-swaps from what was read before",
+    ("complete.c", "cvb_journal_recover", "cvb_load64_acq(&j->head)"):
+        "the fence in cvb_journal_fields orders the fields and the seat after it (J2, S1)",
+    ("complete.c", "cvb_journal_recover", "cvb_load64_acq(&cvb_seat_at"):
+        "the fence in cvb_journal_fields is before it (J2, S1); all after it are compare-and-swaps from what was "
+        "read before",
 
     ("recover.c", "recover_word", "*"): "from exactly the word that was read before the seat's (S1)",
-    ("recover.c", "still_dead", "cvb_load64_acq"): "the word's acquire before it orders it (S1); what follows is a CAS from exactly that word",
+    ("recover.c", "still_dead", "cvb_load64_acq"):
+        "the word's acquire before it orders it (S1); what follows is a CAS from exactly that word",
     ("recover.c", "cvb_recover_reserved", "*"): OWN,
     ("seat.c", "settle_units", "*"): OWN,
-    ("seat.c", "enter_seat", "cvb_cas64"): "each unit that the new owner takes is taken by a CAS that releases this (S1), and so does "
-    "the opening of his journal (J1)",
+    ("seat.c", "enter_seat", "cvb_cas64"):
+        "each unit that the new owner takes is taken by a CAS that releases this (S1), and so does the opening of "
+        "his journal (J1)",
     ("seat.c", "enter_seat", "*"): "the seat's lock, or its state (S2), has brought the last owner's number",
     ("seat.c", "take_seat", "*"): "the seat's lock orders (S2); the CAS is from exactly this",
     ("seat.c", "cvb_detach", "*"): "the lock that is given up after it orders (S2)",
 
     ("credit.c", "keep_evidence", "*"): "the counter's CAS that follows releases the bit (C1)",
-    ("credit.c", "cvb_counter_step", "cvb_load64_acq"): "the counter's acquire before it orders the head's load (C1); returned: C3",
+    ("credit.c", "cvb_counter_step", "cvb_load64_acq"):
+        "the counter's acquire before it orders the head's load (C1); returned: C3",
     ("credit.c", "cvb_step_happened", "*"): COUNT,
     ("credit.c", "cvb_refill", "cvb_store64_seq"): "not needed: the counter's CAS that follows releases it (C1)",
     ("credit.c", "cvb_refill", "*"): DEAD,
     ("credit.c", "cvb_give", "*"): DEAD,
 
     ("flag.c", "cvb_flag_wake", "*"): FENCE,
-    ("flag.c", "wake_waiters", "*"): "the word is changed by compare-and-swaps alone, and the kernel compares it under its lock (F2)",
+    ("flag.c", "wake_waiters", "*"):
+        "the word is changed by compare-and-swaps alone, and the kernel compares it under its lock (F2)",
     ("recover.c", "look_is_due", "*"): "a hint: it decides only when somebody looks",
     ("lookout.c", "*", "*"): "hints: they decide only how long somebody sleeps",
     ("flag.c", "cvb_flag_wake_any", "*"): "the kernel compares it under its lock (F2); it was changed, whoever did it",
     ("flag.c", "*", "*"): FENCE,
     ("level.c", "cvb_counter_used", "*"): "an older value is corrected by who changed the counter (F1)",
-    ("level.c", "cvb_idle_sum", "*"): "for levels the fences order it (F1); for refusals the first load of a seat's rows is enough (I3)",
+    ("level.c", "cvb_idle_sum", "*"):
+        "for levels the fences order it (F1); for refusals the first load of a seat's rows is enough (I3)",
     ("level.c", "begin_epoch", "*"): CAS,
     ("level.c", "cvb_level_moved", "*"): CAS,
     ("level.c", "change", "*"): FENCE,
@@ -86,7 +106,8 @@ EXPLAINED = {
     ("wait.c", "sleep_once", "cvb_load32_acq"): FENCE,
     ("wait.c", "is_paused", "*"): FENCE,
 
-    ("move.c", "move", "*"): "the journal was opened by a release before it, and T2 is changed by a CAS from an exact word",
+    ("move.c", "move", "*"):
+        "the journal was opened by a release before it, and T2 is changed by a CAS from an exact word",
     ("move.c", "cvb_split_queued", "*"): CAS,
     ("move.c", "*", "*"): OWN,
     ("name.c", "intern", "*"): "after its own CAS, which has acquired",
@@ -110,8 +131,10 @@ EXPLAINED = {
 # Of the accesses of a group each orders what the others do: weakened all at once they show that one is needed.
 TOGETHER = [
     # U1, U2: the reader has read before, and the next payload is written after.
-    [("idle.c", "append", "cvb_store64_rel(&open->group->entry"), ("idle.c", "become_idle", "cvb_store64_rel(&unit->word.lo")],
-    [("reuse.c", "see", "cvb_load64_acq(&g->entry"), ("reuse.c", "fits", "cvb_load_pair"), ("idle.h", "claim", "cvb_cas_pair")],
+    [("idle.c", "append", "cvb_store64_rel(&open->group->entry"),
+     ("idle.c", "become_idle", "cvb_store64_rel(&unit->word.lo")],
+    [("reuse.c", "see", "cvb_load64_acq(&g->entry"),
+     ("reuse.c", "fits", "cvb_load_pair"), ("idle.h", "claim", "cvb_cas_pair")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
     [("seat.c", "take_seat", "cvb_load64_acq"), ("seat.c", "enter_seat", "cvb_cas64"),
      ("recover.c", "is_dead", "cvb_load64_acq")],

@@ -1,11 +1,11 @@
-/* ring.pml - the smallest ring, all interleavings: two producers, two consumers and one or two that recover, on two slots;
+/* ring.pml - the smallest ring, all interleavings: two producers, two consumers, one or two recoverers, on two slots;
  * any one of them dies before any of its accesses. For spin; tests/model/exhaust runs it.
  *
- * As in lib/ring/ring.c and lib/crash/recover.c: the unit's word is the truth, a position is chosen after the word was read, the
- * slot's CAS publishes, whoever helps does the same CAS. Each access of shared memory is one step. Handles begin their
- * search at position 0, the lowest of all hints. Checked at the end: what a living producer put is settled exactly once;
- * what a dead one was putting, once or never; what a dead consumer had leased was delivered again with its retry count
- * raised by one; nobody is refused for lack of room.
+ * As in lib/ring/ring.c and lib/crash/recover.c: the unit's word is the truth, a position is chosen after the word
+ * was read, the slot's CAS publishes, whoever helps does the same CAS. Each access of shared memory is one step.
+ * Handles begin their search at position 0, the lowest of all hints. Checked at the end: what a living producer put
+ * is settled exactly once; what a dead one was putting, once or never; what a dead consumer had leased was delivered
+ * again with its retry count raised by one; nobody is refused for lack of room.
  */
 #ifndef RECOVERERS
 #define RECOVERERS 1
@@ -33,7 +33,9 @@ byte settled[UNITS], taken[UNITS];
 byte leased_by_dead[UNITS];
 
 /* Before an access: go on, or die. */
-#define STEP if :: atomic { deaths == 0 && me == VICTIM -> deaths = 1; victim = me; NOTE(0); NOTE(1); goto over } :: true fi
+#define STEP if \
+  :: atomic { deaths == 0 && me == VICTIM -> deaths = 1; victim = me; NOTE(0); NOTE(1); goto over } \
+  :: true fi
 /* What it had leased is to come again. */
 #define NOTE(u) leased_by_dead[u] = (w[u].state == LEASED && w[u].seat == me)
 
@@ -210,7 +212,9 @@ proctype last(byte me) {
   od;
   u = 0;
   do
-  :: u < UNITS -> assert(settled[u] == 1 || (settled[u] == 0 && victim == u && !put_ended[u])); assert(w[u].state == FREE); u++
+  :: u < UNITS ->
+     assert(settled[u] == 1 || (settled[u] == 0 && victim == u && !put_ended[u]));
+     assert(w[u].state == FREE); u++
   :: else -> break
   od;
 over:

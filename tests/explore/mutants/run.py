@@ -2,9 +2,9 @@
 """Plants each fault of table.py into a copy of the protocol's sources and runs the explorer on it: all must be caught.
 
 run.py [--quick] [--histories] [--seconds S] [--jobs J] [--cc CC] [NAME ...]
-Prints a table: the fault, the rule that it breaks, the scenario that caught it, after how many schedules and seconds, and
-how. --quick leaves out those that take long (SLOW in the table). With --histories the other checks are off, and no sequential
-order may explain some history of each fault, but for those that histories do not show (UNSEEN).
+Prints a table: the fault, the rule that it breaks, the scenario that caught it, after how many schedules and seconds,
+and how. --quick leaves out those that take long (SLOW in the table). With --histories the other checks are off, and no
+sequential order may explain some history of each fault, except for those that histories do not show (UNSEEN).
 """
 import argparse
 import concurrent.futures
@@ -22,9 +22,12 @@ from table import EXPLAINED, MUTANTS, SLOW, UNSEEN
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", "..", ".."))
-FLAGS = ["-std=gnu11", "-O1", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-DCVB_EXPLORE", "-DCVB_RESERVE_BYTES=256",
-         "-DCVB_TRAIN_BYTES=128", "-DCVB_CELL_LEAST=64u", "-DCVB_RING_BITS_MIN=1", "-DCVB_IDLE_BITS_MIN=2u", "-DCVB_IDLE_ENTRIES=2u", "-DCVB_COARSE_BYTES=65u", "-DCVB_SPIN_MAX=4u",
-         "-DCVB_SPIN_MIN=2u", "-DCVB_REST_NS=0", "-DCVB_REST_PAUSES=1u", "-DCVB_RECOVER_CALLS=3u", "-DCVB_PASS_UNITS=2u", "-DCVB_LOOKS=2u", "-DCVB_BARREN_WORDS=1u", "-DCVB_SHORT_TRAIN=2u", "-DCVB_NEAR_BYTES=128u",
+FLAGS = ["-std=gnu11", "-O1", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-DCVB_EXPLORE",
+         "-DCVB_RESERVE_BYTES=256", "-DCVB_TRAIN_BYTES=128", "-DCVB_CELL_LEAST=64u", "-DCVB_RING_BITS_MIN=1",
+         "-DCVB_IDLE_BITS_MIN=2u", "-DCVB_IDLE_ENTRIES=2u", "-DCVB_COARSE_BYTES=65u", "-DCVB_SPIN_MAX=4u",
+         "-DCVB_SPIN_MIN=2u", "-DCVB_REST_NS=0", "-DCVB_REST_PAUSES=1u", "-DCVB_RECOVER_CALLS=3u",
+         "-DCVB_PASS_UNITS=2u", "-DCVB_LOOKS=2u", "-DCVB_BARREN_WORDS=1u", "-DCVB_SHORT_TRAIN=2u",
+         "-DCVB_NEAR_BYTES=128u",
          "-mcx16", "-w"]
 REPLACED = {"attach.c", "process.c", "futex.c", "clock.c", "system.c", "notify.c"}
 LINE = "%-15s %-72s %-9s %9s %7s  %s"
@@ -63,7 +66,8 @@ def build(options, tree, base=None, changed=()):
 def found_at(tree, file):
     """The path of a file of the protocol in the tree, in whichever room it is."""
     name = os.path.basename(file)
-    paths = glob.glob(os.path.join(tree, "shm", name)) + glob.glob(os.path.join(tree, "lib", "**", name), recursive=True)
+    paths = (glob.glob(os.path.join(tree, "shm", name)) +
+             glob.glob(os.path.join(tree, "lib", "**", name), recursive=True))
     if len(paths) != 1:
         sys.exit("%d files are named %s" % (len(paths), name))
     return os.path.relpath(paths[0], tree)

@@ -40,7 +40,8 @@ MUTANTS = [
          "        if (!whole && !error)\n            raise_hint(&e->hint->head, e->head + 1, true);\n"
          "        if (error != CVB_ESETTLED)\n            return error ? error : 1;")]),
     ("HEADHINTFULL", "a slot taken for occupied by the head hint alone (A3)", ["single", "mixed1"], [
-        ("lib/ring.c", "if (w.lo == cvb_lo_position(CVB_QUEUED, *tail - size) && cvb_hi_stage(w.hi) == stage)", "(void)w;")]),
+        ("lib/ring.c", "if (w.lo == cvb_lo_position(CVB_QUEUED, *tail - size) && cvb_hi_stage(w.hi) == stage)",
+         "(void)w;")]),
     ("EARLYPOS", "a position chosen before the unit's word is read (A1)", ["mixed", "recover", "retry"], [
         ("lib/ring.c", """    if (!read_queued(h, u, stage, w))
         return false;
@@ -58,11 +59,13 @@ MUTANTS = [
         ("lib/ring.c", "    to->former = shown;\n",
          "    to->former = shown;\n    raise_hint(&h->ends[stage].hint->tail, tail + 1, true);\n")]),
     ("JUMPTAIL", "the head jumps over a lap that was not taken", ["single", "retry"], [
-        ("lib/ring.c", "e->head += ((uint64_t)(ahead - 1) << e->bits) + 1;", "e->head += (uint64_t)ahead << e->bits;")]),
+        ("lib/ring.c", "e->head += ((uint64_t)(ahead - 1) << e->bits) + 1;",
+         "e->head += (uint64_t)ahead << e->bits;")]),
     ("TAILEMPTY", "empty decided by the tail hint", ["single"], [
         ("lib/ring.c", "        if (u >= h->segment.geometry.unit_count) {\n            int more",
          "        if (head >= cvb_load64_acq(&e->hint->tail)) {\n            raise_hint(&e->hint->head, head, true);\n"
-         "            return 0;\n        }\n        if (u >= h->segment.geometry.unit_count) {\n            int more")]),
+         "            return 0;\n        }\n        if (u >= h->segment.geometry.unit_count) {\n            int "
+         "more")]),
     ("NOREPUBLISH", "recovery leaves a queued unit out of its slot", ["single", "recover"], [
         ("lib/recover.c", "        return cvb_publish_helped(h, u, w);", "        return 0;")]),
     ("NOSTAGE", "a take looks at the position only, not at the stage", ["retry", "forward1"], [
@@ -74,7 +77,8 @@ MUTANTS = [
         ("lib/recover.c", "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1)",
          "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo))")]),
     ("NORELOOK", "a hint is cleared and the unit not looked at again (B1)", ["mixed", "split"], [
-        ("lib/unit.c", "            if (looks_free(h, u, bitmap))\n                cvb_or64(&bits[word], bit);\n", "")]),
+        ("lib/unit.c", "            if (looks_free(h, u, bitmap))\n                cvb_or64(&bits[word], bit);\n",
+         "")]),
     ("NOCLASS", "a hint's class is not looked at again", ["sizes"], [
         ("lib/unit.c", "bitmap_of(h, u, cvb_hi_mask(w->hi)) == bitmap;",
          "!cvb_hi_mask(w->hi) == (bitmap >= CVB_BITMAP_LARGE(&h->segment.geometry));")]),
@@ -89,7 +93,8 @@ MUTANTS = [
         ("lib/move.c", "    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)",
          "    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)")]),
     ("MOVEANYSEAT", "a split is taken for another mover's", ["split", "mixed"], [
-        ("lib/move.c", "word.lo == f->before.lo && cvb_hi_seat(word.hi) == mover && !(", "word.lo == f->before.lo && !(")]),
+        ("lib/move.c", "word.lo == f->before.lo && cvb_hi_seat(word.hi) == mover && !(",
+         "word.lo == f->before.lo && !(")]),
     ("MOVELATE", "the journal of a move closed before its second step (J4)", ["split", "mixed"], [
         ("lib/move.c", """    if (moved)
         cvb_cas_pair(&to->word, f.before2, f.after2); /* fails if somebody has helped */
@@ -101,16 +106,19 @@ MUTANTS = [
     # credits
     ("NOHELP", "another's tag overwritten without keeping its evidence (C1)", ["single", "mixed"], [
         ("lib/credit.c", "        keep_evidence(h, w.hi);\n", "")]),
-    ("NARROWTAG", "the tag keeps 2 bits of seq (8 bits need more operations than a schedule has)", ["single", "mixed"], [
+    ("NARROWTAG", "the tag keeps 2 bits of seq (8 bits need more operations than a schedule has)", ["single", "mixed"],
+     [
         ("lib/credit.c", "(seq & ((UINT64_C(1) << 50) - 1)) << 3", "(seq & 3) << 3"),
-        ("lib/credit.c", "if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & bit))",
+        ("lib/credit.c", "if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & "
+         "bit))",
          "if ((cvb_head_seq(now) & 3) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & bit))")]),
     ("TAG8", "the tag narrowed to 8 bits: 2 of the seat, 3 of seq, 3 of the step", ["single", "mixed"], [
         ("lib/credit.c", "(uint64_t)(seat + 1) << 53 | (seq & ((UINT64_C(1) << 50) - 1)) << 3 | step",
          "(uint64_t)((seat + 1) & 3) << 6 | (seq & 7) << 3 | step"),
         ("lib/credit.c", "uint32_t seat = (uint32_t)(tag >> 53) - 1;", "uint32_t seat = (uint32_t)(tag >> 6) - 1;"),
         ("lib/credit.c", "uint64_t seq = tag >> 3 & CVB_SEQ_MASK;", "uint64_t seq = tag >> 3 & 7;"),
-        ("lib/credit.c", "if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & bit))",
+        ("lib/credit.c", "if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & "
+         "bit))",
          "if ((cvb_head_seq(now) & 7) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & bit))")]),
     ("NOMAX", "evidence of one step overwrites that of another (C1)", ["single", "mixed"], [
         ("lib/credit.c", "cvb_cas64(head, now, now | (uint64_t)bit << 56)",
@@ -123,8 +131,10 @@ MUTANTS = [
         ("lib/credit.c", "            if (w.hi == tag || (cvb_head_done(now) >> step & 1)) {",
          "            if (take && (w.hi == tag || (cvb_head_done(now) >> step & 1))) {")]),
     ("JIDX", "a GIVE completed from whatever the unit's word is now", ["recover", "single", "mixed"], [
-        ("lib/complete.c", "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))\n        cvb_set_free_hint(h, f->unit);\n    recover_returns(h, dead, head, f, 7u",
-         "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, cvb_load_pair(&cvb_unit_at(h, f->unit)->word), f->after))\n        cvb_set_free_hint(h, f->unit);\n    recover_returns(h, dead, head, f, 7u")]),
+        ("lib/complete.c", "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))\n        "
+         "cvb_set_free_hint(h, f->unit);\n    recover_returns(h, dead, head, f, 7u",
+         "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, cvb_load_pair(&cvb_unit_at(h, f->unit)->word), "
+         "f->after))\n        cvb_set_free_hint(h, f->unit);\n    recover_returns(h, dead, head, f, 7u")]),
     ("NOJCHECK", "a helper does not look at the journal's head again", ["recover", "single", "mixed"], [
         ("lib/credit.c", """            if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
                 return CVB_ESETTLED;
@@ -153,8 +163,10 @@ MUTANTS = [
         return cvb_corrupt_at_work(h);""")]),
     # idle units
     ("NOGENIDLE", "the generation does not grow when a unit becomes idle (A2)", ["reserve"], [
-        ("lib/idle.c", "    const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    cvb_store64_rlx(&unit->generation, next);",
-         "    const uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, next);")]),
+        ("lib/idle.c", "    const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    "
+         "cvb_store64_rlx(&unit->generation, next);",
+         "    const uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, "
+         "next);")]),
     ("LISTLATE", "a unit listed after it became idle (I3)", ["single", "mixed"], [
         ("lib/idle.c", "    append(h, list, u);\n", ""),
         ("lib/idle.c", "    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));\n",
@@ -171,13 +183,15 @@ MUTANTS = [
     ("NONOTES", "a refusal does not look at notes of what is not counted yet (I4)", ["single", "mixed"], [
         ("lib/reclaim.c", "        if (cvb_note_pending(h, s, counter) > 0)", "        if (false)")]),
     ("NOTELOST", "recovery does not complete the counts of idle records (B3)", ["single", "mixed"], [
-        ("lib/note.c", "if (changed && as_before(&c, i, row[i]))", "if (false && changed && as_before(&c, i, row[i]))")]),
+        ("lib/note.c", "if (changed && as_before(&c, i, row[i]))",
+         "if (false && changed && as_before(&c, i, row[i]))")]),
     ("NOTEANYWAY", "recovery counts a change that has not happened (B3)", ["single", "mixed"], [
         ("lib/note.c", "if (changed && as_before(&c, i, row[i]))", "if (as_before(&c, i, row[i]))")]),
     ("NOTETWICE", "recovery counts a change that was counted (B3)", ["single", "mixed"], [
         ("lib/note.c", "if (changed && as_before(&c, i, row[i]))", "if (changed)")]),
     ("NOTELEFT", "the note of a claim that failed is left", ["tight", "mixed", "any"], [
-        ("lib/idle.h", "        cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */\n", "")]),
+        ("lib/idle.h", "        cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */\n",
+         "")]),
     ("NOTESTANDS", "units of the dead change while its note stands (B4)", ["recover", "publish", "mixed", "any"], [
         ("lib/note.c", "        cvb_cas64(at, note, 0);\n", "        return 0;\n")]),
     ("NOTELATER", "a unit claimed before there is a note of it (I6)", ["single", "mixed"], [
@@ -185,7 +199,8 @@ MUTANTS = [
     ("STEALDIRECT", "an idle unit given back without being claimed", ["single", "mixed"], [
         ("lib/reclaim.c", "    if (!want_valid(h, has) || !claim_any(h, unit_of(entry), w, has))",
          "    (void)w;\n    if (!want_valid(h, has))"),
-        ("lib/credit.c", "bool mine = cvb_hi_seat(w.hi) == h->seat && (", "bool mine = cvb_lo_state(w.lo) == CVB_IDLE || (")]),
+        ("lib/credit.c", "bool mine = cvb_hi_seat(w.hi) == h->seat && (",
+         "bool mine = cvb_lo_state(w.lo) == CVB_IDLE || (")]),
     ("OVERWRITE", "an entry that still names an idle unit is overwritten", ["single", "mixed"], [
         ("lib/idle.c", "    while (number != last && in_use(h, group_at(h, list, number)))", "    while (false)")]),
     ("EMPTYEARLY", "a group emptied of which not all was claimed", ["single", "mixed", "rounds"], [
@@ -203,24 +218,28 @@ MUTANTS = [
     ("BLINDFREE", "a recovery step that is not conditional", ["recover", "single"], [
         ("lib/recover.c", "        if (!cvb_cas_pair(&unit->word, w, freed))\n            return 1;",
          "        cvb_store64_seq(&unit->word.lo, freed.lo);\n        cvb_store64_seq(&unit->word.hi, freed.hi);")]),
-    ("NOJOURNALREC", "recovery passes over the units before the journal is completed (B5)", ["mixed", "split", "forward1"], [
+    ("NOJOURNALREC", "recovery passes over the units before the journal is completed (B5)", ["mixed", "split",
+     "forward1"], [
         ("lib/recover.c", "    int error = complete_begun(h, dead, state);\n", "    int error = 0;\n"),
         ("lib/recover.c", "        freed += over && cvb_cas64(",
          "        freed += over && !complete_begun(h, s, state) && cvb_cas64(")]),
     ("FREEDFIRST", "a seat freed before what it owned (B6)", ["recover", "single"], [
         ("lib/recover.c", "error = dead > 0 ? join_pass(h, s, state) : dead;",
-         "error = dead > 0 && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1) ? join_pass(h, s, state + 1) : 0;"),
+         "error = dead > 0 && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1) ? join_pass(h, s, state + 1) : "
+         "0;"),
         ("lib/recover.c", "        freed += over && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);",
          "        freed += over;")]),
     ("FREEDEARLY", "a seat freed before its pass has looked at all units (B6)", ["deaths", "single", "mixed"], [
         ("lib/recover.c", "        if (!h->pass.seats || h->pass.next == units)\n            return true;",
          "        if (!h->pass.seats || h->pass.next)\n            return true;")]),
     ("JOINMIDDLE", "a seat joins a pass in the middle (B6)", ["recover", "deaths", "mixed"], [
-        ("lib/recover.c", "    h->pass.died_in[dead] = state;\n    h->pass.next = 0;\n", "    h->pass.died_in[dead] = state;\n")]),
+        ("lib/recover.c", "    h->pass.died_in[dead] = state;\n    h->pass.next = 0;\n",
+         "    h->pass.died_in[dead] = state;\n")]),
     ("NORETRY", "a redelivered record keeps its retry count", ["single", "retry"], [
         ("lib/recover.c", "    return cvb_hi_failed(hi) | ", "    return (hi & CVB_HI_TRIES) | ")]),
     ("LOCKLATE", "the seat locked after it became active", ["recover", "single", "names"], [
-        ("lib/seat.c", "        int taken = cvb_lock_seat(h, s);", "        int taken = dead ? cvb_lock_seat(h, s) : 0;"),
+        ("lib/seat.c", "        int taken = cvb_lock_seat(h, s);",
+         "        int taken = dead ? cvb_lock_seat(h, s) : 0;"),
         ("lib/seat.c", "            return dead ? cvb_recover_reserved(h) : 0;",
          "            return dead ? cvb_recover_reserved(h) : cvb_lock_seat(h, s);")]),
     # moving on
@@ -232,17 +251,21 @@ MUTANTS = [
         ("lib/restage.c", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
          "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.before2, to, 0))")]),
     ("EARLYDEAD", "a dead letter one delivery too early", ["single", "mixed1"], [
-        ("lib/take.c", "return cvb_hi_failures(w.hi) <= h->segment.settings.max_retries ||", "return cvb_hi_failures(w.hi) < h->segment.settings.max_retries ||")]),
+        ("lib/take.c", "return cvb_hi_failures(w.hi) <= h->segment.settings.max_retries ||",
+         "return cvb_hi_failures(w.hi) < h->segment.settings.max_retries ||")]),
     ("COMPANYBLAMED", "a death in company counts against a record (B2)", ["batch", "split"], [
         ("lib/recover.c", " | (hi & CVB_HI_COMPANY ? CVB_HI_SUSPECT : 0);", ";")]),
     ("SUSPECTINCOMPANY", "what is suspect is leased in company (B2)", ["batch", "split"], [
-        ("lib/unit.h", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;", "    return (hi & CVB_HI_SUSPECT) | h->company;")]),
+        ("lib/unit.h", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;",
+         "    return (hi & CVB_HI_SUSPECT) | h->company;")]),
     ("DEADKEEPSSOURCE", "a dead letter keeps its source's credit", ["retry", "revive"], [
         ("lib/restage.c", "    if (f->stage2 == CVB_STAGE_DEAD_LETTER)\n", "    if (false)\n")]),
     ("REVIVEDFREE", "what leaves the dead letters takes no credit of its source", ["revive", "mixed"], [
-        ("lib/restage.c", "    const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->stage2 != CVB_STAGE_DEAD_LETTER;", "    const bool revives = false;")]),
+        ("lib/restage.c", "    const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->stage2 != "
+         "CVB_STAGE_DEAD_LETTER;", "    const bool revives = false;")]),
     ("REVIVALKEPT", "a refused revival keeps its source's credit", ["revive", "mixed"], [
-        ("lib/restage.c", "            cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);\n        }", "        }")]),
+        ("lib/restage.c", "            cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);\n        }",
+         "        }")]),
     ("REVIVALLOST", "recovery of a revival forgets its source's credit", ["revive", "mixed"], [
         ("lib/unit.h", "    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | ", "    return ")]),
     ("DLDIRECT", "recovery moves dead letters itself", ["retry", "recover"], [
@@ -252,7 +275,8 @@ MUTANTS = [
          "                        : cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));")]),
     # waiting
     ("NOWAKEDATA", "a publish wakes nobody", ["wait"], [
-        ("lib/ring.c", "    cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));\n",
+        ("lib/ring.c", "    cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), "
+         "cvb_mask_count(cvb_hi_mask(queued.hi)));\n",
          "    (void)h;\n")]),
     ("WAKEONE", "a publish of several records wakes one sleeper", ["wait"], [
         ("lib/ring.c", "cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));",
@@ -319,18 +343,24 @@ EXPLAINED = [
     ("NAIVERC", "the retry count raised beside the unit", "it is a part of the unit's word (NORETRY)"),
     ("D mutants", "cells of a train taken one by one", "members have no words here: MOVE has mutants of its own"),
     ("RELAXED", "acquire and release weakened", "the explorer is sequentially consistent: tests/model/run --edges"),
-    ("NOTQUICKER", "a refusal after somebody was quicker with an idle unit", "false only while he is stopped between claim and "
+    ("NOTQUICKER", "a refusal after somebody was quicker with an idle unit",
+     "false only while he is stopped between claim and "
      "give, and the room is not missed for long: 800,000 schedules do not show it"),
-    ("help rows", "evidence in a row of the helper's own", "there are none: it is a bit in the journal's head (NOHELP, NOMAX)"),
-    ("NOREVAL", "a member taken though its train has changed", "members have no words here: MOVE has mutants of its own"),
-    ("NOLSPLIT", "a train requeued as a whole", "a unit that was split has fewer members in its mask, and goes back as that"),
+    ("help rows", "evidence in a row of the helper's own",
+     "there are none: it is a bit in the journal's head (NOHELP, NOMAX)"),
+    ("NOREVAL", "a member taken though its train has changed",
+     "members have no words here: MOVE has mutants of its own"),
+    ("NOLSPLIT", "a train requeued as a whole",
+     "a unit that was split has fewer members in its mask, and goes back as that"),
 ]
 
 # Those that take some 100,000 schedules to catch: left out by run.py --quick.
 SLOW = {"HELDNOGEN", "LATELOOK", "NORECHECK", "NOSEATGEN", "NOTPASSEDON"}
 
-# Those that the histories alone do not show (run.py --histories): what is hidden costs only room, and a refusal is exact
-# only when nobody else is at work; lost wake-ups; names; and those that end an operation with an error or not at all.
-UNSEEN = {"WAKEONE", "BITLOST", "WOKENLEFT", "NOTPASSEDON", "NORELOOK", "NOHINT", "NORECHECK", "NOJCHECK", "GIVEFIRST", "NOVERSION", "NORTCHECK", "NONOTES", "NOSEATGEN",
+# Those that the histories alone do not show (run.py --histories): what is hidden costs only room, and a refusal is
+# exact only when nobody else is at work; lost wake-ups; names; and those that end an operation with an error or not
+# at all.
+UNSEEN = {"WAKEONE", "BITLOST", "WOKENLEFT", "NOTPASSEDON", "NORELOOK", "NOHINT", "NORECHECK", "NOJCHECK", "GIVEFIRST",
+"NOVERSION", "NORTCHECK", "NONOTES", "NOSEATGEN",
           "NOWAKEDATA", "NOWAKEROOM", "NOWAKEANY", "NOWAKELEVEL", "SLEEPBLIND", "SLOTAGAIN", "HEADHINTFULL", "EARLYPOS",
           "HELDNOGEN", "NOCLASS", "STEPAGAIN", "NOGENIDLE", "NOSEATGENPASS", "LOCKLATE"}
