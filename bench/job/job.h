@@ -50,7 +50,16 @@ struct job_board {
     struct job_slot slots[JOB_SLOTS];
 };
 
+struct job_process;
+
+/* What a process of a role does: once when it has attached, and with each batch of its stage. NULL: nothing. */
+struct job_part {
+    int (*begin)(struct job_process *p);
+    int (*batch)(struct job_process *p, const struct cvb_lease *leases, size_t count);
+};
+
 struct job {
+    const struct job_part *roles; /* by role */
     struct job_input input;
     uint32_t passes;  /* the input goes through so often */
     uint32_t records; /* passes * stanzas: positions are 0 to records - 1 */

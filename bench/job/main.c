@@ -21,6 +21,11 @@
     "  Exit status: 0 all is well, 1 it is not, 2 "                                                                    \
     "usage.\n"
 
+static const struct job_part roles[JOB_ROLES] = {[JOB_SOURCE] = {job_source, NULL},
+                                                 [JOB_FILTER] = {NULL, job_filter},
+                                                 [JOB_ENRICH] = {NULL, job_enrich_batch},
+                                                 [JOB_SINK] = {job_sink_open, job_sink}};
+
 static int usage(FILE *to, int status)
 {
     fputs(USAGE, to);
@@ -93,6 +98,7 @@ int job_main(int argc, char **argv)
     static struct job job;
     const char *input = NULL;
     enum job_role victim = JOB_SINK;
+    job.roles = roles;
     job.passes = 5;
     job.batch = JOB_BATCH;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {

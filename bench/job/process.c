@@ -73,18 +73,6 @@ static void count_batch(struct job_process *p, const struct cvb_lease *leases, i
     }
 }
 
-static int do_batch(struct job_process *p, const struct cvb_lease *leases, size_t n)
-{
-    switch (p->slot->role) {
-    case JOB_FILTER:
-        return job_filter(p, leases, n);
-    case JOB_ENRICH:
-        return job_enrich_batch(p, leases, n);
-    default:
-        return job_sink(p, leases, n);
-    }
-}
-
 static int work(struct job_process *p)
 {
     struct cvb_lease leases[JOB_BATCH];
@@ -100,7 +88,7 @@ static int work(struct job_process *p)
             continue;
         }
         count_batch(p, leases, n);
-        int error = do_batch(p, leases, (size_t)n);
+        int error = p->job->roles[p->slot->role].batch(p, leases, (size_t)n);
         if (error)
             return error;
         p->slot->held = 0;
@@ -117,10 +105,11 @@ int job_process_main(const struct job *job, int index)
     p.room = malloc((size_t)JOB_BATCH * job->settings.payload_size);
     if (!error && !p.room)
         error = CVB_ESYSTEM;
-    if (!error && p.slot->role == JOB_SINK)
-        error = job_sink_open(&p);
-    if (!error)
-        error = p.slot->role == JOB_SOURCE ? job_source(&p) : work(&p);
+    const struct job_part *part = &job->roles[p.slot->role];
+    if (!error && part->begin)
+        error = part->begin(&p);
+    if (!error && part->batch)
+        error = work(&p);
     if (!error)
         error = cvb_detach(p.handle);
     p.slot->cpu_ns = job_cpu_ns();

@@ -8,6 +8,7 @@
 #include "options.h"
 #include "system.h"
 #include "text.h"
+#include "units.h"
 
 enum { MOST_RECORDS = 12000000, MOST_BYTES = 1 << 20 };
 

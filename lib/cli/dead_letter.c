@@ -9,6 +9,7 @@
 #include "options.h"
 #include "signals.h"
 #include "text.h"
+#include "units.h"
 #include "waiting.h"
 
 struct dead_letter {

@@ -11,6 +11,7 @@
 #include "removed.h"
 #include "signals.h"
 #include "text.h"
+#include "units.h"
 
 #define LOOK_SLICE INT64_C(50000000)
 enum { LOOKS = 5, AUDITS = 20, SENTENCE = 700 }; /* bytes: a finding's text and action together */

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "removed.h"
-#include "text.h"
+#include "units.h"
 
 const char *cli_severity_name(enum cli_severity severity)
 {

@@ -8,6 +8,7 @@
 #include "options.h"
 #include "system.h"
 #include "text.h"
+#include "units.h"
 
 static int print_row(const char *name, const struct cvb_settings *s, uint64_t bytes, void *data)
 {

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "table.h"
-#include "text.h"
 #include "top.h"
+#include "units.h"
 
 static const char *const order_name[CLI_ORDERS] = {"first use", "name", "fill", "rate"};
 

@@ -10,7 +10,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "text.h"
+#include "units.h"
 
 #define PLACE "/dev/shm"
 #define TMPFS 0x01021994 /* statfs.f_type of a tmpfs */

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "text.h"
+#include "units.h"
 
 enum { NAME_WIDTH = 16 };
 

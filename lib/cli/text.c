@@ -142,16 +142,3 @@ int cli_close_output(void)
     cli_complain("cannot write to standard output: %s", errno ? strerror(errno) : "an earlier write failed");
     return CLI_FAILED;
 }
-
-const char *cli_s(uint64_t n) { return n == 1 ? "" : "s"; }
-
-const char *cli_bytes(uint64_t bytes, char *text, size_t size)
-{
-    static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = (double)bytes;
-    unsigned i = 0;
-    for (; value >= 1024 && i < 4; i++)
-        value /= 1024;
-    snprintf(text, size, i ? "%.1f %s" : "%.0f %s", value, unit[i]);
-    return text;
-}

@@ -31,10 +31,4 @@ int cli_attach(const char *segment, struct cvb_handle **handle);
 /* Flushes standard output: 0, or 1 after a complaint if not all of it could be written. */
 int cli_close_output(void);
 
-/* What the word for n things ends with: "" for one, else "s". */
-const char *cli_s(uint64_t n);
-
-/* 1536 -> "1.5 KiB" */
-const char *cli_bytes(uint64_t bytes, char *text, size_t size);
-
 #endif

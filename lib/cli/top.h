@@ -5,14 +5,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "rates.h"
 #include "screen.h"
 #include "snapshot.h"
 
 enum cli_order { CLI_BY_AGE, CLI_BY_NAME, CLI_BY_FILL, CLI_BY_RATE, CLI_ORDERS };
-
-struct cli_rates {
-    double in, out, again, stalled; /* records a second; stalled: a part of the time */
-};
 
 /* A line of the picture. */
 struct cli_row {
@@ -33,12 +30,6 @@ struct cli_top {
     enum cli_order order;
     struct cli_row *rows; /* room for as many as there may be stages or sources */
 };
-
-/* What happened between two counts; was may be NULL. */
-struct cli_rates cli_rates_between(const struct cvb_counts *was, const struct cvb_counts *now, double seconds);
-
-/* The wall clock as 12:34:56. */
-const char *cli_wall_clock(char *text, size_t size);
 
 /* The lines of a picture that fits into the window. */
 void cli_top_draw(FILE *f, const struct cli_top *t, struct cli_window window);

@@ -1,0 +1,14 @@
+/* units.h - numbers in words. */
+#ifndef CONVEYOR_CLI_UNITS_H
+#define CONVEYOR_CLI_UNITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the word for n things ends with: "" for one, else "s". */
+const char *cli_s(uint64_t n);
+
+/* 1536 -> "1.5 KiB" */
+const char *cli_bytes(uint64_t bytes, char *text, size_t size);
+
+#endif
