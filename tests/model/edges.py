@@ -1,5 +1,5 @@
-"""Why weakening an access shows nothing: (file, function, how the access begins in the source, or "*") -> the reason.
-The first key that fits counts. Pairs are those of lib/MEMORY-MODEL.md."""
+"""Why weakening an access shows nothing: (function or file, how the access begins, or "*") -> the reason. The
+first key that fits counts. A file is named without its room. Pairs are those of lib/MEMORY-MODEL.md."""
 
 CAS = "what it reads is changed by a compare-and-swap from exactly that, or looked at again"
 DEAD = ("the dead one's stores are ordered by the kernel; between recoverers each step is a compare-and-swap from an "
@@ -10,134 +10,134 @@ OWN = "the seat's own unit: nobody else changes its word (W1), and coherence sho
 COUNT = "for those who count: nothing is decided by it, and with nobody at work all that it counts happened before (W2)"
 
 EXPLAINED = {
-    ("ring.c", "choose_behind", "cvb_load_pair"): "a ring that was full is looked at again, and the slot's CAS decides",
-    ("ring.c", "read_queued", "*"): CAS,
-    ("ring.c", "bump", "*"): "the payload came with the word before; the slot's CAS that follows releases both (P1)",
-    ("ring.c", "cvb_publish_helped", "cvb_load64_acq"): "a stale look makes the slot's CAS fail",
-    ("ring.c", "cvb_publish_helped", "cvb_cas64"):
+    ("choose_behind", "cvb_load_pair"): "a ring that was full is looked at again, and the slot's CAS decides",
+    ("read_queued", "*"): CAS,
+    ("bump", "*"): "the payload came with the word before; the slot's CAS that follows releases both (P1)",
+    ("cvb_publish_helped", "cvb_load64_acq"): "a stale look makes the slot's CAS fail",
+    ("cvb_publish_helped", "cvb_cas64"):
         "the owner's release of the word reaches the taker without the helper (P2)",
-    ("ring.c", "cvb_enqueue", "cvb_cas_pair"):
+    ("cvb_enqueue", "cvb_cas_pair"):
         "the slot's CAS that follows releases it (P1); a helper reads it after a death, or fails its CAS",
-    ("ring.c", "cvb_lease_single", "*"): "the same accesses as in find_head and lease_whole, which the models run",
-    ("ring.c", "lease_whole", "*"):
+    ("cvb_lease_single", "*"): "the same accesses as in find_head and lease_whole, which the models run",
+    ("lease_whole", "*"):
         "the slot's acquire has brought the unit (P1); LEASED is read by others after a death only",
-    ("ring.c", "lease_part", "*"): OWN,
-    ("ring.c", "follow", "*"): "for the head a stale hint costs a look",
+    ("lease_part", "*"): OWN,
+    ("follow", "*"): "for the head a stale hint costs a look",
 
-    ("idle.c", "in_use", "*"):
+    ("in_use", "*"):
         "the owner has made it IDLE himself: coherence shows that or later; else the place serves again sooner or "
         "later",
-    ("idle.c", "open_group", "cvb_store64_rel(&list->groups, number);"):
+    ("open_group", "cvb_store64_rel(&list->groups, number);"):
         "it opens nothing: what was opened before it was released by the same thread's stores to the same word",
-    ("idle.c", "open_group", "cvb_store64_rel(&open->group->header"):
+    ("open_group", "cvb_store64_rel(&open->group->header"):
         "the store of groups after it releases it (I2); entries of a former use carry their versions",
-    ("idle.c", "flags_of_parked", "*"): "before the listing a hint; after it the fence orders it (F4)",
-    ("idle.c", "parked_in_need", "*"): "the fence in become_idle orders it (F4)",
-    ("reuse.c", "look_into", "*"):
+    ("flags_of_parked", "*"): "before the listing a hint; after it the fence orders it (F4)",
+    ("parked_in_need", "*"): "the fence in become_idle orders it (F4)",
+    ("look_into", "*"):
         "a unit that is not seen is found by the search after a refusal (I1, I2), which goes through all lists",
-    ("reuse.c", "see", "*"): "as in look_into; for the payload the word's order serves as well (U1)",
-    ("reuse.c", "empty_claimed", "*"):
+    ("see", "*"): "as in look_into; for the payload the word's order serves as well (U1)",
+    ("empty_claimed", "*"):
         "a hint that there is nothing; who claims writes after the claim, which the unit's word orders (U1)",
-    ("reuse.c", "look_around", "*"):
+    ("look_around", "*"):
         "a list that is passed over is found by the search after a refusal (I1, I2), which goes through all",
-    ("reclaim.c", "waits", "*"):
+    ("waits", "*"):
         "who gives back writes no payload, and the next holder acquires the whole chain of changes of the word; "
         "what must not be missed has come with the rows (I3)",
-    ("reclaim.c", "reclaim_group", "*"):
+    ("reclaim_group", "*"):
         "who gives back writes no payload, and the next holder acquires the whole chain of changes of the word; "
         "what must not be missed has come with the rows (I3)",
-    ("reclaim.c", "claim_entry", "*"): "as in reclaim_group; the word decides (W1)",
-    ("reclaim.c", "reclaim_list", "*"):
+    ("claim_entry", "*"): "as in reclaim_group; the word decides (W1)",
+    ("reclaim_list", "*"):
         "the header came with the rows (I3); one that is newer belongs to a listing that is counted after it",
-    ("reclaim.c", "mark_listed", "*"): COUNT,
-    ("reclaim.c", "is_lost", "*"): COUNT,
+    ("mark_listed", "*"): COUNT,
+    ("is_lost", "*"): COUNT,
 
-    ("journal.c", "cvb_journal_close", "*"):
+    ("cvb_journal_close", "*"):
         "not needed: whose operation is over needs no evidence (J4); the next opening has its own fence (J2)",
-    ("journal.c", "cvb_journal_fields", "cvb_load64_acq"):
+    ("cvb_journal_fields", "cvb_load64_acq"):
         "the fence before it orders (J2); of the head itself coherence is enough",
-    ("move.c", "cvb_help_split", "*"): CAS,
-    ("complete.c", "recover_move", "*"): DEAD,
-    ("complete.c", "recover_returns", "*"): DEAD,
-    ("complete.c", "recover_refill", "*"): DEAD,
-    ("complete.c", "recover_give", "*"): DEAD,
-    ("complete.c", "recover_restage", "*"): DEAD,
-    ("complete.c", "cvb_journal_recover", "cvb_load64_acq(&j->head)"):
+    ("cvb_help_split", "*"): CAS,
+    ("recover_move", "*"): DEAD,
+    ("recover_returns", "*"): DEAD,
+    ("recover_refill", "*"): DEAD,
+    ("recover_give", "*"): DEAD,
+    ("recover_restage", "*"): DEAD,
+    ("cvb_journal_recover", "cvb_load64_acq(&j->head)"):
         "the fence in cvb_journal_fields orders the fields and the seat after it (J2, S1)",
-    ("complete.c", "cvb_journal_recover", "cvb_load64_acq(&cvb_seat_at"):
+    ("cvb_journal_recover", "cvb_load64_acq(&cvb_seat_at"):
         "the fence in cvb_journal_fields is before it (J2, S1); all after it are compare-and-swaps from what was "
         "read before",
 
-    ("recover.c", "recover_word", "*"): "from exactly the word that was read before the seat's (S1)",
-    ("recover.c", "still_dead", "cvb_load64_acq"):
+    ("recover_word", "*"): "from exactly the word that was read before the seat's (S1)",
+    ("still_dead", "cvb_load64_acq"):
         "the word's acquire before it orders it (S1); what follows is a CAS from exactly that word",
-    ("recover.c", "cvb_recover_reserved", "*"): OWN,
-    ("seat.c", "settle_units", "*"): OWN,
-    ("seat.c", "enter_seat", "cvb_cas64"):
+    ("cvb_recover_reserved", "*"): OWN,
+    ("settle_units", "*"): OWN,
+    ("enter_seat", "cvb_cas64"):
         "each unit that the new owner takes is taken by a CAS that releases this (S1), and so does the opening of "
         "his journal (J1)",
-    ("seat.c", "enter_seat", "*"): "the seat's lock, or its state (S2), has brought the last owner's number",
-    ("seat.c", "take_seat", "*"): "the seat's lock orders (S2); the CAS is from exactly this",
-    ("seat.c", "cvb_detach", "*"): "the lock that is given up after it orders (S2)",
+    ("enter_seat", "*"): "the seat's lock, or its state (S2), has brought the last owner's number",
+    ("take_seat", "*"): "the seat's lock orders (S2); the CAS is from exactly this",
+    ("cvb_detach", "*"): "the lock that is given up after it orders (S2)",
 
-    ("credit.c", "keep_evidence", "*"): "the counter's CAS that follows releases the bit (C1)",
-    ("credit.c", "cvb_counter_step", "cvb_load64_acq"):
+    ("keep_evidence", "*"): "the counter's CAS that follows releases the bit (C1)",
+    ("cvb_counter_step", "cvb_load64_acq"):
         "the counter's acquire before it orders the head's load (C1); returned: C3",
-    ("credit.c", "cvb_step_happened", "*"): COUNT,
-    ("credit.c", "cvb_refill", "cvb_store64_seq"): "not needed: the counter's CAS that follows releases it (C1)",
-    ("credit.c", "cvb_refill", "*"): DEAD,
-    ("credit.c", "cvb_give", "*"): DEAD,
+    ("cvb_step_happened", "*"): COUNT,
+    ("cvb_refill", "cvb_store64_seq"): "not needed: the counter's CAS that follows releases it (C1)",
+    ("cvb_refill", "*"): DEAD,
+    ("cvb_give", "*"): DEAD,
 
-    ("flag.c", "cvb_flag_wake", "*"): FENCE,
-    ("flag.c", "wake_waiters", "*"):
+    ("cvb_flag_wake", "*"): FENCE,
+    ("wake_waiters", "*"):
         "the word is changed by compare-and-swaps alone, and the kernel compares it under its lock (F2)",
-    ("recover.c", "look_is_due", "*"): "a hint: it decides only when somebody looks",
-    ("lookout.c", "*", "*"): "hints: they decide only how long somebody sleeps",
-    ("flag.c", "cvb_flag_wake_any", "*"): "the kernel compares it under its lock (F2); it was changed, whoever did it",
-    ("flag.c", "*", "*"): FENCE,
-    ("level.c", "cvb_counter_used", "*"): "an older value is corrected by who changed the counter (F1)",
-    ("level.c", "cvb_idle_sum", "*"):
+    ("look_is_due", "*"): "a hint: it decides only when somebody looks",
+    ("lookout.c", "*"): "hints: they decide only how long somebody sleeps",
+    ("cvb_flag_wake_any", "*"): "the kernel compares it under its lock (F2); it was changed, whoever did it",
+    ("flag.c", "*"): FENCE,
+    ("cvb_counter_used", "*"): "an older value is corrected by who changed the counter (F1)",
+    ("cvb_idle_sum", "*"):
         "for levels the fences order it (F1); for refusals the first load of a seat's rows is enough (I3)",
-    ("level.c", "begin_epoch", "*"): CAS,
-    ("level.c", "cvb_level_moved", "*"): CAS,
-    ("level.c", "change", "*"): FENCE,
-    ("level.c", "*", "*"): FENCE,
-    ("wait.c", "announce", "*"): FENCE,
-    ("wait.c", "sleep_once", "cvb_load32_acq"): FENCE,
-    ("wait.c", "is_paused", "*"): FENCE,
+    ("begin_epoch", "*"): CAS,
+    ("cvb_level_moved", "*"): CAS,
+    ("change", "*"): FENCE,
+    ("level.c", "*"): FENCE,
+    ("announce", "*"): FENCE,
+    ("sleep_once", "cvb_load32_acq"): FENCE,
+    ("is_paused", "*"): FENCE,
 
-    ("move.c", "move", "*"):
+    ("move", "*"):
         "the journal was opened by a release before it, and T2 is changed by a CAS from an exact word",
-    ("move.c", "cvb_split_queued", "*"): CAS,
-    ("move.c", "*", "*"): OWN,
-    ("name.c", "intern", "*"): "after its own CAS, which has acquired",
-    ("name.c", "own_slot", "*"): "the seat's own slots",
-    ("name.c", "name_of", "*"): "as in intern (N1)",
-    ("unit.c", "*", "*"): "the fences order the two looks (F3); " + HINT,
+    ("cvb_split_queued", "*"): CAS,
+    ("move.c", "*"): OWN,
+    ("intern", "*"): "after its own CAS, which has acquired",
+    ("own_slot", "*"): "the seat's own slots",
+    ("name_of", "*"): "as in intern (N1)",
+    ("unit.c", "*"): "the fences order the two looks (F3); " + HINT,
 
-    ("peek.c", "look", "cvb_load_pair"): "the fence before it orders it (K1); of the word itself coherence is enough",
-    ("peek.c", "cvb_peek", "*"): "a stale hint costs some looks",
+    ("look", "cvb_load_pair"): "the fence before it orders it (K1); of the word itself coherence is enough",
+    ("cvb_peek", "*"): "a stale hint costs some looks",
 
-    ("restage.c", "*", "*"): OWN,
-    ("forward.c", "*", "*"): OWN,
-    ("put.c", "*", "*"): OWN,
-    ("reserve.c", "*", "*"): OWN,
-    ("settle.c", "*", "*"): OWN + "; what it has given up before shows itself by another lo",
-    ("audit.c", "*", "*"): COUNT,
-    ("pending.c", "*", "*"): COUNT,
-    ("state.c", "*", "*"): "for those who look: nothing is decided by it",
+    ("restage.c", "*"): OWN,
+    ("forward.c", "*"): OWN,
+    ("put.c", "*"): OWN,
+    ("reserve.c", "*"): OWN,
+    ("settle.c", "*"): OWN + "; what it has given up before shows itself by another lo",
+    ("audit.c", "*"): COUNT,
+    ("pending.c", "*"): COUNT,
+    ("state.c", "*"): "for those who look: nothing is decided by it",
 }
 
 # Of the accesses of a group each orders what the others do: weakened all at once they show that one is needed.
 TOGETHER = [
     # U1, U2: the reader has read before, and the next payload is written after.
-    [("idle.c", "append", "cvb_store64_rel(&open->group->entry"),
-     ("idle.c", "become_idle", "cvb_store64_rel(&unit->word.lo")],
-    [("reuse.c", "see", "cvb_load64_acq(&g->entry"),
-     ("reuse.c", "fits", "cvb_load_pair"), ("idle.h", "claim", "cvb_cas_pair")],
+    [("append", "cvb_store64_rel(&open->group->entry"),
+     ("become_idle", "cvb_store64_rel(&unit->word.lo")],
+    [("see", "cvb_load64_acq(&g->entry"),
+     ("fits", "cvb_load_pair"), ("claim", "cvb_cas_pair")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
-    [("seat.c", "take_seat", "cvb_load64_acq"), ("seat.c", "enter_seat", "cvb_cas64"),
-     ("recover.c", "is_dead", "cvb_load64_acq")],
+    [("take_seat", "cvb_load64_acq"), ("enter_seat", "cvb_cas64"),
+     ("is_dead", "cvb_load64_acq")],
     # K1: word, fields and payload of a record that is looked at.
-    [("peek.c", "find_waiting", "cvb_load64_acq"), ("peek.c", "find_waiting", "cvb_load_pair")],
+    [("find_waiting", "cvb_load64_acq"), ("find_waiting", "cvb_load_pair")],
 ]

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Plants each fault of table.py into a copy of the protocol's sources and runs the explorer on it: all must be caught.
+"""Plants each fault of table.py into a copy of the sources and runs the explorer on it: all must be caught.
 
-run.py [--quick] [--histories] [--seconds S] [--jobs J] [--cc CC] [NAME ...]
+run.py [--check] [--quick] [--histories] [--seconds S] [--jobs J] [--cc CC] [NAME ...]
 Prints a table: the fault, the rule that it breaks, the scenario that caught it, after how many schedules and seconds,
-and how. --quick leaves out those that take long (SLOW in the table). With --histories the other checks are off, and no
-sequential order may explain some history of each fault, except for those that histories do not show (UNSEEN).
+and how. --check only looks whether each fault has its place in the sources. --quick leaves out those that take long
+(SLOW in the table). With --histories the other checks are off, and no sequential order may explain some history of
+each fault, but for those that histories do not show (UNSEEN).
 """
 import argparse
 import concurrent.futures
@@ -27,9 +28,9 @@ FLAGS = ["-std=gnu11", "-O1", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-
          "-DCVB_IDLE_BITS_MIN=2u", "-DCVB_IDLE_ENTRIES=2u", "-DCVB_COARSE_BYTES=65u", "-DCVB_SPIN_MAX=4u",
          "-DCVB_SPIN_MIN=2u", "-DCVB_REST_NS=0", "-DCVB_REST_PAUSES=1u", "-DCVB_RECOVER_CALLS=3u",
          "-DCVB_PASS_UNITS=2u", "-DCVB_LOOKS=2u", "-DCVB_BARREN_WORDS=1u", "-DCVB_SHORT_TRAIN=2u",
-         "-DCVB_NEAR_BYTES=128u",
-         "-mcx16", "-w"]
+         "-DCVB_NEAR_BYTES=128u", "-mcx16", "-w"]
 REPLACED = {"attach.c", "process.c", "futex.c", "clock.c", "system.c", "notify.c"}
+FUNCTION = re.compile(r"^(?!#|typedef)[a-zA-Z_][\w \*,]*?[ \*](\w+)\([^;{}]*\)\n?\s*\{", re.M)
 LINE = "%-15s %-72s %-9s %9s %7s  %s"
 
 
@@ -63,28 +64,39 @@ def build(options, tree, base=None, changed=()):
     subprocess.run([options.cc, *objects, "-o", "explorer"], cwd=tree, check=True)
 
 
-def found_at(tree, file):
-    """The path of a file of the protocol in the tree, in whichever room it is."""
-    name = os.path.basename(file)
-    paths = (glob.glob(os.path.join(tree, "shm", name)) +
-             glob.glob(os.path.join(tree, "lib", "**", name), recursive=True))
-    if len(paths) != 1:
-        sys.exit("%d files are named %s" % (len(paths), name))
-    return os.path.relpath(paths[0], tree)
+def functions(tree):
+    """Where each function is: {name: path}. The library is one translation unit, so no two have one name."""
+    paths = [path for part in ("shm/*.[ch]", "lib/*/*.[ch]") for path in glob.glob(os.path.join(tree, part))]
+    return {name: os.path.relpath(path, tree) for path in paths for name in FUNCTION.findall(read(path))}
 
 
-def plant(tree, edits):
-    """Puts the fault in; how a text is broken into lines does not matter. None, or what is wrong."""
-    for file, text, becomes in edits:
-        path = os.path.join(tree, found_at(tree, file))
-        with open(path) as f:
-            content = f.read()
-        found = list(re.finditer(r"\s+".join(map(re.escape, text.split())), content))
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
+def span(content, function):
+    """From where to where a function's text goes."""
+    head = next(m for m in FUNCTION.finditer(content) if m[1] == function)
+    line = content.index("\n", head.end())
+    return head.start(), line if content[head.end():line].endswith("}") else content.index("\n}", line - 1) + 2
+
+
+def planted(tree, where, edits):
+    """The files with the fault in them, {path: content}; how a text is broken into lines does not matter. And what is
+    wrong, if the table does not fit the sources."""
+    contents = {}
+    for function, text, becomes in edits:
+        if function not in where:
+            return contents, "there is no function %s" % function
+        path = where[function]
+        content = contents.get(path) or read(os.path.join(tree, path))
+        start, end = span(content, function)
+        found = list(re.finditer(r"\s+".join(map(re.escape, text.split())), content[start:end]))
         if len(found) != 1:
-            return "the text is %d times in %s: %r" % (len(found), file, text.strip().splitlines()[0])
-        with open(path, "w") as f:
-            f.write(content[:found[0].start()] + becomes + content[found[0].end():])
-    return None
+            return contents, "the text is %d times in %s: %r" % (len(found), function, text.strip().splitlines()[0])
+        contents[path] = content[:start + found[0].start()] + becomes + content[start + found[0].end():]
+    return contents, None
 
 
 def hunt(tree, scenarios, seconds, flags):
@@ -104,29 +116,29 @@ def hunt(tree, scenarios, seconds, flags):
     return False, "", schedules, took, "NOT CAUGHT"
 
 
-def examine(options, base, mutant):
+def examine(options, base, where, mutant):
     name, rule, scenarios, edits = mutant
     with tempfile.TemporaryDirectory(prefix="mutant-") as tree:
         copy(base, tree)
-        problem = plant(tree, edits)
-        if problem:
-            return name, rule, False, "", "", "", problem
-        build(options, tree, base, {found_at(tree, file) for file, _, _ in edits})
+        contents, _ = planted(base, where, edits)
+        for path, content in contents.items():
+            with open(os.path.join(tree, path), "w") as f:
+                f.write(content)
+        build(options, tree, base, contents)
         return (name, rule, *hunt(tree, scenarios, options.seconds, ["--histories"] * options.histories))
 
 
-def check_texts(base, mutants):
+def check_texts(base, where, mutants):
     """All texts must be there before anything is run."""
     for name, _, _, edits in mutants:
-        with tempfile.TemporaryDirectory(prefix="mutant-") as tree:
-            copy(base, tree)
-            problem = plant(tree, edits)
-            if problem:
-                sys.exit("%s: %s" % (name, problem))
+        _, problem = planted(base, where, edits)
+        if problem:
+            sys.exit("%s: %s" % (name, problem))
 
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--histories", action="store_true")
     parser.add_argument("--seconds", type=float, default=60)
@@ -142,11 +154,15 @@ def main():
     missed = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as base:
         copy(ROOT, base)
-        check_texts(base, chosen)
+        where = functions(base)
+        check_texts(base, where, chosen)
+        if options.check:
+            print("all %d faults have their place" % len(chosen))
+            return 0
         build(options, base)
         print(LINE % ("fault", "the rule that it breaks", "scenario", "schedules", "seconds", "how it was caught"))
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            for name, rule, caught, *how in pool.map(lambda m: examine(options, base, m), chosen):
+            for name, rule, caught, *how in pool.map(lambda m: examine(options, base, where, m), chosen):
                 print(LINE % (name, rule, *how), flush=True)
                 missed += not caught
     for name, rule, why in EXPLAINED if not options.name and not options.histories else []:

@@ -1,29 +1,30 @@
 """The mutants: each plants one fault into a copy of the protocol's sources.
 
-(name, the rule that it breaks, scenarios most likely to show it, [(file, text, what it becomes), ...])
-A text that is not found exactly once stops the run: the table has to keep step with the sources.
+(name, the rule that it breaks, scenarios most likely to show it, [(function, text, what it becomes), ...])
+A function is found in whichever file it is. A text that is not in it exactly once stops the run: the table has to keep
+step with the sources.
 """
 
 MUTANTS = [
     # ring
     ("HEADFIRST", "head moved on before the take (A8)", ["single", "mixed1"], [
-        ("lib/ring.c", "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))",
+        ("lease_whole", "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))",
          "    raise_hint(&e->hint->head, next, true);\n"
          "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))"),
-        ("lib/ring.c", "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))",
+        ("cvb_lease_single", "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))",
          "    raise_hint(&e->hint->head, head + 1, true);\n"
          "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))")]),
     ("SINGLEHINT", "the short way of a get moves the head's hint on before its take", ["single", "mixed1"], [
-        ("lib/ring.c", "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))",
+        ("cvb_lease_single", "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))",
          "    raise_hint(&e->hint->head, head + 1, true);\n"
          "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))")]),
     ("SINGLELATE", "the short way of an ack lists no unit", ["single", "mixed"], [
-        ("lib/idle.c", "    *error = become_idle(h, unit, u, w);",
+        ("cvb_park_single", "    *error = become_idle(h, unit, u, w);",
          "    (void)error;\n    cvb_store64_rlx(&unit->generation, cvb_load64_rlx(&unit->generation) + 1);\n"
          "    cvb_store64_seq(&unit->word.lo, cvb_lo_generation(CVB_IDLE, cvb_load64_rlx(&unit->generation)));\n"
          "    *error = 0;")]),
     ("OOO", "a unit leased that is not at the head (A9)", ["single", "mixed1"], [
-        ("lib/ring.c", "cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))\n            return 1;",
+        ("find_head", "cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))\n            return 1;",
          """cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi)) {
             uint64_t next = cvb_load64_acq(&e->ring[(head + 1) & e->mask]);
             if (!lap_ahead(next, head + 1, e->bits)) {
@@ -36,14 +37,14 @@ MUTANTS = [
             return 1;
         }""")]),
     ("ADVSPLIT", "the head moved on though members are left in its unit", ["split", "mixed"], [
-        ("lib/ring.c", "        if (error != CVB_ESETTLED)\n            return error ? error : 1;",
+        ("cvb_lease_next", "        if (error != CVB_ESETTLED)\n            return error ? error : 1;",
          "        if (!whole && !error)\n            raise_hint(&e->hint->head, e->head + 1, true);\n"
          "        if (error != CVB_ESETTLED)\n            return error ? error : 1;")]),
     ("HEADHINTFULL", "a slot taken for occupied by the head hint alone (A3)", ["single", "mixed1"], [
-        ("lib/ring.c", "if (w.lo == cvb_lo_position(CVB_QUEUED, *tail - size) && cvb_hi_stage(w.hi) == stage)",
+        ("choose_behind", "if (w.lo == cvb_lo_position(CVB_QUEUED, *tail - size) && cvb_hi_stage(w.hi) == stage)",
          "(void)w;")]),
     ("EARLYPOS", "a position chosen before the unit's word is read (A1)", ["mixed", "recover", "retry"], [
-        ("lib/ring.c", """    if (!read_queued(h, u, stage, w))
+        ("bump", """    if (!read_queued(h, u, stage, w))
         return false;
     if (!cvb_pair_equal(*w, seen))
         return true; /* somebody has moved it: is it in there? */
@@ -54,49 +55,49 @@ MUTANTS = [
         return false;
 """)]),
     ("LEFTUNSEEN", "publish returns before the unit was seen in its slot (A7)", ["tight", "publish"], [
-        ("lib/ring.c", "        return true; /* somebody has moved it: is it in there? */", "        return false;")]),
+        ("bump", "        return true; /* somebody has moved it: is it in there? */", "        return false;")]),
     ("HINTAHEAD", "the tail hint written before its slot is filled (A8)", ["single", "mixed1"], [
-        ("lib/ring.c", "    to->former = shown;\n",
+        ("choose", "    to->former = shown;\n",
          "    to->former = shown;\n    raise_hint(&h->ends[stage].hint->tail, tail + 1, true);\n")]),
     ("JUMPTAIL", "the head jumps over a lap that was not taken", ["single", "retry"], [
-        ("lib/ring.c", "e->head += ((uint64_t)(ahead - 1) << e->bits) + 1;",
+        ("other_lap", "e->head += ((uint64_t)(ahead - 1) << e->bits) + 1;",
          "e->head += (uint64_t)ahead << e->bits;")]),
     ("TAILEMPTY", "empty decided by the tail hint", ["single"], [
-        ("lib/ring.c", "        if (u >= h->segment.geometry.unit_count) {\n            int more",
+        ("find_head", "        if (u >= h->segment.geometry.unit_count) {\n            int more",
          "        if (head >= cvb_load64_acq(&e->hint->tail)) {\n            raise_hint(&e->hint->head, head, true);\n"
          "            return 0;\n        }\n        if (u >= h->segment.geometry.unit_count) {\n            int "
          "more")]),
     ("NOREPUBLISH", "recovery leaves a queued unit out of its slot", ["single", "recover"], [
-        ("lib/recover.c", "        return cvb_publish_helped(h, u, w);", "        return 0;")]),
+        ("recover_word", "        return cvb_publish_helped(h, u, w);", "        return 0;")]),
     ("NOSTAGE", "a take looks at the position only, not at the stage", ["retry", "forward1"], [
-        ("lib/ring.c", " && cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))", " && cvb_hi_mask(word->hi))")]),
+        ("find_head", " && cvb_hi_stage(word->hi) == stage && cvb_hi_mask(word->hi))", " && cvb_hi_mask(word->hi))")]),
     # units
     ("HELDNOGEN", "the generation does not grow when a unit is released (A2)", ["tight"], [
-        ("lib/unit.c", "    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo)) + 1;",
+        ("cvb_unhold", "    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo)) + 1;",
          "    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo));"),
-        ("lib/recover.c", "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1)",
+        ("recover_word", "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1)",
          "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo))")]),
     ("NORELOOK", "a hint is cleared and the unit not looked at again (B1)", ["mixed", "split"], [
-        ("lib/unit.c", "            if (looks_free(h, u, bitmap))\n                cvb_or64(&bits[word], bit);\n",
+        ("cvb_hold", "            if (looks_free(h, u, bitmap))\n                cvb_or64(&bits[word], bit);\n",
          "")]),
     ("NOCLASS", "a hint's class is not looked at again", ["sizes"], [
-        ("lib/unit.c", "bitmap_of(h, u, cvb_hi_mask(w->hi)) == bitmap;",
+        ("is_free", "bitmap_of(h, u, cvb_hi_mask(w->hi)) == bitmap;",
          "!cvb_hi_mask(w->hi) == (bitmap >= CVB_BITMAP_LARGE(&h->segment.geometry));")]),
     ("NOHINT", "recovery does not set the bit of a free unit", ["single", "split"], [
-        ("lib/recover.c", "    if (state == CVB_FREE)", "    if (false)")]),
+        ("recover_word", "    if (state == CVB_FREE)", "    if (false)")]),
     ("TORN", "halves of two words are taken for one (A5)", ["retry", "single", "mixed"], [
-        ("shm/order.h", "    } while (again != p.lo);", "    } while (0);")]),
+        ("cvb_load_pair", "    } while (again != p.lo);", "    } while (0);")]),
     # moves
     ("NOHELPSPLIT", "evidence of a split is overwritten without help (A10)", ["split", "mixed"], [
-        ("lib/move.c", "    if (f.unit == unit && cvb_move_happened(&f, mover, seen))", "    if (false)")]),
+        ("cvb_help_split", "    if (f.unit == unit && cvb_move_happened(&f, mover, seen))", "    if (false)")]),
     ("MOVENOJOURNAL", "members are moved without a journal", ["split", "mixed"], [
-        ("lib/move.c", "    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)",
+        ("move", "    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)",
          "    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)")]),
     ("MOVEANYSEAT", "a split is taken for another mover's", ["split", "mixed"], [
-        ("lib/move.c", "word.lo == f->before.lo && cvb_hi_seat(word.hi) == mover && !(",
+        ("cvb_move_happened", "word.lo == f->before.lo && cvb_hi_seat(word.hi) == mover && !(",
          "word.lo == f->before.lo && !(")]),
     ("MOVELATE", "the journal of a move closed before its second step (J4)", ["split", "mixed"], [
-        ("lib/move.c", """    if (moved)
+        ("move", """    if (moved)
         cvb_cas_pair(&to->word, f.before2, f.after2); /* fails if somebody has helped */
     cvb_journal_close(h);
     return moved;""", """    cvb_journal_close(h);
@@ -105,42 +106,42 @@ MUTANTS = [
     return moved;""")]),
     # credits
     ("NOHELP", "another's tag overwritten without keeping its evidence (C1)", ["single", "mixed"], [
-        ("lib/credit.c", "        keep_evidence(h, w.hi);\n", "")]),
+        ("cvb_counter_step", "        keep_evidence(h, w.hi);\n", "")]),
     ("NARROWTAG", "the tag keeps 2 bits of seq (8 bits need more operations than a schedule has)", ["single", "mixed"],
      [
-        ("lib/credit.c", "(seq & ((UINT64_C(1) << 50) - 1)) << 3", "(seq & 3) << 3"),
-        ("lib/credit.c", "if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & "
+        ("tag_of", "(seq & ((UINT64_C(1) << 50) - 1)) << 3", "(seq & 3) << 3"),
+        ("keep_evidence", "if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & "
          "bit))",
          "if ((cvb_head_seq(now) & 3) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & bit))")]),
     ("TAG8", "the tag narrowed to 8 bits: 2 of the seat, 3 of seq, 3 of the step", ["single", "mixed"], [
-        ("lib/credit.c", "(uint64_t)(seat + 1) << 53 | (seq & ((UINT64_C(1) << 50) - 1)) << 3 | step",
+        ("tag_of", "(uint64_t)(seat + 1) << 53 | (seq & ((UINT64_C(1) << 50) - 1)) << 3 | step",
          "(uint64_t)((seat + 1) & 3) << 6 | (seq & 7) << 3 | step"),
-        ("lib/credit.c", "uint32_t seat = (uint32_t)(tag >> 53) - 1;", "uint32_t seat = (uint32_t)(tag >> 6) - 1;"),
-        ("lib/credit.c", "uint64_t seq = tag >> 3 & CVB_SEQ_MASK;", "uint64_t seq = tag >> 3 & 7;"),
-        ("lib/credit.c", "if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & "
+        ("keep_evidence", "uint32_t seat = (uint32_t)(tag >> 53) - 1;", "uint32_t seat = (uint32_t)(tag >> 6) - 1;"),
+        ("keep_evidence", "uint64_t seq = tag >> 3 & CVB_SEQ_MASK;", "uint64_t seq = tag >> 3 & 7;"),
+        ("keep_evidence", "if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & "
          "bit))",
          "if ((cvb_head_seq(now) & 7) != seq || cvb_head_phase(now) == CVB_CLOSED || (cvb_head_done(now) & bit))")]),
     ("NOMAX", "evidence of one step overwrites that of another (C1)", ["single", "mixed"], [
-        ("lib/credit.c", "cvb_cas64(head, now, now | (uint64_t)bit << 56)",
+        ("keep_evidence", "cvb_cas64(head, now, now | (uint64_t)bit << 56)",
          "cvb_cas64(head, now, (now & ~(UINT64_C(255) << 56)) | (uint64_t)bit << 56)")]),
     ("NORECHECK", "a helper whose CAS failed does not look at the evidence again", ["recover"], [
-        ("lib/credit.c", "    int64_t used = 0;\n", "    int64_t used = 0;\n    uint64_t once = 0;\n"),
-        ("lib/credit.c", "        if (!own) {\n            uint64_t now = cvb_load64_acq(head);",
+        ("cvb_counter_step", "    int64_t used = 0;\n", "    int64_t used = 0;\n    uint64_t once = 0;\n"),
+        ("cvb_counter_step", "        if (!own) {\n            uint64_t now = cvb_load64_acq(head);",
          "        if (!own) {\n            uint64_t now = once ? once : (once = cvb_load64_acq(head));")]),
     ("STEPAGAIN", "a recoverer does a step without asking whether it happened", ["recover", "single", "mixed"], [
-        ("lib/credit.c", "            if (w.hi == tag || (cvb_head_done(now) >> step & 1)) {",
+        ("cvb_counter_step", "            if (w.hi == tag || (cvb_head_done(now) >> step & 1)) {",
          "            if (take && (w.hi == tag || (cvb_head_done(now) >> step & 1))) {")]),
     ("JIDX", "a GIVE completed from whatever the unit's word is now", ["recover", "single", "mixed"], [
-        ("lib/complete.c", "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))\n        "
+        ("recover_give", "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))\n        "
          "cvb_set_free_hint(h, f->unit);\n    recover_returns(h, dead, head, f, 7u",
          "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, cvb_load_pair(&cvb_unit_at(h, f->unit)->word), "
          "f->after))\n        cvb_set_free_hint(h, f->unit);\n    recover_returns(h, dead, head, f, 7u")]),
     ("NOJCHECK", "a helper does not look at the journal's head again", ["recover", "single", "mixed"], [
-        ("lib/credit.c", """            if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
+        ("cvb_counter_step", """            if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
                 return CVB_ESETTLED;
             if (w.hi == tag""", """            if (w.hi == tag""")]),
     ("GIVEFIRST", "credits returned before the unit has left (C2)", ["single", "mixed"], [
-        ("lib/credit.c", """    if (!cvb_cas_pair(&unit->word, w, freed))
+        ("cvb_give", """    if (!cvb_cas_pair(&unit->word, w, freed))
         return cvb_corrupt_at_work(h);
     cvb_set_free_hint(h, u);
     give_back(h, &f, 7);
@@ -150,167 +151,167 @@ MUTANTS = [
     cvb_set_free_hint(h, u);
     cvb_journal_close(h);""")]),
     ("GIVECLOSED", "the journal closed before the credits came back", ["single", "mixed"], [
-        ("lib/credit.c", """    cvb_set_free_hint(h, u);
+        ("cvb_give", """    cvb_set_free_hint(h, u);
     give_back(h, &f, 7);
     cvb_journal_close(h);""", """    cvb_set_free_hint(h, u);
     cvb_journal_close(h);
     give_back(h, &f, 7);""")]),
     ("NOCOMMIT", "a refill closed before its unit is reserved", ["single", "mixed"], [
-        ("lib/credit.c", """    if (!cvb_cas_pair(&unit->word, w, reserved))
+        ("cvb_refill", """    if (!cvb_cas_pair(&unit->word, w, reserved))
         return cvb_corrupt_at_work(h);
     cvb_journal_close(h);""", """    cvb_journal_close(h);
     if (!cvb_cas_pair(&unit->word, w, reserved))
         return cvb_corrupt_at_work(h);""")]),
     # idle units
     ("NOGENIDLE", "the generation does not grow when a unit becomes idle (A2)", ["reserve"], [
-        ("lib/idle.c", "    const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    "
+        ("become_idle", "    const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    "
          "cvb_store64_rlx(&unit->generation, next);",
          "    const uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, "
          "next);")]),
     ("LISTLATE", "a unit listed after it became idle (I3)", ["single", "mixed"], [
-        ("lib/idle.c", "    append(h, list, u);\n", ""),
-        ("lib/idle.c", "    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));\n",
+        ("become_idle", "    append(h, list, u);\n", ""),
+        ("become_idle", "    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));\n",
          "    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));\n    append(h, list, u);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
-        ("lib/reclaim.c", "    if (idle && (reclaim(h, &s) || s.given || s.lost))",
+        ("cvb_try_again", "    if (idle && (reclaim(h, &s) || s.given || s.lost))",
          "    (void)reclaim;\n    if (false)")]),
     ("KINDONLY", "a refused put passes over its source's units of another length", ["mixed", "batch"], [
-        ("lib/reclaim.c", "return !(differs & KEY_SOURCE_MASK);", "return !(differs & KEY_MASK);")]),
+        ("may_hold", "return !(differs & KEY_SOURCE_MASK);", "return !(differs & KEY_MASK);")]),
     ("NOVERSION", "a refusal does not look at the versions again (I5)", ["rounds", "split"], [
-        ("lib/reclaim.c", " || versions(h) != before ||", " ||")]),
+        ("cvb_try_again", " || versions(h) != before ||", " ||")]),
     ("NORTCHECK", "a refusal does not look again whether there is room by now", ["single", "batch", "split"], [
-        ("lib/reclaim.c", "return has_room(h, refusal, want) || ", "(void)has_room;\n    return ")]),
+        ("cvb_try_again", "return has_room(h, refusal, want) || ", "(void)has_room;\n    return ")]),
     ("NONOTES", "a refusal does not look at notes of what is not counted yet (I4)", ["single", "mixed"], [
-        ("lib/reclaim.c", "        if (cvb_note_pending(h, s, counter) > 0)", "        if (false)")]),
+        ("some_idle", "        if (cvb_note_pending(h, s, counter) > 0)", "        if (false)")]),
     ("NOTELOST", "recovery does not complete the counts of idle records (B3)", ["single", "mixed"], [
-        ("lib/note.c", "if (changed && as_before(&c, i, row[i]))",
+        ("cvb_note_recover", "if (changed && as_before(&c, i, row[i]))",
          "if (false && changed && as_before(&c, i, row[i]))")]),
     ("NOTEANYWAY", "recovery counts a change that has not happened (B3)", ["single", "mixed"], [
-        ("lib/note.c", "if (changed && as_before(&c, i, row[i]))", "if (as_before(&c, i, row[i]))")]),
+        ("cvb_note_recover", "if (changed && as_before(&c, i, row[i]))", "if (as_before(&c, i, row[i]))")]),
     ("NOTETWICE", "recovery counts a change that was counted (B3)", ["single", "mixed"], [
-        ("lib/note.c", "if (changed && as_before(&c, i, row[i]))", "if (changed)")]),
+        ("cvb_note_recover", "if (changed && as_before(&c, i, row[i]))", "if (changed)")]),
     ("NOTELEFT", "the note of a claim that failed is left", ["tight", "mixed", "any"], [
-        ("lib/idle.h", "        cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */\n",
+        ("claim", "        cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */\n",
          "")]),
     ("NOTESTANDS", "units of the dead change while its note stands (B4)", ["recover", "publish", "mixed", "any"], [
-        ("lib/note.c", "        cvb_cas64(at, note, 0);\n", "        return 0;\n")]),
+        ("cvb_note_recover", "        cvb_cas64(at, note, 0);\n", "        return 0;\n")]),
     ("NOTELATER", "a unit claimed before there is a note of it (I6)", ["single", "mixed"], [
-        ("lib/idle.h", "    cvb_store64_rel(&h->list->note, note);\n", "")]),
+        ("rows_begin", "    cvb_store64_rel(&h->list->note, note);\n", "")]),
     ("STEALDIRECT", "an idle unit given back without being claimed", ["single", "mixed"], [
-        ("lib/reclaim.c", "    if (!want_valid(h, has) || !claim_any(h, unit_of(entry), w, has))",
+        ("claim_entry", "    if (!want_valid(h, has) || !claim_any(h, unit_of(entry), w, has))",
          "    (void)w;\n    if (!want_valid(h, has))"),
-        ("lib/credit.c", "bool mine = cvb_hi_seat(w.hi) == h->seat && (",
+        ("cvb_give", "bool mine = cvb_hi_seat(w.hi) == h->seat && (",
          "bool mine = cvb_lo_state(w.lo) == CVB_IDLE || (")]),
     ("OVERWRITE", "an entry that still names an idle unit is overwritten", ["single", "mixed"], [
-        ("lib/idle.c", "    while (number != last && in_use(h, group_at(h, list, number)))", "    while (false)")]),
+        ("open_group", "    while (number != last && in_use(h, group_at(h, list, number)))", "    while (false)")]),
     ("EMPTYEARLY", "a group emptied of which not all was claimed", ["single", "mixed", "rounds"], [
-        ("lib/reuse.c", "    if (claimed < CVB_IDLE_ENTRIES || ", "    if (!claimed || ")]),
+        ("empty_claimed", "    if (claimed < CVB_IDLE_ENTRIES || ", "    if (!claimed || ")]),
     # recovery
     ("NOSEATGEN", "a journal completed without looking at the seat again (A6)", ["reseat", "recover", "publish"], [
-        ("lib/complete.c", """        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
+        ("cvb_journal_recover", """        if (cvb_load64_acq(&cvb_seat_at(h, dead)->state) != state)
             return 0;
         if (!cvb_journal_valid""", """        (void)state;
         if (!cvb_journal_valid""")]),
     ("NOSEATGENPASS", "a unit recovered without looking at the seat again (A6, S1)", ["recover", "single"], [
-        ("lib/recover.c", """    if (cvb_load64_acq(&cvb_seat_at(h, seat)->state) == *died_in)
+        ("still_dead", """    if (cvb_load64_acq(&cvb_seat_at(h, seat)->state) == *died_in)
         return true;
 """, "    return true;\n")]),
     ("BLINDFREE", "a recovery step that is not conditional", ["recover", "single"], [
-        ("lib/recover.c", "        if (!cvb_cas_pair(&unit->word, w, freed))\n            return 1;",
+        ("recover_word", "        if (!cvb_cas_pair(&unit->word, w, freed))\n            return 1;",
          "        cvb_store64_seq(&unit->word.lo, freed.lo);\n        cvb_store64_seq(&unit->word.hi, freed.hi);")]),
     ("NOJOURNALREC", "recovery passes over the units before the journal is completed (B5)", ["mixed", "split",
      "forward1"], [
-        ("lib/recover.c", "    int error = complete_begun(h, dead, state);\n", "    int error = 0;\n"),
-        ("lib/recover.c", "        freed += over && cvb_cas64(",
+        ("join_pass", "    int error = complete_begun(h, dead, state);\n", "    int error = 0;\n"),
+        ("end_pass", "        freed += over && cvb_cas64(",
          "        freed += over && !complete_begun(h, s, state) && cvb_cas64(")]),
     ("FREEDFIRST", "a seat freed before what it owned (B6)", ["recover", "single"], [
-        ("lib/recover.c", "error = dead > 0 ? join_pass(h, s, state) : dead;",
+        ("ask_seats", "error = dead > 0 ? join_pass(h, s, state) : dead;",
          "error = dead > 0 && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1) ? join_pass(h, s, state + 1) : "
          "0;"),
-        ("lib/recover.c", "        freed += over && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);",
+        ("end_pass", "        freed += over && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);",
          "        freed += over;")]),
     ("FREEDEARLY", "a seat freed before its pass has looked at all units (B6)", ["deaths", "single", "mixed"], [
-        ("lib/recover.c", "        if (!h->pass.seats || h->pass.next == units)\n            return true;",
+        ("go_on", "        if (!h->pass.seats || h->pass.next == units)\n            return true;",
          "        if (!h->pass.seats || h->pass.next)\n            return true;")]),
     ("JOINMIDDLE", "a seat joins a pass in the middle (B6)", ["recover", "deaths", "mixed"], [
-        ("lib/recover.c", "    h->pass.died_in[dead] = state;\n    h->pass.next = 0;\n",
+        ("join_pass", "    h->pass.died_in[dead] = state;\n    h->pass.next = 0;\n",
          "    h->pass.died_in[dead] = state;\n")]),
     ("NORETRY", "a redelivered record keeps its retry count", ["single", "retry"], [
-        ("lib/recover.c", "    return cvb_hi_failed(hi) | ", "    return (hi & CVB_HI_TRIES) | ")]),
+        ("tries_after_death", "    return cvb_hi_failed(hi) | ", "    return (hi & CVB_HI_TRIES) | ")]),
     ("LOCKLATE", "the seat locked after it became active", ["recover", "single", "names"], [
-        ("lib/seat.c", "        int taken = cvb_lock_seat(h, s);",
+        ("take_seat", "        int taken = cvb_lock_seat(h, s);",
          "        int taken = dead ? cvb_lock_seat(h, s) : 0;"),
-        ("lib/seat.c", "            return dead ? cvb_recover_reserved(h) : 0;",
+        ("take_seat", "            return dead ? cvb_recover_reserved(h) : 0;",
          "            return dead ? cvb_recover_reserved(h) : cvb_lock_seat(h, s);")]),
     # moving on
     ("LOALONE", "a restage told by half of the word", ["retry", "forward1"], [
-        ("lib/complete.c", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),
+        ("recover_restage", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),
     ("LATELOOK", "what was to enter is not read between two equal heads (B7)", ["replace1", "replace"], [
-        ("lib/journal.c", "    return cvb_load64_acq(&j->head) == head;", "    return true;")]),
+        ("cvb_journal_fields", "    return cvb_load64_acq(&j->head) == head;", "    return true;")]),
     ("SETTLEFIRST", "a replaced lease settled before its result is in", ["replace1", "replace"], [
-        ("lib/restage.c", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
+        ("cvb_replace", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
          "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.before2, to, 0))")]),
     ("EARLYDEAD", "a dead letter one delivery too early", ["single", "mixed1"], [
-        ("lib/take.c", "return cvb_hi_failures(w.hi) <= h->segment.settings.max_retries ||",
+        ("deliverable", "return cvb_hi_failures(w.hi) <= h->segment.settings.max_retries ||",
          "return cvb_hi_failures(w.hi) < h->segment.settings.max_retries ||")]),
     ("COMPANYBLAMED", "a death in company counts against a record (B2)", ["batch", "split"], [
-        ("lib/recover.c", " | (hi & CVB_HI_COMPANY ? CVB_HI_SUSPECT : 0);", ";")]),
+        ("tries_after_death", " | (hi & CVB_HI_COMPANY ? CVB_HI_SUSPECT : 0);", ";")]),
     ("SUSPECTINCOMPANY", "what is suspect is leased in company (B2)", ["batch", "split"], [
-        ("lib/unit.h", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;",
+        ("cvb_marks_of_lease", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;",
          "    return (hi & CVB_HI_SUSPECT) | h->company;")]),
     ("DEADKEEPSSOURCE", "a dead letter keeps its source's credit", ["retry", "revive"], [
-        ("lib/restage.c", "    if (f->stage2 == CVB_STAGE_DEAD_LETTER)\n", "    if (false)\n")]),
+        ("give_after_move", "    if (f->stage2 == CVB_STAGE_DEAD_LETTER)\n", "    if (false)\n")]),
     ("REVIVEDFREE", "what leaves the dead letters takes no credit of its source", ["revive", "mixed"], [
-        ("lib/restage.c", "    const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->stage2 != "
+        ("take_for_move", "    const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->stage2 != "
          "CVB_STAGE_DEAD_LETTER;", "    const bool revives = false;")]),
     ("REVIVALKEPT", "a refused revival keeps its source's credit", ["revive", "mixed"], [
-        ("lib/restage.c", "            cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);\n        }",
+        ("take_for_move", "            cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);\n        }",
          "        }")]),
     ("REVIVALLOST", "recovery of a revival forgets its source's credit", ["revive", "mixed"], [
-        ("lib/unit.h", "    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | ", "    return ")]),
+        ("cvb_returns_of_abort", "    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | ", "    return ")]),
     ("DLDIRECT", "recovery moves dead letters itself", ["retry", "recover"], [
-        ("lib/recover.c", "        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));",
+        ("recover_word", "        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));",
          "        int error = cvb_hi_failures(w.hi) >= h->segment.settings.max_retries && cvb_hi_stage(w.hi)\n"
          "                        ? cvb_restage(h, u, CVB_STAGE_DEAD_LETTER)\n"
          "                        : cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));")]),
     # waiting
     ("NOWAKEDATA", "a publish wakes nobody", ["wait"], [
-        ("lib/ring.c", "    cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), "
+        ("published", "    cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), "
          "cvb_mask_count(cvb_hi_mask(queued.hi)));\n",
          "    (void)h;\n")]),
     ("WAKEONE", "a publish of several records wakes one sleeper", ["wait"], [
-        ("lib/ring.c", "cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));",
+        ("published", "cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));",
          "cvb_flag_of_data(cvb_hi_stage(queued.hi)), 1);")]),
     ("BITLOST", "a waker takes the waiters bit away though sleepers may be left (F5)", ["wait"], [
-        ("lib/flag.c", "woken < most ? CVB_FLAG_WAITERS : 0", "CVB_FLAG_WAITERS")]),
+        ("wake_waiters", "woken < most ? CVB_FLAG_WAITERS : 0", "CVB_FLAG_WAITERS")]),
     ("WOKENLEFT", "a sleeper announces itself and the last waker does not see it (F5)", ["wait"], [
-        ("lib/wait.c", "value[i] = (now | bit) & ~CVB_FLAG_WOKEN;", "value[i] = now | bit;")]),
+        ("announce", "value[i] = (now | bit) & ~CVB_FLAG_WOKEN;", "value[i] = now | bit;")]),
     ("NOTPASSEDON", "who slept on several flags keeps the wake-ups of all", ["wait"], [
-        ("lib/wait.c", "    if (there > 0 && slept && count > 1)", "    if (false)")]),
+        ("cvb_wait_records", "    if (there > 0 && slept && count > 1)", "    if (false)")]),
     ("NOWAKEROOM", "returned credits wake nobody", ["wait"], [
-        ("lib/credit.c", """            if (!take)
+        ("cvb_counter_step", """            if (!take)
                 cvb_level_returned(h, counter, f->count);
             else if (used""", """            if (take && used""")]),
     ("NOWAKEANY", "a publish wakes nobody who sleeps on the common word", ["wait"], [
-        ("lib/flag.c", "        cvb_flag_wake_any(h);\n        over |=", "        over |=")]),
+        ("wake_waiters", "        cvb_flag_wake_any(h);\n        over |=", "        over |=")]),
     ("NOWAKELEVEL", "a flag that is lowered wakes nobody", ["wait"], [
-        ("lib/level.c", "    if (lifted)\n        cvb_flag_wake(h, flag, CVB_WAKE_ALL);\n", "    (void)lifted;\n")]),
+        ("change", "    if (lifted)\n        cvb_flag_wake(h, flag, CVB_WAKE_ALL);\n", "    (void)lifted;\n")]),
     ("SLEEPBLIND", "a sleeper does not look again after it has set its bit (F1)", ["wait"], [
-        ("lib/wait.c", "    int there = w->look(h, w, true);\n    if (there || !in_the_way(h, w, flag, count))",
+        ("sleep_once", "    int there = w->look(h, w, true);\n    if (there || !in_the_way(h, w, flag, count))",
          "    int there = 0;\n    if (!count)")]),
     ("FOUNDBYSLOT", "waiting finds a record by its slot, though its unit was taken", ["wait", "waitkill"], [
-        ("lib/ring.c", "    struct cvb_pair word;\n    return find_head(h, &h->ends[stage], stage, &unit, &word);",
+        ("cvb_ring_has_data", "    struct cvb_pair word;\n    return find_head(h, &h->ends[stage], stage, &unit, &word);",
          """    struct cvb_pair word;
     struct cvb_ends *e = &h->ends[stage];
     if (!lap_ahead(cvb_load64_acq(&e->ring[e->head & e->mask]), e->head, e->bits))
         return 1;
     return find_head(h, &h->ends[stage], stage, &unit, &word);""")]),
     ("IDLECOUNTED", "credits left do not count idle ones", ["mixed1", "mixed"], [
-        ("lib/level.c", "    int64_t live = cvb_counter_used(h, counter) - cvb_idle_count(h, counter);",
+        ("cvb_live", "    int64_t live = cvb_counter_used(h, counter) - cvb_idle_count(h, counter);",
          "    int64_t live = cvb_counter_used(h, counter);")]),
     # leases
     ("OWNLATE", "what was read in a payload is stored there after the lease has ended (U1)", ["mixed1", "any"], [
-        ("lib/idle.c", "    return become_idle(h, unit, u, w);\n}",
+        ("cvb_park", "    return become_idle(h, unit, u, w);\n}",
          """    uint64_t *word = (uint64_t *)(void *)cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, u, 0)->cell), 0);
     uint64_t read = word ? cvb_load64_rlx(word) : 0;
     int error = become_idle(h, unit, u, w);
@@ -320,7 +321,7 @@ MUTANTS = [
 }""")]),
     # names
     ("SLOTAGAIN", "a name slot that was given away is written again", ["names"], [
-        ("lib/name.c", "        if (reference == cvb_load32_rlx(staged) + 1)\n            cvb_store32_rlx(staged, i);",
+        ("own_slot", "        if (reference == cvb_load32_rlx(staged) + 1)\n            cvb_store32_rlx(staged, i);",
          "        if (false)\n            cvb_store32_rlx(staged, i);")]),
 ]
 
