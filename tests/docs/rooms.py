@@ -1,4 +1,4 @@
-"""Checks that each room of the library uses only those before it, and that no files of a program use each other in a circle.
+"""Checks that each room of the library uses only those before it, and that files of a program use no circle.
 
 usage: rooms.py ROOT
 
@@ -49,11 +49,12 @@ def upward(root):
     with open(os.path.join(root, "meson.build"), encoding="utf-8") as f:
         sources = re.findall(r"'([^']+\.c)'", re.search(r"^sources = files\((.*?)\)$", f.read(), re.M | re.S)[1])
     ranks = [ROOMS.index(os.path.dirname(s)) for s in sources]
-    yield from ("meson.build lists %s before %s" % (a, b) for a, b, i, j in zip(sources, sources[1:], ranks, ranks[1:]) if i > j)
+    yield from ("meson.build lists %s before %s" % (a, b)
+                for a, b, i, j in zip(sources, sources[1:], ranks, ranks[1:]) if i > j)
 
 
 def circles(root, folder):
-    """The uses that are left when files that use none that is left, or are used by none, are taken away, again and again."""
+    """The uses that are left when files that use no other, or that no other uses, are left out again and again."""
     left = [u for u in uses(root, [folder]) if u[2] != "an include" and u[0].endswith(".c") and u[1].endswith(".c")]
     before = None
     while len(left) != before:

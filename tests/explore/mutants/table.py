@@ -300,7 +300,8 @@ MUTANTS = [
         ("sleep_once", "    int there = w->look(h, w, true);\n    if (there || !in_the_way(h, w, flag, count))",
          "    int there = 0;\n    if (!count)")]),
     ("FOUNDBYSLOT", "waiting finds a record by its slot, though its unit was taken", ["wait", "waitkill"], [
-        ("cvb_ring_has_data", "    struct cvb_pair word;\n    return find_head(h, &h->ends[stage], stage, &unit, &word);",
+        ("cvb_ring_has_data",
+         "    struct cvb_pair word;\n    return find_head(h, &h->ends[stage], stage, &unit, &word);",
          """    struct cvb_pair word;
     struct cvb_ends *e = &h->ends[stage];
     if (!lap_ahead(cvb_load64_acq(&e->ring[e->head & e->mask]), e->head, e->bits))
