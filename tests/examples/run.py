@@ -1,6 +1,7 @@
 """Runs the examples against each other and against the command, and checks what comes out."""
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -165,6 +166,34 @@ class Examples(conveyor.SegmentTest):
         out = self.run_example("plus", self.segment, "filter", *words)
         self.assertEqual(out.decode().split(), words)
         self.assertEqual(self.check_audit()["queued"], 0)
+
+    def check_flaky(self, command):
+        """Stopped in the middle, and another goes on: each line comes out once, and no failure is a dead letter."""
+        self.create("--max-retries", "200")
+        lines = [b"line %d" % i for i in range(400)]
+        said = []
+        for begin, wanted in ((0, 50), (200, 400)):
+            self.push(b"".join(line + b"\n" for line in lines[begin:begin + 200]))
+            worker = subprocess.Popen([*command, self.segment, "filter", "sink"], stdout=subprocess.PIPE)
+            self.started.append(worker)
+            conveyor.wait_until(lambda: (self.stage("sink") or {"queued": 0})["queued"] >= wanted, "results")
+            self.stop(worker)
+            said.append(worker.stdout.read().decode())
+        counts = [re.fullmatch(r"forwarded (\d+) records, returned (\d+); stopped: what was not tried is back in "
+                               r"'filter'\n", text) for text in said]
+        self.assertEqual(sum(int(found[1]) for found in counts), 400)
+        self.assertEqual(sum(int(found[2]) for found in counts), self.stage("filter")["returned"])
+        self.assertEqual(sorted(self.pull(stage="sink").splitlines()), sorted(line.upper() for line in lines))
+        self.assertEqual(self.check_audit()["queued"], 0)
+
+    @unittest.skipUnless(os.path.exists(program("flaky")), "built without a C++ compiler")
+    def test_flaky_in_cpp(self):
+        self.check_flaky([program("flaky")])
+
+    @unittest.skipUnless("EXAMPLE_PYTHON" in os.environ, "built without the Python module")
+    def test_flaky_in_python(self):
+        here = os.path.dirname(os.path.abspath(__file__))
+        self.check_flaky([os.environ["EXAMPLE_PYTHON"], os.path.join(here, "flaky.py")])
 
     def test_textfile_collector(self):
         self.create()

@@ -1,0 +1,402 @@
+// conveyor.hpp - conveyor for C++17: handles, batches and reservations that clean up by themselves. Header only.
+//
+//     conveyor::buffer buffer = conveyor::buffer::attach("orders");
+//     const auto stage = buffer.stage("filter");
+//     while (buffer.wait_records(stage)) {
+//         conveyor::batch<64> batch = buffer.get<64>(stage);
+//         for (const cvb_lease &lease : batch)
+//             work(conveyor::text(lease));
+//         batch.ack();                      // what an exception leaves is returned: it failed
+//     }
+//
+// Each function is the C function of its name (the other headers here say what it does, who may call it beside whom,
+// and which errors there are), with two differences. What a limit refuses is a result, `pushed`, not an error, for it
+// is part of a stream's life; whatever else fails is an exception, conveyor::error. And the try_ functions throw
+// nothing: they return a result<T>, which holds a value or an error. No function allocates or keeps a lock of its own.
+//
+// A moved-from object is empty: it may be destroyed or assigned to.
+#ifndef CONVEYOR_CONVEYOR_HPP
+#define CONVEYOR_CONVEYOR_HPP
+
+#include <conveyor/buffer.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#if __cplusplus >= 202002L
+#include <span>
+#endif
+
+namespace conveyor
+{
+
+// A negative enum cvb_error, and its sentence.
+class error : public std::runtime_error
+{
+  public:
+    explicit error(int code) : std::runtime_error(cvb_error_text(code)), code_(code) {}
+    int code() const noexcept { return code_; }
+
+  private:
+    int code_;
+};
+
+// A value, or an error.
+template <typename T> class [[nodiscard]] result
+{
+  public:
+    result(T value) noexcept : value_(std::move(value)) {}
+    static result failed(int code) noexcept
+    {
+        result r{T{}};
+        r.error_ = code;
+        return r;
+    }
+    explicit operator bool() const noexcept { return !error_; }
+    int error() const noexcept { return error_; }
+    T &value() &
+    {
+        check();
+        return value_;
+    }
+    T &&value() &&
+    {
+        check();
+        return std::move(value_);
+    }
+    T &operator*() noexcept { return value_; } // only of one that has a value
+
+  private:
+    void check() const
+    {
+        if (error_)
+            throw conveyor::error(error_);
+    }
+    T value_;
+    int error_ = 0;
+};
+
+// How many of the records went, and what refused the next one: one of the CVB_E..._FULL, or 0.
+struct pushed {
+    std::size_t count = 0;
+    int refused = 0;
+};
+
+inline bool is_full(int code) noexcept { return code <= CVB_ESTAGE_FULL && code >= CVB_EMEMORY_FULL; }
+
+inline int check(int code)
+{
+    if (code < 0)
+        throw error(code);
+    return code;
+}
+
+namespace detail
+{
+
+// What the C functions of puts and forwards tell: a count or an error, and why it was cut short.
+inline result<pushed> told(int count, int why) noexcept
+{
+    if (count < 0 && !is_full(count))
+        return result<pushed>::failed(count);
+    if (why && !is_full(why) && count <= 0)
+        return result<pushed>::failed(why);
+    return pushed{count < 0 ? 0 : static_cast<std::size_t>(count), count < 0 ? count : why};
+}
+
+inline std::int64_t nanoseconds(std::optional<std::chrono::nanoseconds> timeout) noexcept
+{
+    return timeout ? std::max<std::int64_t>(timeout->count(), 0) : -1;
+}
+
+} // namespace detail
+
+inline std::string_view text(const cvb_lease &lease) noexcept
+{
+    return {static_cast<const char *>(lease.payload), lease.length};
+}
+
+inline cvb_record record(std::string_view payload, std::uint32_t source, std::uint32_t pipeline) noexcept
+{
+    return {payload.data(), static_cast<std::uint32_t>(payload.size()), source, pipeline};
+}
+
+#if __cplusplus >= 202002L
+inline std::span<const std::byte> bytes(const cvb_lease &lease) noexcept
+{
+    return {static_cast<const std::byte *>(lease.payload), lease.length};
+}
+
+inline std::span<std::byte> bytes(const cvb_slot &slot) noexcept
+{
+    return {static_cast<std::byte *>(slot.payload), slot.length};
+}
+#endif
+
+// Up to N leases. What is neither acked, forwarded nor released when it goes away is returned: it failed.
+template <std::size_t N> class batch
+{
+  public:
+    batch() noexcept {}
+    batch(batch &&other) noexcept { take(other); }
+    batch &operator=(batch &&other) noexcept
+    {
+        if (this != &other) {
+            drop();
+            take(other);
+        }
+        return *this;
+    }
+    ~batch() { drop(); }
+
+    std::size_t size() const noexcept { return count_; }
+    bool empty() const noexcept { return !count_; }
+    const cvb_lease *data() const noexcept { return leases_.data() + first_; }
+    const cvb_lease *begin() const noexcept { return data(); }
+    const cvb_lease *end() const noexcept { return data() + count_; }
+    const cvb_lease &operator[](std::size_t i) const noexcept { return data()[i]; }
+#if __cplusplus >= 202002L
+    std::span<const cvb_lease> leases() const noexcept { return {data(), count_}; }
+#endif
+
+    void ack() { settle(cvb_ack); }
+    void return_to_buffer() { settle(cvb_return_to_buffer); }
+    void release() { settle(cvb_release); }
+
+    // Sends the longest prefix that fits on, with new payloads if `results` (as many as leases) is not null. What is
+    // left stays in the batch.
+    result<pushed> try_forward(std::uint32_t stage, const cvb_record *results = nullptr) noexcept
+    {
+        int why = 0;
+        if (!count_)
+            return pushed{};
+        const int n = results ? cvb_forward_records(handle_, stage, data(), results, count_, &why)
+                              : cvb_forward(handle_, stage, data(), count_, &why);
+        if (n > 0) {
+            first_ += static_cast<std::size_t>(n);
+            count_ -= static_cast<std::size_t>(n);
+        }
+        return detail::told(n, why);
+    }
+    pushed forward(std::uint32_t stage, const cvb_record *results = nullptr)
+    {
+        return try_forward(stage, results).value();
+    }
+
+  private:
+    friend class buffer;
+    using settler = int (*)(cvb_handle *, const cvb_lease *, std::size_t);
+
+    void settle(settler how)
+    {
+        if (count_)
+            check(how(handle_, data(), count_));
+        count_ = 0;
+    }
+    void drop() noexcept
+    {
+        if (count_)
+            cvb_return_to_buffer(handle_, data(), count_);
+        count_ = 0;
+    }
+    void take(batch &other) noexcept
+    {
+        handle_ = other.handle_;
+        first_ = 0;
+        count_ = std::exchange(other.count_, 0);
+        for (std::size_t i = 0; i < count_; i++)
+            leases_[i] = other.leases_[other.first_ + i];
+    }
+
+    cvb_handle *handle_ = nullptr;
+    std::size_t first_ = 0, count_ = 0;
+    std::array<cvb_lease, N> leases_; // the first `count_` from `first_` on
+};
+
+// Up to N slots. What is not published when it goes away is canceled.
+template <std::size_t N> class reservation
+{
+  public:
+    reservation() noexcept {}
+    reservation(reservation &&other) noexcept { take(other); }
+    reservation &operator=(reservation &&other) noexcept
+    {
+        if (this != &other) {
+            cancel();
+            take(other);
+        }
+        return *this;
+    }
+    ~reservation() { cancel(); }
+
+    std::size_t size() const noexcept { return count_; }
+    bool empty() const noexcept { return !count_; }
+    int refused() const noexcept { return refused_; } // what refused more of them, or 0
+    cvb_slot *begin() noexcept { return slots_.data(); }
+    cvb_slot *end() noexcept { return slots_.data() + count_; }
+    cvb_slot &operator[](std::size_t i) noexcept { return slots_[i]; }
+
+    void publish()
+    {
+        if (count_)
+            check(cvb_publish(handle_, slots_.data(), count_));
+        count_ = 0;
+    }
+    void cancel() noexcept
+    {
+        if (count_)
+            cvb_cancel(handle_, slots_.data(), count_);
+        count_ = 0;
+    }
+
+  private:
+    friend class buffer;
+
+    void take(reservation &other) noexcept
+    {
+        handle_ = other.handle_;
+        refused_ = other.refused_;
+        count_ = std::exchange(other.count_, 0);
+        for (std::size_t i = 0; i < count_; i++)
+            slots_[i] = other.slots_[i];
+    }
+
+    cvb_handle *handle_ = nullptr;
+    std::size_t count_ = 0;
+    int refused_ = 0;
+    std::array<cvb_slot, N> slots_;
+};
+
+// A seat in a segment, left when it goes away. One thread at a time uses it, but for wake(). Its batches and
+// reservations must go first.
+class buffer
+{
+  public:
+    static buffer attach(const std::string &name) { return buffer(name, cvb_attach); }
+    static buffer observe(const std::string &name) { return buffer(name, cvb_observe); }
+    static void create(const std::string &name, const cvb_settings *settings = nullptr)
+    {
+        check(cvb_create(name.c_str(), settings));
+    }
+    static cvb_settings defaults() noexcept
+    {
+        cvb_settings settings;
+        cvb_settings_init(&settings);
+        return settings;
+    }
+
+    buffer() noexcept = default;
+    buffer(buffer &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    buffer &operator=(buffer &&other) noexcept
+    {
+        if (this != &other) {
+            leave();
+            handle_ = std::exchange(other.handle_, nullptr);
+        }
+        return *this;
+    }
+    ~buffer() { leave(); }
+
+    cvb_handle *get() const noexcept { return handle_; } // for the C functions
+    explicit operator bool() const noexcept { return handle_; }
+
+    std::uint32_t stage(const std::string &name) { return named(cvb_stage, name); }
+    std::uint32_t source(const std::string &name) { return named(cvb_source, name); }
+    std::uint32_t pipeline(const std::string &name) { return named(cvb_pipeline, name); }
+
+    result<pushed> try_put(std::uint32_t stage, const cvb_record *records, std::size_t count) noexcept
+    {
+        int why = 0;
+        const int n = cvb_buffer_batch_for_stage(handle_, stage, records, count, &why);
+        return detail::told(n, why);
+    }
+    pushed put(std::uint32_t stage, const cvb_record *records, std::size_t count)
+    {
+        return try_put(stage, records, count).value();
+    }
+    pushed put(std::uint32_t stage, const cvb_record &one) { return put(stage, &one, 1); }
+#if __cplusplus >= 202002L
+    pushed put(std::uint32_t stage, std::span<const cvb_record> records)
+    {
+        return put(stage, records.data(), records.size());
+    }
+#endif
+
+    // Up to N slots (at most `count`) of records of `shape`'s length.
+    template <std::size_t N> reservation<N> reserve(std::uint32_t stage, const cvb_record &shape, std::size_t count = N)
+    {
+        reservation<N> r;
+        r.handle_ = handle_;
+        const int n = cvb_reserve(handle_, stage, &shape, r.slots_.data(), count < N ? count : N, &r.refused_);
+        const pushed made = detail::told(n, r.refused_).value();
+        r.count_ = made.count;
+        r.refused_ = made.refused;
+        return r;
+    }
+
+    // Up to N leases; empty if there are none.
+    template <std::size_t N> batch<N> get(std::uint32_t stage)
+    {
+        batch<N> b;
+        b.handle_ = handle_;
+        b.count_ = static_cast<std::size_t>(check(cvb_get_batch(handle_, stage, b.leases_.data(), N)));
+        return b;
+    }
+
+    // True if there are records; false if the time was over. CVB_EINTERRUPTED (wake) is an error.
+    bool wait_records(std::uint32_t stage, std::optional<std::chrono::nanoseconds> timeout = {})
+    {
+        return wait_records(&stage, 1, timeout).has_value();
+    }
+    // Which of the stages has records.
+    std::optional<std::size_t> wait_records(const std::uint32_t *stages, std::size_t count,
+                                            std::optional<std::chrono::nanoseconds> timeout = {})
+    {
+        const int n = cvb_wait_records(handle_, stages, count, detail::nanoseconds(timeout));
+        if (n == CVB_ETIMEDOUT)
+            return {};
+        return static_cast<std::size_t>(check(n));
+    }
+    bool wait_credits(std::uint32_t stage, std::uint32_t source, std::optional<std::chrono::nanoseconds> timeout = {})
+    {
+        const int n = cvb_wait_credits(handle_, stage, source, detail::nanoseconds(timeout));
+        return n != CVB_ETIMEDOUT && check(n) == 0;
+    }
+    void wake() { check(cvb_wake(handle_)); }
+
+    struct cvb_backpressure backpressure(std::uint32_t stage, std::uint32_t source)
+    {
+        struct cvb_backpressure b;
+        check(::cvb_backpressure(handle_, stage, source, &b));
+        return b;
+    }
+
+  private:
+    buffer(const std::string &name, int (*join)(const char *, cvb_handle **)) { check(join(name.c_str(), &handle_)); }
+
+    std::uint32_t named(int (*intern)(cvb_handle *, const char *, std::uint32_t *), const std::string &name)
+    {
+        std::uint32_t id = 0;
+        check(intern(handle_, name.c_str(), &id));
+        return id;
+    }
+    void leave() noexcept
+    {
+        if (handle_)
+            cvb_detach(handle_);
+        handle_ = nullptr;
+    }
+
+    cvb_handle *handle_ = nullptr;
+};
+
+} // namespace conveyor
+
+#endif

@@ -1,0 +1,183 @@
+// plus.cpp - conveyor.hpp: what each of its objects leaves behind.
+#include <conveyor/conveyor.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+using namespace std::chrono_literals;
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                               \
+            std::exit(1);                                                                                              \
+        }                                                                                                              \
+    } while (0)
+
+namespace
+{
+
+const std::string name = "conveyor-test-" + std::to_string(getpid()) + "-plus";
+
+struct removed {
+    ~removed() { cvb_unlink(name.c_str()); }
+};
+
+cvb_counts counts(conveyor::buffer &buffer, std::uint32_t stage)
+{
+    cvb_counts c;
+    CHECK(!cvb_stage_counts(buffer.get(), stage, &c));
+    return c;
+}
+
+template <typename F> int code_of(F f)
+{
+    try {
+        f();
+    } catch (const conveyor::error &e) {
+        CHECK(std::string(e.what()) == cvb_error_text(e.code()));
+        return e.code();
+    }
+    return 0;
+}
+
+struct rig {
+    conveyor::buffer buffer = conveyor::buffer::attach(name);
+    std::uint32_t stage = buffer.stage("filter"), sink = buffer.stage("sink"), source = buffer.source("a"),
+                  pipeline = buffer.pipeline("test");
+
+    conveyor::pushed fill(std::size_t count)
+    {
+        std::vector<cvb_record> records(count, conveyor::record("payload", source, pipeline));
+        return buffer.put(stage, records.data(), count);
+    }
+    std::uint64_t drain()
+    {
+        std::uint64_t n = 0;
+        for (auto b = buffer.get<32>(stage); !b.empty(); b = buffer.get<32>(stage)) {
+            n += b.size();
+            b.ack();
+        }
+        return n;
+    }
+};
+
+void errors()
+{
+    CHECK(code_of([] { conveyor::buffer::attach(name + "-none"); }) == CVB_ENOENT);
+    CHECK(code_of([] { conveyor::buffer::create(name); }) == CVB_EEXIST);
+    rig r;
+    const cvb_record unknown = conveyor::record("x", 999, 999);
+    CHECK(code_of([&] { r.buffer.put(r.stage, unknown); }) == CVB_EUNKNOWN);
+    const auto tried = r.buffer.try_put(r.stage, &unknown, 1);
+    CHECK(!tried && tried.error() == CVB_EUNKNOWN);
+    const conveyor::pushed cut = r.fill(60);
+    CHECK(cut.count == 40 && cut.refused == CVB_ESOURCE_FULL);
+    CHECK(r.fill(1).count == 0 && r.fill(1).refused == CVB_ESOURCE_FULL);
+    CHECK(!r.buffer.wait_credits(r.stage, r.source, 1ms));
+    CHECK(r.buffer.backpressure(r.stage, r.source).signal == CVB_SIGNAL_PAUSE);
+    CHECK(r.drain() == 40);
+    CHECK(r.buffer.wait_credits(r.stage, r.source));
+}
+
+void batches()
+{
+    rig r;
+    r.fill(10);
+    {
+        auto b = r.buffer.get<4>(r.stage);
+        CHECK(b.size() == 4 && conveyor::text(b[0]) == "payload");
+#if __cplusplus >= 202002L
+        CHECK(conveyor::bytes(b[0]).size() == 7 && b.leases().size() == 4);
+#endif
+        conveyor::batch<4> moved = std::move(b);
+        CHECK(b.empty() && moved.size() == 4);
+        moved.ack();
+    }
+    CHECK(counts(r.buffer, r.stage).acked >= 4);
+    const auto before = counts(r.buffer, r.stage);
+    try {
+        auto b = r.buffer.get<4>(r.stage);
+        throw 1;
+    } catch (int) {
+    }
+    CHECK(counts(r.buffer, r.stage).returned == before.returned + 4);
+    auto b = r.buffer.get<2>(r.stage);
+    b.release();
+    CHECK(counts(r.buffer, r.stage).released == before.released + 2);
+    CHECK(r.drain() == 6);
+}
+
+void forwards()
+{
+    rig r;
+    r.fill(8);
+    auto b = r.buffer.get<8>(r.stage);
+    std::vector<cvb_record> results(8, conveyor::record("result", r.source, r.pipeline));
+    CHECK(b.forward(r.sink, results.data()).count == 8 && b.empty());
+    CHECK(b.forward(r.sink).count == 0);
+    auto got = r.buffer.get<8>(r.sink);
+    CHECK(got.size() == 8 && conveyor::text(got[7]) == "result");
+    CHECK(got.try_forward(r.stage).value().count == 8);
+    CHECK(r.drain() == 8);
+}
+
+void reservations()
+{
+    rig r;
+    const cvb_record shape{nullptr, 10, r.source, r.pipeline};
+    {
+        auto slots = r.buffer.reserve<4>(r.stage, shape);
+        CHECK(slots.size() == 4);
+    } // canceled
+    CHECK(cvb_total_buffered(r.buffer.get()) == 0);
+    auto slots = r.buffer.reserve<4>(r.stage, shape, 2);
+    CHECK(slots.size() == 2 && !slots.refused());
+    for (cvb_slot &slot : slots) {
+        static_cast<char *>(slot.payload)[0] = 'x';
+        slot.length = 1;
+    }
+    auto moved = std::move(slots);
+    moved.publish();
+    CHECK(r.drain() == 2);
+}
+
+void waits()
+{
+    rig r;
+    CHECK(!r.buffer.wait_records(r.stage, 1ms));
+    std::thread waker([&] { r.buffer.wake(); });
+    CHECK(code_of([&] { r.buffer.wait_records(r.stage); }) == CVB_EINTERRUPTED);
+    waker.join();
+    r.fill(1);
+    const std::uint32_t stages[] = {r.sink, r.stage};
+    CHECK(r.buffer.wait_records(stages, 2).value() == 1);
+    CHECK(r.drain() == 1);
+    conveyor::buffer moved = std::move(r.buffer);
+    CHECK(moved && !r.buffer);
+    r.buffer = std::move(moved);
+}
+
+} // namespace
+
+int main()
+{
+    removed at_end;
+    cvb_settings settings = conveyor::buffer::defaults();
+    settings.max_total_records = settings.max_per_stage = 100;
+    settings.max_per_source = 40;
+    conveyor::buffer::create(name, &settings);
+    errors();
+    batches();
+    forwards();
+    reservations();
+    waits();
+    struct cvb_audit audit;
+    conveyor::buffer buffer = conveyor::buffer::attach(name);
+    CHECK(!cvb_audit(buffer.get(), &audit) && audit.exact && !audit.problems && audit.free == audit.capacity);
+    return 0;
+}
