@@ -14,12 +14,16 @@ static inline int cvb_count_or_error(int error, size_t done)
 /* put.c */
 int cvb_stage_check(struct cvb_handle *h, uint32_t stage);
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
+void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error);
+
+/* obtain.c */
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);
 int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
                struct cvb_pair *word);
 int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit);
+
+/* write.c */
 int cvb_write_records(struct cvb_handle *h, uint32_t unit, uint32_t members, const struct cvb_record *r, uint32_t next);
-void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error);
 
 /* settle.c: leases or reservations as the caller gave them */
 struct cvb_places {

@@ -1,73 +1,17 @@
 /* ring.c - entering a unit at a position, and leasing the unit at the head (PROTOCOL.md, section 2). */
 #include "ring/ring.h"
+#include "ring/hint.h"
+#include "ring/near.h"
 #include "ring/slot.h"
 
 #define CVB_FULL_TURNS 1000u
 #define SLOTS_AHEAD 12u /* of the tail are fetched: a line holds 8 */
 #define PASSED_MANY 4u  /* positions that others have passed: time to look at the hint */
-/* A producer that is further ahead than this finds, and leaves, its lines outside of the caches near the cores. */
-#ifndef CVB_NEAR_BYTES
-#define CVB_NEAR_BYTES (1u << 20)
-#endif
-#ifndef CVB_COARSE_BYTES
-#define CVB_COARSE_BYTES (CVB_NEAR_BYTES / 64) /* of a unit: CVB_HINT_PERIOD of them would be too late a hint */
-#endif
-
-static void raise_hint(uint64_t *hint, uint64_t position, bool now)
-{
-    uint64_t seen = cvb_load64_rlx(hint);
-    if (seen < position && (now || position - seen >= CVB_HINT_PERIOD))
-        cvb_cas64(hint, seen, position);
-}
-
 /* A hint only grows: until the position that is returned it will not be due. */
 CVB_RARE static uint64_t raise_when_due(uint64_t *hint, uint64_t position)
 {
     raise_hint(hint, position, false);
     return cvb_load64_rlx(hint) + CVB_HINT_PERIOD;
-}
-
-static void follow(uint64_t *own, uint64_t *hint)
-{
-    uint64_t seen = cvb_load64_acq(hint);
-    if (seen > *own)
-        *own = seen;
-}
-
-/* Is the head, as the handle knows it, further than that behind its tail, if each unit has so many bytes? */
-static bool far_ahead(const struct cvb_ends *e, uint64_t bytes)
-{
-    return e->tail > e->head && (e->tail - e->head) * bytes > CVB_NEAR_BYTES;
-}
-
-/* Before a put of so many bytes: the consumers may come nearer. As long as they do, a queue of large records stays as
- * long as the second-level cache is large, where both sides are half as fast again. No rest while the queue becomes
- * shorter by itself. What is queued is taken to be as large as the smaller one of the last two puts that were looked
- * at. */
-CVB_RARE static void stay_near(struct cvb_ends *e, uint64_t bytes)
-{
-    uint64_t less = bytes < e->bytes ? bytes : e->bytes;
-    e->bytes = bytes;
-    e->near_due = e->tail + CVB_HINT_PERIOD;
-    if (!far_ahead(e, less))
-        return;
-    follow(&e->head, &e->hint->head);
-    uint64_t between = e->tail - e->head;
-    if (far_ahead(e, less) && between >= e->between && cvb_rest(&e->pace)) {
-        follow(&e->head, &e->hint->head);
-        cvb_rested(&e->pace, e->tail - e->head < between);
-        e->between = e->tail - e->head;
-    } else if (between < e->between) {
-        e->between = between;
-    }
-}
-
-/* Not at each put, unless it is a long one. */
-void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
-{
-    struct cvb_ends *e = &h->ends[stage];
-    if (e->tail >= e->near_due || bytes >= CVB_COARSE_BYTES)
-        stay_near(e, bytes);
 }
 
 /* The handle's own tail moves on to a position whose slot shows the former lap; what the slot shows. CVB_ESETTLED:
@@ -232,104 +176,6 @@ int cvb_enqueue_own(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsi
     struct cvb_pair queued = {cvb_lo_position(CVB_QUEUED, to.position), from.hi};
     cvb_store64_rel(&cvb_unit_at(h, u)->word.lo, queued.lo);
     return fill_slot(h, e, u, queued, &to);
-}
-
-/* A line of the ring. What a consumer reads ahead of the head it must not read where a producer is at work: each look
- * takes the line from him, both become slow, and the ring stays short. So it looks once a line whether the next line is
- * full, and only then at what is in it. Of long trains it looks at the one that comes next each time: for a line comes
- * and goes with each of them anyway. */
-#define LINE_SLOTS 8u
-#define AHEAD_PAYLOADS 4u             /* units */
-#define LONG_TRAIN 16u                /* records */
-#define STREAM_UNITS (2 * LINE_SLOTS) /* without an empty place between them */
-#define GAP_MOST 63u                  /* units: Zen 4 was seen to fetch 42 lines ahead of a reader */
-#define GAP_LEAST (STREAM_UNITS - 1)
-#define GAP_PART 16u /* of the limits */
-
-static inline uint32_t unit_at(const struct cvb_handle *h, const struct cvb_ends *e, uint64_t position)
-{
-    uint64_t slot = cvb_load64_rlx(&e->ring[position & e->mask]);
-    uint64_t unit = slot_unit_of_lap(slot, (position >> e->bits) + 1);
-    return unit < h->segment.geometry.unit_count ? (uint32_t)unit : CVB_NO_UNIT;
-}
-
-/* The unit at the position, if it is there already; CVB_NO_UNIT. */
-uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
-{
-    return unit_at(h, &h->ends[stage], position);
-}
-
-/* What one source may have queued in a stage, in units of so many records. */
-static uint32_t most_queued(const struct cvb_settings *s, unsigned records)
-{
-    uint32_t limit = s->max_per_source < s->max_per_stage ? s->max_per_source : s->max_per_stage;
-    return (limit < s->max_total_records ? limit : s->max_total_records) / records;
-}
-
-/* How far behind the tail of a stream a consumer stays, in units of so many records: a part of what may be queued only.
- */
-static uint64_t gap_behind(const struct cvb_settings *s, unsigned records)
-{
-    uint32_t gap = most_queued(s, records) / GAP_PART;
-    if (records > LONG_TRAIN)
-        return LINE_SLOTS;
-    return gap > GAP_MOST ? GAP_MOST : gap < GAP_LEAST ? GAP_LEAST : gap;
-}
-
-/* In a stream the consumer keeps so far behind the tail that the processor's own prefetchers, which run ahead of it, do
- * not take the lines that the producers will write next: else it rests. Not where units come one by one, each of which
- * is taken at once. */
-static void keep_behind(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
-{
-    const uint64_t last = position + gap_behind(&h->segment.settings, records);
-    if (unit_at(h, e, last) != CVB_NO_UNIT) {
-        e->ample -= e->ample > 0;
-        return;
-    }
-    e->ample = most_queued(&h->segment.settings, records) / LINE_SLOTS + 1;
-    if ((position < e->stream && records <= LONG_TRAIN) || !cvb_rest(&e->rest))
-        return;
-    cvb_rested(&e->rest, unit_at(h, e, last) != CVB_NO_UNIT);
-}
-
-/* The units of the next line's slots, if it is full. */
-static void prefetch_line(struct cvb_handle *h, struct cvb_ends *e, uint64_t next)
-{
-    const uint64_t *line = &e->ring[next & e->mask], lap = (next >> e->bits) + 1;
-    const uint32_t units = h->segment.geometry.unit_count;
-    if (e->mask < LINE_SLOTS || unit_at(h, e, next + LINE_SLOTS - 1) == CVB_NO_UNIT)
-        return;
-    e->full = next + LINE_SLOTS;
-    for (unsigned i = 0; i < LINE_SLOTS; i++) {
-        uint64_t unit = slot_unit_of_lap(cvb_load64_rlx(&line[i]), lap);
-        if (unit < units)
-            cvb_prefetch_write(cvb_unit_at(h, (uint32_t)unit));
-    }
-}
-
-/* Once a line. Of long trains only the next unit: their own payloads keep the core busy. */
-CVB_RARE static void prefetch_units(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
-{
-    if (position % LINE_SLOTS == 0)
-        keep_behind(h, e, position, records);
-    if (records <= LONG_TRAIN) {
-        prefetch_line(h, e, position + LINE_SLOTS);
-        return;
-    }
-    uint32_t next = unit_at(h, e, position + 1);
-    if (next != CVB_NO_UNIT)
-        cvb_prefetch_write(cvb_unit_at(h, next));
-}
-
-/* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.
- */
-static inline void prefetch_after(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
-{
-    const uint64_t near = position + AHEAD_PAYLOADS;
-    if (records > LONG_TRAIN || position % LINE_SLOTS == 0)
-        prefetch_units(h, e, position, records);
-    if (near < e->full && records <= LONG_TRAIN)
-        cvb_prefetch_payloads(h, unit_at(h, e, near), records);
 }
 
 /* The first `want` records of a unit that is QUEUED, as w says, become one of its own. */

@@ -121,6 +121,7 @@ EXPLAINED = {
     ("restage.c", "*"): OWN,
     ("forward.c", "*"): OWN,
     ("put.c", "*"): OWN,
+    ("obtain.c", "*"): OWN,
     ("reserve.c", "*"): OWN,
     ("settle.c", "*"): OWN + "; what it has given up before shows itself by another lo",
     ("audit.c", "*"): COUNT,

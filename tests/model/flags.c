@@ -15,6 +15,7 @@
 #endif
 
 #include <flag.c>
+#include <near.c>
 #include <ring.c>
 #include <wait.c>
 #ifdef CREDITS

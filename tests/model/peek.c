@@ -19,6 +19,7 @@ struct model_lease {
 #define memcpy(to, word, bytes) (*(uint64_t *)(void *)(to) = *(word))
 #include <peek.c>
 #undef memcpy
+#include <near.c>
 #include <ring.c>
 
 #include "stubs.h"

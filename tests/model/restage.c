@@ -13,6 +13,7 @@
 #include <credit.c>
 #include <journal.c>
 #include <restage.c>
+#include <near.c>
 #include <ring.c>
 
 #include "stubs.h"

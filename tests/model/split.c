@@ -11,6 +11,7 @@
 #include <complete.c>
 #include <journal.c>
 #include <move.c>
+#include <near.c>
 #include <ring.c>
 
 #include "stubs.h"

@@ -8,6 +8,7 @@
 #define HAS_RING
 #include "segment.h"
 
+#include <near.c>
 #include <ring.c>
 
 #include "stubs.h"

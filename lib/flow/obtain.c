@@ -1,0 +1,130 @@
+/* obtain.c - a unit for a put: an idle one that has its credits still, or a free one that gets them anew. */
+#include "flow/flow.h"
+
+/* The smallest class that holds length bytes. */
+uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length)
+{
+    uint32_t p = 0;
+    while (p < h->segment.settings.class_count && h->segment.settings.classes[p].bytes < length)
+        p++;
+    return p;
+}
+
+/* A free unit of the class, or of a larger one, becomes HELD: a train or a single cell, the other one if there is none.
+ */
+static int hold_any(struct cvb_handle *h, uint32_t class, bool train, uint32_t *unit, uint32_t *part)
+{
+    const struct cvb_geometry *g = &h->segment.geometry;
+    int error = CVB_EMEMORY_FULL;
+    for (*part = class; *part < g->parts; ++*part) {
+        uint32_t trains = CVB_BITMAP_TRAINS(g, *part), singles = CVB_BITMAP_SINGLES(g, *part);
+        error = cvb_hold_either(h, train ? trains : singles, train ? singles : trains, unit);
+        if (error != CVB_EMEMORY_FULL)
+            break;
+    }
+    return error;
+}
+
+/* A HELD unit of at most n cells of the record's class, or of a larger one. */
+int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit)
+{
+    uint32_t part, class = cvb_class_for(h, length);
+    int error;
+    do
+        error = hold_any(h, class, n > 1, unit, &part);
+    while (error == CVB_EMEMORY_FULL && cvb_search_anew(h));
+    if (error)
+        return error;
+    error = cvb_gather(h, unit, part, n);
+    return error ? error : cvb_shrink(h, unit, n);
+}
+
+/* A HELD unit of at most n cells gets credits for them: RES, with the word *w. */
+static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
+                  struct cvb_pair *w)
+{
+    int error = cvb_hold_cells(h, r->length, n, u);
+    if (error)
+        return error;
+    cvb_store16_rlx(&cvb_unit_at(h, *u)->source, (uint16_t)r->source);
+    cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
+    error = cvb_refill(h, *u, stage);
+    if (error)
+        cvb_unhold(h, *u);
+    else
+        *w = cvb_load_pair(&cvb_unit_at(h, *u)->word);
+    return error;
+}
+
+/* At a limit, and no idle unit was found that would not be one just acked: a rest may bring some. Not if the limit is
+ * but a few of them. */
+static bool claim_after_rest(struct cvb_handle *h, const struct cvb_want *want, uint32_t *u, struct cvb_pair *w)
+{
+    if (!h->looked->least || !cvb_rest(&h->rest))
+        return false;
+    bool claimed = cvb_claim_idle(h, want, CVB_LOOK_FULL, u, w);
+    cvb_rested(&h->rest, claimed);
+    return claimed;
+}
+
+/* Where limits have no room for all of it, or refusal is 0 and new credits would lift a counter to its high watermark:
+ * for then all that is idle would be given back, and each of the next puts would move counters. True: an idle unit
+ * serves the put, or credits came back and *u is as before. */
+static bool find_idle(struct cvb_handle *h, const struct cvb_want *want, int refusal, bool rest, uint32_t *u,
+                      struct cvb_pair *w)
+{
+    if (!refusal)
+        return cvb_claim_idle(h, want, CVB_LOOK_FULL, u, w);
+    return (rest && claim_after_rest(h, want, u, w)) || cvb_claim_idle(h, want, CVB_LOOK_ALL, u, w) ||
+           cvb_try_again(h, refusal, want, u, w);
+}
+
+/* Counters move: a unit for up to n records gets its credits anew. */
+CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want, const struct cvb_record *r,
+                               uint32_t *u, struct cvb_pair *w)
+{
+    int error;
+    unsigned n = want->count;
+    cvb_refusal_begin(h);
+    for (bool rested = false;; rested = true) {
+        uint32_t below, room = cvb_room(h, want->source, want->stage, &below, &error);
+        *u = CVB_NO_UNIT;
+        if (below < n && find_idle(h, want, room < n ? error : 0, !rested, u, w)) {
+            if (*u == CVB_NO_UNIT)
+                continue;
+            error = 0;
+            break;
+        }
+        if (!room)
+            break;
+        n = room < n ? room : n;
+        error = refill(h, want->stage, r, n, u, w);
+        if (!cvb_is_refusal(error) || (n == 1 && !cvb_try_again(h, error, want, NULL, NULL)))
+            break;
+        n = n > 1 ? n / 2 : 1; /* others were quicker: a shorter prefix may fit */
+    }
+    return error;
+}
+
+/* A unit for up to n records of r's kind that holds their credits: RES, with the word *w. Idle ones serve first. */
+int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
+               struct cvb_pair *w)
+{
+    const struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
+    cvb_stay_near(h, stage, (uint64_t)n * r->length);
+    if (!cvb_claim_idle(h, &want, CVB_LOOK_FAR, u, w)) {
+        const struct cvb_want copy = want; /* copies, so that the usual case keeps all of these in registers */
+        uint32_t unit;
+        struct cvb_pair word;
+        int error = obtain_new(h, &copy, r, &unit, &word);
+        if (error)
+            return error;
+        const uint32_t mask = cvb_hi_mask(word.hi);
+        if (!mask || cvb_mask_count(mask) > n || word.hi != cvb_hi(mask, stage, h->seat, 0))
+            return CVB_ECORRUPT; /* the caller has so many records, and the stage is an index from now on */
+        *u = unit;
+        *w = word;
+    }
+    cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
+    return 0;
+}

@@ -1,0 +1,48 @@
+/* write.h - a record's payload and length go into a member of a unit. */
+#ifndef CVB_LIB_WRITE_H
+#define CVB_LIB_WRITE_H
+
+#include <string.h>
+
+#include "place/cells.h"
+
+/* Short payloads without a call: 8 or 16 bytes at a time, the last ones again. A line as one piece. */
+static inline void copy(char *to, const char *from, size_t n)
+{
+    if (__builtin_expect(n == 64, 1)) {
+        memcpy(to, from, 64);
+        return;
+    }
+    if (n - 8 < 8) {
+        memcpy(to, from, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
+        return;
+    }
+    if (n < 16 || n > 128) {
+        if (n)
+            memcpy(to, from, n);
+        return;
+    }
+    for (size_t i = 0; i + 16 < n; i += 16)
+        memcpy(to + i, from + i, 16);
+    memcpy(to + n - 16, from + n - 16, 16);
+}
+
+static inline void write_record(struct cvb_member *m, char *payload, const struct cvb_record *r)
+{
+    const uint32_t length = r->length;
+    if (cvb_load32_rlx(&m->length) != length)
+        cvb_store32_rlx(&m->length, length); /* a line that does not change stays with its readers */
+    copy(payload, r->payload, length);
+}
+
+static inline int cvb_write_member(struct cvb_handle *h, struct cvb_member *m, const struct cvb_record *r)
+{
+    char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), r->length);
+    if (!payload)
+        return CVB_ECORRUPT;
+    write_record(m, payload, r);
+    return 0;
+}
+
+#endif

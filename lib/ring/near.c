@@ -1,0 +1,112 @@
+/* near.c - keeping the two sides of a ring apart, but not too far, and fetching what comes next (near.h). */
+#include "ring/near.h"
+
+#include "ring/hint.h"
+
+/* Is the head, as the handle knows it, further than that behind its tail, if each unit has so many bytes? */
+static bool far_ahead(const struct cvb_ends *e, uint64_t bytes)
+{
+    return e->tail > e->head && (e->tail - e->head) * bytes > CVB_NEAR_BYTES;
+}
+
+/* Before a put of so many bytes: the consumers may come nearer. As long as they do, a queue of large records stays as
+ * long as the second-level cache is large, where both sides are half as fast again. No rest while the queue becomes
+ * shorter by itself. What is queued is taken to be as large as the smaller one of the last two puts that were looked
+ * at. */
+CVB_RARE static void stay_near(struct cvb_ends *e, uint64_t bytes)
+{
+    uint64_t less = bytes < e->bytes ? bytes : e->bytes;
+    e->bytes = bytes;
+    e->near_due = e->tail + CVB_HINT_PERIOD;
+    if (!far_ahead(e, less))
+        return;
+    follow(&e->head, &e->hint->head);
+    uint64_t between = e->tail - e->head;
+    if (far_ahead(e, less) && between >= e->between && cvb_rest(&e->pace)) {
+        follow(&e->head, &e->hint->head);
+        cvb_rested(&e->pace, e->tail - e->head < between);
+        e->between = e->tail - e->head;
+    } else if (between < e->between) {
+        e->between = between;
+    }
+}
+
+/* Not at each put, unless it is a long one. */
+void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
+{
+    struct cvb_ends *e = &h->ends[stage];
+    if (e->tail >= e->near_due || bytes >= CVB_COARSE_BYTES)
+        stay_near(e, bytes);
+}
+
+/* The unit at the position, if it is there already; CVB_NO_UNIT. */
+uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
+{
+    return unit_at(h, &h->ends[stage], position);
+}
+
+#define GAP_MOST 63u /* units: Zen 4 was seen to fetch 42 lines ahead of a reader */
+#define GAP_LEAST (STREAM_UNITS - 1)
+#define GAP_PART 16u /* of the limits */
+
+/* What one source may have queued in a stage, in units of so many records. */
+static uint32_t most_queued(const struct cvb_settings *s, unsigned records)
+{
+    uint32_t limit = s->max_per_source < s->max_per_stage ? s->max_per_source : s->max_per_stage;
+    return (limit < s->max_total_records ? limit : s->max_total_records) / records;
+}
+
+/* How far behind the tail of a stream a consumer stays, in units of so many records: a part of what may be queued only.
+ */
+static uint64_t gap_behind(const struct cvb_settings *s, unsigned records)
+{
+    uint32_t gap = most_queued(s, records) / GAP_PART;
+    if (records > LONG_TRAIN)
+        return LINE_SLOTS;
+    return gap > GAP_MOST ? GAP_MOST : gap < GAP_LEAST ? GAP_LEAST : gap;
+}
+
+/* In a stream the consumer keeps so far behind the tail that the processor's own prefetchers, which run ahead of it, do
+ * not take the lines that the producers will write next: else it rests. Not where units come one by one, each of which
+ * is taken at once. */
+static void keep_behind(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
+{
+    const uint64_t last = position + gap_behind(&h->segment.settings, records);
+    if (unit_at(h, e, last) != CVB_NO_UNIT) {
+        e->ample -= e->ample > 0;
+        return;
+    }
+    e->ample = most_queued(&h->segment.settings, records) / LINE_SLOTS + 1;
+    if ((position < e->stream && records <= LONG_TRAIN) || !cvb_rest(&e->rest))
+        return;
+    cvb_rested(&e->rest, unit_at(h, e, last) != CVB_NO_UNIT);
+}
+
+/* The units of the next line's slots, if it is full. */
+static void prefetch_line(struct cvb_handle *h, struct cvb_ends *e, uint64_t next)
+{
+    const uint64_t *line = &e->ring[next & e->mask], lap = (next >> e->bits) + 1;
+    const uint32_t units = h->segment.geometry.unit_count;
+    if (e->mask < LINE_SLOTS || unit_at(h, e, next + LINE_SLOTS - 1) == CVB_NO_UNIT)
+        return;
+    e->full = next + LINE_SLOTS;
+    for (unsigned i = 0; i < LINE_SLOTS; i++) {
+        uint64_t unit = slot_unit_of_lap(cvb_load64_rlx(&line[i]), lap);
+        if (unit < units)
+            cvb_prefetch_write(cvb_unit_at(h, (uint32_t)unit));
+    }
+}
+
+/* Once a line. Of long trains only the next unit: their own payloads keep the core busy. */
+CVB_RARE void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
+{
+    if (position % LINE_SLOTS == 0)
+        keep_behind(h, e, position, records);
+    if (records <= LONG_TRAIN) {
+        prefetch_line(h, e, position + LINE_SLOTS);
+        return;
+    }
+    uint32_t next = unit_at(h, e, position + 1);
+    if (next != CVB_NO_UNIT)
+        cvb_prefetch_write(cvb_unit_at(h, next));
+}

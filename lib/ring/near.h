@@ -1,0 +1,48 @@
+/* near.h - what a consumer will lease soon comes near in time, and nothing else: the lines of the ring, the units,
+ * their payloads. For speed alone: nothing depends on it.
+ */
+#ifndef CVB_LIB_NEAR_H
+#define CVB_LIB_NEAR_H
+
+#include "ring/ring.h"
+#include "ring/slot.h"
+
+/* A producer that is further ahead than this finds, and leaves, its lines outside of the caches near the cores. */
+#ifndef CVB_NEAR_BYTES
+#define CVB_NEAR_BYTES (1u << 20)
+#endif
+#ifndef CVB_COARSE_BYTES
+#define CVB_COARSE_BYTES (CVB_NEAR_BYTES / 64) /* of a unit: CVB_HINT_PERIOD of them would be too late a hint */
+#endif
+
+/* A line of the ring. What a consumer reads ahead of the head it must not read where a producer is at work: each look
+ * takes the line from him, both become slow, and the ring stays short. So it looks once a line whether the next line is
+ * full, and only then at what is in it. Of long trains it looks at the one that comes next each time: for a line comes
+ * and goes with each of them anyway. */
+#define LINE_SLOTS 8u
+#define AHEAD_PAYLOADS 4u             /* units */
+#define LONG_TRAIN 16u                /* records */
+#define STREAM_UNITS (2 * LINE_SLOTS) /* without an empty place between them */
+
+static inline uint32_t unit_at(const struct cvb_handle *h, const struct cvb_ends *e, uint64_t position)
+{
+    uint64_t slot = cvb_load64_rlx(&e->ring[position & e->mask]);
+    uint64_t unit = slot_unit_of_lap(slot, (position >> e->bits) + 1);
+    return unit < h->segment.geometry.unit_count ? (uint32_t)unit : CVB_NO_UNIT;
+}
+
+/* near.c */
+void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records);
+
+/* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.
+ */
+static inline void prefetch_after(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
+{
+    const uint64_t near = position + AHEAD_PAYLOADS;
+    if (records > LONG_TRAIN || position % LINE_SLOTS == 0)
+        cvb_prefetch_units(h, e, position, records);
+    if (near < e->full && records <= LONG_TRAIN)
+        cvb_prefetch_payloads(h, unit_at(h, e, near), records);
+}
+
+#endif
