@@ -9,7 +9,7 @@ and blanks then count as one, however many there are; a line that is … alone s
 
 A block whose first line is ```c PATH must stand, as it is, in that file below ROOT. It is also written, under the
 file's name, to the folder in which the commands run: so a document can show a whole program, and how it is compiled
-and run.
+and run. One whose first line is ```python NAME is only written.
 
 Prints each difference. Exit status 0 if there are as many as expected: none, but for the test of this program.
 """
@@ -115,6 +115,8 @@ def main():
         elif kind.startswith("c "):
             wrong += check_code(kind[2:], block, number, root)
             programs[os.path.basename(kind)] = block
+        elif kind.startswith("python "):
+            programs[kind.split()[1]] = block
     if not found and not programs:
         sys.exit("no block to look at")
     with open(os.path.join(tempfile.gettempdir(), "conveyor-%s-%d.lock" % (SEGMENT, os.getuid())), "w") as lock:
