@@ -253,21 +253,21 @@ static int create(const char *name, const struct cvb_settings *settings)
     return error == CVB_ENOENT ? CVB_ESYSTEM : error; /* that is what was asked for */
 }
 
-int64_t cvb_memory_needed(const struct cvb_settings *given)
+int64_t cvb_memory_needed_sized(const struct cvb_settings *given, size_t size)
 {
     struct cvb_settings settings;
     struct cvb_geometry g;
-    int error = cvb_settings_take(&settings, given, NULL, 0);
+    int error = cvb_settings_take(&settings, given, size, NULL, 0);
     if (error)
         return error;
     cvb_geometry_of(&settings, &g);
     return (int64_t)g.size;
 }
 
-int cvb_create(const char *name, const struct cvb_settings *given)
+int cvb_create_sized(const char *name, const struct cvb_settings *given, size_t size)
 {
     struct cvb_settings settings;
-    int error = cvb_settings_take(&settings, given, NULL, 0);
+    int error = cvb_settings_take(&settings, given, size, NULL, 0);
     if (error)
         return error;
     int before = cvb_guard();

@@ -185,8 +185,9 @@ static_assert(sizeof(struct cvb_header) <= CVB_PAGE, "layout");
 /* Checks settings and fills in what is left to the library. 0, or EINVAL and a sentence that says what is wrong, in
  * `size` bytes of text. */
 int cvb_settings_complete(struct cvb_settings *settings, char *text, size_t size);
-/* The same with a copy of what was given, or of the defaults for NULL. */
-int cvb_settings_take(struct cvb_settings *settings, const struct cvb_settings *given, char *text, size_t size);
+/* The same with what the caller gave, `given_size` bytes of it, or with the defaults for NULL. */
+int cvb_settings_take(struct cvb_settings *settings, const struct cvb_settings *given, size_t given_size, char *text,
+                      size_t size);
 void cvb_geometry_of(const struct cvb_settings *settings, struct cvb_geometry *geometry);
 uint64_t cvb_fingerprint(void);
 uint64_t cvb_hash(const void *data, size_t size);

@@ -4,12 +4,13 @@
 #include <stdio.h>
 
 #include "layout.h"
+#include "sized.h"
 
 #define RECORDS_MOST 12000000u
 #define CELLS_MOST 14000000u /* of all classes together: unit numbers have 24 bits */
 #define BYTES_MOST (1u << 20)
 
-void cvb_settings_init(struct cvb_settings *s)
+static void defaults(struct cvb_settings *s)
 {
     *s = (struct cvb_settings){.max_total_records = 100000,
                                .max_per_stage = 10000,
@@ -23,6 +24,13 @@ void cvb_settings_init(struct cvb_settings *s)
                                .max_handles = 64,
                                .max_retries = 3,
                                .mode = 0600};
+}
+
+void cvb_settings_init_sized(struct cvb_settings *settings, size_t size)
+{
+    struct cvb_settings s;
+    defaults(&s);
+    cvb_sized_give(settings, size, &s, sizeof s);
 }
 
 /* Where the sentence goes that says what is wrong. */
@@ -132,18 +140,20 @@ int cvb_settings_complete(struct cvb_settings *s, char *text, size_t size)
     return check_classes(s, &c);
 }
 
-int cvb_settings_take(struct cvb_settings *s, const struct cvb_settings *given, char *text, size_t size)
+int cvb_settings_take(struct cvb_settings *s, const struct cvb_settings *given, size_t given_size, char *text,
+                      size_t size)
 {
-    cvb_settings_init(s);
-    if (given)
-        *s = *given;
+    defaults(s);
+    if (given && !cvb_sized_take(s, sizeof *s, given, given_size))
+        return wrong(&(struct complaint){text, size},
+                     "a setting is given that only a later version of the library has");
     return cvb_settings_complete(s, text, size);
 }
 
-int cvb_settings_check(const struct cvb_settings *given, char *text, size_t size)
+int cvb_settings_check_sized(const struct cvb_settings *given, char *text, size_t text_size, size_t size)
 {
     struct cvb_settings settings;
-    if (text && size)
+    if (text && text_size)
         text[0] = 0;
-    return cvb_settings_take(&settings, given, text, text ? size : 0);
+    return cvb_settings_take(&settings, given, size, text, text ? text_size : 0);
 }

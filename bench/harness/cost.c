@@ -105,7 +105,8 @@ static int put(struct bench *b, unsigned turn)
     uint32_t source = b->source[turn % b->p.sources];
     int why = 0;
     for (unsigned i = 0; i < b->p.batch; i++)
-        b->record[i] = (struct cvb_record){b->payload, b->p.payload, source, b->pipeline};
+        b->record[i] = (struct cvb_record){
+            .payload = b->payload, .length = b->p.payload, .source = source, .pipeline = b->pipeline};
     int n = cvb_buffer_batch_for_stage(b->handle, b->stage[turn % b->p.stages], b->record, b->p.batch, &why);
     return n == (int)b->p.batch ? 0 : n < 0 ? n : why;
 }

@@ -55,7 +55,8 @@ static int join(struct self *s)
     if (!error)
         error = cvb_pipeline(s->handle, "bench", &s->pipeline);
     for (unsigned i = 0; i < PEER_BATCH_MAX; i++)
-        s->record[i] = (struct cvb_record){s->payload[i], sizeof s->payload[i], s->source, s->pipeline};
+        s->record[i] = (struct cvb_record){
+            .payload = s->payload[i], .length = sizeof s->payload[i], .source = s->source, .pipeline = s->pipeline};
     return error;
 }
 

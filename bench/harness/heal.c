@@ -58,7 +58,7 @@ static int fill(struct cvb_handle *handle, uint32_t stage, uint32_t source, unsi
     struct cvb_record record[BATCH];
     int n = 0;
     for (unsigned i = 0; i < BATCH; i++)
-        record[i] = (struct cvb_record){payload, sizeof payload, source, 0};
+        record[i] = (struct cvb_record){.payload = payload, .length = sizeof payload, .source = source};
     for (unsigned done = 0; done < LEASES && n >= 0; done += (unsigned)n)
         n = cvb_buffer_batch_for_stage(handle, stage, record, LEASES - done < batch ? LEASES - done : batch, NULL);
     return n < 0 ? n : 0;
@@ -125,7 +125,8 @@ static int producer(const struct heal *h)
     if (!n)
         n = cvb_pipeline(handle, "bench", &pipeline);
     for (unsigned i = 0; i < BATCH; i++)
-        record[i] = (struct cvb_record){payload, sizeof payload, source, pipeline};
+        record[i] =
+            (struct cvb_record){.payload = payload, .length = sizeof payload, .source = source, .pipeline = pipeline};
     atomic_fetch_add(&h->board->ready, 1);
     while (n >= 0 && !atomic_load(&h->board->stop)) {
         n = cvb_buffer_batch_for_stage(handle, stage, record, BATCH, &why);

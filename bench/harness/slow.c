@@ -76,7 +76,8 @@ static int put_all(struct work *w, struct self *s, unsigned index)
     struct peer_control *c = w->crew.control;
     int error = 0;
     for (unsigned i = 0; i < BATCH; i++)
-        record[i] = (struct cvb_record){payload, sizeof payload, s->source, s->pipeline};
+        record[i] = (struct cvb_record){
+            .payload = payload, .length = sizeof payload, .source = s->source, .pipeline = s->pipeline};
     while (!error && !atomic_load(&c->stop)) {
         error = heed(s, index == 0);
         int n = error ? 0 : cvb_buffer_batch_for_stage(s->handle, s->stage, record, BATCH, NULL);

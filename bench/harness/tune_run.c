@@ -49,7 +49,8 @@ static int join(struct self *s)
         error = cvb_source(s->handle, name, &s->source);
     s->payload = calloc(TUNE_BATCH_MAX, length);
     for (unsigned i = 0; i < TUNE_BATCH_MAX; i++)
-        s->record[i] = (struct cvb_record){s->payload + i * (size_t)length, length, s->source, s->pipeline};
+        s->record[i] = (struct cvb_record){
+            .payload = s->payload + i * (size_t)length, .length = length, .source = s->source, .pipeline = s->pipeline};
     return error ? error : s->payload ? 0 : CVB_ESYSTEM;
 }
 

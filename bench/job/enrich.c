@@ -7,7 +7,8 @@ int job_enrich_batch(struct job_process *p, const struct cvb_lease *leases, size
     char *at = p->room;
     for (size_t i = 0; i < count; i++) {
         uint32_t length = job_enrich(leases[i].payload, leases[i].length, at);
-        results[i] = (struct cvb_record){at, length, leases[i].source, leases[i].pipeline};
+        results[i] = (struct cvb_record){
+            .payload = at, .length = length, .source = leases[i].source, .pipeline = leases[i].pipeline};
         at += length;
     }
     job_work_done(p, count);

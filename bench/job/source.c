@@ -69,7 +69,7 @@ int job_source(struct job_process *p)
         char *at = p->room;
         for (; n < p->job->batch && next < p->job->records; n++, next += JOB_SOURCES) {
             uint32_t length = job_make(&p->job->input, next, at);
-            records[n] = (struct cvb_record){at, length, source, pipeline};
+            records[n] = (struct cvb_record){.payload = at, .length = length, .source = source, .pipeline = pipeline};
             at += length;
         }
         error = put(p, records, n);

@@ -58,9 +58,10 @@ static int join(struct self *self, const struct peer_process *p, void *shared)
     if (!error)
         error = cvb_pipeline(self->handle, "bench", &self->pipeline);
     for (unsigned i = 0; i < PEER_BATCH_MAX; i++)
-        self->records[i] =
-            (struct cvb_record){self->payload + i * p->shape.words, p->shape.words * (uint32_t)sizeof(uint64_t),
-                                self->source, self->pipeline};
+        self->records[i] = (struct cvb_record){.payload = self->payload + i * p->shape.words,
+                                               .length = p->shape.words * (uint32_t)sizeof(uint64_t),
+                                               .source = self->source,
+                                               .pipeline = self->pipeline};
     return error;
 }
 

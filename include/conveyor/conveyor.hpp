@@ -125,7 +125,12 @@ inline std::string_view text(const cvb_lease &lease) noexcept
 
 inline cvb_record record(std::string_view payload, std::uint32_t source, std::uint32_t pipeline) noexcept
 {
-    return {payload.data(), static_cast<std::uint32_t>(payload.size()), source, pipeline};
+    cvb_record made{};
+    made.payload = payload.data();
+    made.length = static_cast<std::uint32_t>(payload.size());
+    made.source = source;
+    made.pipeline = pipeline;
+    return made;
 }
 
 #if __cplusplus >= 202002L

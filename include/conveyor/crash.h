@@ -16,7 +16,7 @@ struct cvb_audit {
     uint32_t queued;
     uint32_t leased;
     uint32_t problems; /* found while nobody changed anything; 0 if all is well */
-    int exact;         /* 0: others were at work all the time, problems were not looked for */
+    uint32_t exact;    /* 1, or 0: others were at work all the time, problems were not looked for */
     char first_problem[120];
 };
 
@@ -28,7 +28,11 @@ CVB_API int cvb_recover(struct cvb_handle *handle);
 
 /* Counts every record, cell, credit and idle unit: each of the numbers above is counted, none is derived from the
  * others. Reads only. Errors: EFORKED, ELOST, ECORRUPT, ETRUNCATED, ESYSTEM. */
-CVB_API int cvb_audit(struct cvb_handle *handle, struct cvb_audit *audit);
+CVB_API int cvb_audit_sized(struct cvb_handle *handle, struct cvb_audit *audit, size_t size);
+static inline int cvb_audit(struct cvb_handle *handle, struct cvb_audit *audit)
+{
+    return cvb_audit_sized(handle, audit, sizeof *audit);
+}
 
 /* Recovers, gives back what idle units hold that no list names, and, if the audit is exact, makes the counts of idle
  * records right: what bytes that were overwritten leave behind. Returns how many things it has mended. Does not take

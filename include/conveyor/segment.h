@@ -26,22 +26,38 @@ extern "C" {
 #endif
 
 /* The defaults, as the comments in types.h give them. */
-CVB_API void cvb_settings_init(struct cvb_settings *settings);
+CVB_API void cvb_settings_init_sized(struct cvb_settings *settings, size_t size);
+static inline void cvb_settings_init(struct cvb_settings *settings)
+{
+    cvb_settings_init_sized(settings, sizeof *settings);
+}
 
 /* 0, or EINVAL if cvb_create would refuse these settings (NULL: the defaults); then text (may be NULL) says in up to
  * `size` bytes which setting is wrong and why: "max_stages is 1: it must be 2 to 4095". Any thread, beside anything. */
-CVB_API int cvb_settings_check(const struct cvb_settings *settings, char *text, size_t size);
+CVB_API int cvb_settings_check_sized(const struct cvb_settings *settings, char *text, size_t text_size, size_t size);
+static inline int cvb_settings_check(const struct cvb_settings *settings, char *text, size_t size)
+{
+    return cvb_settings_check_sized(settings, text, size, sizeof *settings);
+}
 
 /* Bytes of shared memory that cvb_create would take for a segment with these settings (NULL: the defaults), all of them
  * at once. Makes nothing. Any thread, beside anything. Errors: EINVAL. */
-CVB_API int64_t cvb_memory_needed(const struct cvb_settings *settings);
+CVB_API int64_t cvb_memory_needed_sized(const struct cvb_settings *settings, size_t size);
+static inline int64_t cvb_memory_needed(const struct cvb_settings *settings)
+{
+    return cvb_memory_needed_sized(settings, sizeof *settings);
+}
 
 /* Makes a segment; NULL means the defaults. All its memory is reserved, and its name appears only when it is complete.
  * A creator that is killed leaves nothing; where the file system has no nameless files, or /proc is not mounted, it
  * leaves a file whose name begins with ".conveyor-making-". errno says more: with ENOSPC it is EFBIG if RLIMIT_FSIZE is
  * the limit (SIGXFSZ is not delivered), with EPERM it is EROFS if /dev/shm is read-only, with EUNSUPPORTED it is ENOENT
  * if there is no /dev/shm. Errors: EINVAL, ENAME, EEXIST, ENOSPC, EPERM, EUNSUPPORTED, ESYSTEM. */
-CVB_API int cvb_create(const char *name, const struct cvb_settings *settings);
+CVB_API int cvb_create_sized(const char *name, const struct cvb_settings *settings, size_t size);
+static inline int cvb_create(const char *name, const struct cvb_settings *settings)
+{
+    return cvb_create_sized(name, settings, sizeof *settings);
+}
 
 /* Joins a segment: checks every field of its header, takes a seat, recovers dead peers. One thread at a time may use a
  * handle. EUNSUPPORTED: there is no /dev/shm, or the system refuses OFD locks or MADV_DONTFORK; errno says which.
@@ -63,7 +79,11 @@ CVB_API int cvb_detach(struct cvb_handle *handle);
 CVB_API int cvb_unlink(const char *name);
 
 /* The settings the segment was made with. */
-CVB_API int cvb_settings_of(struct cvb_handle *handle, struct cvb_settings *settings);
+CVB_API int cvb_settings_of_sized(struct cvb_handle *handle, struct cvb_settings *settings, size_t size);
+static inline int cvb_settings_of(struct cvb_handle *handle, struct cvb_settings *settings)
+{
+    return cvb_settings_of_sized(handle, settings, sizeof *settings);
+}
 
 /* The id of a name, interned by whoever comes first; lock-free. Errors: ENAME, ENAMES, EFORKED, ECORRUPT. */
 CVB_API int cvb_stage(struct cvb_handle *handle, const char *name, uint32_t *id);

@@ -4,7 +4,6 @@
 #define CONVEYOR_STATE_H
 
 #include <conveyor/types.h>
-#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,12 +40,24 @@ struct cvb_counts {
 };
 
 /* EUNKNOWN if nobody has that name yet. */
-CVB_API int cvb_stage_counts(struct cvb_handle *handle, uint32_t stage, struct cvb_counts *counts);
-CVB_API int cvb_source_counts(struct cvb_handle *handle, uint32_t source, struct cvb_counts *counts);
+CVB_API int cvb_stage_counts_sized(struct cvb_handle *handle, uint32_t stage, struct cvb_counts *counts, size_t size);
+static inline int cvb_stage_counts(struct cvb_handle *handle, uint32_t stage, struct cvb_counts *counts)
+{
+    return cvb_stage_counts_sized(handle, stage, counts, sizeof *counts);
+}
+CVB_API int cvb_source_counts_sized(struct cvb_handle *handle, uint32_t source, struct cvb_counts *counts, size_t size);
+static inline int cvb_source_counts(struct cvb_handle *handle, uint32_t source, struct cvb_counts *counts)
+{
+    return cvb_source_counts_sized(handle, source, counts, sizeof *counts);
+}
 
 /* What those who had seat number `seat`, 0 to max_handles - 1, did, one after the other: the difference of two looks is
  * what its owner did between them. */
-CVB_API int cvb_peer_counts(struct cvb_handle *handle, uint32_t seat, struct cvb_counts *counts);
+CVB_API int cvb_peer_counts_sized(struct cvb_handle *handle, uint32_t seat, struct cvb_counts *counts, size_t size);
+static inline int cvb_peer_counts(struct cvb_handle *handle, uint32_t seat, struct cvb_counts *counts)
+{
+    return cvb_peer_counts_sized(handle, seat, counts, sizeof *counts);
+}
 
 /* Records by state; a source's without its dead letters, which hold no credit of it. One pass over the segment: a
  * matter of milliseconds. stages and sources may be NULL; otherwise they have max_stages and max_sources places, and
@@ -54,8 +65,13 @@ CVB_API int cvb_peer_counts(struct cvb_handle *handle, uint32_t seat, struct cvb
 struct cvb_census {
     uint32_t queued, leased, reserved;
 };
-CVB_API int cvb_census(struct cvb_handle *handle, struct cvb_census *total, struct cvb_census *stages,
-                       struct cvb_census *sources, struct cvb_census *handles);
+CVB_API int cvb_census_sized(struct cvb_handle *handle, struct cvb_census *total, struct cvb_census *stages,
+                             struct cvb_census *sources, struct cvb_census *handles, size_t size);
+static inline int cvb_census(struct cvb_handle *handle, struct cvb_census *total, struct cvb_census *stages,
+                             struct cvb_census *sources, struct cvb_census *handles)
+{
+    return cvb_census_sized(handle, total, stages, sources, handles, sizeof *total);
+}
 
 /* Where a look through a stage has come to; {0} at first. */
 struct cvb_cursor {
@@ -80,14 +96,18 @@ CVB_API int cvb_pipeline_name(struct cvb_handle *handle, uint32_t id, char name[
 enum cvb_peer_state { CVB_PEER_NONE, CVB_PEER_ALIVE, CVB_PEER_STOPPED, CVB_PEER_DEAD };
 /* The owner of a seat. */
 struct cvb_peer {
-    pid_t pid; /* as its own pid namespace has it */
-    enum cvb_peer_state state;
+    int32_t pid;    /* as its own pid namespace has it */
+    uint32_t state; /* an enum cvb_peer_state */
 };
 
 /* Who has seat number `seat`, 0 to max_handles - 1. STOPPED is told from /proc and only within this pid namespace.
  * Without a descriptor to ask with (cvb_recover says when) a dead one looks alive. Errors: EINVAL, EFORKED, ETRUNCATED,
  * EUNSUPPORTED. */
-CVB_API int cvb_peer(struct cvb_handle *handle, uint32_t seat, struct cvb_peer *peer);
+CVB_API int cvb_peer_sized(struct cvb_handle *handle, uint32_t seat, struct cvb_peer *peer, size_t size);
+static inline int cvb_peer(struct cvb_handle *handle, uint32_t seat, struct cvb_peer *peer)
+{
+    return cvb_peer_sized(handle, seat, peer, sizeof *peer);
+}
 
 /* 1 if the segment still has a name, 0 if it was removed (cvb_unlink): those attached may go on, but nobody can join. A
  * segment that was made anew under the same name is another one. One system call; does not sleep. Errors: EFORKED,
@@ -97,8 +117,14 @@ CVB_API int cvb_is_linked(struct cvb_handle *handle);
 /* Calls visit for each segment of this machine that this user may open, with its settings and its size in bytes; ends
  * early when visit returns other than 0, and returns that. Cancellation is off in visit. Errors: EINVAL, EPERM,
  * EUNSUPPORTED (no /dev/shm), ESYSTEM (also if there are no descriptors left: then not all were seen). */
-CVB_API int cvb_list(int (*visit)(const char *name, const struct cvb_settings *settings, uint64_t bytes, void *data),
-                     void *data);
+CVB_API int cvb_list_sized(int (*visit)(const char *name, const struct cvb_settings *settings, uint64_t bytes,
+                                        void *data),
+                           void *data, size_t size);
+static inline int
+cvb_list(int (*visit)(const char *name, const struct cvb_settings *settings, uint64_t bytes, void *data), void *data)
+{
+    return cvb_list_sized(visit, data, sizeof(struct cvb_settings));
+}
 
 #ifdef __cplusplus
 }

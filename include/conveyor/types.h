@@ -1,4 +1,11 @@
-/* types.h - settings, records, leases, errors. */
+/* types.h - settings, records, leases, errors.
+ *
+ * Structs grow: later versions have more members at the end of settings, counts, audit, census, peer and backpressure.
+ * A function that reads or fills one has a second form, whose name ends with _sized and whose last argument is the size
+ * that the caller's headers give the struct; the plain form is inline and passes it. Who calls without these headers,
+ * from another language, calls the second form. What the caller's struct does not have is left out, or has its default;
+ * what only the caller's has is filled with 0, or EINVAL if it is given and not 0. Records, leases and slots come in
+ * arrays, and have reserved members instead. */
 #ifndef CONVEYOR_TYPES_H
 #define CONVEYOR_TYPES_H
 
@@ -75,15 +82,18 @@ struct cvb_settings {
     uint32_t class_count;                      /* 0: the default split */
     struct cvb_class classes[CVB_CLASSES_MAX]; /* ascending by bytes; the last holds payload_size */
     uint32_t mode;                             /* 0600: permission bits of the segment */
-    uint32_t reserved;                         /* 0 */
+    uint32_t reserved;                         /* 0, for what later versions add */
 };
 
-/* A record to be put. */
+/* A record to be put. Name the members when you initialize one, those that are not named are 0 then (C++: make it with
+ * {}, and set what you need). EINVAL if what is reserved is not 0: it is of use in later versions. */
 struct cvb_record {
     const void *payload;
     uint32_t length;
     uint32_t source;
     uint32_t pipeline;
+    uint32_t reserved_word; /* 0 */
+    uint64_t reserved[3];   /* 0 */
 };
 
 /* Private: which record of which unit, and whose. */
@@ -104,13 +114,17 @@ struct cvb_lease {
     uint32_t retry_count; /* up to max_retries, or one more after a death in company: cvb_return_to_buffer */
     uint32_t origin;      /* of a dead letter: the stage it came from; else its own */
     struct cvb_place place;
+    uint64_t reserved[2]; /* 0 */
 };
 
-/* Room for a record inside the segment, to be written before cvb_publish. Set length if it is less than asked for. */
+/* Room for a record inside the segment, to be written before cvb_publish. Set length if it is less than asked for. What
+ * is reserved is 0 and stays so: EINVAL. */
 struct cvb_slot {
     void *payload;
     uint32_t length;
+    uint32_t reserved_word; /* 0 */
     struct cvb_place place;
+    uint64_t reserved[3]; /* 0 */
 };
 
 struct cvb_handle;

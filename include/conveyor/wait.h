@@ -22,14 +22,19 @@ enum cvb_signal { CVB_SIGNAL_NONE, CVB_SIGNAL_SLOW_DOWN, CVB_SIGNAL_PAUSE };
 
 /* A signal and what goes with it. */
 struct cvb_backpressure {
-    enum cvb_signal signal;
+    uint32_t signal;   /* an enum cvb_signal */
     uint32_t delay_ms; /* SLOW_DOWN: wait so long before the next put: 10 to 100 between the two thresholds */
 };
 
 /* What a source should do now: the strongest signal of its own limit, the total's and the stage's. PAUSE begins at
  * backpressure_threshold and lasts until resume_threshold. Lock-free. Errors: EINVAL, EUNKNOWN, EFORKED. */
-CVB_API int cvb_backpressure(struct cvb_handle *handle, uint32_t stage, uint32_t source,
-                             struct cvb_backpressure *backpressure);
+CVB_API int cvb_backpressure_sized(struct cvb_handle *handle, uint32_t stage, uint32_t source,
+                                   struct cvb_backpressure *backpressure, size_t size);
+static inline int cvb_backpressure(struct cvb_handle *handle, uint32_t stage, uint32_t source,
+                                   struct cvb_backpressure *backpressure)
+{
+    return cvb_backpressure_sized(handle, stage, source, backpressure, sizeof *backpressure);
+}
 
 /* 1 if the source should pause, 0 if not, or an error. */
 CVB_API int cvb_should_backpressure(struct cvb_handle *handle, uint32_t source);

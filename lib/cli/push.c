@@ -52,7 +52,8 @@ static enum cli_line gather(struct push *p, size_t *count)
         found = cli_lines_next(&p->lines, &line, &length);
         if (found != CLI_LINE)
             break;
-        p->records[*count] = (struct cvb_record){line, (uint32_t)length, p->source, p->pipeline};
+        p->records[*count] = (struct cvb_record){
+            .payload = line, .length = (uint32_t)length, .source = p->source, .pipeline = p->pipeline};
     }
     return found;
 }

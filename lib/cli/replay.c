@@ -125,7 +125,7 @@ static int wait_until_due(struct replay *r, int64_t due)
 static enum cli_flow gather(struct replay *r, const struct cli_flow_record *record, int *error)
 {
     struct cvb_record *to = &r->batch[r->count];
-    *to = (struct cvb_record){r->payloads + r->room, record->length, 0, 0};
+    *to = (struct cvb_record){.payload = r->payloads + r->room, .length = record->length};
     *error = cvb_source(r->handle, record->source, &to->source);
     if (!*error)
         *error = cvb_pipeline(r->handle, record->pipeline, &to->pipeline);

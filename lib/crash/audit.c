@@ -10,6 +10,7 @@
 
 #include "crash/crash.h"
 #include "credit/idle.h"
+#include "sized.h"
 
 struct count {
     uint64_t hash;
@@ -141,12 +142,9 @@ static uint32_t count_of_free(const struct cvb_handle *h, const struct count *c)
     return without < 0 ? 0 : (uint32_t)without;
 }
 
-int cvb_audit(struct cvb_handle *h, struct cvb_audit *audit)
+static int audit_all(struct cvb_handle *h, struct cvb_audit *audit)
 {
-    CVB_ONE_USER(h);
-    int error = cvb_mapping_check(h);
-    if (error || !audit)
-        return error ? error : CVB_EINVAL;
+    int error = 0;
     uint64_t before = 0;
     memset(audit, 0, sizeof *audit);
     for (int turn = 0; turn < 50 && !audit->exact; turn++) {
@@ -167,6 +165,19 @@ int cvb_audit(struct cvb_handle *h, struct cvb_audit *audit)
         audit->first_problem[0] = 0;
     audit->capacity = h->segment.settings.max_total_records;
     return 0;
+}
+
+int cvb_audit_sized(struct cvb_handle *h, struct cvb_audit *audit, size_t size)
+{
+    CVB_ONE_USER(h);
+    struct cvb_audit all;
+    int error = cvb_mapping_check(h);
+    if (error || !audit)
+        return error ? error : CVB_EINVAL;
+    error = audit_all(h, &all);
+    if (!error)
+        cvb_sized_give(audit, size, &all, sizeof all);
+    return error;
 }
 
 /* The counts of idle records become what the units say: the difference goes to the rows of a seat that nobody has. */

@@ -83,7 +83,7 @@ static size_t good_results(struct cvb_handle *h, const struct cvb_record *result
 {
     size_t n = 0;
     for (*wrong = 0; n < count; n++) {
-        if (!results || (results[n].length && !results[n].payload))
+        if (!results || (results[n].length && !results[n].payload) || cvb_asks_more(&results[n]))
             *wrong = CVB_EINVAL;
         else if (results[n].length > h->segment.settings.payload_size)
             *wrong = CVB_ETOOLONG;

@@ -19,27 +19,27 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
         return CVB_ETOOLONG;
     if (!cvb_id_known(h, CVB_KIND_SOURCE, r->source) || !cvb_id_known(h, CVB_KIND_PIPELINE, r->pipeline))
         return CVB_EUNKNOWN;
-    return r->length && !r->payload ? CVB_EINVAL : 0;
+    return (r->length && !r->payload) || cvb_asks_more(r) ? CVB_EINVAL : 0;
 }
 
-static_assert(offsetof(struct cvb_record, source) == offsetof(struct cvb_record, length) + sizeof(uint32_t), "shape");
-
-/* What most records of a batch have in common: length, source and pipeline. */
+/* What most records of a batch have in common: length, source, pipeline, and the word that is reserved. */
 struct shape {
-    uint64_t length_source;
-    uint32_t pipeline;
+    uint64_t length_source, pipeline_word;
 };
+static_assert(offsetof(struct cvb_record, reserved_word) + sizeof(uint32_t) ==
+                  offsetof(struct cvb_record, length) + sizeof(struct shape),
+              "shape");
 
 static inline struct shape shape_of(const struct cvb_record *r)
 {
-    struct shape s = {0, r->pipeline};
-    memcpy(&s.length_source, (const char *)r + offsetof(struct cvb_record, length), sizeof s.length_source);
+    struct shape s;
+    memcpy(&s, (const char *)r + offsetof(struct cvb_record, length), sizeof s);
     return s;
 }
 
 static inline bool same_shape(struct shape a, struct shape b)
 {
-    return a.length_source == b.length_source && a.pipeline == b.pipeline;
+    return a.length_source == b.length_source && a.pipeline_word == b.pipeline_word;
 }
 
 /* How many of the records may be one unit: same source, pipeline and class. */
@@ -55,9 +55,9 @@ static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, siz
         count = CVB_UNIT_MEMBERS;
     const struct shape first = shape_of(r);
     const struct cvb_record *q = r + 1, *end = r + count;
-    while (q < end && (q->payload || !q->length) &&
-           (same_shape(shape_of(q), first) ||
-            (q->source == r->source && q->pipeline == r->pipeline && q->length >= least && q->length <= most)))
+    while (q < end && (q->payload || !q->length) && !(q->reserved[0] | q->reserved[1] | q->reserved[2]) &&
+           (same_shape(shape_of(q), first) || (q->source == r->source && q->pipeline == r->pipeline &&
+                                               !q->reserved_word && q->length >= least && q->length <= most)))
         q++;
     return (unsigned)(q - r);
 }

@@ -9,7 +9,7 @@ static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, u
     uint32_t mask = cvb_hi_mask(w.hi);
     struct cvb_member *members = cvb_members_of(h, u);
     struct cvb_ahead ahead = cvb_train_ahead(h, cvb_idle_next(h), cvb_mask_count(mask), &h->cells);
-    struct cvb_slot slot = {NULL, length, {w.lo, u, h->serial, 0, (uint16_t)cvb_hi_stage(w.hi)}};
+    struct cvb_slot slot = {.length = length, .place = {w.lo, u, h->serial, 0, (uint16_t)cvb_hi_stage(w.hi)}};
     int n = 0;
     if (!cvb_has_room(h, u, mask))
         return CVB_ECORRUPT;
@@ -50,7 +50,8 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
     size_t done = 0;
     if (error || !shape || (count && !slots) || count > INT32_MAX)
         return error ? error : CVB_EINVAL;
-    struct cvb_record r = {"", shape->length, shape->source, shape->pipeline};
+    struct cvb_record r = *shape;
+    r.payload = "";
     error = cvb_record_check(h, &r);
     if (!error)
         error = cvb_stage_check(h, stage);
@@ -107,13 +108,17 @@ static struct cvb_member *member_of(struct cvb_handle *h, const struct cvb_slot 
     return cvb_member_at(h, s->place.unit, s->place.member);
 }
 
-/* The lengths that the caller has set, if they are no longer than what was reserved. Those of a unit that is not
- * published yet may change. Backwards: of a slot that stands twice in the array the first one counts. */
+/* The lengths that the caller has set, if they are no longer than what was reserved, and nothing else is asked for.
+ * Those of a unit that is not published yet may change. Backwards: of a slot that stands twice in the array the first
+ * one counts. */
 static int store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        if (slots[i].reserved_word | slots[i].reserved[0] | slots[i].reserved[1] | slots[i].reserved[2])
+            return CVB_EINVAL;
         if (slots[i].length > cvb_load32_rlx(&member_of(h, &slots[i])->length))
             return CVB_ETOOLONG;
+    }
     for (size_t i = count; i-- > 0;)
         if (cvb_load32_rlx(&member_of(h, &slots[i])->length) != slots[i].length)
             cvb_store32_rlx(&member_of(h, &slots[i])->length, slots[i].length);

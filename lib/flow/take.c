@@ -8,11 +8,11 @@
 #define FETCHED_BYTES 256u /* longer payloads the processor itself fetches ahead, if nobody else does */
 #define OWNED_BYTES 2048u  /* a train of longer ones would not stay near until it is read */
 
-/* A lease as registers hold it, so that each copy of it is nothing but stores. */
+/* A lease as registers hold it, but for what is reserved, so that each copy of it is nothing but stores. */
 struct pieces {
     cvb_piece a, b, c, d;
 };
-static_assert(sizeof(struct cvb_lease) == sizeof(struct pieces), "four pieces");
+static_assert(offsetof(struct cvb_lease, reserved) == sizeof(struct pieces), "four pieces");
 
 static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, cvb_piece c, cvb_piece d)
 {
@@ -21,6 +21,7 @@ static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, c
     memcpy(at + 16, &b, sizeof b);
     memcpy(at + 32, &c, sizeof c);
     memcpy(at + 48, &d, sizeof d);
+    memset(to->reserved, 0, sizeof to->reserved);
 }
 
 /* A lease as `as` but for its record. Field by field: a copy in larger pieces than it was written in would wait until
@@ -41,6 +42,7 @@ static inline void write_lease(struct cvb_lease *out, const struct cvb_lease *as
     out->place.handle = as->place.handle;
     out->place.member = (uint16_t)member;
     out->place.stage = as->place.stage;
+    memset(out->reserved, 0, sizeof out->reserved);
 }
 
 /* The lines of a payload, from an offset on, become this core's: to write them again is then cheap for the producer,
@@ -248,7 +250,8 @@ static char *copy_out(const struct cvb_lease *l, int n, struct cvb_record *taken
 {
     for (int i = 0; i < n; i++) {
         memcpy(buffer, l[i].payload, l[i].length);
-        taken[i] = (struct cvb_record){buffer, l[i].length, l[i].source, l[i].pipeline};
+        taken[i] = (struct cvb_record){
+            .payload = buffer, .length = l[i].length, .source = l[i].source, .pipeline = l[i].pipeline};
         buffer += l[i].length;
     }
     return buffer;

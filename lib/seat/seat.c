@@ -9,6 +9,7 @@
 
 #include "credit/idle.h"
 #include "seat/seat.h"
+#include "sized.h"
 #include "system.h"
 
 /* A page that the kernel clears in every forked child, also after a raw clone. */
@@ -240,12 +241,12 @@ int cvb_detach(struct cvb_handle *h)
     return error;
 }
 
-int cvb_settings_of(struct cvb_handle *h, struct cvb_settings *settings)
+int cvb_settings_of_sized(struct cvb_handle *h, struct cvb_settings *settings, size_t size)
 {
     if (!settings)
         return CVB_EINVAL;
     int error = cvb_handle_reads(h);
     if (!error)
-        *settings = h->segment.settings;
+        cvb_sized_give(settings, size, &h->segment.settings, sizeof h->segment.settings);
     return error;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "flow/flow.h"
+#include "sized.h"
 #include "system.h"
 
 static int check_stage(struct cvb_handle *h, uint32_t stage)
@@ -81,80 +82,87 @@ static void add_tally(struct cvb_counts *c, const struct cvb_tally *t)
     c->stalled_ns += cvb_load64_rlx(&t->n[CVB_N_STALLED_NS]);
 }
 
-static int counts_of(struct cvb_handle *h, uint32_t index, struct cvb_counts *counts)
+static int counts_of(struct cvb_handle *h, uint32_t index, struct cvb_counts *counts, size_t size)
 {
+    struct cvb_counts sum = {0};
     if (!counts)
         return CVB_EINVAL;
-    memset(counts, 0, sizeof *counts);
     const uint32_t seats = h->segment.settings.max_handles;
     for (uint32_t seat = 0; seat < seats; seat++)
-        add_tally(counts, cvb_tally_at(h, seat, index));
+        add_tally(&sum, cvb_tally_at(h, seat, index));
     /* who recovered without a seat; what is parked there was added by a repair */
-    counts->redelivered += cvb_load64_rlx(&cvb_tally_at(h, seats, index)->n[CVB_N_REDELIVERED]);
+    sum.redelivered += cvb_load64_rlx(&cvb_tally_at(h, seats, index)->n[CVB_N_REDELIVERED]);
+    cvb_sized_give(counts, size, &sum, sizeof sum);
     return 0;
 }
 
-int cvb_stage_counts(struct cvb_handle *h, uint32_t stage, struct cvb_counts *counts)
+int cvb_stage_counts_sized(struct cvb_handle *h, uint32_t stage, struct cvb_counts *counts, size_t size)
 {
     char name[CVB_NAME_MAX + 1];
     int error = cvb_stage_name(h, stage, name);
-    return error ? error : counts_of(h, stage, counts);
+    return error ? error : counts_of(h, stage, counts, size);
 }
 
-int cvb_source_counts(struct cvb_handle *h, uint32_t source, struct cvb_counts *counts)
+int cvb_source_counts_sized(struct cvb_handle *h, uint32_t source, struct cvb_counts *counts, size_t size)
 {
     char name[CVB_NAME_MAX + 1];
     int error = cvb_source_name(h, source, name);
-    return error ? error : counts_of(h, h->segment.settings.max_stages + source, counts);
+    return error ? error : counts_of(h, h->segment.settings.max_stages + source, counts, size);
 }
 
-int cvb_peer_counts(struct cvb_handle *h, uint32_t seat, struct cvb_counts *counts)
+int cvb_peer_counts_sized(struct cvb_handle *h, uint32_t seat, struct cvb_counts *counts, size_t size)
 {
     int error = cvb_handle_check(h);
     if (error || !counts || seat >= h->segment.settings.max_handles)
         return error ? error : CVB_EINVAL;
-    memset(counts, 0, sizeof *counts);
+    struct cvb_counts sum = {0};
     for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++)
-        add_tally(counts, cvb_tally_at(h, seat, stage));
+        add_tally(&sum, cvb_tally_at(h, seat, stage));
+    cvb_sized_give(counts, size, &sum, sizeof sum);
     return 0;
 }
 
-static void add_to(struct cvb_census *c, unsigned state, uint32_t n)
+/* Counts n records of a state in element `index` of an array of the caller's, which may be NULL, and whose elements may
+ * have fewer numbers than ours. */
+static void count_in(struct cvb_census *array, size_t size, uint32_t index, unsigned state, uint32_t n)
 {
-    if (state == CVB_QUEUED)
-        c->queued += n;
-    else if (state == CVB_LEASED)
-        c->leased += n;
-    else if (state == CVB_RES)
-        c->reserved += n;
+    size_t at = state == CVB_QUEUED   ? offsetof(struct cvb_census, queued)
+                : state == CVB_LEASED ? offsetof(struct cvb_census, leased)
+                : state == CVB_RES    ? offsetof(struct cvb_census, reserved)
+                                      : SIZE_MAX;
+    if (array && at < size)
+        *(uint32_t *)(void *)((char *)array + index * size + at) += n;
 }
 
-int cvb_census(struct cvb_handle *h, struct cvb_census *total, struct cvb_census *stages, struct cvb_census *sources,
-               struct cvb_census *handles)
+static void clear(struct cvb_census *array, size_t size, uint32_t count)
+{
+    if (array)
+        memset((void *)array, 0, size * count);
+}
+
+int cvb_census_sized(struct cvb_handle *h, struct cvb_census *total, struct cvb_census *stages,
+                     struct cvb_census *sources, struct cvb_census *handles, size_t size)
 {
     int error = cvb_handle_check(h);
-    if (error || !total)
+    if (error || !total || size % sizeof(uint32_t))
         return error ? error : CVB_EINVAL;
     const struct cvb_settings *s = &h->segment.settings;
-    memset(total, 0, sizeof *total);
-    if (stages)
-        memset(stages, 0, sizeof *stages * s->max_stages);
-    if (sources)
-        memset(sources, 0, sizeof *sources * s->max_sources);
-    if (handles)
-        memset(handles, 0, sizeof *handles * s->max_handles);
+    clear(total, size, 1);
+    clear(stages, size, s->max_stages);
+    clear(sources, size, s->max_sources);
+    clear(handles, size, s->max_handles);
     uint32_t pending = cvb_pending_all(h);
     for (uint32_t u = 0; u < h->segment.geometry.unit_count; u++) {
         struct cvb_pair w = cvb_pending_word(h, u, pending);
         unsigned state = cvb_lo_state(w.lo), n = cvb_mask_count(cvb_hi_mask(w.hi));
         uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
-        add_to(total, state, n);
-        if (stages && cvb_hi_stage(w.hi) < s->max_stages)
-            add_to(&stages[cvb_hi_stage(w.hi)], state, n);
-        if (sources && source < s->max_sources && cvb_hi_stage(w.hi) != CVB_STAGE_DEAD_LETTER)
-            add_to(&sources[source], state, n);
-        if (handles && state != CVB_QUEUED && cvb_hi_seat(w.hi) < s->max_handles)
-            add_to(&handles[cvb_hi_seat(w.hi)], state, n);
+        count_in(total, size, 0, state, n);
+        if (cvb_hi_stage(w.hi) < s->max_stages)
+            count_in(stages, size, cvb_hi_stage(w.hi), state, n);
+        if (source < s->max_sources && cvb_hi_stage(w.hi) != CVB_STAGE_DEAD_LETTER)
+            count_in(sources, size, source, state, n);
+        if (state != CVB_QUEUED && cvb_hi_seat(w.hi) < s->max_handles)
+            count_in(handles, size, cvb_hi_seat(w.hi), state, n);
     }
     return 0;
 }
@@ -185,12 +193,13 @@ static int peer_state(struct cvb_handle *h, uint32_t seat, uint32_t pid)
     return is_stopped(pid) ? CVB_PEER_STOPPED : CVB_PEER_ALIVE;
 }
 
-int cvb_peer(struct cvb_handle *h, uint32_t seat, struct cvb_peer *peer)
+int cvb_peer_sized(struct cvb_handle *h, uint32_t seat, struct cvb_peer *peer, size_t size)
 {
     int error = cvb_handle_reads(h);
     if (error || !peer || seat >= h->segment.settings.max_handles)
         return error ? error : CVB_EINVAL;
-    *peer = (struct cvb_peer){0, CVB_PEER_NONE};
+    struct cvb_peer found = {0, CVB_PEER_NONE};
+    cvb_sized_give(peer, size, &found, sizeof found);
     if (!(cvb_load64_acq(&cvb_seat_at(h, seat)->state) & 1))
         return 0;
     uint32_t pid = cvb_load32_rlx(&cvb_seat_at(h, seat)->pid);
@@ -198,7 +207,8 @@ int cvb_peer(struct cvb_handle *h, uint32_t seat, struct cvb_peer *peer)
     cvb_unguard(before);
     if (state < 0)
         return state;
-    *peer = (struct cvb_peer){(pid_t)pid, (enum cvb_peer_state)state};
+    found = (struct cvb_peer){(int32_t)pid, (uint32_t)state};
+    cvb_sized_give(peer, size, &found, sizeof found);
     return 0;
 }
 
@@ -208,10 +218,15 @@ static bool is_short_of_files(int looked)
     return looked == CVB_ESYSTEM && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
 }
 
+/* What a visitor is shown: settings, and 0 for those that only a later version has. */
+union shown {
+    struct cvb_settings settings;
+    char all[512];
+};
+
 static int list(DIR *d, int (*visit)(const char *, const struct cvb_settings *, uint64_t, void *), void *data)
 {
-    for (;;) {
-        struct cvb_settings settings;
+    for (union shown shown = {.all = {0}};;) {
         uint64_t bytes;
         errno = 0;
         struct dirent *e = readdir(d);
@@ -219,18 +234,18 @@ static int list(DIR *d, int (*visit)(const char *, const struct cvb_settings *, 
             return errno ? CVB_ESYSTEM : 0;
         if (!strncmp(e->d_name, CVB_UNFINISHED_PREFIX, strlen(CVB_UNFINISHED_PREFIX)))
             continue;
-        int looked = cvb_segment_look(e->d_name, &settings, &bytes);
+        int looked = cvb_segment_look(e->d_name, &shown.settings, &bytes);
         if (is_short_of_files(looked))
             return looked;
-        int result = looked ? 0 : visit(e->d_name, &settings, bytes, data);
+        int result = looked ? 0 : visit(e->d_name, &shown.settings, bytes, data);
         if (result)
             return result;
     }
 }
 
-int cvb_list(int (*visit)(const char *, const struct cvb_settings *, uint64_t, void *), void *data)
+int cvb_list_sized(int (*visit)(const char *, const struct cvb_settings *, uint64_t, void *), void *data, size_t size)
 {
-    if (!visit)
+    if (!visit || size > sizeof(union shown))
         return CVB_EINVAL;
     int before = cvb_guard(), result;
     DIR *d = opendir(CVB_SHM_DIRECTORY);

@@ -3,6 +3,7 @@
 #include <conveyor/wait.h>
 
 #include "flow/flow.h"
+#include "sized.h"
 
 #define LOOK_NS UINT64_C(100000000) /* between two looks of the lookout: ten wake-ups a second */
 #define SHORT_SLEEP_NS UINT64_C(100000)
@@ -53,19 +54,21 @@ static struct cvb_backpressure signal_of(struct cvb_handle *h, uint32_t counter)
     return (struct cvb_backpressure){CVB_SIGNAL_SLOW_DOWN, (uint32_t)delay};
 }
 
-int cvb_backpressure(struct cvb_handle *h, uint32_t stage, uint32_t source, struct cvb_backpressure *b)
+int cvb_backpressure_sized(struct cvb_handle *h, uint32_t stage, uint32_t source, struct cvb_backpressure *told,
+                           size_t size)
 {
-    int error = b ? check_ids(h, stage, source) : CVB_EINVAL;
+    int error = told ? check_ids(h, stage, source) : CVB_EINVAL;
     if (error)
         return error;
     uint32_t counter[3];
     unsigned n = counters_of(h, stage, source, counter);
-    *b = (struct cvb_backpressure){CVB_SIGNAL_NONE, 0};
+    struct cvb_backpressure b = {CVB_SIGNAL_NONE, 0};
     for (unsigned i = 0; i < n; i++) {
         struct cvb_backpressure one = signal_of(h, counter[i]);
-        if (one.signal > b->signal || (one.signal == b->signal && one.delay_ms > b->delay_ms))
-            *b = one;
+        if (one.signal > b.signal || (one.signal == b.signal && one.delay_ms > b.delay_ms))
+            b = one;
     }
+    cvb_sized_give(told, size, &b, sizeof b);
     return 0;
 }
 

@@ -17,7 +17,11 @@ int main(void)
         printf("%s\n", cvb_error_text(error));
         return 1;
     }
-    struct cvb_record record = {"hello", 5, source, 0};
+    struct cvb_record record;
+    memset(&record, 0, sizeof record); /* this file is compiled as C++, too */
+    record.payload = "hello";
+    record.length = 5;
+    record.source = source;
     int good = !cvb_buffer_for_stage(h, stage, &record) && cvb_get_batch(h, stage, &lease, 1) == 1 &&
                lease.length == 5 && !memcmp(lease.payload, "hello", 5) && !cvb_ack(h, &lease, 1);
     good = !cvb_detach(h) && !cvb_unlink(name) && good;

@@ -134,7 +134,7 @@ static const char *put_until(struct cvb_handle *h, unsigned stage, unsigned sour
     struct cvb_record r[BATCH];
     int why;
     for (unsigned i = 0; i < BATCH; i++)
-        r[i] = (struct cvb_record){"0123456789abcdef", 16, source, 0};
+        r[i] = (struct cvb_record){.payload = "0123456789abcdef", .length = 16, .source = source};
     int n = cvb_buffer_batch_for_stage(h, stage, r, (unsigned)fits + 1, &why);
     return n == fits && why == refusal
                ? NULL
@@ -228,7 +228,7 @@ static const char *survivor_put(struct world *w, struct cvb_handle *h, struct fa
     char payload[64];
     uint64_t id = w->next_id++;
     fill_payload(payload, id);
-    int error = cvb_buffer_for_stage(h, STAGE_A, &(struct cvb_record){payload, length_of(id), 0, 0});
+    int error = cvb_buffer_for_stage(h, STAGE_A, &(struct cvb_record){.payload = payload, .length = length_of(id)});
     if (!error)
         facts_put(f, id, STAGE_A, 0);
     return error && (error > CVB_ESTAGE_FULL || error < CVB_EMEMORY_FULL) ? say("put: %s", cvb_error_text(error))
@@ -309,7 +309,7 @@ static void counted_work(struct world *w, struct cvb_handle *h)
     struct cvb_lease l[3];
     char payload[64];
     fill_payload(payload, 1);
-    cvb_buffer_for_stage(h, STAGE_A, &(struct cvb_record){payload, length_of(1), 0, 0});
+    cvb_buffer_for_stage(h, STAGE_A, &(struct cvb_record){.payload = payload, .length = length_of(1)});
     w->progress = 1;
     int n = cvb_get_batch(h, STAGE_A, l, 3);
     w->progress = 2;
@@ -462,7 +462,8 @@ static const char *lap_put(struct world *w, struct cvb_handle *h, unsigned stage
     char payload[64];
     uint64_t id = w->next_id++;
     fill_payload(payload, id);
-    int error = cvb_buffer_for_stage(h, stage, &(struct cvb_record){payload, length_of(id), 4, 0});
+    int error =
+        cvb_buffer_for_stage(h, stage, &(struct cvb_record){.payload = payload, .length = length_of(id), .source = 4});
     if (!error)
         facts_put(f, id, stage, 4);
     return error && (error > CVB_ESTAGE_FULL || error < CVB_EMEMORY_FULL) ? say("put: %s", cvb_error_text(error))

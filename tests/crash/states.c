@@ -12,7 +12,7 @@ int put_some(struct world *w, struct cvb_handle *h, unsigned stage, unsigned sou
     struct cvb_record r[16];
     for (unsigned i = 0; i < n; i++) {
         fill_payload(payload[i], w->next_id + i);
-        r[i] = (struct cvb_record){payload[i], length_of(w->next_id + i), source, 0};
+        r[i] = (struct cvb_record){.payload = payload[i], .length = length_of(w->next_id + i), .source = source};
     }
     int put = cvb_buffer_batch_for_stage(h, stage, r, n, NULL);
     for (int i = 0; i < put; i++)

@@ -34,7 +34,7 @@ static void mean_record(struct world *w, unsigned source)
     uint64_t id = w->next_id++;
     struct cvb_record *r = &v.record[v.records];
     fill_payload(v.payload[v.records], id);
-    *r = (struct cvb_record){v.payload[v.records++], length_of(id), source, 0};
+    *r = (struct cvb_record){.payload = v.payload[v.records++], .length = length_of(id), .source = source};
 }
 
 static void mean(struct world *w, enum intent_kind kind, uint64_t id, uint64_t result, unsigned source)

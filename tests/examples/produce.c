@@ -27,7 +27,9 @@ static int produce(struct cvb_handle *buffer, const char *stage_name, const char
         error = cvb_pipeline(buffer, "example", &pipeline);
     for (int i = 1; i <= count && !error; i++) {
         int length = snprintf(text, sizeof text, "record %d", i);
-        error = put(buffer, stage, &(struct cvb_record){text, (uint32_t)length, source, pipeline});
+        error = put(
+            buffer, stage,
+            &(struct cvb_record){.payload = text, .length = (uint32_t)length, .source = source, .pipeline = pipeline});
     }
     return error;
 }

@@ -62,7 +62,8 @@ static int pour(struct source *s, FILE *input)
     int error = 0;
     while (!error && fgets(lines[n], LINE, input)) {
         uint32_t length = (uint32_t)strcspn(lines[n], "\n");
-        records[n] = (struct cvb_record){lines[n], length, s->id, s->pipeline};
+        records[n] =
+            (struct cvb_record){.payload = lines[n], .length = length, .source = s->id, .pipeline = s->pipeline};
         if (++n == BATCH) {
             error = put(s, records, n);
             n = 0;

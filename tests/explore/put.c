@@ -18,7 +18,8 @@ int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
     work_begin(me);
     for (int i = 0; i < n; i++) {
         id[i] = ghost_new(me, stage, sources[i], i ? id[0] : -1);
-        record[i] = (struct cvb_record){payload[i], ghost_write(id[i], payload[i]), sources[i], 0};
+        record[i] =
+            (struct cvb_record){.payload = payload[i], .length = ghost_write(id[i], payload[i]), .source = sources[i]};
     }
     watch_call(me, HISTORY_PUT, stage, n);
     for (int i = 0; i < n; i++)
@@ -52,7 +53,7 @@ bool work_reserve(int me, uint32_t stage, uint32_t source, int n)
     if (!n)
         return false;
     work_begin(me);
-    struct cvb_record shape = {NULL, world.settings.payload_size, source, 0};
+    struct cvb_record shape = {.length = world.settings.payload_size, .source = source};
     watch_call(me, HISTORY_RESERVE, stage, n);
     for (int i = 0; i < n; i++)
         watch_argument(me, stage, source, NULL);

@@ -84,7 +84,7 @@ static int settle_call(int me, enum ghost_fate fate, const struct cvb_lease *lea
         return cvb_forward(h, stage, lease, (size_t)n, why);
     if (fate == GHOST_REPLACE) {
         for (int i = 0; i < n; i++)
-            result[i] = (struct cvb_record){payload[i], ghost_rewrite(id[i], payload[i]), 0, 0};
+            result[i] = (struct cvb_record){.payload = payload[i], .length = ghost_rewrite(id[i], payload[i])};
         return cvb_forward_records(h, stage, lease, result, (size_t)n, why);
     }
     int error = fate == GHOST_ACK      ? cvb_ack(h, lease, (size_t)n)

@@ -87,25 +87,28 @@ static const char text[100] = "what a record holds";
 
 static void put_two(void)
 {
-    const struct cvb_record r[2] = {{text, 100, 0, 0}, {text, 90, 0, 0}};
+    const struct cvb_record r[2] = {{.payload = text, .length = 100}, {.payload = text, .length = 90}};
     int why;
     cvb_buffer_batch_for_stage(h, 1, r, 2, &why);
 }
 static void put_four(void)
 {
-    const struct cvb_record r[4] = {{text, 40, 0, 0}, {text, 40, 0, 0}, {text, 30, 0, 0}, {text, 40, 0, 0}};
+    const struct cvb_record r[4] = {{.payload = text, .length = 40},
+                                    {.payload = text, .length = 40},
+                                    {.payload = text, .length = 30},
+                                    {.payload = text, .length = 40}};
     int why;
     cvb_buffer_batch_for_stage(h, 1, r, 4, &why);
 }
 static void put_one(void)
 {
-    const struct cvb_record r = {text, 30, 1, 0};
+    const struct cvb_record r = {.payload = text, .length = 30, .source = 1};
     cvb_buffer_for_stage(h, 2, &r);
 }
 static void reserve_two(void)
 {
     struct cvb_slot slot[2];
-    const struct cvb_record shape = {NULL, 100, 0, 0};
+    const struct cvb_record shape = {.length = 100};
     int why, got = cvb_reserve(h, 1, &shape, slot, 2, &why);
     for (int i = 0; i < got; i++)
         memset(slot[i].payload, 1, slot[i].length);
@@ -124,7 +127,7 @@ static int give_back(const struct cvb_lease *l, size_t n) { return cvb_return_to
 static int forward(const struct cvb_lease *l, size_t n) { return cvb_forward(h, 2, l, n, NULL); }
 static int replace(const struct cvb_lease *l, size_t n)
 {
-    const struct cvb_record r[1] = {{text, 60, 0, 0}};
+    const struct cvb_record r[1] = {{.payload = text, .length = 60}};
     return cvb_forward_records(h, 2, l, r, n, NULL);
 }
 static void get_ack(void) { get_one_and(ack); }
@@ -195,7 +198,7 @@ static void make_image(void)
     s.max_per_stage = s.max_per_source = 12; /* room for what the operations put */
     struct cvb_lease lease[1];
     struct cvb_slot slot[1];
-    const struct cvb_record shape = {NULL, 20, 0, 0};
+    const struct cvb_record shape = {.length = 20};
     uint32_t id;
     int why;
     unlink(fuzz_path());

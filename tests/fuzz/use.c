@@ -44,7 +44,8 @@ static void read_all(struct cvb_handle *h, const struct cvb_lease *l)
 
 static struct cvb_record record_from(struct fuzz_input *in)
 {
-    return (struct cvb_record){payload, fuzz_number(in, 1) % (BYTES + 1), fuzz_number(in, 1) % 3, 0};
+    return (struct cvb_record){
+        .payload = payload, .length = fuzz_number(in, 1) % (BYTES + 1), .source = fuzz_number(in, 1) % 3};
 }
 
 static void put(struct cvb_handle *h, struct fuzz_input *in)

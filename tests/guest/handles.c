@@ -29,7 +29,7 @@ static struct cvb_handle *make(void)
 /* Every call that changes something, on a handle that may not: all say why, and nothing changes. */
 static void changes_nothing(struct cvb_handle *h, struct cvb_lease *l, int why)
 {
-    struct cvb_record r = {"x", 1, source, 0};
+    struct cvb_record r = {.payload = "x", .length = 1, .source = source};
     struct cvb_lease other;
     struct cvb_slot slot;
     struct cvb_audit a;

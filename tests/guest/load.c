@@ -30,7 +30,7 @@ static void *use(void *result)
 {
     struct cvb_handle *h;
     struct cvb_lease l;
-    struct cvb_record r = {"x", 1, source, 0};
+    struct cvb_record r = {.payload = "x", .length = 1, .source = source};
     uint32_t id;
     *(int *)result = IN(library, cvb_attach)(name, &h) || IN(library, cvb_stage)(h, "filter", &id) || id != stage ||
                      IN(library, cvb_buffer_for_stage)(h, stage, &r) ||
@@ -111,7 +111,7 @@ Test(load, two_copies_in_one_process, .timeout = 60)
     cr_assert_eq(cvb_recover(h), 0, "each sees the other alive");
     cr_assert_eq(IN(library, cvb_recover)(g), 0);
     cr_assert(!cvb_peer(h, 1, &peer) && peer.state == CVB_PEER_ALIVE);
-    cr_assert(!IN(library, cvb_peer)(g, 0, &peer) && peer.state == CVB_PEER_ALIVE);
+    cr_assert(!IN(library, cvb_peer_sized)(g, 0, &peer, sizeof peer) && peer.state == CVB_PEER_ALIVE);
     pid_t child = fork();
     if (!child)
         _exit(both_anew(h, g));

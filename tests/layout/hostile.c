@@ -97,7 +97,7 @@ static void use_writing(struct cvb_handle *h, uint64_t *seed)
     struct cvb_lease l[64];
     struct cvb_slot slots[8];
     uint32_t id, stage = random_below(seed, 8), why;
-    struct cvb_record shape = {"payload", 7, random_below(seed, 8), 0}, taken[8];
+    struct cvb_record shape = {.payload = "payload", .length = 7, .source = random_below(seed, 8)}, taken[8];
     char copies[512];
     cvb_stage(h, "a new name", &id);
     cvb_source(h, "another", &id);

@@ -30,7 +30,7 @@ static uint32_t make_item(struct self *me, struct item *item, uint64_t number)
 static int put_copyless(struct self *me, const struct cvb_record *r, unsigned n, int *why)
 {
     struct cvb_slot slots[BATCH_MOST];
-    struct cvb_record shape = {NULL, sizeof(struct item), me->index, 0};
+    struct cvb_record shape = {.length = sizeof(struct item), .source = me->index};
     int got = cvb_reserve(me->h, chaos->filter, &shape, slots, n, why);
     if (got <= 0)
         return got;
@@ -53,7 +53,8 @@ static int produce(struct self *me)
     if (next + n > RECORDS)
         return 0;
     for (unsigned i = 0; i < n; i++)
-        r[i] = (struct cvb_record){&items[i], make_item(me, &items[i], next + i), me->index, 0};
+        r[i] = (struct cvb_record){
+            .payload = &items[i], .length = make_item(me, &items[i], next + i), .source = me->index};
     chaos->worker[me->index].next = next + n; /* whoever comes after me does not use these again */
     for (unsigned i = 0; i < n; i++)
         chaos_mark(&entry[i], i ? TRIED : TRIED | BATCH);
@@ -117,7 +118,7 @@ static int pass_on(struct self *me, const struct cvb_lease *l, size_t n)
     int why = 0;
     for (size_t i = 0; i < n; i++) {
         memcpy(&items[i], l[i].payload, l[i].length);
-        r[i] = (struct cvb_record){&items[i], l[i].length, 0, 0};
+        r[i] = (struct cvb_record){.payload = &items[i], .length = l[i].length};
         entry[i] = chaos_entry(&l[i]);
     }
     mark_all(l, n, PASSING);

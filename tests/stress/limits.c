@@ -106,7 +106,7 @@ static int fill_up(void *argument)
         ;
     for (unsigned refused = 0; refused < 50; refused++)
         for (uint32_t s = 0; s < f->sources; s++) {
-            struct cvb_record r = {&s, sizeof s, s, 0};
+            struct cvb_record r = {.payload = &s, .length = sizeof s, .source = s};
             while (!cvb_buffer_for_stage(h, f->stage, &r))
                 __atomic_fetch_add(&f->accepted, 1, __ATOMIC_RELAXED);
         }
@@ -193,7 +193,7 @@ Test(limits, a_batch_of_a_thousand_mixed_sources_is_one_call)
     cr_assert(h && name_everything(h));
     for (uint32_t i = 0; i < 1000; i++) {
         value[i] = i;
-        r[i] = (struct cvb_record){&value[i], 4, i * 7 % 1000, 0};
+        r[i] = (struct cvb_record){.payload = &value[i], .length = 4, .source = i * 7 % 1000};
     }
     cr_assert_eq(cvb_buffer_batch_for_stage(h, 1, r, 1000, (int *)&why), 1000);
     cr_assert_eq(cvb_get_batch(h, 1, l, 1000), 1000);

@@ -365,7 +365,7 @@ static const char *const way_name[] = {"get",     "ack", "return",      "forward
 
 static void call_once(enum way way, struct cvb_lease *l, unsigned i)
 {
-    struct cvb_record r = {"x", 1, source, 0};
+    struct cvb_record r = {.payload = "x", .length = 1, .source = source};
     struct cvb_lease got;
     struct cvb_slot slot;
     int why;
@@ -401,7 +401,7 @@ static int hold_the_room(void *argument)
     struct victim *v = argument;
     struct cvb_handle *mine;
     static struct cvb_slot slot[500];
-    struct cvb_record r = {"", 1, source + 1, 0};
+    struct cvb_record r = {.payload = "", .length = 1, .source = source + 1};
     if (cvb_attach(name, &mine) || cvb_reserve(mine, next, &r, slot, (size_t)v->records, NULL) != v->records)
         return 1;
     __atomic_store_n(&v->ready, 1, __ATOMIC_SEQ_CST);

@@ -47,7 +47,7 @@ TestSuite(processes, .init = setup, .fini = teardown);
 
 static int use_the_parents_handle(void *lease)
 {
-    struct cvb_record r = {"x", 1, 0, 0}, taken;
+    struct cvb_record r = {.payload = "x", .length = 1}, taken;
     struct cvb_lease l = *(struct cvb_lease *)lease;
     struct cvb_slot slot = {0};
     struct cvb_settings s;
@@ -227,7 +227,7 @@ static int work(void *argument)
     if (cvb_attach(name, &mine))
         return 1;
     for (;;) {
-        struct cvb_record shape = {NULL, 8, me, 0};
+        struct cvb_record shape = {.length = 8, .source = me};
         if (put_numbers(mine, STAGE, me, 0, 1 + random_below(&seed, 20), NULL) < 0)
             return 2;
         int n = cvb_reserve(mine, STAGE, &shape, s, 1 + random_below(&seed, 10), NULL);

@@ -37,7 +37,7 @@ static void done(void)
 
 static int put_length(uint32_t length)
 {
-    struct cvb_record r = {text + length % 100, length, 0, 0};
+    struct cvb_record r = {.payload = text + length % 100, .length = length};
     return cvb_buffer_for_stage(h, STAGE, &r);
 }
 
@@ -163,7 +163,7 @@ Test(sizes, forward_with_a_longer_payload_may_be_refused_for_memory_and_keeps_th
     cr_assert_eq(put_length(10), 0);
     struct cvb_lease l[1000];
     cr_assert_eq(cvb_get_batch(h, STAGE, l, 1000), (int)large + 1);
-    struct cvb_record result = {text, 4096, 0, 0};
+    struct cvb_record result = {.payload = text, .length = 4096};
     cr_assert_eq(cvb_forward_records(h, 2, &l[large], &result, 1, &why), 0);
     cr_assert_eq(why, CVB_EMEMORY_FULL);
     cr_assert_null(audit_says(h, 0, large + 1));

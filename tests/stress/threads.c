@@ -74,7 +74,7 @@ static void forward(struct thread *t)
     expect(got >= 0, "forward failed");
     for (; got < n; got++) {
         uint64_t number = number_of(&l[got]);
-        struct cvb_record r = {&number, sizeof number, 0, 0};
+        struct cvb_record r = {.payload = &number, .length = sizeof number};
         while (cvb_forward_records(t->h, sink, &l[got], &r, 1, &why) != 1 && !over())
             sched_yield();
     }

@@ -76,7 +76,7 @@ int put_numbers(struct cvb_handle *h, uint32_t stage, uint32_t source, uint64_t 
     uint64_t value[128];
     for (unsigned i = 0; i < n; i++) {
         value[i] = from + i;
-        r[i] = (struct cvb_record){&value[i], sizeof value[i], source, 0};
+        r[i] = (struct cvb_record){.payload = &value[i], .length = sizeof value[i], .source = source};
     }
     return cvb_buffer_batch_for_stage(h, stage, r, n, why);
 }

@@ -49,7 +49,7 @@ static int put_some(struct worker *w, const struct item *items, unsigned n, int 
     struct cvb_record r[BATCH];
     struct cvb_slot slots[BATCH];
     for (unsigned i = 0; i < n; i++)
-        r[i] = (struct cvb_record){&items[i], sizeof items[i], w->index % t->sources, 0};
+        r[i] = (struct cvb_record){.payload = &items[i], .length = sizeof items[i], .source = w->index % t->sources};
     if (!t->copyless)
         return cvb_buffer_batch_for_stage(w->h, t->stage[0], r, n, why);
     int got = cvb_reserve(w->h, t->stage[0], r, slots, n, why);
@@ -137,7 +137,7 @@ static int pass_on(struct worker *w, const struct cvb_lease *l, unsigned n)
     struct item items[BATCH];
     for (unsigned i = 0; i < n; i++) {
         memcpy(&items[i], l[i].payload, sizeof items[i]);
-        r[i] = (struct cvb_record){&items[i], sizeof items[i], 0, 0};
+        r[i] = (struct cvb_record){.payload = &items[i], .length = sizeof items[i]};
     }
     for (unsigned done = 0; done < n && !failed(t);) {
         int why = 0;

@@ -50,7 +50,7 @@ static int settle(const struct array *a, int *why)
 {
     struct cvb_record r[MOST];
     for (size_t i = 0; i < a->count; i++)
-        r[i] = (struct cvb_record){"result", 6, 0, 0};
+        r[i] = (struct cvb_record){.payload = "result", .length = 6};
     *why = 0;
     switch (a->way) {
     case ACK:
@@ -73,7 +73,7 @@ static int settle(const struct array *a, int *why)
 /* n records of up to three units, leased, or reserved. */
 static void have(struct array *a, unsigned n)
 {
-    const struct cvb_record shape = {"text", 5, 1, 0};
+    const struct cvb_record shape = {.payload = "text", .length = 5, .source = 1};
     a->count = n;
     if (of_slots(a->way)) {
         int why;

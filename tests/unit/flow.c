@@ -44,7 +44,7 @@ static int put_numbers(struct cvb_handle *at, uint64_t from, unsigned n, int *wh
     uint64_t value[128];
     for (unsigned i = 0; i < n; i++) {
         value[i] = from + i;
-        r[i] = (struct cvb_record){&value[i], sizeof value[i], source, 0};
+        r[i] = (struct cvb_record){.payload = &value[i], .length = sizeof value[i], .source = source};
     }
     return cvb_buffer_batch_for_stage(at, stage, r, n, why);
 }

@@ -122,7 +122,7 @@ static void settle(unsigned p, uint64_t *seed)
 static void reserve(unsigned p, uint64_t *seed)
 {
     unsigned *have = &model.slots[p], n = 1 + random_below(seed, 6);
-    struct cvb_record shape = {"", 8, random_below(seed, SOURCES), 0};
+    struct cvb_record shape = {.payload = "", .length = 8, .source = random_below(seed, SOURCES)};
     uint32_t stage = 1 + random_below(seed, STAGES);
     int why;
     if (*have + n > HELD || random_below(seed, 2)) {

@@ -87,7 +87,7 @@ Test(peek, shows_what_waits_in_order_and_changes_no_byte)
 
 Test(peek, tells_of_a_record_all_that_a_lease_tells)
 {
-    struct cvb_record r = {"payload", 7, source, pipeline};
+    struct cvb_record r = {.payload = "payload", .length = 7, .source = source, .pipeline = pipeline};
     struct cvb_lease seen, lease;
     struct cvb_cursor cursor = {0};
     char buffer[64];
@@ -112,7 +112,8 @@ Test(peek, tells_of_a_record_all_that_a_lease_tells)
 
 Test(peek, a_small_buffer_gets_the_beginning)
 {
-    struct cvb_record r[] = {{"0123456789", 10, source, 0}, {"", 0, source, 0}};
+    struct cvb_record r[] = {{.payload = "0123456789", .length = 10, .source = source},
+                             {.payload = "", .length = 0, .source = source}};
     struct cvb_lease seen;
     struct cvb_cursor cursor = {0};
     char buffer[8] = "........";
@@ -171,7 +172,7 @@ static int put_and_take(void *argument)
     struct cvb_handle *mine;
     struct cvb_lease l[4];
     static uint64_t payload[WORDS];
-    struct cvb_record r = {payload, BIG, source, 0};
+    struct cvb_record r = {.payload = payload, .length = BIG, .source = source};
     if (cvb_attach(name, &mine))
         return 1;
     for (uint64_t i = 1; !__atomic_load_n(stop, __ATOMIC_RELAXED); i++) {

@@ -9,7 +9,7 @@
 static const char *name;
 static struct cvb_handle *h;
 static uint32_t stage, next;
-static const struct cvb_record shape = {NULL, 8, 1, 2};
+static const struct cvb_record shape = {.length = 8, .source = 1, .pipeline = 2};
 
 static void setup(void)
 {
@@ -107,7 +107,7 @@ Test(reserve, slots_are_queued_in_the_order_of_the_array)
 Test(reserve, a_slot_may_be_published_shorter_and_not_longer)
 {
     struct cvb_slot s[2];
-    struct cvb_record wide = {NULL, 64, 0, 0};
+    struct cvb_record wide = {.length = 64};
     struct cvb_lease l[2];
     cr_assert_eq(cvb_reserve(h, stage, &wide, s, 2, NULL), 2);
     memcpy(s[0].payload, "abc", 3);
@@ -226,7 +226,8 @@ Test(reserve, forward_with_new_payloads)
     cr_assert_eq(put_numbers(h, stage, 3, 0, 15, NULL), 15);
     cr_assert_eq(cvb_get_batch(h, stage, l, 15), 15);
     for (unsigned i = 0; i < 15; i++)
-        r[i] = (struct cvb_record){text[i], (uint32_t)snprintf(text[i], 32, "result %0*u", (int)i + 1, i), 0, 0};
+        r[i] = (struct cvb_record){.payload = text[i],
+                                   .length = (uint32_t)snprintf(text[i], 32, "result %0*u", (int)i + 1, i)};
     cr_assert_eq(cvb_forward_records(h, next, l, r, 15, &why), 15);
     cr_assert_eq(why, 0);
     cr_assert_eq(cvb_get_batch(h, next, out, 15), 15);
@@ -247,7 +248,7 @@ Test(reserve, forward_with_new_payloads_takes_the_longest_prefix_that_fits)
     cr_assert_eq(put_numbers(h, stage, 3, 0, 15, NULL), 15);
     cr_assert_eq(cvb_get_batch(h, stage, l, 15), 15);
     for (unsigned i = 0; i < 15; i++)
-        r[i] = (struct cvb_record){"new", 3, 0, 0};
+        r[i] = (struct cvb_record){.payload = "new", .length = 3};
     cr_expect_eq(cvb_forward_records(h, next, l, r, 15, &why), 7);
     cr_expect_eq(why, CVB_ESTAGE_FULL);
     r[9].length = 65;

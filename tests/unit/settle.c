@@ -41,7 +41,7 @@ static void take(struct cvb_lease *l, unsigned n)
 Test(settle, put_refuses_what_is_no_record)
 {
     char payload[65] = "x";
-    struct cvb_record good = {payload, 1, 0, 0}, r = good;
+    struct cvb_record good = {.payload = payload, .length = 1}, r = good;
     cr_assert_eq(cvb_buffer_for_stage(NULL, stage, &good), CVB_EINVAL);
     cr_assert_eq(cvb_buffer_for_stage(h, stage, NULL), CVB_EINVAL);
     cr_assert_eq(cvb_buffer_for_stage(h, 8, &good), CVB_EUNKNOWN);
@@ -89,7 +89,7 @@ static void keep_apart(uint32_t longest)
     cr_assert(name_everything(own));
     for (uint32_t i = 0; i < n; i++) {
         memset(in[i], (int)(i + 1), sizeof in[i]);
-        r[i] = (struct cvb_record){in[i], i % (longest + 1), 0, 0};
+        r[i] = (struct cvb_record){.payload = in[i], .length = i % (longest + 1)};
     }
     cr_assert_eq(cvb_buffer_batch_for_stage(own, work, r, n / 2, NULL), (int)(n / 2));
     for (uint32_t i = n / 2; i < n; i++)
@@ -111,7 +111,10 @@ Test(settle, payloads_of_any_size_keep_apart)
 
 Test(settle, a_batch_takes_the_longest_prefix_and_says_why)
 {
-    struct cvb_record r[4] = {{"a", 1, 0, 0}, {"b", 1, 1, 1}, {"c", 1, 8, 0}, {"d", 1, 0, 0}};
+    struct cvb_record r[4] = {{.payload = "a", .length = 1},
+                              {.payload = "b", .length = 1, .source = 1, .pipeline = 1},
+                              {.payload = "c", .length = 1, .source = 8},
+                              {.payload = "d", .length = 1}};
     int why = 99;
     cr_assert_eq(cvb_buffer_batch_for_stage(h, stage, r, 4, &why), 2);
     cr_assert_eq(why, CVB_EUNKNOWN);
@@ -141,7 +144,7 @@ Test(settle, a_lease_says_all_about_its_record)
     cr_assert_eq(cvb_pipeline(h, "n0", &pipeline), 0);
     struct timespec before, after;
     clock_gettime(CLOCK_REALTIME, &before);
-    struct cvb_record r = {"payload", 7, source, pipeline};
+    struct cvb_record r = {.payload = "payload", .length = 7, .source = source, .pipeline = pipeline};
     cr_assert_eq(cvb_buffer_for_stage(h, stage, &r), 0);
     clock_gettime(CLOCK_REALTIME, &after);
     struct cvb_lease l;
@@ -174,7 +177,7 @@ static int forward_records(struct cvb_handle *at, const struct cvb_lease *l, siz
 {
     struct cvb_record r[20];
     for (size_t i = 0; i < n; i++)
-        r[i] = (struct cvb_record){"new", 3, 0, 0};
+        r[i] = (struct cvb_record){.payload = "new", .length = 3};
     return cvb_forward_records(at, next, l, r, n, NULL);
 }
 static const settling ways[] = {cvb_ack, cvb_return_to_buffer, forward, forward_records};

@@ -35,7 +35,7 @@ static bool near(double a, double b) { return fabs(a - b) < 1e-9; }
 /* 5 queued, 4 leased and 3 reserved in stage; 2 queued in next. */
 static void fill_some(struct cvb_lease *l, struct cvb_slot *s)
 {
-    struct cvb_record shape = {NULL, 8, source, 0};
+    struct cvb_record shape = {.length = 8, .source = source};
     cr_assert_eq(put_numbers(h, stage, source, 0, 9, NULL), 9);
     cr_assert_eq(cvb_get_batch(h, stage, l, 4), 4);
     cr_assert_eq(cvb_reserve(h, stage, &shape, s, 3, NULL), 3);

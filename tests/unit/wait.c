@@ -176,7 +176,7 @@ static int wake(void *argument)
     struct cvb_handle *mine;
     struct cvb_lease l[60];
     struct cvb_slot slot;
-    struct cvb_record r = {"x", 1, 1, 0};
+    struct cvb_record r = {.payload = "x", .length = 1, .source = 1};
     alarm(60);
     if (cvb_attach(name, &mine))
         return 1;
@@ -276,7 +276,7 @@ Test(wait, memory_ends_a_wait, .timeout = 60)
     h = make_segment(name, &s);
     cr_assert(name_everything(h));
     static char large[4096];
-    struct cvb_record r = {large, sizeof large, 0, 0};
+    struct cvb_record r = {.payload = large, .length = sizeof large};
     unsigned n = 0;
     while (!cvb_buffer_for_stage(h, stage, &r))
         n++;
