@@ -129,7 +129,10 @@ void forwards()
 void reservations()
 {
     rig r;
-    const cvb_record shape{nullptr, 10, r.source, r.pipeline};
+    cvb_record shape{};
+    shape.length = 10;
+    shape.source = r.source;
+    shape.pipeline = r.pipeline;
     {
         auto slots = r.buffer.reserve<4>(r.stage, shape);
         CHECK(slots.size() == 4);
