@@ -85,6 +85,7 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
 {
     int error;
     unsigned n = want->count;
+    *w = (struct cvb_pair){0, 0};
     cvb_refusal_begin(h);
     for (bool rested = false;; rested = true) {
         uint32_t below, room = cvb_room(h, want->source, want->stage, &below, &error);
