@@ -1,4 +1,4 @@
-"""Checks that each room of the library uses only those before it, and that files of a program use no circle.
+"""Checks that each room of the library uses only those before it, and that no files of a program use each other in turn.
 
 usage: rooms.py ROOT
 

@@ -47,7 +47,7 @@ __attribute__((noinline)) void explore_access(const char *access, const void *at
     sim_point(access + 4, at, __builtin_return_address(0));
 }
 
-/* In place of shm/system.c: what handle.c and known.c ask of the system. */
+/* In place of shm/system.c: what seat.c and known.c ask of the system. */
 static void *page_at(void *hint, size_t size, int protection, int flags, int fd, off_t offset)
 {
     (void)hint;
