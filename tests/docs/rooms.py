@@ -1,4 +1,4 @@
-"""Checks that each room of the library uses only those before it, and that no files of a program use each other in turn.
+"""Checks that each room of the library uses only those before it, and that the files of a program have no circle.
 
 usage: rooms.py ROOT
 
