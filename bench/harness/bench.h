@@ -75,9 +75,9 @@ struct bench_suite {
     unsigned group_count, repeats, capacity;
     struct bench_group group[16];
     struct bench_times times;
-    double seconds;      /* ends after so long with fewer repeats; 0: with all of them */
-    unsigned least;      /* so many runs of ours in each row, that two results can be compared; 0: as many as others */
-    unsigned again;      /* so often a run is done again if the machine changed or others took much of it */
+    double seconds; /* ends after so long with fewer repeats; 0: with all of them */
+    unsigned least; /* runs of conveyor in each row, so that two results can be compared; 0: as many as of the others */
+    unsigned again; /* so often a run is done again if the machine changed or others took much of it */
     const char *systems; /* only these, with commas between; NULL: all */
     struct bench_cpus cpus;
     struct bench_run *runs;

@@ -123,7 +123,8 @@ static int take(struct bench *b, unsigned turn)
     return sum ? CVB_ECORRUPT : cvb_ack(b->handle, b->lease, (size_t)n);
 }
 
-/* Rounds of put and take for so long, or so many at least; the nanoseconds of a record. */
+/* Nanoseconds of a record in rounds of put and take, for the given time, or the given number of rounds if that takes
+ * longer. */
 static int rounds(struct bench *b, unsigned *turn, unsigned behind, double seconds, unsigned least, double *ns)
 {
     double start = bench_now_s(), now = start;

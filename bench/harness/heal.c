@@ -167,7 +167,7 @@ static double heal(const struct heal *h)
             others[count++] = start(h, producer, 1);
         held = await(&h->board->ready, count);
     }
-    bench_sleep_ms(70); /* those who sleep do so by now */
+    bench_sleep_ms(70); /* the sleepers sleep by now */
     uint64_t killed_ns = now_ns();
     if (dead > 0)
         kill(dead, SIGKILL);

@@ -21,7 +21,7 @@
     "  each system in the form of HdrHistogram. Exit status: 0 done, 1 a run failed, 2 usage.\n"
 
 enum { CAPACITY = 5000, RECORDS_MAX = 50000000 };
-#define MARGIN_S 2.0 /* for those who do not keep up, before they are stopped */
+#define MARGIN_S 2.0 /* time for processes that do not keep up, before they are stopped */
 
 struct work {
     const struct peer *peer;

@@ -190,7 +190,7 @@ static bool beats(const struct tuner *t, const struct figure *a, const struct fi
     return test.delta >= DELTA;
 }
 
-/* The best value, or the one that is set if none beats it. */
+/* The best value, or the present value if none is better. */
 static unsigned choose(const struct tuner *t, const struct figure *f, unsigned n)
 {
     double p99 = best_p99(t, f, n);

@@ -46,7 +46,7 @@ struct job_slot {
 struct job_board {
     _Atomic int stop;       /* workers end when they see it */
     _Atomic int victim;     /* the slot that stops itself to be killed, its leases in hand; -1: none */
-    _Atomic uint64_t least; /* so many leases at least */
+    _Atomic uint64_t least; /* leases, at least */
     struct job_slot slots[JOB_SLOTS];
 };
 

@@ -13,13 +13,11 @@
     "usage: conveyor-bench job --input FILE --output DIRECTORY [--passes N] [--kill filter|enrich|sink]\n"             \
     "                          [--batch N] [--segment NAME] [--seconds N]\n"                                           \
     "  Sends the stanzas of FILE (as `apt-cache dumpavail` prints them) through filter, enrich and sink, kills a\n"    \
-    "  worker on the way (of sink by default), and checks the output. --passes: the input goes through so often "      \
-    "(5).\n"                                                                                                           \
-    "  --batch: so many records are put or taken at once (64, the most).\n"                                            \
-    "  --segment: its name, for who wants to look at it. --seconds: the sinks work so slowly that it takes about as\n" \
-    "  long, and the victim stays stopped for three seconds before it is killed.\n"                                    \
-    "  Exit status: 0 all is well, 1 it is not, 2 "                                                                    \
-    "usage.\n"
+    "  worker on the way (of sink by default), and checks the output.\n"                                               \
+    "  --passes: how often the input goes through (5). --batch: records that are put or taken at once (64, the\n"      \
+    "  most). --segment: its name, to look at it from outside. --seconds: about how long it takes: the sinks work\n"   \
+    "  slowly, and the victim stays stopped for three seconds before it is killed.\n"                                  \
+    "  Exit status: 0 all is well, 1 it is not, 2 usage.\n"
 
 static const struct job_part roles[JOB_ROLES] = {[JOB_SOURCE] = {job_source, NULL},
                                                  [JOB_FILTER] = {NULL, job_filter},

@@ -11,7 +11,7 @@ struct shared {
     char name[CVB_NAME_MAX];
 };
 
-enum { WAIT_NS = 10000000 }; /* those who wait look for the end of the run this often */
+enum { WAIT_NS = 10000000 }; /* how often a waiting process looks for the end of the run */
 
 struct self {
     struct cvb_handle *handle;

@@ -1,5 +1,5 @@
-/* futex.c - the floor of waiting: one word each way, and a raw futex; for round trips only. The one who takes sleeps at
- * once; the one who puts wakes him if he sleeps. */
+/* futex.c - the floor of waiting: one word each way, and a raw futex; for round trips only. The taker sleeps at
+ * once; the putter wakes it if it sleeps. */
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>

@@ -23,7 +23,7 @@ PEER_INLINE void peer_relax(void)
 #endif
 }
 
-/* The same for everybody: twenty pauses, then the processor is given away. */
+/* How every system waits here: twenty pauses, then the processor is given away. */
 PEER_INLINE void peer_back_off(unsigned *tries)
 {
     if (++*tries > 20)

@@ -33,8 +33,8 @@ extern "C" {
 #endif
 
 /* Puts one record into a stage. 0, or why not: ESTAGE_FULL, ESOURCE_FULL, ETOTAL_FULL, EMEMORY_FULL, ETOOLONG,
- * EUNKNOWN, EINVAL, EFORKED, ECORRUPT. A refused record left no trace. Nobody but the library puts into the dead-letter
- * stage: EUNKNOWN. Where several limits refuse, the one with the least room is named. */
+ * EUNKNOWN, EINVAL, EFORKED, ECORRUPT. A record that is refused leaves no trace. Only the library puts into the
+ * dead-letter stage: EUNKNOWN. If several limits refuse, the error names the limit with the least room. */
 CVB_API int cvb_buffer_for_stage(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *record);
 
 /* Puts the longest prefix that fits and returns its length, 0 to count; *why (may be NULL) says what refused the next

@@ -14,7 +14,7 @@ extern "C" {
 CVB_API int64_t cvb_stage_size(struct cvb_handle *handle, uint32_t stage);
 CVB_API int64_t cvb_total_buffered(struct cvb_handle *handle);
 
-/* The same as a part of the limit, 0 to 1; an error as a negative number. */
+/* cvb_stage_size and cvb_total_buffered as a part of the limit, 0 to 1; an error as a negative number. */
 CVB_API double cvb_stage_utilization(struct cvb_handle *handle, uint32_t stage);
 CVB_API double cvb_global_utilization(struct cvb_handle *handle);
 
@@ -51,8 +51,8 @@ static inline int cvb_source_counts(struct cvb_handle *handle, uint32_t source, 
     return cvb_source_counts_sized(handle, source, counts, sizeof *counts);
 }
 
-/* What those who had seat number `seat`, 0 to max_handles - 1, did, one after the other: the difference of two looks is
- * what its owner did between them. */
+/* The counts of seat number `seat`, 0 to max_handles - 1, over all its owners: the difference between two calls is what
+ * the owner did between them. */
 CVB_API int cvb_peer_counts_sized(struct cvb_handle *handle, uint32_t seat, struct cvb_counts *counts, size_t size);
 static inline int cvb_peer_counts(struct cvb_handle *handle, uint32_t seat, struct cvb_counts *counts)
 {
@@ -73,7 +73,7 @@ static inline int cvb_census(struct cvb_handle *handle, struct cvb_census *total
     return cvb_census_sized(handle, total, stages, sources, handles, sizeof *total);
 }
 
-/* Where a look through a stage has come to; {0} at first. */
+/* How far a peek through a stage has come; begins as {0}. */
 struct cvb_cursor {
     uint64_t position;
     uint32_t member;
@@ -100,7 +100,7 @@ struct cvb_peer {
     uint32_t state; /* an enum cvb_peer_state */
 };
 
-/* Who has seat number `seat`, 0 to max_handles - 1. STOPPED is told from /proc and only within this pid namespace.
+/* The owner of seat number `seat`, 0 to max_handles - 1. STOPPED is told from /proc and only within this pid namespace.
  * Without a descriptor to ask with (cvb_recover says when) a dead one looks alive. Errors: EINVAL, EFORKED, ETRUNCATED,
  * EUNSUPPORTED. */
 CVB_API int cvb_peer_sized(struct cvb_handle *handle, uint32_t seat, struct cvb_peer *peer, size_t size);

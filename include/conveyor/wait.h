@@ -1,9 +1,9 @@
 /* wait.h - backpressure, and waiting for room or for records.
  *
- * Each source, each stage's room, each stage's data, the total and the memory has a flag word in the segment. Whoever
- * changes what it stands for corrects it; whoever waits sleeps on it by futex. A record wakes one of those who wait for
- * it, a level that is reached wakes all. No wait relies on a wake-up alone: of all who wait in a segment one is the
- * lookout, looks for dead peers and for missed wake-ups every 100 ms, and is replaced when it dies.
+ * Each source, each stage's room, each stage's data, the total and the memory has a flag word in the segment. A call
+ * that changes what a flag stands for corrects it; a wait sleeps on it by futex. A record wakes one of the processes
+ * that wait for it, a level that is reached wakes all. No wait relies on a wake-up alone: one of all waiting processes
+ * is the lookout. It looks for dead peers and for missed wake-ups every 100 ms, and is replaced when it dies.
  */
 #ifndef CONVEYOR_WAIT_H
 #define CONVEYOR_WAIT_H

@@ -189,9 +189,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_create = {
     "create", "SEG [options]", "make a segment",
-    "All its memory is reserved at once, and one line says how much that is. It is an error if the name is taken, or "
-    "if\n"
-    "less memory is free. Consumers refuse a stage that is not there: --stages makes those that they will ask for, "
-    "else\n"
-    "the first push into a stage makes it. N and BYTES may be written as 10k, 2M, 64Ki or 1Mi.",
+    "All its memory is reserved at once, and one line says how much that is. It is an error if the name is taken, or\n"
+    "if less memory is free. Consumers refuse a stage that does not exist: --stages makes the stages that they will\n"
+    "ask for; otherwise the first push into a stage makes it. N and BYTES may be written as 10k, 2M, 64Ki or 1Mi.",
     run};

@@ -108,7 +108,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
     const struct cli_option options[] = {
         {"to", CLI_TEXT, "STAGE", "retry: the stage that shall try them again (the one they came from)",
          &drain->to_name, 0, 0},
-        {"count", CLI_WHOLE, "N", "only the first so many", &drain->count, 1, UINT32_MAX},
+        {"count", CLI_WHOLE, "N", "only the first N", &drain->count, 1, UINT32_MAX},
         {"force", CLI_FLAG, NULL, "drop: do not ask", &d.force, 0, 0},
         {"dry-run", CLI_FLAG, NULL, "retry, drop: do nothing, and say what would be done", &d.dry_run, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], operand, 2);
@@ -128,10 +128,9 @@ static int run(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_dead_letter = {
     "dead-letter", "SEG list|retry|drop [--to STAGE] [--count N] [--force] [--dry-run]",
     "see, retry or drop records past their retry limit",
-    "list shows them, with the stage that each came from, and leaves them; retry forwards them to a stage, where "
-    "their\n"
-    "retries count anew; drop gives them up for good: it asks on a terminal, and wants --force elsewhere. Until then\n"
-    "they hold room of the limit of all records, and of no other. retry waits while the stage, or the source that a\n"
-    "record is of, has no room. What makes a dead letter is more returns than --max-retries; the death of a consumer\n"
-    "counts too where it had leased the record alone. What is given back untried does not count.",
+    "list shows them, with the stage that each came from, and leaves them; retry forwards them to a stage, where\n"
+    "their retries count anew; drop gives them up for good: it asks on a terminal, and wants --force elsewhere. Until\n"
+    "then they hold room of the limit of all records, and of no other. retry waits while the stage, or the source of\n"
+    "a record, has no room. A record is a dead letter after more failures than --max-retries: a failure is a return,\n"
+    "or the death of a consumer that had leased the record alone. What is given back untried does not count.",
     run};

@@ -184,11 +184,8 @@ const struct cli_command cli_doctor = {
     "Exit status 0 if there is no problem. A problem needs somebody: records or credits that do not add up, a dead\n"
     "peer that still holds records, a stopped process, dead letters that wait, sources that are told to pause while\n"
     "nobody takes what is in their way. A warning needs a look: a stage that nobody takes from, leases that do not\n"
-    "move, handles or names that are nearly used up. A note may be as it should be: a peer that died and whose "
-    "records\n"
-    "are back, a source or stage at its limit, a limit that can never be reached, a removed segment that is still "
-    "used.\n"
-    "What stands still is what did not move in a quarter of a second. What dead peers left is recovered in any case, "
-    "as\n"
-    "everybody does who attaches; --repair mends what else the audit finds, and says how much that was.",
+    "move, handles or names that are nearly used up. A note may be as it should be: a peer that died and whose\n"
+    "records are back, a source or stage at its limit, a limit that can never be reached, a removed segment that is\n"
+    "still used. A thing stands still if it did not move in a quarter of a second. What dead peers left is recovered\n"
+    "in any case, because attaching does that; --repair also mends what the audit finds, and says how much that was.",
     run};

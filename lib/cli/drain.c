@@ -2,7 +2,7 @@
  *
  * A record is held from the time when it is leased until its reader has taken it (cli_output_taken). It ends in one of
  * three ways: taken and settled; not taken, and given back to its stage as if it had never been leased; or, when this
- * process is killed, delivered again to another. So a record may be seen twice, and never not at all.
+ * process is killed, delivered again to another. So a record may be seen twice, but is never missed.
  *
  * What a reader has read from a pipe is the reader's, also if it then uses two lines of it and ends, as head does.
  * Therefore a pipe gets one record at first, and twice as many each time all of them have been read: a reader that ends

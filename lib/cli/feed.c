@@ -1,4 +1,4 @@
-/* feed.c - puts records into a stage as one who heeds the signals does. What is refused is tried again after a bounded
+/* feed.c - puts records into a stage, and does what the signals say. What is refused is tried again after a bounded
  * wait, so that a signal to this process is seen and no wake-up is relied on. */
 #include "feed.h"
 

@@ -1,4 +1,4 @@
-/* feed.h - puts records into a stage as one who heeds the signals does. */
+/* feed.h - puts records into a stage, and does what the signals say. */
 #ifndef CONVEYOR_CLI_FEED_H
 #define CONVEYOR_CLI_FEED_H
 

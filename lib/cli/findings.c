@@ -313,7 +313,7 @@ static void look_at_limit(struct cli_findings *f, const char *what, uint32_t lim
     tell(x, "the limit %s (%u) can never be reached: %s %llu", what, limit, why, (unsigned long long)together);
 }
 
-/* The same where so many names of a lower limit each add up. */
+/* A limit of all records that cannot be reached, because `names` lower limits of `each` add up to less. */
 static void look_at_sum(struct cli_findings *f, const struct cvb_settings *s, uint32_t names, uint32_t each,
                         const char *what)
 {

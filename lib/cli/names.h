@@ -12,7 +12,7 @@ struct cvb_handle;
 int cli_find_stage(struct cvb_handle *handle, const char *segment, const char *what, const char *name, const char *cure,
                    uint32_t *id);
 
-/* The same, but a name that is not there is an answer: 1 there, 0 not there, or an error. */
+/* 1 and the id of a stage that is there, 0 if it is not, or an error. Complains about nothing. */
 int cli_look_up_stage(struct cvb_handle *handle, const char *name, uint32_t *id);
 
 /* True if the text can be a name: 1 to 63 bytes of UTF-8 without control characters. */

@@ -36,7 +36,7 @@ int cli_parse(const struct cli_command *command, int argc, char **argv, const st
 /* A whole number of digits only, from min to max. */
 bool cli_whole(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 
-/* The same, and a unit may follow: k, M (thousands), Ki, Mi (of 1024). */
+/* A whole number from min to max that a unit may follow: k, M (thousands), Ki, Mi (of 1024). */
 bool cli_whole_with_unit(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 
 #endif

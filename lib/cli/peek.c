@@ -52,10 +52,9 @@ static int print_raw(struct peek *p)
 static int run(const struct cli_command *self, int argc, char **argv)
 {
     struct peek p = {0};
-    const struct cli_option options[] = {
-        {"stage", CLI_NEED, "NAME", "the stage to look into", &p.stage_name, 0, 0},
-        {"count", CLI_WHOLE, "N", "show only the first so many", &p.count, 1, UINT32_MAX},
-        {"raw", CLI_FLAG, NULL, "each payload whole, as a line", &p.raw, 0, 0}};
+    const struct cli_option options[] = {{"stage", CLI_NEED, "NAME", "the stage to look into", &p.stage_name, 0, 0},
+                                         {"count", CLI_WHOLE, "N", "show only the first N", &p.count, 1, UINT32_MAX},
+                                         {"raw", CLI_FLAG, NULL, "each payload whole, as a line", &p.raw, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &p.segment, 1);
     if (status != CLI_GO || (status = cli_attach(p.segment, &p.handle)))
         return status;

@@ -34,8 +34,8 @@ static int run(const struct cli_command *self, int argc, char **argv)
     bool progress = false;
     const struct cli_option options[] = {
         {"stage", CLI_NEED, "NAME", "the stage to take records from", &d.stage_name, 0, 0},
-        {"batch", CLI_WHOLE, "N", "lease at most so many at once (64)", &d.batch, 1, 100000},
-        {"count", CLI_WHOLE, "N", "end after so many records", &d.count, 1, UINT32_MAX},
+        {"batch", CLI_WHOLE, "N", "lease at most N at once (64)", &d.batch, 1, 100000},
+        {"count", CLI_WHOLE, "N", "end after N records", &d.count, 1, UINT32_MAX},
         {"follow", CLI_FLAG, NULL, "wait for more when the stage is empty", &d.follow, 0, 0},
         {"exit-when-idle", CLI_REAL, "SECONDS", "wait for more, but end after so long without any", &d.idle_seconds, 0,
          1e9},
@@ -58,12 +58,12 @@ static int run(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_pull = {
     "pull", "SEG --stage NAME [--batch N] [--count N] [--follow] [--exit-when-idle SECONDS] [--to STAGE] [--progress]",
     "write each record as a line to standard output",
-    "A record is acked (or forwarded) only after it was written; into a pipe, only after its reader has read it. When\n"
-    "it cannot be written, or the reader has gone, it goes back to its stage untried, and the exit status is 1. After "
-    "a\n"
-    "kill others get it: a record may be seen twice, never not at all. What the reader had read when it ended is the\n"
-    "reader's: a pipe gets one record at first, then twice as many each time all have been read; with --batch 1 there\n"
-    "is never more than one on the way. Without --follow it ends when the stage is empty. SIGINT, SIGTERM and SIGHUP\n"
-    "end it with exit status 0 within a moment, also when the output is stuck: what was not read goes back.\n"
-    "If standard output is a file whose last line was cut off, a new line is begun.",
+    "A record is acked (or forwarded) only after it was written; into a pipe, only after its reader has read it. If\n"
+    "it cannot be written, or the reader has gone, it goes back to its stage untried, and the exit status is 1. After\n"
+    "a kill another consumer gets what was not acked: a record may be seen twice, but is never missed. What the\n"
+    "reader has read counts as delivered, also if the reader then ends without using it. So a pipe gets one record at\n"
+    "first, then twice as many each time all have been read; with --batch 1 there is never more than one on the way.\n"
+    "Without --follow it ends when the stage is empty. SIGINT, SIGTERM and SIGHUP end it with exit status 0 within a\n"
+    "moment, also when the output is stuck: what was not read goes back. If standard output is a file whose last line\n"
+    "was cut off, a new line is begun.",
     run};

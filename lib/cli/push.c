@@ -169,7 +169,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
         {"stage", CLI_NEED, "NAME", "the stage to put the records into", &p.stage_name, 0, 0},
         {"source", CLI_NEED, "NAME", "the source that they count for", &p.source_name, 0, 0},
         {"pipeline", CLI_TEXT, "NAME", "the pipeline they belong to (default)", &p.pipeline_name, 0, 0},
-        {"batch", CLI_WHOLE, "N", "put at most so many at once (64)", &p.batch, 1, 100000},
+        {"batch", CLI_WHOLE, "N", "put at most N at once (64)", &p.batch, 1, 100000},
         {"progress", CLI_FLAG, NULL, "report on standard error once a second", &progress, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &p.segment, 1);
     if (status != CLI_GO)
@@ -188,9 +188,9 @@ const struct cli_command cli_push = {
     "push", "SEG --stage NAME --source NAME [--pipeline NAME] [--batch N] [--progress]",
     "make every line of standard input a record",
     "A record is a line without its newline; empty lines count, and so does a last line that has no newline. It waits\n"
-    "while the buffer is full or asks to slow down, and exits 0 once all are accepted. A line that is longer than the\n"
+    "while the buffer is full or asks to slow down, and exits 0 when all are accepted. A line that is longer than the\n"
     "segment's payload size ends it with exit status 1, after all earlier lines are in. SIGINT and SIGTERM end it\n"
-    "with exit status 1, as the removal of the segment does; what is in then is a prefix of the input. The time "
-    "stalled\n"
-    "in the last line is that of its waits for room and of the sleeps that it was asked for.",
+    "with exit status 1, as the removal of the segment does; what is in then is a prefix of the input. The time\n"
+    "stalled in the last line is that of its waits for room, and of the sleeps that the signal to slow down asked\n"
+    "for.",
     run};

@@ -41,7 +41,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
     const struct cli_option options[] = {
         {"stage", CLI_NEED, "NAME", "the stage whose records are taken", &d.stage_name, 0, 0},
         {"to", CLI_TEXT, "STAGE", "forward the records to that stage when they are written", &d.to_name, 0, 0},
-        {"count", CLI_WHOLE, "N", "end after so many records", &d.count, 1, UINT32_MAX},
+        {"count", CLI_WHOLE, "N", "end after N records", &d.count, 1, UINT32_MAX},
         {"exit-when-idle", CLI_REAL, "SECONDS", "end after so long without a record", &d.idle_seconds, 0, 1e9},
         {"progress", CLI_FLAG, NULL, "report on standard error once a second", &progress, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], operand, 2);
@@ -65,5 +65,5 @@ const struct cli_command cli_record = {
     "It takes the records as a consumer of the stage does, and acks each when it is written, or forwards it to the\n"
     "stage of --to: put it between two stages to record what flows from one to the other. After a kill a record may\n"
     "be in two files, never in none. The time of a record is when it was put. It goes on until --count, until nothing\n"
-    "came for --exit-when-idle seconds, or until SIGINT or SIGTERM. FILE must not be there yet; - is standard output.",
+    "came for --exit-when-idle seconds, or until SIGINT or SIGTERM. FILE must not exist yet; - is standard output.",
     run};

@@ -231,8 +231,8 @@ static int parse(const struct cli_command *self, int argc, char **argv, struct r
 {
     const char *operand[2];
     const struct cli_option options[] = {
-        {"rate", CLI_REAL, "N", "so many records a second, instead of the file's timing", &r->rate, 0.001, 1e9},
-        {"speed", CLI_REAL, "F", "the file's timing, so many times as fast (1)", &r->speed, 0.001, 1e6},
+        {"rate", CLI_REAL, "N", "put N records a second, instead of the file's timing", &r->rate, 0.001, 1e9},
+        {"speed", CLI_REAL, "F", "the file's timing, F times as fast (1)", &r->speed, 0.001, 1e6},
         {"stage", CLI_TEXT, "NAME", "the stage to put the records into (the one they were recorded from)",
          &r->stage_name, 0, 0},
         {"create-stages", CLI_FLAG, NULL, "make the stage if it is not there", &r->create_stages, 0, 0},
@@ -274,9 +274,8 @@ const struct cli_command cli_replay = {
     "replay", "SEG [--rate N | --speed F] [--stage NAME] [--create-stages] [--progress] FILE",
     "put a recorded flow into a stage again",
     "Each record goes in under the source and pipeline that it was recorded with. A source that is told to pause\n"
-    "waits, and so do those behind it in the file; the advice to slow down is left out, because the pace is the\n"
-    "file's. A stage that is not there is refused, unless --create-stages is given. The last line tells how late the\n"
-    "latest record was. FILE is what 'conveyor record' wrote; - is standard input. SIGINT and SIGTERM end it with "
-    "exit\n"
-    "status 1, as the removal of the segment does; what is in then is the file's beginning.",
+    "waits, and so do the records behind it in the file; the signal to slow down is ignored, because the pace is the\n"
+    "file's. A stage that does not exist is refused, unless --create-stages is given. The last line tells how late\n"
+    "the latest record was. FILE is what 'conveyor record' wrote; - is standard input. SIGINT and SIGTERM end it with\n"
+    "exit status 1, as the removal of the segment does; what is in then is the file's beginning.",
     run};

@@ -117,8 +117,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_rm = {
     "rm", "SEG [--force]", "remove a segment, and the records in it",
-    "It says how many records were in it. While processes use it, it is refused: they would go on with a segment that\n"
-    "nobody else can join, and end when they notice. With --force its name is gone at once, and its memory is free "
-    "when\n"
-    "the last of them has left. What is not a segment is not removed.",
+    "It says how many records were in it. It is refused while processes use the segment: they would go on with a\n"
+    "segment that nobody else can join, and end when they notice. With --force the name is gone at once, and the\n"
+    "memory is free when the last of them has left. A file that is no segment is not removed.",
     run};

@@ -19,10 +19,10 @@ void cli_printable(char *text, size_t length);
 /* Says why something about a segment failed and what to do; returns the exit status. */
 int cli_segment_failed(const char *segment, int error);
 
-/* The same about one of so many bytes that could not be made. */
+/* As cli_segment_failed, about a segment of `bytes` bytes that could not be made. */
 int cli_segment_failed_at(const char *segment, int error, uint64_t bytes);
 
-/* The same about the name of a stage, source or pipeline (kind) that an option gave. */
+/* As cli_segment_failed, about the name of a stage, source or pipeline (kind) that an option gave. */
 int cli_name_failed(const char *segment, const char *option, const char *kind, const char *name, int error);
 
 /* Attaches, or complains: 0 or the exit status. */

@@ -117,7 +117,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
     uint32_t count = 0;
     const struct cli_option options[] = {
         {"interval", CLI_REAL, "SECONDS", "time from one look to the next (1)", &interval, 0.05, 86400},
-        {"count", CLI_WHOLE, "N", "end after so many looks", &count, 1, UINT32_MAX}};
+        {"count", CLI_WHOLE, "N", "end after N looks", &count, 1, UINT32_MAX}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &t.segment, 1);
     if (status != CLI_GO)
         return status;
@@ -138,8 +138,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_top = {
     "top", "SEG [--interval SECONDS] [--count N]", "stat, live, on a terminal",
-    "Stages, sources and handles with their fill, signals and rates. in/s counts records put, out/s acked or "
-    "forwarded,\n"
-    "retry/s returned or delivered again. Keys: s sorts by first use, name, fill or rate in turn; q quits. Without a\n"
-    "terminal it prints a line each time.",
+    "Stages, sources and handles with their fill, signals and rates. in/s counts records put, out/s acked or\n"
+    "forwarded, retry/s returned or delivered again. Keys: s sorts by first use, name, fill or rate in turn; q quits.\n"
+    "Without a terminal it prints a line each time.",
     run};

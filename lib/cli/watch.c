@@ -61,7 +61,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
     uint32_t count = 0;
     const struct cli_option options[] = {
         {"interval", CLI_REAL, "SECONDS", "time from one line to the next (1)", &interval, 0.01, 86400},
-        {"count", CLI_WHOLE, "N", "end after so many lines", &count, 1, UINT32_MAX}};
+        {"count", CLI_WHOLE, "N", "end after N lines", &count, 1, UINT32_MAX}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &segment, 1);
     if (status != CLI_GO)
         return status;

@@ -2,9 +2,9 @@
  *
  * usage: cli-client SEG fail|hold|take STAGE COUNT
  *
- * fail: leases so many records and returns them as failed, until none is left in the stage.
- * hold: leases so many, prints a line, and keeps them until it is killed.
- * take: leases so many one after the other and prints "retry_count payload" of each; then gives all back untried.
+ * fail: leases COUNT records and returns them as failed, until none is left in the stage.
+ * hold: leases COUNT, prints a line, and keeps them until it is killed.
+ * take: leases COUNT one after the other and prints "retry_count payload" of each; then gives all back untried.
  */
 #include <conveyor/buffer.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ static int find(struct cvb_handle *handle, const char *wanted, uint32_t *id)
     return error;
 }
 
-/* Leases so many, or all that there are; how many. */
+/* Leases `count` records, or all that there are; returns how many. */
 static size_t gather(struct cvb_handle *handle, uint32_t stage, size_t count)
 {
     size_t held = 0;

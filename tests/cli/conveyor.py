@@ -71,7 +71,7 @@ class SegmentTest(unittest.TestCase):
         subprocess.run([CLIENT, self.segment, "fail", stage, str(count)], check=True, timeout=PATIENCE)
 
     def hold(self, count, stage="filter"):
-        """A consumer that holds so many records until it is killed."""
+        """A consumer that holds that many records until it is killed."""
         process = subprocess.Popen([CLIENT, self.segment, "hold", stage, str(count)], stdout=subprocess.PIPE)
         self.started.append(process)
         self.assertEqual(process.stdout.readline(), b"%d held\n" % count)
@@ -114,7 +114,7 @@ class SegmentTest(unittest.TestCase):
         return stage["queued"] if stage else 0
 
     def assert_sleeps(self, pid, seconds=2):
-        """Of so many seconds the process uses hardly any."""
+        """In that many seconds the process uses hardly any processor time."""
         before = cpu_seconds(pid)
         time.sleep(seconds)
         self.assertLess(cpu_seconds(pid) - before, seconds / 10)
@@ -127,7 +127,7 @@ class SegmentTest(unittest.TestCase):
         return answer
 
     def assert_sound(self, queued=0):
-        """Nothing is wrong, and so many records are queued."""
+        """Nothing is wrong, and that many records are queued."""
         answer = self.doctor()
         self.assertEqual((answer["ok"], answer["problems"]), (True, []))
         self.assertEqual((answer["queued"], answer["leased"], answer["reserved"]), (queued, 0, 0))

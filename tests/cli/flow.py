@@ -10,7 +10,7 @@ from conveyor import COMMAND, SegmentTest, call, main, wait_until
 
 
 def numbered(prefix, count):
-    """A text of so many different lines of many lengths."""
+    """A text of that many different lines of many lengths."""
     return b"".join(b"%s-%d %s\n" % (prefix, i, b"x" * (i * 7919 % 300)) for i in range(count))
 
 

@@ -80,7 +80,7 @@ class Replay(SegmentTest):
         self.assertGreaterEqual(second, 280000)
 
     def push_skewed(self, text, seconds):
-        """Pushes as if the wall clock were so many seconds ahead."""
+        """Pushes as if the wall clock were that many seconds ahead."""
         environment = dict(os.environ, LD_PRELOAD=os.environ["CLI_CLOCK"], SKEW=str(seconds),
                            ASAN_OPTIONS="verify_asan_link_order=0")
         self.succeed("push", self.segment, "--stage", "filter", "--source", "file-1", input=text, env=environment)

@@ -408,7 +408,7 @@ const char *after_recoverer(struct arena *x, const char *packed, bool over, unsi
     return wrong ? wrong : bad;
 }
 
-/* d: a recoverer stops after so many writes, another one recovers all, and the first goes on. */
+/* d: a recoverer stops after a number of writes, another one recovers all, and the first goes on. */
 const char *after_two(struct arena *x, const char *packed, bool over, uint64_t writes)
 {
     struct facts f;

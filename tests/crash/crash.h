@@ -120,7 +120,7 @@ struct operation {
     void (*prepare)(struct world *w);
     int (*run)(struct world *w);
     bool by_steps; /* c is played by single steps: it sleeps on the segment, or has not mapped it yet */
-    bool long_way; /* so many instructions that a quick run steps it from few states only */
+    bool long_way; /* has so many instructions that a quick run steps it from few states only */
 };
 extern const struct operation operations[];
 extern const unsigned operation_count;

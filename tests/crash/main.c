@@ -71,7 +71,7 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-/* The same choice for the same seed, case and place. */
+/* A random number that seed, case and place decide, so that a run can be repeated. */
 static uint64_t chance(const struct runner *r, uint64_t what, uint64_t place)
 {
     uint64_t x = r->options->seed;

@@ -28,7 +28,7 @@ static bool stopped_by(pid_t pid, int wanted)
     return false;
 }
 
-/* The child stops itself by SIGSTOP where it wants to be seen; here it was so for the first time. 0: it
+/* The child stops itself by SIGSTOP at the place to begin from; this was its first stop. 0: it
  * was not. */
 pid_t start_traced(void (*run)(struct world *w, const void *what), struct world *w, const void *what)
 {

@@ -51,7 +51,7 @@ static bool paused(uint32_t used, uint32_t limit)
     return used >= high;
 }
 
-/* What the state functions and the flags say when nobody else is at work, with so many records by stage and source. */
+/* What the state functions and the flags say when nobody else is at work, with these records by stage and source. */
 static void check_state(const uint32_t *stages, const uint32_t *sources, uint32_t all)
 {
     const struct cvb_settings *s = &world.settings;

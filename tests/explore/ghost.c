@@ -137,7 +137,7 @@ static void take_effect(struct record *r)
 
 static uint32_t failures(const struct record *r) { return r->retry - (r->suspect && r->retry); }
 
-/* Whoever finds a record past its retry limit moves it to the dead-letter stage. */
+/* A taker that finds a record past its retry limit moves it to the dead-letter stage. */
 static void expect_dead_letter(struct record *r, int id, uint32_t stage)
 {
     if (stage != CVB_STAGE_DEAD_LETTER || r->stage == CVB_STAGE_DEAD_LETTER)

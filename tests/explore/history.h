@@ -11,8 +11,8 @@
  * - sizes, the credits left: exact; only if nobody else was at work.
  * - detach: a release of each lease, in any order. Reservations are given up at its begin.
  * - wait: the stage had a record at a moment, or each of the stages was empty at one.
- * - recover, attach: the leases of those who were dead at its begin have come back, and their calls have no effect any
- *   more; only if nobody else attached meanwhile, who may have taken a dead seat and its duties.
+ * - recover, attach: the leases of processes that were dead at its begin have come back, and their calls have no effect
+ * any more; only if nobody else attached meanwhile, who may have taken a dead seat and its duties.
  *
  * A call whose process was killed has no end: a beginning of its chain took effect, now or later, or nothing did. What
  * a dead process had leased enters its stage again at any time until it is recovered.

@@ -222,7 +222,7 @@ static int hidden_choices(const struct node *n, struct choice *choice)
     return count;
 }
 
-/* Whoever has died leases nothing more; but what it had begun to put may still come in. */
+/* A dead process leases nothing more; but what it had begun to put may still come in. */
 static bool must_live(const struct history_step *s)
 {
     return s->what.kind == MODEL_GET || s->what.kind == MODEL_TAKE || s->what.kind == MODEL_NOTHING;
@@ -292,7 +292,8 @@ static void note_farthest(const struct node *n)
     farthest = *n;
 }
 
-/* The step was made: it is later than its begin, or than the death of whoever had leased what is delivered again. */
+/* The step was made: it is later than its begin, or than the death of the process that had leased what is delivered
+ * again. */
 static void pass(struct node *n, const struct choice *c)
 {
     long began = 0;

@@ -11,7 +11,7 @@
 
 enum linear_verdict { LINEAR_YES, LINEAR_NO, LINEAR_UNDECIDED };
 
-/* The history is closed. Looks at no more than so many states. */
+/* The history is closed. Looks at no more than `budget` states. */
 enum linear_verdict linear_check(const struct history *h, long budget);
 /* It was not explained by the first way that was tried. */
 bool linear_went_back(void);

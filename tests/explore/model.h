@@ -35,7 +35,7 @@ enum model_kind {
     MODEL_RECOVERED, /* nor have these dead: a bit each in `content` */
     MODEL_SIZE,      /* the stage has `content` records, queued, leased or reserved */
     MODEL_SIZE_ALL,  /* all stages have */
-    MODEL_CREDITS,   /* the source has so many credits left, by its own limit and the total */
+    MODEL_CREDITS,   /* how many credits the source has left, by its own limit and the total */
     MODEL_NOTHING,
     /* that nobody asked for */
     MODEL_UNCOVER,   /* a get finds the first record past its retry limit, and leases it to itself */

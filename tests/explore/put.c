@@ -3,7 +3,7 @@
 
 #include "work.h"
 
-/* A refused put ends after so many steps of its own, whatever others do meanwhile: 8 looks, each over all lists, and a
+/* The most steps of its own that a refused put makes, whatever others do meanwhile: 8 looks, each over all lists, and a
  * pass of recovery. */
 enum { REFUSED_MOST = 25000 };
 

@@ -249,7 +249,7 @@ static int scripted(struct sim_script *s)
     return s->last;
 }
 
-/* Who does the next step; SIM_AFTER if all have come to their end. */
+/* The process that does the next step; SIM_AFTER if all have come to their end. */
 static int next_fiber(void)
 {
     for (;;) {

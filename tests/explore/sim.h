@@ -16,7 +16,7 @@ struct sim_fiber {
     void (*run)(int);
     bool done, killed;
     bool sleeping;
-    /* killed or stopped before that step; or, by_write, before the write after so many; resume: by the clock */
+    /* killed or stopped before that step; or, by_write, before the write with that number; resume: by the clock */
     long steps, writes, kill_at, stop_at, resume;
     bool by_write;
     uint64_t priority;
@@ -41,7 +41,7 @@ struct sim_script {
 extern struct sim {
     struct sim_fiber fiber[SIM_FIBERS];
     int count, current; /* current: SIM_AFTER outside the fibers */
-    bool changed;       /* who can run has changed */
+    bool changed;       /* the set of processes that can run has changed */
     long total, skipped, bound[SIM_FIBERS + 1], alone_after;
     uint64_t seed, state;
     const char *scenario;
@@ -63,7 +63,7 @@ static inline long sim_clock(void) { return sim.total + sim.skipped; }
 /* Not run before that time; or before sim_wake, if it is asleep. */
 void sim_pause_until(int fiber, long clock, bool asleep);
 void sim_wake(int fiber);
-/* A fiber will be killed, or stopped, within so many of its steps. */
+/* A fiber will be killed, or stopped, within this number of its steps. */
 void sim_plan(int fiber, bool kill, unsigned steps);
 /* Runs all to their ends. */
 void sim_run(void);

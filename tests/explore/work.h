@@ -38,7 +38,7 @@ struct scenario {
     unsigned weight[OPS];
     struct cvb_class classes[2]; /* or none */
     bool unhurt;                 /* nobody is killed */
-    unsigned doomed;             /* so many of the first are killed early */
+    unsigned doomed;             /* how many of the first are killed early */
     bool tight;                  /* no seat to spare: late ones need a seat of the dead */
     bool systematic;             /* not drawn: systematic.c */
     bool rounds;                 /* put, get, ack, again and again */
@@ -71,11 +71,11 @@ extern struct process process[SIM_FIBERS + 1];
 void work_schedule(const struct scenario *scenario, uint64_t seed);
 /* Before a schedule: all that the last one left is forgotten. */
 void work_reset(const struct scenario *scenario, uint64_t seed);
-/* Nobody can run but those who sleep: has a wake-up been lost? */
+/* Only sleepers are left: has a wake-up been lost? */
 void work_only_sleepers(void);
 /* Every operation of process `me` begins with this. */
 void work_begin(int me);
-/* And ends with this: of so many records it did `done`; why not more, or 0. */
+/* Ends an operation: it did `done` of its records; why not more, or 0. */
 void work_end(int me, int done, int why);
 /* A process was killed, exits, or has detached. */
 void work_death(int me);

@@ -80,7 +80,7 @@ static int lease_and_die(void *unused)
     return cvb_attach(name, &h) || cvb_get_batch(h, stage[1], l, 5) != 5;
 }
 
-/* What a dead peer had leased comes again to one who waits. */
+/* What a dead peer had leased is delivered to a process that waits. */
 static int wait_for_the_dead(void *unused)
 {
     struct cvb_handle *h;

@@ -3,9 +3,9 @@
  * is used for the second time.
  *
  * With STAGE the stage's limit refuses, else the source's; with ENTER a new owner of the seat closes the group; with
- * FULL a second lease ends and finds no place; with KILL the one whose lease ends dies before its write number KILL.
- * Checked: a put that counts the unit (I3), or sees the note of it (I4), finds it; in the end a put that begins then
- * finds it, if it is IDLE, wherever hints lead past (I1, I2).
+ * FULL a second lease ends and finds no place; with KILL the process whose lease ends dies before its write number
+ * KILL. Checked: a put that counts the unit (I3), or sees the note of it (I4), finds it; in the end a put that begins
+ * then finds it, if it is IDLE, wherever hints lead past (I1, I2).
  *
  * With HOP another unit waits, and is claimed after the first one was listed: one of the two waits all the time.
  * Checked: no put is refused for good, though it looks at each list once (I5).

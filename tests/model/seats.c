@@ -28,7 +28,7 @@ static void cvb_unguard(int before) { (void)before; }
 
 #include "stubs.h"
 
-static int lock; /* of the kernel; whoever asks takes a lock of its own */
+static int lock; /* of the kernel; the question takes a lock of its own */
 
 int cvb_lock_seat(struct cvb_handle *h, uint32_t seat)
 {

@@ -64,7 +64,7 @@ static void stop(unsigned index, uint64_t for_ms)
     l->continue_at = now_ms() + for_ms;
 }
 
-/* Who is not stopped must go on, whatever became of the others. */
+/* A process that is not stopped must go on, whatever became of the others. */
 static void look_after(unsigned index)
 {
     struct life *l = &control.life[index];

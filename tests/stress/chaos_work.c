@@ -55,7 +55,7 @@ static int produce(struct self *me)
     for (unsigned i = 0; i < n; i++)
         r[i] = (struct cvb_record){
             .payload = &items[i], .length = make_item(me, &items[i], next + i), .source = me->index};
-    chaos->worker[me->index].next = next + n; /* whoever comes after me does not use these again */
+    chaos->worker[me->index].next = next + n; /* my successor does not use these again */
     for (unsigned i = 0; i < n; i++)
         chaos_mark(&entry[i], i ? TRIED : TRIED | BATCH);
     int why = 0, put = random_below(&me->seed, 4) ? cvb_buffer_batch_for_stage(me->h, chaos->filter, r, n, &why)

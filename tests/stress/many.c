@@ -250,7 +250,7 @@ static int lease_and_wait(void *argument)
     if (cvb_attach(name, &mine))
         return 1;
     v->records = cvb_get_batch(mine, next, l, 1);
-    for (int i = 0; i < v->records; i++) /* when it has died, they are to wake those who wait in `stage` */
+    for (int i = 0; i < v->records; i++) /* when it has died, they are to wake the waiters of `stage` */
         if (cvb_forward(mine, stage, &l[i], 1, NULL) != 1 || cvb_get_batch(mine, stage, &l[i], 1) != 1)
             return 2;
     __atomic_store_n(&v->ready, 1, __ATOMIC_SEQ_CST);

@@ -305,7 +305,7 @@ static int lease_as_process_one(void *argument)
         struct cvb_lease l[5];
         if (getpid() != 1 || cvb_attach(name, &mine) || cvb_get_batch(mine, STAGE, l, 5) != 5)
             _exit(1);
-        while (!__atomic_load_n(&f->child, __ATOMIC_ACQUIRE)) /* the one to kill: known before anybody looks */
+        while (!__atomic_load_n(&f->child, __ATOMIC_ACQUIRE)) /* the child to kill: known before anybody looks */
             sched_yield();
         __atomic_store_n(&f->leased, true, __ATOMIC_RELEASE);
         for (;;)

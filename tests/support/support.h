@@ -1,8 +1,8 @@
 /* support.h - what the tests share: names of segments, records that are numbers, children, bounded waits, random
  * numbers.
  *
- * It knows nothing of criterion, so that plain programs use it too: functions give their verdict back, and whoever
- * calls asserts. A child made by spawn() dies with its parent and ends by _exit(), so it never runs the test's end.
+ * It knows nothing of criterion, so that plain programs use it too: functions return their verdict, and the
+ * caller asserts. A child made by spawn() dies with its parent and ends by _exit(), so it never runs the test's end.
  */
 #ifndef CVB_TESTS_SUPPORT_H
 #define CVB_TESTS_SUPPORT_H
@@ -21,7 +21,7 @@ const char *segment_name(const char *tag);
 
 /* Makes the segment anew and joins it: NULL on any error. */
 struct cvb_handle *make_segment(const char *name, const struct cvb_settings *settings);
-/* The same with a stage and a source that have names. */
+/* Makes the segment anew and joins it, with a stage and a source that have names. */
 struct cvb_handle *make_stage(const char *name, const struct cvb_settings *settings, uint32_t *stage, uint32_t *source);
 
 /* All ids that have no name yet get one, so that a test may use numbers. */

@@ -24,7 +24,7 @@ struct traffic {
     char name[64];
     uint32_t producers, consumers, sources, chain; /* consumers of each stage of the chain */
     uint64_t each;                                 /* records of each producer */
-    uint32_t put_most, get_most;                   /* batches are of 1 to so many */
+    uint32_t put_most, get_most;                   /* batches have 1 to this many records */
     bool scatter;                                  /* ack in pieces, in any order */
     bool copyless;                                 /* put by reserve and publish */
     bool replace;                                  /* forward with new payloads */

@@ -21,10 +21,13 @@ def one_blank(text):
 
 
 def declared():
-    """Name and declaration of each public function."""
+    """Name and declaration of each public function; of one that passes the size of a struct on, what programs call."""
     for path in sorted(glob.glob(os.path.join(ROOT, "include", "conveyor", "*.h"))):
-        for text in re.findall(r"^CVB_API ([^;]+;)", read(path), re.M):
-            yield re.search(r"(cvb_\w+)\(", text)[1], one_blank(text)
+        text = read(path)
+        for found in re.findall(r"^CVB_API ([^;]+;)", text, re.M) + re.findall(r"^static inline ([^{]+)\{", text, re.M):
+            name = re.search(r"(cvb_\w+)\(", found)[1]
+            if not name.endswith("_sized"):
+                yield name, one_blank(found.rstrip("; \n")) + ";"
 
 
 def synopses():

@@ -1,4 +1,5 @@
-/* Who is to blame for a consumer's death, and what dead letters hold: real processes are killed with leases. */
+/* Which records are to blame for a consumer's death, and what dead letters hold: real processes are killed with leases.
+ */
 #include "../support/support.h"
 
 #include <criterion/criterion.h>

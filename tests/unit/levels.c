@@ -1,5 +1,6 @@
-/* Sizes, credits and signals against a model, whoever looks when: PAUSE begins at the high watermark and lasts until
- * the low one, also where only idle units change hands; what is counted is exact after each operation, at any age. */
+/* Sizes, credits and signals against a model, whichever handle looks when: PAUSE begins at the high watermark and lasts
+ * until the low one, also where only idle units change hands; what is counted is exact after each operation, at any
+ * age. */
 #include "../support/support.h"
 
 #include <criterion/criterion.h>
@@ -182,7 +183,7 @@ static void rejoin(unsigned p)
 static void round_of(uint64_t *seed, uint32_t total, uint32_t stage, uint32_t source)
 {
     setup(seed, total, stage, source);
-    unsigned often = 1 + random_below(seed, 60); /* one look in so many operations */
+    unsigned often = 1 + random_below(seed, 60); /* one look in this many operations */
     for (unsigned i = 0; i < 3000; i++) {
         unsigned p = random_below(seed, HANDLES), what = random_below(seed, 100);
         if (what < 40)

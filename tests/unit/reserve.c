@@ -252,7 +252,7 @@ Test(reserve, forward_with_new_payloads_takes_the_longest_prefix_that_fits)
     cr_expect_eq(cvb_forward_records(h, next, l, r, 15, &why), 7);
     cr_expect_eq(why, CVB_ESTAGE_FULL);
     r[9].length = 65;
-    cr_expect_eq(cvb_forward_records(h, 3, l + 7, r + 7, 8, &why), 2, "those before the one that is too long");
+    cr_expect_eq(cvb_forward_records(h, 3, l + 7, r + 7, 8, &why), 2, "those before the record that is too long");
     cr_expect_eq(why, CVB_ETOOLONG);
     cr_expect_eq(cvb_forward_records(h, 3, l + 9, r + 9, 6, &why), CVB_ETOOLONG);
     EXPECT_AUDIT(22, 6);

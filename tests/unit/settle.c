@@ -1,5 +1,5 @@
 /* settle.c - the contract of put, take, ack, return and forward, with each error: no error leaves a trace, and a second
- * settling of a lease, by whoever and however, has none either.
+ * settling of a lease, by any handle and any function, has none either.
  */
 #include "../support/support.h"
 
