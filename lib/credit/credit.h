@@ -28,15 +28,36 @@ bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew);
 void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n);
 void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n);
 void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n, unsigned which);
+void cvb_level_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n);
 void cvb_levels_renew(struct cvb_handle *h);
+/* A flag's slack: epoch 32 | records 32. */
+#define CVB_EPOCH_SHIFT 32
+static inline uint32_t cvb_epoch_of(uint64_t slack) { return (uint32_t)(slack >> CVB_EPOCH_SHIFT); }
+void cvb_budget_begin(struct cvb_handle *h, struct cvb_budget *b, uint64_t kind, const uint32_t counter[3],
+                      uint32_t state);
+void cvb_budget_end(struct cvb_handle *h, struct cvb_budget *b);
+/* True if n records more of the kind need no look at any level. */
+static inline bool cvb_budget_covers(struct cvb_budget *b, uint64_t kind, uint32_t n)
+{
+    if (b->kind != kind || b->left < n)
+        return false;
+    for (unsigned x = 0; x < 3; x++)
+        if (cvb_epoch_of(cvb_load64_acq(b->slack[x])) != b->epoch[x])
+            return false;
+    b->left -= n;
+    return true;
+}
 /* After a put or a reservation of n records of the kind that looked for idle units last, whose counters or counts have
  * changed by a locked instruction or before a full fence. */
 static inline void cvb_level_after_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n)
 {
     uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(h->looked->room_of_stage) |
                    cvb_load32_acq(h->looked->room_of_source);
-    if (h->near || (all & CVB_FLAG_NEAR))
-        cvb_level_raised(h, stage, source, n, CVB_RISES_ALL);
+    if (!h->near && !(all & CVB_FLAG_NEAR))
+        return;
+    cvb_fence_after_cas();
+    if (h->near || !cvb_budget_covers(&h->of_puts, h->looked->kind, n))
+        cvb_level_put(h, stage, source, n);
 }
 
 /* idle.c */

@@ -109,7 +109,6 @@ CVB_RARE static bool park_others(struct cvb_handle *h, struct cvb_unit *unit, st
         return false;
     const uint32_t key = key_of(&has), stages = h->segment.settings.max_stages;
     h->parked = (struct cvb_parked){.kind = kind_wanted(&has),
-                                    .note = note_of(NOTE_PARK, &has),
                                     .key = key,
                                     .open = &h->open[place_of(key, CVB_OPEN_GROUPS)],
                                     .of_stage = &h->tallies[has.stage],
@@ -140,9 +139,11 @@ CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_
         want_of(cvb_unit_at(h, u), idle, &has);
         return claim_any(h, u, &idle, &has) ? cvb_give(h, u) : 0;
     }
+    cvb_budget_end(h, &h->of_acks);
     for (unsigned x = 0; x < 3; x++)
         if (cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter[x]))) & CVB_FLAG_PAUSED)
             cvb_level_moved(h, counter[x], cvb_mask_count(cvb_hi_mask(idle.hi)));
+    cvb_budget_begin(h, &h->of_acks, h->parked.kind, counter, CVB_FLAG_PAUSED);
     return 0;
 }
 
@@ -153,17 +154,18 @@ static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint3
     struct cvb_idle *list = h->list;
     const uint32_t n = cvb_mask_count(cvb_hi_mask(w.hi));
     append(h, list, u);
-    const struct rows_were was = rows_begin(h, &h->parked.rows, h->parked.note, u);
+    rows_begin(h, &h->parked.rows, u);
     const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
     cvb_store64_rlx(&unit->generation, next);
     cvb_store64_rel(&unit->word.lo, cvb_lo_generation(CVB_IDLE, next));
-    cvb_store64_rel(h->parked.rows.total, row_after(was.total, n));
-    cvb_store64_rel(h->parked.rows.stage, row_after(was.stage, n));
-    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));
+    row_add(h->parked.rows.total, n);
+    row_add(h->parked.rows.stage, n);
+    cvb_store64_seq(h->parked.rows.source, row_after(cvb_load64_rlx(h->parked.rows.source), n));
+    h->parked.rows.note ^= NOTE_ODD_ALL;
     cvb_fence_after_cas();
     const uint32_t flags = flags_of_parked(h);
     h->noisy = false;
-    if (flags & (SLEEPERS | CVB_FLAG_PAUSED))
+    if ((flags & SLEEPERS) || ((flags & CVB_FLAG_PAUSED) && !cvb_budget_covers(&h->of_acks, h->parked.kind, n)))
         return parked_in_need(h, u, (struct cvb_pair){cvb_lo_generation(CVB_IDLE, next), w.hi}, flags);
     return 0;
 }

@@ -98,10 +98,10 @@ static inline void want_of(struct cvb_unit *unit, struct cvb_pair w, struct cvb_
 }
 
 /* Counts of idle records (rows): a seat's owner counts what it parked and what it claimed, of all kinds, of the stage
- * and of the source; their sums over all seats are what is idle (level.c). A row is {records:63 | odd:1}: each change
- * turns the lowest bit, so that one bit says whether the last change is in it.
+ * and of the source; their sums over all seats are what is idle (level.c). A row is {odd:1 | records:63}: each change
+ * turns the highest bit, so that one bit says whether the last change is in it.
  *
- * A note stands before each change and says what it is, and how the rows' lowest bits were before it:
+ * A note stands before each change and says what it is, and how the rows' odd bits were before it:
  *   park:  note, IDLE store, rows        claim:  note, CAS IDLE -> RES, rows
  * So whoever recovers a dead seat completes its rows: had the unit changed (it is no longer LEASED by the dead, or it
  * is RES of the dead), then those rows whose bit is still as before lack it (note.c). A claim that failed has no note.
@@ -114,6 +114,7 @@ enum note_kind { NOTE_NONE, NOTE_PARK, NOTE_CLAIM };
 #define NOTE_SOURCE_SHIFT 41
 #define NOTE_KIND_SHIFT 57
 #define NOTE_ODD_SHIFT 59
+#define NOTE_ODD_ALL (UINT64_C(7) << NOTE_ODD_SHIFT)
 
 static inline uint64_t note_of(enum note_kind kind, const struct cvb_want *has)
 {
@@ -121,7 +122,10 @@ static inline uint64_t note_of(enum note_kind kind, const struct cvb_want *has)
            (uint64_t)has->stage << NOTE_STAGE_SHIFT | (uint64_t)(has->count - 1) << NOTE_COUNT_SHIFT;
 }
 
-static inline uint64_t row_after(uint64_t row, uint32_t n) { return (row ^ 1) + ((uint64_t)n << 1); }
+#define ROW_ODD_SHIFT 63
+#define ROW_ODD (UINT64_C(1) << ROW_ODD_SHIFT)
+static inline uint64_t row_count(uint64_t row) { return row & ~ROW_ODD; }
+static inline uint64_t row_after(uint64_t row, uint32_t n) { return row + (ROW_ODD | n); } /* odd: what overflows */
 
 /* Where a seat's owner counts idle records of a counter: what it parked, or what it claimed. */
 static inline uint64_t *row_at(struct cvb_handle *h, uint32_t seat, uint32_t counter, enum note_kind kind)
@@ -131,41 +135,45 @@ static inline uint64_t *row_at(struct cvb_handle *h, uint32_t seat, uint32_t cou
     return kind == NOTE_PARK ? &list_of(h, seat)->parked : &list_of(h, seat)->claimed;
 }
 
+/* The note of the next change says how the rows are now: after somebody else has changed some of them. */
+static inline void rows_anew(struct cvb_rows *rows)
+{
+    rows->note &= ~NOTE_ODD_ALL;
+    rows->note |= cvb_load64_rlx(rows->total) >> ROW_ODD_SHIFT << NOTE_ODD_SHIFT |
+                  cvb_load64_rlx(rows->stage) >> ROW_ODD_SHIFT << (NOTE_ODD_SHIFT + 1) |
+                  cvb_load64_rlx(rows->source) >> ROW_ODD_SHIFT << (NOTE_ODD_SHIFT + 2);
+}
+
 static inline struct cvb_rows rows_of(struct cvb_handle *h, enum note_kind kind, const struct cvb_want *has)
 {
-    return (struct cvb_rows){row_at(h, h->seat, CVB_COUNTER_TOTAL, kind),
-                             row_at(h, h->seat, cvb_counter_of_stage(has->stage), kind),
-                             row_at(h, h->seat, cvb_counter_of_source(h, has->source), kind)};
+    struct cvb_rows rows = {row_at(h, h->seat, CVB_COUNTER_TOTAL, kind),
+                            row_at(h, h->seat, cvb_counter_of_stage(has->stage), kind),
+                            row_at(h, h->seat, cvb_counter_of_source(h, has->source), kind), note_of(kind, has)};
+    rows_anew(&rows);
+    return rows;
 }
-
-/* What they were before a change. */
-struct rows_were {
-    uint64_t total, stage, source;
-};
 
 /* The change of unit u begins: the note is there before it. */
-static inline struct rows_were rows_begin(struct cvb_handle *h, const struct cvb_rows *rows, uint64_t note, uint32_t u)
+static inline void rows_begin(struct cvb_handle *h, const struct cvb_rows *rows, uint32_t u)
 {
-    struct rows_were was = {cvb_load64_rlx(rows->total), cvb_load64_rlx(rows->stage), cvb_load64_rlx(rows->source)};
-    note |= u | (was.total & 1) << NOTE_ODD_SHIFT | (was.stage & 1) << (NOTE_ODD_SHIFT + 1) |
-            (was.source & 1) << (NOTE_ODD_SHIFT + 2);
-    cvb_store64_rel(&h->list->note, note);
-    return was;
+    cvb_store64_rel(&h->list->note, rows->note | u);
 }
 
+static inline void row_add(uint64_t *row, uint32_t n) { cvb_store64_rel(row, row_after(cvb_load64_rlx(row), n)); }
+
 /* IDLE -> RES of this seat, from exactly *w, which becomes the new word; n records. */
-static inline bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, uint32_t n, uint64_t note,
-                         const struct cvb_rows *rows)
+static inline bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, uint32_t n, struct cvb_rows *rows)
 {
-    const struct rows_were was = rows_begin(h, rows, note, u);
+    rows_begin(h, rows, u);
     struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w->lo)), cvb_hi_anew(w->hi, h->seat)};
     if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, mine)) {
         cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */
         return false;
     }
-    cvb_store64_rel(rows->total, row_after(was.total, n));
-    cvb_store64_rel(rows->stage, row_after(was.stage, n));
-    cvb_store64_rel(rows->source, row_after(was.source, n));
+    row_add(rows->total, n);
+    row_add(rows->stage, n);
+    row_add(rows->source, n);
+    rows->note ^= NOTE_ODD_ALL;
     *w = mine;
     return true;
 }
@@ -173,8 +181,11 @@ static inline bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, u
 /* The same for a unit of any kind. */
 static inline bool claim_any(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, const struct cvb_want *has)
 {
-    const struct cvb_rows rows = rows_of(h, NOTE_CLAIM, has);
-    return claim(h, u, w, has->count, note_of(NOTE_CLAIM, has), &rows);
+    struct cvb_rows rows = rows_of(h, NOTE_CLAIM, has);
+    const bool claimed = claim(h, u, w, has->count, &rows);
+    if (claimed && h->looked)
+        rows_anew(&h->looked->rows);
+    return claimed;
 }
 
 /* Of what is wanted, or a unit holds: false if that cannot be, in a corrupt segment. */

@@ -10,7 +10,9 @@
  *   PAUSED  what an ack makes idle, or gives back, may bring records down to the low watermark.
  * In the last two the flag has a slack: so many records may come (NEAR) or go (PAUSED) before one must look. Whoever
  * puts or acks has a share of it, takes more in chunks, and looks when there is none. A look begins a new epoch, which
- * makes all shares void, counts, corrects the state, and then says what the slack is.
+ * makes all shares void, counts, corrects the state, and then says what the slack is. A budget is made of the shares of
+ * a unit's three counters, for the next records of the same kind: valid while none of the three epochs has changed. No
+ * budget is made while an epoch is odd, so a flag that changes after it was read for the budget has a later epoch.
  *
  * Why nothing is missed: shares and slack together are never more than the distance to the mark. A change of counter or
  * count comes first, by or before a locked instruction; then the flag and the epoch are read. So a look that does not
@@ -69,7 +71,7 @@ int64_t cvb_idle_sum(struct cvb_handle *h, uint32_t counter)
         if (s < h->segment.settings.max_handles && !cvb_load64_acq(&cvb_seat_at(h, s)->state))
             continue; /* nobody ever had it: its rows may be pages that nobody has touched */
         uint64_t parked = cvb_load64_acq(row_at(h, s, counter, NOTE_PARK));
-        sum += (parked >> 1) - (cvb_load64_acq(row_at(h, s, counter, NOTE_CLAIM)) >> 1);
+        sum += row_count(parked) - row_count(cvb_load64_acq(row_at(h, s, counter, NOTE_CLAIM)));
     }
     return (int64_t)sum;
 }
@@ -106,15 +108,20 @@ static uint32_t level_of(struct cvb_handle *h, uint32_t counter, uint32_t now, i
     return used >= m->high ? CVB_FLAG_NEAR : 0;
 }
 
-#define EPOCH_SHIFT 32
-
+/* An epoch is odd while it is not known yet what its slack is. */
 static uint64_t begin_epoch(uint64_t *slack)
 {
     for (;;) {
-        uint64_t seen = cvb_load64_acq(slack), begun = ((seen >> EPOCH_SHIFT) + 1) << EPOCH_SHIFT;
+        uint64_t seen = cvb_load64_acq(slack), begun = (uint64_t)((cvb_epoch_of(seen) + 1) | 1) << CVB_EPOCH_SHIFT;
         if (cvb_cas64(slack, seen, begun))
             return begun;
     }
+}
+
+/* The level is right; so many records of slack. Not if somebody else has looked since. */
+static void end_epoch(uint64_t *slack, uint64_t begun, int64_t records)
+{
+    cvb_cas64(slack, begun, begun + (UINT64_C(1) << CVB_EPOCH_SHIFT) + (uint64_t)(records > 0 ? records : 0));
 }
 
 /* The flag gets the level; false if it has changed meanwhile. Nobody pauses any more: all who sleep are woken. */
@@ -140,8 +147,8 @@ bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew)
         int64_t slack;
         uint32_t now = cvb_load32_acq(&flag->word), level = level_of(h, counter, now, &slack);
         if (level == (now & CVB_FLAG_LEVEL)) {
-            if (begun && slack > 0 && level)
-                cvb_cas64(&flag->slack, epoch, epoch | (uint32_t)slack); /* or somebody else has looked since */
+            if (begun)
+                end_epoch(&flag->slack, epoch, level ? slack : 0);
             return level & CVB_FLAG_PAUSED;
         }
         if (begun)
@@ -153,21 +160,31 @@ bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew)
     }
 }
 
+static struct cvb_share *share_of(struct cvb_handle *h, uint32_t counter)
+{
+    return &h->share[kind_of_counter(h, counter)][counter % CVB_SHARES];
+}
+
+/* Less is not worth a compare-and-swap: whoever comes after it looks. */
+#define CHUNK_LEAST 128u
+
 /* n records have come or gone where that may lead to a mark. */
 void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n)
 {
     uint64_t *slack = &h->flags[cvb_flag_of(h, counter)].slack;
-    struct cvb_share *share = &h->share[counter % CVB_SHARES];
+    struct cvb_share *share = share_of(h, counter);
     for (;;) {
         uint64_t seen = cvb_load64_acq(slack);
-        const uint32_t epoch = (uint32_t)(seen >> EPOCH_SHIFT), left = (uint32_t)seen;
+        const uint32_t epoch = cvb_epoch_of(seen), left = (uint32_t)seen;
         if (share->key != counter + 1 || share->epoch != epoch)
             *share = (struct cvb_share){counter + 1, epoch, 0};
         if (share->left >= n) {
             share->left -= n;
             return;
         }
-        const uint32_t wanted = n - share->left, chunk = left / 2 > wanted ? left / 2 : wanted;
+        const uint32_t wanted = n - share->left;
+        uint32_t chunk = left < CHUNK_LEAST ? left : left / 2;
+        chunk = chunk > wanted ? chunk : wanted;
         if (left < wanted) {
             cvb_level_correct(h, counter, true);
             return;
@@ -177,6 +194,52 @@ void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n)
             return;
         }
     }
+}
+
+/* Of the counters' shares, those whose epoch is the budget's. */
+static struct cvb_share *share_of_budget(struct cvb_handle *h, const struct cvb_budget *b, unsigned x)
+{
+    struct cvb_share *share = share_of(h, b->counter[x]);
+    return share->key == b->counter[x] + 1 && share->epoch == b->epoch[x] ? share : NULL;
+}
+
+/* What is left of a budget goes back into the shares that it came from. */
+void cvb_budget_end(struct cvb_handle *h, struct cvb_budget *b)
+{
+    for (unsigned x = 0; b->left && x < 3; x++) {
+        struct cvb_share *share = share_of_budget(h, b, x);
+        if (share && (b->limits >> x & 1))
+            share->left += b->left;
+    }
+    b->left = 0;
+}
+
+/* A budget for records of the kind, whose counters these are: as many as the shares have of those counters whose flags
+ * show `state`. A flag that shows it later has a later epoch. */
+void cvb_budget_begin(struct cvb_handle *h, struct cvb_budget *b, uint64_t kind, const uint32_t counter[3],
+                      uint32_t state)
+{
+    uint32_t left = UINT32_MAX;
+    *b = (struct cvb_budget){.kind = kind};
+    for (unsigned x = 0; x < 3; x++) {
+        struct cvb_flag *flag = &h->flags[cvb_flag_of(h, counter[x])];
+        b->counter[x] = counter[x];
+        b->slack[x] = &flag->slack;
+        b->epoch[x] = cvb_epoch_of(cvb_load64_acq(&flag->slack));
+        const struct cvb_share *share = share_of_budget(h, b, x);
+        const bool limits = cvb_load32_acq(&flag->word) & state;
+        b->limits |= (unsigned)limits << x;
+        if (b->epoch[x] & 1 || (limits && !share))
+            return; /* a look is at work */
+        if (limits && share->left < left)
+            left = share->left;
+    }
+    if (!b->limits)
+        return;
+    for (unsigned x = 0; x < 3; x++)
+        if (b->limits >> x & 1)
+            share_of_budget(h, b, x)->left -= left;
+    b->left = left;
 }
 
 /* After n credits were given back. */
@@ -207,6 +270,15 @@ CVB_RARE void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t so
             cvb_level_correct(h, counter[x], false);
     }
     h->near = 0;
+}
+
+/* After a put or a reservation of n records while a level is near. */
+CVB_RARE void cvb_level_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n)
+{
+    const uint32_t counter[] = {cvb_counter_of_source(h, source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
+    cvb_budget_end(h, &h->of_puts);
+    cvb_level_raised(h, stage, source, n, CVB_RISES_ALL);
+    cvb_budget_begin(h, &h->of_puts, h->looked->kind, counter, CVB_FLAG_NEAR);
 }
 
 /* Looks at all levels that are not calm: one who died may have changed what it did not tell. */

@@ -43,7 +43,7 @@ static bool happened(struct cvb_handle *h, uint32_t seat, const struct change *c
 /* Is row i, as it was read, as it was before the change? */
 static bool as_before(const struct change *c, unsigned i, uint64_t row)
 {
-    return (row & 1) == (c->note >> (NOTE_ODD_SHIFT + i) & 1);
+    return row >> ROW_ODD_SHIFT == (c->note >> (NOTE_ODD_SHIFT + i) & 1);
 }
 
 /* Completes the rows of a seat that was dead in `state`. */

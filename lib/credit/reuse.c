@@ -119,7 +119,6 @@ CVB_RARE static struct cvb_look *look_anew(struct cvb_handle *h, struct cvb_want
     struct cvb_look *look = h->looked = &h->look[place_of(key, CVB_LOOKS)];
     if (look->kind != kind_wanted(&want)) {
         look->kind = kind_wanted(&want);
-        look->note = note_of(NOTE_CLAIM, &want);
         look->rows = rows_of(h, NOTE_CLAIM, &want);
         look->room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, want.source));
         look->room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want.stage));
@@ -128,6 +127,7 @@ CVB_RARE static struct cvb_look *look_anew(struct cvb_handle *h, struct cvb_want
         forget(look);
         memset(look->from, 0, h->segment.settings.max_handles * sizeof *look->from);
     }
+    rows_anew(&look->rows);
     return look;
 }
 
@@ -148,7 +148,7 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
         const uint32_t u = unit_of(s->entry);
         if (left_of(look) >= AHEAD)
             cvb_prefetch_payloads(h, unit_of(s[AHEAD].entry), want->count);
-        if (!fits(cvb_unit_at(h, u), kind, w) || !claim(h, u, w, want->count, look->note, &look->rows)) {
+        if (!fits(cvb_unit_at(h, u), kind, w) || !claim(h, u, w, want->count, &look->rows)) {
             s->at = NULL; /* it is not ours to empty */
             continue;
         }

@@ -26,8 +26,7 @@ int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_st
 /* Of the same lease or reservation, but for the member? */
 static inline bool same_whole(const struct cvb_place *p, const struct cvb_place *q)
 {
-    enum { BYTES = offsetof(struct cvb_place, member) }; /* number, unit, handle: two words */
-    return !memcmp(p, q, BYTES) && p->stage == q->stage;
+    return p->number == q->number && p->unit == q->unit && p->handle == q->handle && p->stage == q->stage;
 }
 
 /* Is p of the unit that q is of, which was checked and has these members? */
@@ -300,17 +299,20 @@ CVB_RARE CVB_FLAT static int ack_many(struct cvb_handle *h, const struct cvb_lea
     return cvb_park(h, p.first->unit, w);
 }
 
+CVB_RARE static int recover_after(struct cvb_handle *h, int error)
+{
+    cvb_recover_at_times(h, true);
+    return error;
+}
+
 CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
     CVB_ONE_USER(h);
     struct cvb_pair w;
     int error;
     if (count == 1 && leases && !cvb_handle_check(h) && h->cells.stride <= CVB_LINE &&
-        one_record(h, &leases->place, CVB_LEASED, &w)) {
-        cvb_recover_if_due(h);
-        if (cvb_park_single(h, leases->place.unit, w, &error))
-            return error;
-    }
+        one_record(h, &leases->place, CVB_LEASED, &w) && cvb_park_single(h, leases->place.unit, w, &error))
+        return __builtin_expect(cvb_recover_due(h), 0) ? recover_after(h, error) : error;
     return ack_many(h, leases, count);
 }
 

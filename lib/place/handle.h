@@ -64,6 +64,16 @@ struct cvb_share {
     uint32_t key, epoch, left; /* key: the counter and 1 */
 };
 
+/* Of all three counters of the kind that was put or acked last: so many records need no look at their levels, as long
+ * as the epochs stay: level.c. */
+struct cvb_budget {
+    uint64_t kind;
+    const uint64_t *slack[3];
+    uint32_t counter[3], epoch[3];
+    uint32_t limits; /* a bit for each of the counters that it is taken from */
+    uint32_t left;
+};
+
 /* A limit and its watermarks. */
 struct cvb_marks {
     uint32_t limit, high, low;
@@ -85,12 +95,13 @@ struct cvb_open {
 /* The rows of a seat's owner that a change is counted in. */
 struct cvb_rows {
     uint64_t *total, *stage, *source;
+    uint64_t note; /* of the next change, without the unit */
 };
 
 /* Of a kind of units, `kind` in one word: their key, where they are listed, where they are counted, and the flags of
  * those who wait until they are given back. */
 struct cvb_parked {
-    uint64_t kind, note; /* note: of a unit that becomes idle, without the unit */
+    uint64_t kind;
     uint32_t key;
     struct cvb_open *open;
     struct cvb_tally *of_stage, *of_source;
@@ -113,8 +124,8 @@ struct cvb_seen_group {
     uint32_t end; /* of its entries in seen */
 };
 struct cvb_look {
-    uint64_t kind, note;  /* what is wanted, in one word; the note of a claim, without the unit */
-    struct cvb_rows rows; /* where a claim is counted */
+    uint64_t kind;                                  /* what is wanted, in one word */
+    struct cvb_rows rows;                           /* where a claim is counted */
     const uint32_t *room_of_source, *room_of_stage; /* the flags of what it takes */
     uint32_t key, next, end;                        /* of those in seen */
     uint32_t group, count;                          /* the one that is being tried, of those in groups */
@@ -173,7 +184,8 @@ struct cvb_handle {
     uint32_t known[CVB_KINDS];                         /* ids below these are known to have a name */
     struct cvb_refusal refusal;
     struct cvb_reclaim reclaim;
-    struct cvb_share share[CVB_SHARES];
+    struct cvb_share share[3][CVB_SHARES]; /* of sources, the total, stages: one of each is at work in a put */
+    struct cvb_budget of_puts, of_acks;
     uint64_t company;            /* CVB_HI_COMPANY while a get asks for several records */
     uint32_t refused_class;      /* of the last put, if memory refused it */
     uint32_t calls, calls_due;   /* since the last look at the clock, and how many there may be */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "credit/idle.h"
 #include "flow/flow.h"
 #include "sized.h"
 #include "system.h"
@@ -69,7 +70,7 @@ static void add_tally(struct cvb_counts *c, const struct cvb_tally *t)
 {
     c->accepted += cvb_load64_rlx(&t->n[CVB_N_ACCEPTED]);
     c->delivered += cvb_load64_rlx(&t->n[CVB_N_DELIVERED]);
-    c->acked += cvb_load64_rlx(&t->n[CVB_N_ACKED]) + (cvb_load64_rlx(&t->n[CVB_N_PARKED]) >> 1);
+    c->acked += cvb_load64_rlx(&t->n[CVB_N_ACKED]) + row_count(cvb_load64_rlx(&t->n[CVB_N_PARKED]));
     c->returned += cvb_load64_rlx(&t->n[CVB_N_RETURNED]);
     c->released += cvb_load64_rlx(&t->n[CVB_N_RELEASED]);
     c->redelivered += cvb_load64_rlx(&t->n[CVB_N_REDELIVERED]);

@@ -57,7 +57,6 @@ static void model_looked(struct cvb_handle *h, const struct cvb_want *want)
 {
     static uint64_t from[SEATS][SEATS];
     h->looked = &h->look[0];
-    h->look[0].note = note_of(NOTE_CLAIM, want);
     h->look[0].rows = rows_of(h, NOTE_CLAIM, want);
     h->look[0].room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, want->source));
     h->look[0].room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want->stage));
