@@ -170,8 +170,8 @@ MUTANTS = [
          "next);")]),
     ("LISTLATE", "a unit listed after it became idle (I3)", ["single", "mixed"], [
         ("become_idle", "    append(h, list, u);\n", ""),
-        ("become_idle", "    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));\n",
-         "    cvb_store64_seq(h->parked.rows.source, row_after(was.source, n));\n    append(h, list, u);\n")]),
+        ("become_idle", "    h->parked.rows.note ^= NOTE_ODD_ALL;\n",
+         "    h->parked.rows.note ^= NOTE_ODD_ALL;\n    append(h, list, u);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
         ("cvb_try_again", "    if (idle && (reclaim(h, &s) || s.given || s.lost))",
          "    (void)reclaim;\n    if (false)")]),
@@ -196,7 +196,7 @@ MUTANTS = [
     ("NOTESTANDS", "units of the dead change while its note stands (B4)", ["recover", "publish", "mixed", "any"], [
         ("cvb_note_recover", "        cvb_cas64(at, note, 0);\n", "        return 0;\n")]),
     ("NOTELATER", "a unit claimed before there is a note of it (I6)", ["single", "mixed"], [
-        ("rows_begin", "    cvb_store64_rel(&h->list->note, note);\n", "")]),
+        ("rows_begin", "    cvb_store64_rel(&h->list->note, rows->note | u);\n", "    (void)h, (void)rows, (void)u;\n")]),
     ("STEALDIRECT", "an idle unit given back without being claimed", ["single", "mixed"], [
         ("claim_entry", "    if (!want_valid(h, has) || !claim_any(h, unit_of(entry), w, has))",
          "    (void)w;\n    if (!want_valid(h, has))"),
