@@ -220,7 +220,8 @@ void cvb_budget_begin(struct cvb_handle *h, struct cvb_budget *b, uint64_t kind,
                       uint32_t state)
 {
     uint32_t left = UINT32_MAX;
-    *b = (struct cvb_budget){.kind = kind};
+    b->kind = kind;
+    b->limits = b->left = 0;
     for (unsigned x = 0; x < 3; x++) {
         struct cvb_flag *flag = &h->flags[cvb_flag_of(h, counter[x])];
         b->counter[x] = counter[x];
