@@ -196,7 +196,8 @@ MUTANTS = [
     ("NOTESTANDS", "units of the dead change while its note stands (B4)", ["recover", "publish", "mixed", "any"], [
         ("cvb_note_recover", "        cvb_cas64(at, note, 0);\n", "        return 0;\n")]),
     ("NOTELATER", "a unit claimed before there is a note of it (I6)", ["single", "mixed"], [
-        ("rows_begin", "    cvb_store64_rel(&h->list->note, rows->note | u);\n", "    (void)h, (void)rows, (void)u;\n")]),
+        ("rows_begin", "    cvb_store64_rel(&h->list->note, rows->note | u);\n",
+         "    (void)h, (void)rows, (void)u;\n")]),
     ("STEALDIRECT", "an idle unit given back without being claimed", ["single", "mixed"], [
         ("claim_entry", "    if (!want_valid(h, has) || !claim_any(h, unit_of(entry), w, has))",
          "    (void)w;\n    if (!want_valid(h, has))"),
