@@ -324,7 +324,9 @@ class buffer
     }
     pushed put(std::uint32_t stage, const cvb_record *records, std::size_t count)
     {
-        return try_put(stage, records, count).value();
+        int why = 0;
+        const int n = cvb_buffer_batch_for_stage(handle_, stage, records, count, &why);
+        return n > 0 ? pushed{static_cast<std::size_t>(n), why} : detail::told(n, why).value();
     }
     pushed put(std::uint32_t stage, const cvb_record &one) { return put(stage, &one, 1); }
 #if __cplusplus >= 202002L
