@@ -1,6 +1,7 @@
 /* layout.c - from settings to sizes and offsets. */
 #include "layout.h"
 
+#include <ck_md.h>
 #include <string.h>
 
 #include "fields.h"
@@ -117,6 +118,9 @@ uint64_t cvb_hash(const void *data, size_t size)
         h = (h ^ p[i]) * UINT64_C(0x100000001b3);
     return h;
 }
+
+/* What is kept apart on lines of the layout is on lines of this machine, too. */
+static_assert(CVB_LINE % CK_MD_CACHELINE == 0, "a cache line of this machine is longer than the layout's");
 
 /* Each line of fields.h is true of what this compiler makes of layout.h. */
 #define PLACED(type, field, at, bytes)                                                                                 \
