@@ -12,8 +12,8 @@
 #include <complete.c>
 #include <credit.c>
 #include <journal.c>
-#include <restage.c>
 #include <near.c>
+#include <restage.c>
 #include <ring.c>
 
 #include "stubs.h"
