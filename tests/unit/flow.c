@@ -193,7 +193,10 @@ Test(flow, killed_consumers_and_producers_lose_nothing, .timeout = 120)
                     }
                 }
             }
+        const uint64_t before = __atomic_load_n(in, __ATOMIC_RELAXED);
         usleep(1000 + (useconds_t)(round * 37 % 2000));
+        for (int ms = 0; round % 10 == 0 && ms < 10000 && __atomic_load_n(in, __ATOMIC_RELAXED) == before; ms++)
+            usleep(1000); /* most rounds end while workers attach, if that takes long; these while they work */
         for (int w = 0; w < WORKERS; w++) {
             int status;
             kill(child[w], SIGKILL);
