@@ -223,7 +223,7 @@ CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struc
     return got + get_more(h, stage, leases + got, count - (unsigned)got);
 }
 
-/* A get by a handle that was checked. One that finds something does not look for the dead: the ack will. */
+/* A get by a handle that was checked. */
 static inline int get_leases(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
     uint32_t u;
@@ -232,6 +232,7 @@ static inline int get_leases(struct cvb_handle *h, uint32_t stage, struct cvb_le
         return CVB_EUNKNOWN;
     if (!leases || count - 1 >= INT32_MAX)
         return count ? CVB_EINVAL : 0;
+    cvb_recover_if_due(h);
     if (count == 1 && cvb_lease_single(h, stage, &u, &w))
         return hand_out(h, u, w, leases);
     return get_any(h, stage, leases, count);

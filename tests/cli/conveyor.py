@@ -1,6 +1,7 @@
 """What the tests of the command share: a segment that is removed at the end, and bounded waits for conditions."""
 import json
 import os
+import signal
 import subprocess
 import time
 import unittest
@@ -8,6 +9,11 @@ import unittest
 COMMAND = os.environ["CONVEYOR"]
 CLIENT = os.environ.get("CLI_CLIENT")  # client.c
 PATIENCE = 60  # seconds until a condition that must come true counts as missed
+
+# A test run in the background of a shell ignores these, and so would all that it starts.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def call(*arguments, **options):

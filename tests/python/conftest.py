@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import sys
 import time
 
@@ -11,6 +12,11 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 _numbers = itertools.count()
 PATIENCE = 60  # seconds that nothing takes unless it hangs
+
+# A test run in the background of a shell ignores these, and so would all that it starts.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 
 def new_name():
