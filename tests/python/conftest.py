@@ -16,7 +16,7 @@ PATIENCE = 60  # seconds that nothing takes unless it hangs
 # A test run in the background of a shell ignores these, and so would all that it starts.
 for _number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_number) == signal.SIG_IGN:
-        signal.signal(_number, signal.SIG_DFL)
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 
 def new_name():
