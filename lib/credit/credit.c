@@ -115,7 +115,8 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
  * of them would leave all counters below their high watermarks. */
 uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal)
 {
-    const uint32_t which[] = {cvb_counter_of_source(h, source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
+    uint32_t which[3];
+    cvb_counters_of(h, source, stage, which);
     int64_t least = INT64_MAX, least_below = INT64_MAX;
     for (unsigned x = 0; x < 3; x++) {
         int64_t used = cvb_counter_used(h, which[x]), room = h->marks[x].limit - used,

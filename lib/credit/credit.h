@@ -13,6 +13,14 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, en
 bool cvb_step_happened(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
                        const struct cvb_journal *fields, uint32_t *counter);
 
+/* The counters that limit a put: in the order in which it takes their credits. */
+static inline void cvb_counters_of(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t counter[3])
+{
+    counter[0] = cvb_counter_of_source(h, source);
+    counter[1] = CVB_COUNTER_TOTAL;
+    counter[2] = cvb_counter_of_stage(stage);
+}
+
 /* level.c */
 /* The counters that a put moves; a forward moves the stage's only. */
 #define CVB_RISES_ALL 7u

@@ -259,7 +259,8 @@ void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n)
 /* After n records have come in: of which counters says `which`, a bit each as in enum cvb_step. */
 CVB_RARE void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n, unsigned which)
 {
-    const uint32_t counter[] = {cvb_counter_of_source(h, source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
+    uint32_t counter[3];
+    cvb_counters_of(h, source, stage, counter);
     cvb_fence_after_cas();
     for (unsigned x = 0; x < 3; x++) {
         uint32_t level = cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter[x]))) & CVB_FLAG_LEVEL;
@@ -276,7 +277,8 @@ CVB_RARE void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t so
 /* After a put or a reservation of n records while a level is near. */
 CVB_RARE void cvb_level_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n)
 {
-    const uint32_t counter[] = {cvb_counter_of_source(h, source), CVB_COUNTER_TOTAL, cvb_counter_of_stage(stage)};
+    uint32_t counter[3];
+    cvb_counters_of(h, source, stage, counter);
     cvb_budget_end(h, &h->of_puts);
     cvb_level_raised(h, stage, source, n, CVB_RISES_ALL);
     cvb_budget_begin(h, &h->of_puts, h->looked->kind, counter, CVB_FLAG_NEAR);

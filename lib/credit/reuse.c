@@ -126,8 +126,9 @@ CVB_RARE static struct cvb_look *look_anew(struct cvb_handle *h, struct cvb_want
         look->least = few * a_group < LOOK_FEW ? 0 : few < CVB_LOOK_LEAST ? few : CVB_LOOK_LEAST;
         forget(look);
         memset(look->from, 0, h->segment.settings.max_handles * sizeof *look->from);
+    } else {
+        rows_anew(&look->rows); /* claims of other kinds have changed some of them since */
     }
-    rows_anew(&look->rows);
     return look;
 }
 
