@@ -146,7 +146,8 @@ int main(int argc, char **argv)
     each = argc > 1 ? strtoull(argv[1], NULL, 10) : 100000;
     name = segment_name("threads");
     struct cvb_handle *h = make_segment(name, &s);
-    if (!h || cvb_stage(h, "filter", &filter) || cvb_stage(h, "sink", &sink))
+    uint32_t first; /* named here: the observer may be first to run, and asks for it */
+    if (!h || cvb_stage(h, "filter", &filter) || cvb_stage(h, "sink", &sink) || cvb_source(h, "source-0", &first))
         return 2;
     for (unsigned i = 0; i < THREADS; i++) {
         thread[i].index = i;
