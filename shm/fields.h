@@ -79,7 +79,8 @@
     FIELD(cvb_lookout, until_ns, 0, 8)                                                                                 \
     FIELD(cvb_lookout, look_due_ns, 8, 8)                                                                              \
     FIELD(cvb_lookout, turn, 16, 4)                                                                                    \
-    FIELD(cvb_lookout, pad, 20, 44)                                                                                    \
+    FIELD(cvb_lookout, seat, 20, 4)                                                                                    \
+    FIELD(cvb_lookout, pad, 24, 40)                                                                                    \
     STRUCT(cvb_lookout, 64)                                                                                            \
     FIELD(cvb_tally, n, 0, 128)                                                                                        \
     STRUCT(cvb_tally, 128)                                                                                             \

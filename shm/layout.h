@@ -8,7 +8,7 @@
 #include "order.h"
 
 #define CVB_MAGIC UINT64_C(0x315652594556434e) /* "NCVEYRV1" */
-#define CVB_LAYOUT_VERSION 7u
+#define CVB_LAYOUT_VERSION 8u
 #define CVB_PAGE 4096u
 #define CVB_LINE 64u
 #define CVB_INLINE_MEMBERS 3u
@@ -112,7 +112,8 @@ struct cvb_lookout {
     uint64_t until_ns;    /* a sleeper has promised to look until then */
     uint64_t look_due_ns; /* those who put and get look no sooner */
     uint32_t turn;        /* the seat that the next look begins with */
-    uint8_t pad[44];
+    uint32_t seat;        /* where the next attach begins to search for a free one */
+    uint8_t pad[40];
 };
 
 /* What the owners of a seat did in a stage, or with a source. Written by the seat's owner alone, summed by readers. */

@@ -172,7 +172,10 @@ static int end_pass(struct cvb_handle *h, bool over)
             continue;
         h->pass.died_in[s] = 0;
         h->pass.seats--;
-        freed += over && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);
+        bool done = over && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);
+        freed += done;
+        if (done)
+            cvb_seat_freed(h, s);
     }
     h->pass.next = 0;
     return freed;

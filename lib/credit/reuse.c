@@ -116,9 +116,11 @@ CVB_RARE static struct cvb_look *look_anew(struct cvb_handle *h, struct cvb_want
 {
     uint32_t key = key_of(&want), a_group = CVB_IDLE_ENTRIES * want.count;
     uint32_t few = h->segment.settings.max_per_source / (LOOK_PART * a_group);
-    struct cvb_look *look = h->looked = &h->look[place_of(key, CVB_LOOKS)];
+    uint32_t place = place_of(key, CVB_LOOKS);
+    struct cvb_look *look = h->looked = &h->look[place];
     if (look->kind != kind_wanted(&want)) {
         look->kind = kind_wanted(&want);
+        look->from = h->looked_from + place * (size_t)h->segment.settings.max_handles;
         look->rows = rows_of(h, NOTE_CLAIM, &want);
         look->room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, want.source));
         look->room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want.stage));

@@ -174,6 +174,8 @@ struct cvb_handle {
     void *lock;      /* process.c: the mapping that holds the seat's lock, or NULL */
     uint32_t *names; /* known.c: entries, a power of two */
     uint32_t names_size, names_count;
+    void *tables; /* seat.c: the memory of all that hangs on the handle */
+    size_t tables_size;
     int question;                                      /* process.c: the descriptor of this round of questions */
     bool poisoned;                                     /* cvb_poison */
     const uint32_t *same_process;                      /* a page that a fork wipes: 1 in the process that attached */
@@ -207,8 +209,8 @@ struct cvb_handle {
     struct cvb_open open[CVB_OPEN_GROUPS];    /* idle.c: by key */
     struct cvb_parked parked;                 /* of what was acked last */
     struct cvb_look look[CVB_LOOKS], *looked; /* the last one used */
-    uint64_t *looked_from;
-    struct cvb_marks marks[3]; /* of a source, the total, a stage */
+    uint64_t *looked_from;                    /* of all of them: as many as there are seats for each */
+    struct cvb_marks marks[3];                /* of a source, the total, a stage */
 };
 
 #endif

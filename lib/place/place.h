@@ -100,6 +100,14 @@ static inline int cvb_handle_reads(const struct cvb_handle *h)
     return !h ? CVB_EINVAL : *h->same_process ? 0 : CVB_EFORKED;
 }
 
+/* The next attach begins there, if no lower seat is free: so the same few seats are used again and again, with what
+ * waits in their lists. A hint. */
+static inline void cvb_seat_freed(struct cvb_handle *h, uint32_t seat)
+{
+    if (seat < cvb_load32_rlx(&h->lookout->seat))
+        cvb_store32_rlx(&h->lookout->seat, seat);
+}
+
 void cvb_poison(struct cvb_handle *h); /* after CVB_ECORRUPT with an open journal: nothing more by this handle */
 static inline int cvb_corrupt_at_work(struct cvb_handle *h)
 {

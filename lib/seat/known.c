@@ -1,15 +1,12 @@
 /* known.c - the names that a handle has looked up: the next use of one costs a probe instead of a search.
  *
- * Overview: a table of the handle's own, open addressing, at most three quarters full. An entry holds the id alone; the
- * name's bytes are in the segment, where they never change once an id refers to them. A table belongs to one handle,
+ * Overview: a table of the handle's own, open addressing, at most half full. An entry holds the id alone; the name's
+ * bytes are in the segment, where they never change once an id refers to them. A table belongs to one handle,
  * which one thread uses at a time, so there is nothing to lock.
  */
 #include <string.h>
 
 #include "seat/seat.h"
-#include "system.h"
-
-#define KNOWN_LEAST 64u /* entries of a first table */
 
 static_assert(CVB_KINDS < 4, "an entry: 1 | kind:2 | id:16, above a bit that says that there is one");
 static uint32_t entry_of(int kind, uint32_t id) { return (id << 2 | (uint32_t)kind) << 1 | 1; }
@@ -28,10 +25,9 @@ static bool is_name(struct cvb_handle *h, int kind, uint32_t id, const char *tex
 
 bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t *id)
 {
-    if (!h->names_size)
-        return false;
+    const uint32_t mask = h->names_size - 1;
     for (uint32_t i = start_of(kind, text, n);; i++) {
-        uint32_t entry = h->names[i & (h->names_size - 1)];
+        uint32_t entry = h->names[i & mask];
         if (!entry)
             return false;
         if ((int)(entry >> 1 & 3) == kind && is_name(h, kind, entry >> 3, text, n)) {
@@ -41,29 +37,15 @@ bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, 
     }
 }
 
-/* Room for more: a table twice as large, or if that would be larger than all names need the same one, emptied (somebody
- * has written over names). What was in it will be searched for once more. False without memory. */
-static bool make_room(struct cvb_handle *h)
-{
-    const uint32_t *limit = h->segment.geometry.name_limit, size = h->names_size;
-    h->names_count = 0;
-    if (size / 4 > limit[CVB_KIND_STAGE] + limit[CVB_KIND_SOURCE] + limit[CVB_KIND_PIPELINE]) {
-        memset(h->names, 0, size * sizeof *h->names);
-        return true;
-    }
-    cvb_system.release(h->names);
-    h->names_size = size ? 2 * size : KNOWN_LEAST;
-    h->names = cvb_system.allocate(h->names_size, sizeof *h->names);
-    h->names_size = h->names ? h->names_size : 0;
-    return h->names;
-}
-
-/* Without memory the name will be searched for again. */
+/* If somebody has written over names, more may be remembered than there are: then the table is emptied. */
 void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t id)
 {
-    if (h->names_count >= h->names_size / 4 * 3 && !make_room(h))
-        return;
-    uint32_t i = start_of(kind, text, n), mask = h->names_size - 1;
+    const uint32_t mask = h->names_size - 1;
+    if (h->names_count >= h->names_size / 2) {
+        memset(h->names, 0, h->names_size * sizeof *h->names);
+        h->names_count = 0;
+    }
+    uint32_t i = start_of(kind, text, n);
     while (h->names[i & mask])
         i++;
     h->names[i & mask] = entry_of(kind, id);

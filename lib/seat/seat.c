@@ -12,20 +12,30 @@
 #include "sized.h"
 #include "system.h"
 
-/* A page that the kernel clears in every forked child, also after a raw clone. */
-static int make_fork_page(struct cvb_handle *h)
+/* Memory that costs nothing until it is used: an attach that cleared its tables spent half of its time in page faults.
+ */
+static void *map_memory(size_t size)
 {
-    uint32_t *page = cvb_system.map(NULL, CVB_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED)
+    void *memory = cvb_system.map(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* A handle, behind a page that the kernel clears in every forked child, also after a raw clone. 0, or an error. */
+static int new_handle(struct cvb_handle **out)
+{
+    char *memory = map_memory(CVB_PAGE + sizeof(struct cvb_handle));
+    if (!memory)
         return CVB_ESYSTEM;
-    if (cvb_system.advise(page, CVB_PAGE, MADV_WIPEONFORK)) {
+    if (cvb_system.advise(memory, CVB_PAGE, MADV_WIPEONFORK)) {
         int kept = errno;
-        cvb_system.unmap(page, CVB_PAGE);
+        cvb_system.unmap(memory, CVB_PAGE + sizeof(struct cvb_handle));
         errno = kept;
         return CVB_EUNSUPPORTED;
     }
-    *page = 1;
-    h->same_process = page;
+    uint32_t *same_process = (void *)memory;
+    *same_process = 1;
+    *out = (void *)(memory + CVB_PAGE);
+    (*out)->same_process = same_process;
     return 0;
 }
 
@@ -87,26 +97,36 @@ static bool enter_seat(struct cvb_handle *h, uint32_t s, uint64_t now)
     return true;
 }
 
-/* A free seat; with `dead`, one whose owner died: all that it left is completed first, but for its reservations, which
- * are given back when the seat is ours. */
+/* Seat s, if it is free; with `dead`, if its owner died: all that it left is completed first, but for its reservations,
+ * which are given back when the seat is ours. 0, CVB_EHANDLES if it is somebody else's, or another error. */
+static int try_seat(struct cvb_handle *h, uint32_t s, bool dead)
+{
+    uint64_t now = cvb_load64_acq(&cvb_seat_at(h, s)->state);
+    if ((now & 1) != dead)
+        return CVB_EHANDLES;
+    int taken = cvb_lock_seat(h, s);
+    if (taken)
+        return taken < 0 ? taken : CVB_EHANDLES;
+    sit(h, h->segment.settings.max_handles);
+    int error = dead ? cvb_recover_seat(h, s, now) : 0;
+    if (error < 0)
+        return error;
+    if (enter_seat(h, s, now))
+        return dead ? cvb_recover_reserved(h) : 0;
+    cvb_unlock_seat(h);
+    return CVB_EHANDLES;
+}
+
+/* Begins where the last attach ended: a thousand that attach at once would ask for the first seats again and again. */
 static int take_seat(struct cvb_handle *h, bool dead)
 {
-    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
-        uint64_t now = cvb_load64_acq(&cvb_seat_at(h, s)->state);
-        if ((now & 1) != dead)
-            continue;
-        int taken = cvb_lock_seat(h, s);
-        if (taken < 0)
-            return taken;
-        if (taken)
-            continue;
-        sit(h, h->segment.settings.max_handles);
-        int error = dead ? cvb_recover_seat(h, s, now) : 0;
-        if (error < 0)
+    const uint32_t seats = h->segment.settings.max_handles, first = cvb_load32_rlx(&h->lookout->seat) % seats;
+    for (uint32_t i = 0; i < seats; i++) {
+        uint32_t s = (first + i) % seats;
+        cvb_store32_rlx(&h->lookout->seat, (s + 1) % seats); /* before it is ours: others need not try it as well */
+        int error = try_seat(h, s, dead);
+        if (error != CVB_EHANDLES)
             return error;
-        if (enter_seat(h, s, now))
-            return dead ? cvb_recover_reserved(h) : 0;
-        cvb_unlock_seat(h);
     }
     return CVB_EHANDLES;
 }
@@ -119,37 +139,58 @@ static int find_seat(struct cvb_handle *h)
     return error == CVB_EHANDLES ? take_seat(h, false) : error; /* others may have recovered one meanwhile */
 }
 
-static bool allocate(struct cvb_handle *h)
+/* A table of so many bytes after those that are laid out: its place, if there is memory already. */
+static void *lay_out(struct cvb_handle *h, size_t bytes)
+{
+    size_t at = h->tables_size;
+    h->tables_size += (bytes + CVB_LINE - 1) & ~(size_t)(CVB_LINE - 1);
+    return h->tables ? (char *)h->tables + at : NULL;
+}
+
+/* Room for twice as many names as there can be, a power of two. */
+static uint32_t room_for_names(const struct cvb_handle *h)
+{
+    const uint32_t *limit = h->segment.geometry.name_limit;
+    uint32_t room = 64;
+    while (room < 2 * (limit[CVB_KIND_STAGE] + limit[CVB_KIND_SOURCE] + limit[CVB_KIND_PIPELINE]))
+        room *= 2;
+    return room;
+}
+
+static void lay_out_all(struct cvb_handle *h)
 {
     const struct cvb_settings *s = &h->segment.settings;
-    h->ends = cvb_system.allocate(s->max_stages, sizeof *h->ends);
-    h->pending = cvb_system.allocate(s->max_handles, sizeof *h->pending);
-    h->looked_from = cvb_system.allocate(CVB_LOOKS * (size_t)s->max_handles, sizeof *h->looked_from);
-    for (unsigned i = 0; h->looked_from && i < CVB_LOOKS; i++)
-        h->look[i].from = h->looked_from + i * (size_t)s->max_handles;
-    h->counted = cvb_system.allocate(h->segment.geometry.bitmap_words, sizeof *h->counted);
-    h->pass.died_in = cvb_system.allocate(s->max_handles, sizeof *h->pass.died_in);
-    return h->ends && h->pending && h->looked_from && h->counted && h->pass.died_in;
+    h->tables_size = 0;
+    h->ends = lay_out(h, s->max_stages * sizeof *h->ends);
+    h->pending = lay_out(h, s->max_handles * sizeof *h->pending);
+    h->counted = lay_out(h, h->segment.geometry.bitmap_words * sizeof *h->counted);
+    h->pass.died_in = lay_out(h, s->max_handles * sizeof *h->pass.died_in);
+    h->names_size = room_for_names(h);
+    h->names = lay_out(h, h->names_size * sizeof *h->names);
+    h->looked_from = lay_out(h, CVB_LOOKS * s->max_handles * sizeof *h->looked_from);
+}
+
+static bool make_tables(struct cvb_handle *h)
+{
+    lay_out_all(h);
+    h->tables = map_memory(h->tables_size);
+    if (h->tables)
+        lay_out_all(h);
+    return h->tables;
 }
 
 static void free_memory(struct cvb_handle *h)
 {
     int kept = errno;
-    if (h->same_process)
-        cvb_system.unmap((void *)(uintptr_t)h->same_process, CVB_PAGE);
-    cvb_system.release(h->ends);
-    cvb_system.release(h->looked_from);
-    cvb_system.release(h->pending);
-    cvb_system.release(h->counted);
-    cvb_system.release(h->pass.died_in);
-    cvb_system.release(h->names);
-    cvb_system.release(h);
+    if (h->tables)
+        cvb_system.unmap(h->tables, h->tables_size);
+    cvb_system.unmap((void *)(uintptr_t)h->same_process, CVB_PAGE + sizeof *h);
     errno = kept;
 }
 
 static int enter(struct cvb_handle *h, bool recover)
 {
-    if (!allocate(h))
+    if (!make_tables(h))
         return CVB_ESYSTEM;
     h->refused_class = CVB_NO_CLASS;
     cvb_marks_set(h);
@@ -182,8 +223,8 @@ static int settle_units(struct cvb_handle *h)
 static void leave(struct cvb_handle *h)
 {
     cvb_idle_leave(h);
-    if (!settle_units(h))
-        cvb_cas64(&cvb_seat_at(h, h->seat)->state, h->entered, h->entered + 1);
+    if (!settle_units(h) && cvb_cas64(&cvb_seat_at(h, h->seat)->state, h->entered, h->entered + 1))
+        cvb_seat_freed(h, h->seat);
 }
 
 /* A handle that has joined and has not got as far as being used: a seat that it entered is given up. */
@@ -198,12 +239,11 @@ static void undo(struct cvb_handle *h)
 
 static int make_handle(const char *name, bool recover, struct cvb_handle **out)
 {
-    struct cvb_handle *h = cvb_system.allocate(1, sizeof *h);
-    if (!h)
-        return CVB_ESYSTEM;
-    int error = make_fork_page(h);
-    if (!error)
-        error = cvb_join_mapping(h, name);
+    struct cvb_handle *h;
+    int error = new_handle(&h);
+    if (error)
+        return error;
+    error = cvb_join_mapping(h, name);
     if (!error) {
         error = enter(h, recover);
         if (error < 0)
