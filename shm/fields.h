@@ -104,7 +104,7 @@
     FIELD(cvb_settings, class_count, 52, 4)                                                                            \
     FIELD(cvb_settings, classes, 56, 8 * CVB_CLASSES_MAX)                                                              \
     FIELD(cvb_settings, mode, 88, 4)                                                                                   \
-    FIELD(cvb_settings, reserved, 92, 4)                                                                               \
+    FIELD(cvb_settings, sealed_stages, 92, 4)                                                                          \
     STRUCT(cvb_settings, 96)                                                                                           \
     FIELD(cvb_header, magic, 0, 8)                                                                                     \
     FIELD(cvb_header, version, 8, 4)                                                                                   \

@@ -64,7 +64,7 @@ static int check_numbers(const struct cvb_settings *s, const struct complaint *c
         {"max_handles", s->max_handles, 1, 1023},
         {"max_retries", s->max_retries, 0, 254},
         {"class_count", s->class_count, 0, CVB_CLASSES_MAX},
-        {"reserved", s->reserved, 0, 0},
+        {"sealed_stages", s->sealed_stages, 0, s->max_stages},
     };
     for (size_t i = 0; i < sizeof number / sizeof number[0]; i++)
         if (number[i].value < number[i].least || number[i].value > number[i].most)

@@ -86,7 +86,7 @@ static inline int cvb_settings_of(struct cvb_handle *handle, struct cvb_settings
 }
 
 /* The id of a name; the first process that asks for it makes it. Lock-free. A name is never given back. Errors: ENAME,
- * ENAMES, EFORKED, ECORRUPT. */
+ * ENAMES, ESEALED (a stage), EFORKED, ECORRUPT. */
 CVB_API int cvb_stage(struct cvb_handle *handle, const char *name, uint32_t *id);
 CVB_API int cvb_source(struct cvb_handle *handle, const char *name, uint32_t *id);
 CVB_API int cvb_pipeline(struct cvb_handle *handle, const char *name, uint32_t *id);

@@ -50,7 +50,8 @@ enum cvb_error {
     CVB_ELOST = -25,        /* the handle has lost its seat: detach it, and attach anew */
     CVB_EINTERRUPTED = -26, /* the wait was ended by cvb_wake, or by a signal */
     CVB_EUNSUPPORTED = -27, /* the system refuses what the library needs; errno says why */
-    CVB_EBUSY = -28         /* another thread is in a call with this handle; told by debug builds of the library only */
+    CVB_EBUSY = -28,        /* another thread is in a call with this handle; told by debug builds of the library only */
+    CVB_ESEALED = -29       /* no stage of that name, and no other can be made: sealed_stages */
 };
 
 /* A sentence for an error; never NULL. Safe from any thread. */
@@ -82,7 +83,7 @@ struct cvb_settings {
     uint32_t class_count;                      /* 0: the default split */
     struct cvb_class classes[CVB_CLASSES_MAX]; /* ascending by bytes; the last holds payload_size */
     uint32_t mode;                             /* 0600: permission bits of the segment */
-    uint32_t reserved;                         /* 0, for what later versions add */
+    uint32_t sealed_stages;                    /* 0: no; else so many stages can be named, and then no other */
 };
 
 /* A record to be put. Name the members when you initialize one, those that are not named are 0 then (C++: make it with

@@ -15,6 +15,13 @@ static struct cvb_name *name_slot(struct cvb_handle *h, int kind, uint32_t slot)
     return (struct cvb_name *)(void *)(h->segment.base + h->segment.geometry.names[kind]) + slot;
 }
 
+/* The most names of the kind: of a sealed segment's stages, those that it was sealed with. */
+static uint32_t names_most(const struct cvb_handle *h, int kind)
+{
+    uint32_t sealed = kind == CVB_KIND_STAGE ? h->segment.settings.sealed_stages : 0;
+    return sealed ? sealed : h->segment.geometry.name_limit[kind];
+}
+
 /* NULL if the id is nobody's yet, or its reference is out of its bounds. */
 const struct cvb_name *cvb_name_of_id(struct cvb_handle *h, int kind, uint32_t id)
 {
@@ -49,7 +56,7 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
     if (cvb_name_known(h, kind, text, n, id))
         return 0;
     uint32_t limit = h->segment.geometry.name_limit[kind], slots = limit + h->segment.settings.max_handles + 1;
-    for (uint32_t i = 0; i < limit; i++) {
+    for (uint32_t i = 0; i < names_most(h, kind); i++) {
         uint32_t reference = cvb_load32_acq(&cvb_references_at(h, kind)[i]);
         if (!reference) {
             uint32_t mine = own_slot(h, kind);
@@ -70,7 +77,7 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
             return 0;
         }
     }
-    return CVB_ENAMES;
+    return kind == CVB_KIND_STAGE && h->segment.settings.sealed_stages ? CVB_ESEALED : CVB_ENAMES;
 }
 
 static int name_of(struct cvb_handle *h, int kind, uint32_t id, char *text)

@@ -168,7 +168,7 @@ static const struct {
                HOSTILE(max_handles, 1023),
                HOSTILE(max_retries, UINT32_MAX),
                HOSTILE(max_retries, 255),
-               HOSTILE(reserved, 1),
+               HOSTILE(sealed_stages, 1000000),
                HOSTILE(class_count, 0),
                HOSTILE(class_count, 5),
                HOSTILE(class_count, UINT32_MAX),

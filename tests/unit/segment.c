@@ -128,7 +128,7 @@ Test(segment, settings_out_of_range)
     SET(max_retries, 255);
     SET(class_count, CVB_CLASSES_MAX + 1);
     SET(mode, 010600);
-    SET(reserved, 1);
+    SET(sealed_stages, small_settings(10, 10, 10).max_stages + 1);
 }
 
 Test(segment, what_is_wrong_with_settings_is_said)
@@ -371,6 +371,36 @@ Test(segment, one_name_too_many)
         cr_assert_eq(intern[kind](h, "one-more", &id), CVB_ENAMES);
         cr_assert_eq(intern[kind](h, "n-0", &id), 0, "those that are there stay");
     }
+    cvb_detach(h);
+    cvb_unlink(name);
+}
+
+Test(segment, no_other_stage_can_be_named_in_a_sealed_segment)
+{
+    const char *name = segment_name("sealed");
+    struct cvb_settings s = small_settings(10, 10, 10);
+    s.sealed_stages = 3; /* dead-letter, and two more */
+    struct cvb_handle *h = make_segment(name, &s), *other;
+    uint32_t id;
+    cr_assert_eq(cvb_stage(h, "filter", &id), 0);
+    cr_assert_eq(cvb_stage(h, "sink", &id), 0);
+    cr_expect_eq(cvb_stage(h, "snik", &id), CVB_ESEALED);
+    cr_assert_eq(cvb_attach(name, &other), 0);
+    cr_expect_eq(cvb_stage(other, "snik", &id), CVB_ESEALED);
+    cr_expect_eq(cvb_stage(other, "sink", &id), 0, "those that are there stay");
+    cr_expect_eq(id, 2);
+    cr_expect_eq(cvb_source(other, "snik", &id), 0, "only stages are sealed");
+    cvb_detach(other);
+    cvb_detach(h);
+    cvb_unlink(name);
+    s.sealed_stages = s.max_stages;
+    h = make_segment(name, &s);
+    for (uint32_t i = 1; i < s.max_stages; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "n-%u", i);
+        cr_assert_eq(cvb_stage(h, text, &id), 0);
+    }
+    cr_expect_eq(cvb_stage(h, "snik", &id), CVB_ESEALED, "also where there is no room for a name");
     cvb_detach(h);
     cvb_unlink(name);
 }

@@ -32,6 +32,7 @@ class Settings:
     max_retries: int = 3
     mode: int = 0o600
     classes: tuple[SizeClass, ...] = ()  # none: the default split
+    sealed_stages: int = 0  # not 0: so many stages can be named, and then no other
 
     @classmethod
     def _of(cls, found: dict[str, Any]) -> Settings:
