@@ -1,9 +1,11 @@
 /* create.c - makes a segment. */
 #include <conveyor/segment.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config.h"
 #include "names.h"
 #include "options.h"
 #include "system.h"
@@ -13,9 +15,10 @@
 enum { MOST_RECORDS = 12000000, MOST_BYTES = 1 << 20 };
 
 struct create {
-    const char *segment, *classes, *stages; /* the last two: lists with commas, or NULL */
-    bool dry_run;
-    struct cvb_settings settings;
+    const char *segment, *config_file, *classes,
+        *stages; /* classes, stages: lists with commas; all but segment: or NULL */
+    bool dry_run, exist_ok, sealed;
+    struct cli_config config;
 };
 
 /* One BYTES:COUNT that ends at `end`. */
@@ -46,6 +49,7 @@ static int wrong_classes(const char *text, const char *why)
 
 static int parse_classes(const char *text, struct cvb_settings *s)
 {
+    s->class_count = 0; /* those of --config, if it has any */
     for (const char *at = text, *end; at; at = *end ? end + 1 : NULL) {
         end = at + strcspn(at, ",");
         if (s->class_count == CVB_CLASSES_MAX)
@@ -56,30 +60,38 @@ static int parse_classes(const char *text, struct cvb_settings *s)
     return CLI_GO;
 }
 
-/* The next of the names that commas part; false if there is none. One that is too long is cut, and is no name then. */
-static bool next_name(const char **list, char name[CVB_NAME_MAX + 2])
+/* The names that commas part, to those that --config has. One that is too long is cut, and is no name then. */
+static int parse_stages(const struct create *c)
 {
-    if (!*list)
-        return false;
-    size_t n = strcspn(*list, ",");
-    snprintf(name, CVB_NAME_MAX + 2, "%.*s", (int)(n > CVB_NAME_MAX ? CVB_NAME_MAX + 1 : n), *list);
-    *list = (*list)[n] ? *list + n + 1 : NULL;
-    return true;
-}
-
-static int check_stages(const struct create *c)
-{
-    char name[CVB_NAME_MAX + 2];
-    uint32_t count = 1; /* the dead-letter stage */
-    for (const char *at = c->stages; next_name(&at, name); count++)
+    for (const char *at = c->stages; at;) {
+        char name[CVB_NAME_MAX + 2];
+        size_t n = strcspn(at, ",");
+        snprintf(name, sizeof name, "%.*s", (int)(n > CVB_NAME_MAX ? CVB_NAME_MAX + 1 : n), at);
         if (!cli_is_name(name)) {
             cli_complain("--stages '%s': '%s' is %s", c->stages, name, cvb_error_text(CVB_ENAME));
             return CLI_USAGE;
         }
-    if (count <= c->settings.max_stages)
+        cli_config_add(c->config.stages, name);
+        at = at[n] ? at + n + 1 : NULL;
+    }
+    return CLI_GO;
+}
+
+/* With the dead-letter stage they must fit; if it is sealed they are all that there will be. */
+static int check_stages(struct create *c)
+{
+    uint32_t count = (uint32_t)json_array_size(c->config.stages) + 1;
+    if (count > c->config.settings.max_stages) {
+        cli_complain("--stages '%s': with the dead-letter stage those are %u, and --max-stages allows %u",
+                     c->stages ? c->stages : "", count, c->config.settings.max_stages);
+        return CLI_USAGE;
+    }
+    if (!c->sealed && !c->config.sealed)
         return CLI_GO;
-    cli_complain("--stages '%s': with the dead-letter stage those are %u, and --max-stages allows %u", c->stages, count,
-                 c->settings.max_stages);
+    c->config.settings.sealed_stages = count;
+    if (count > 1)
+        return CLI_GO;
+    cli_complain("--sealed lets no other stage be made: name those that there shall be with --stages");
     return CLI_USAGE;
 }
 
@@ -87,7 +99,7 @@ static int check_stages(const struct create *c)
 static int check_settings(const struct create *c)
 {
     char text[200];
-    if (!cvb_settings_check(&c->settings, text, sizeof text))
+    if (!cvb_settings_check(&c->config.settings, text, sizeof text))
         return CLI_GO;
     if (!strncmp(text, "classes", strlen("classes")) && c->classes)
         return wrong_classes(c->classes, text);
@@ -99,15 +111,17 @@ static int check_settings(const struct create *c)
 
 static int check(struct create *c)
 {
-    int status = c->classes ? parse_classes(c->classes, &c->settings) : CLI_GO;
+    int status = c->classes ? parse_classes(c->classes, &c->config.settings) : CLI_GO;
     if (status == CLI_GO)
-        status = check_settings(c);
-    return status == CLI_GO ? check_stages(c) : status;
+        status = parse_stages(c);
+    if (status == CLI_GO)
+        status = check_stages(c);
+    return status == CLI_GO ? check_settings(c) : status;
 }
 
-static int parse(const struct cli_command *self, int argc, char **argv, struct create *c)
+static int parse_options(const struct cli_command *self, int argc, char **argv, struct create *c)
 {
-    struct cvb_settings *s = &c->settings;
+    struct cvb_settings *s = &c->config.settings;
     const struct cli_option options[] = {
         {"max-total-records", CLI_WHOLE, "N", "limit of all records (100000)", &s->max_total_records, 1, MOST_RECORDS},
         {"max-per-stage", CLI_WHOLE, "N", "limit of each stage (10000)", &s->max_per_stage, 1, MOST_RECORDS},
@@ -127,8 +141,26 @@ static int parse(const struct cli_command *self, int argc, char **argv, struct c
         {"max-sources", CLI_WHOLE, "N", "names of sources (1024)", &s->max_sources, 1, 65535},
         {"max-pipelines", CLI_WHOLE, "N", "names of pipelines (64)", &s->max_pipelines, 1, 65535},
         {"max-handles", CLI_WHOLE, "N", "processes at a time (64)", &s->max_handles, 1, 1023},
+        {"sealed", CLI_FLAG, NULL, "no stages but those of --stages can ever be made", &c->sealed, 0, 0},
+        {"config", CLI_TEXT, "FILE", "settings and names as 'stat --json' prints them; options go before it",
+         &c->config_file, 0, 0},
+        {"exist-ok", CLI_FLAG, NULL, "it is no error if it is there with the same settings", &c->exist_ok, 0, 0},
         {"dry-run", CLI_FLAG, NULL, "make nothing, and say what memory it would take", &c->dry_run, 0, 0}};
-    int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &c->segment, 1);
+    return cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &c->segment, 1);
+}
+
+/* Twice if there is a --config: to find it, and to set over what it has. */
+static int parse(const struct cli_command *self, int argc, char **argv, struct create *c)
+{
+    int status = parse_options(self, argc, argv, c);
+    if (status != CLI_GO || !c->config_file)
+        return status == CLI_GO ? check(c) : status;
+    cvb_settings_init(&c->config.settings);
+    status = cli_config_read(&c->config, c->config_file);
+    if (status)
+        return status;
+    optind = 0; /* from the beginning */
+    status = parse_options(self, argc, argv, c);
     return status == CLI_GO ? check(c) : status;
 }
 
@@ -145,51 +177,129 @@ static int tell(const struct create *c, uint64_t bytes, uint64_t left)
     return cli_close_output();
 }
 
-/* The stages that --stages names. Without all of them the segment is not what was asked for, and goes away again. */
-static int make_stages(const struct create *c)
+/* The names that are asked for: 0 or an error. */
+static int make_names(const struct create *c, struct cvb_handle *handle)
+{
+    uint32_t id;
+    int error = 0;
+    for (size_t i = 0; !error && i < json_array_size(c->config.stages); i++)
+        error = cvb_stage(handle, json_string_value(json_array_get(c->config.stages, i)), &id);
+    for (size_t i = 0; !error && i < json_array_size(c->config.sources); i++)
+        error = cvb_source(handle, json_string_value(json_array_get(c->config.sources, i)), &id);
+    return error;
+}
+
+/* Makes it. Without all of its names it is not what was asked for, and goes away again. */
+static int make(const struct create *c)
 {
     struct cvb_handle *handle = NULL;
-    char name[CVB_NAME_MAX + 2];
-    uint32_t id;
-    int error = c->stages ? cvb_attach(c->segment, &handle) : 0;
-    for (const char *at = c->stages; !error && next_name(&at, name);)
-        error = cvb_stage(handle, name, &id);
+    int error = cvb_create(c->segment, &c->config.settings);
+    if (error || json_array_size(c->config.stages) + json_array_size(c->config.sources) == 0)
+        return error;
+    error = cvb_attach(c->segment, &handle);
+    if (!error)
+        error = make_names(c, handle);
     cvb_detach(handle);
     if (error)
         cvb_unlink(c->segment);
     return error;
 }
 
+static int differs(const struct create *c, const char *what, double is, double wanted)
+{
+    cli_complain("segment '%s' is there with other settings: %s is %.9g, and %.9g was asked for", c->segment, what, is,
+                 wanted);
+    return CLI_FAILED;
+}
+
+/* 0 if the segment's settings are those that were asked for, or the exit status after a complaint. */
+static int compare(const struct create *c, const struct cvb_settings *is)
+{
+    const struct cvb_settings *s = &c->config.settings;
+    const struct {
+        const char *name;
+        double is, wanted;
+    } setting[] = {
+#define SETTING(name) {#name, is->name, s->name}
+        SETTING(max_total_records),
+        SETTING(max_per_stage),
+        SETTING(max_per_source),
+        SETTING(backpressure_threshold),
+        SETTING(resume_threshold),
+        SETTING(payload_size),
+        SETTING(max_stages),
+        SETTING(max_sources),
+        SETTING(max_pipelines),
+        SETTING(max_handles),
+        SETTING(max_retries),
+        SETTING(sealed_stages),
+        SETTING(mode),
+#undef SETTING
+        {"its memory in bytes", (double)cvb_memory_needed(is), (double)cvb_memory_needed(s)}}; /* other classes */
+    for (size_t i = 0; i < sizeof setting / sizeof setting[0]; i++)
+        if (setting[i].is != setting[i].wanted)
+            return differs(c, setting[i].name, setting[i].is, setting[i].wanted);
+    return 0;
+}
+
+/* It is there: the same settings will do, and names that are missing are made. */
+static int use(const struct create *c)
+{
+    struct cvb_handle *handle;
+    struct cvb_settings is;
+    int status = cli_attach(c->segment, &handle);
+    if (status)
+        return status;
+    int error = cvb_settings_of(handle, &is);
+    status = error ? 0 : compare(c, &is);
+    if (!error && !status && !c->dry_run)
+        error = make_names(c, handle);
+    cvb_detach(handle);
+    if (error || status)
+        return error ? cli_segment_failed(c->segment, error) : status;
+    printf("segment '%s' is there already, with these settings\n", c->segment);
+    return cli_close_output();
+}
+
 /* Asks the system first: reserving more memory than there is takes all of it for a moment. */
 static int create(const struct create *c)
 {
     char text[300];
-    int64_t bytes = cvb_memory_needed(&c->settings);
+    int64_t bytes = cvb_memory_needed(&c->config.settings);
     if (bytes < 0)
         return cli_segment_failed(c->segment, (int)bytes);
+    bool there = cli_is_file(c->segment);
+    if (there && c->exist_ok)
+        return use(c);
     uint64_t left = cli_free_memory();
-    const char *cause = cli_is_file(c->segment) ? NULL : cli_system_cause(0, (uint64_t)bytes, text, sizeof text);
+    const char *cause = there ? NULL : cli_system_cause(0, (uint64_t)bytes, text, sizeof text);
     if (cause) {
         cli_complain("segment '%s': %s", c->segment, cause);
         return CLI_FAILED;
     }
-    int error = c->dry_run ? 0 : cvb_create(c->segment, &c->settings);
-    if (!error && !c->dry_run)
-        error = make_stages(c);
+    int error = c->dry_run ? 0 : make(c);
+    if (error == CVB_EEXIST && c->exist_ok)
+        return use(c); /* another made it meanwhile */
     return error ? cli_segment_failed_at(c->segment, error, (uint64_t)bytes) : tell(c, (uint64_t)bytes, left);
 }
 
 static int run(const struct cli_command *self, int argc, char **argv)
 {
     struct create c = {0};
-    cvb_settings_init(&c.settings);
-    int status = parse(self, argc, argv, &c);
-    return status == CLI_GO ? create(&c) : status;
+    int status = CLI_FAILED;
+    if (!cli_config_init(&c.config))
+        cli_complain("out of memory");
+    else if ((status = parse(self, argc, argv, &c)) == CLI_GO)
+        status = create(&c);
+    cli_config_free(&c.config);
+    return status;
 }
 
 const struct cli_command cli_create = {
     "create", "SEG [options]", "make a segment",
     "All its memory is reserved at once, and one line says how much that is. It is an error if the name is taken, or\n"
     "if less memory is free. Consumers refuse a stage that does not exist: --stages makes the stages that they will\n"
-    "ask for; otherwise the first push into a stage makes it. N and BYTES may be written as 10k, 2M, 64Ki or 1Mi.",
+    "ask for; otherwise the first push into a stage makes it, unless the segment is --sealed. --config reads what\n"
+    "'stat --json' prints, of which capacity, settings and the names of stages and sources count. N and BYTES may be\n"
+    "written as 10k, 2M, 64Ki or 1Mi.",
     run};

@@ -141,7 +141,8 @@ static void look_at_supply(struct cli_findings *f, size_t used, uint32_t most, c
 static void look_at_supplies(struct cli_findings *f, const struct cli_snapshot *s)
 {
     look_at_supply(f, s->peer_count + s->own_seats, s->settings.max_handles, "handles", "--max-handles");
-    look_at_supply(f, s->stage_count, s->settings.max_stages, "names of stages", "--max-stages");
+    if (!s->settings.sealed_stages)
+        look_at_supply(f, s->stage_count, s->settings.max_stages, "names of stages", "--max-stages");
     look_at_supply(f, s->source_count, s->settings.max_sources, "names of sources", "--max-sources");
     if (s->settings.max_pipelines > 1)
         look_at_supply(f, s->pipeline_count, s->settings.max_pipelines, "names of pipelines", "--max-pipelines");

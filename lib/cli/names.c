@@ -2,6 +2,7 @@
  * ever, and there are few. */
 #include "names.h"
 
+#include <conveyor/segment.h>
 #include <conveyor/state.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -67,4 +68,14 @@ int cli_find_stage(struct cvb_handle *handle, const char *segment, const char *w
         return cli_segment_failed(segment, found);
     cli_complain("%s '%s': segment '%s' has no such stage; it has %s%s", what, name, segment, list(handle, text), cure);
     return CLI_FAILED;
+}
+
+int cli_make_stage(struct cvb_handle *handle, const char *segment, const char *option, const char *name, uint32_t *id)
+{
+    char what[32];
+    int error = cvb_stage(handle, name, id);
+    snprintf(what, sizeof what, "--%s", option);
+    if (error == CVB_ESEALED)
+        return cli_find_stage(handle, segment, what, name, ", and is sealed: no other can be made", id);
+    return error ? cli_name_failed(segment, option, "stage", name, error) : 0;
 }

@@ -12,6 +12,7 @@
 
 #include "feed.h"
 #include "lines.h"
+#include "names.h"
 #include "options.h"
 #include "progress.h"
 #include "removed.h"
@@ -128,12 +129,12 @@ static int push_all(struct push *p)
 
 static int find_names(struct push *p)
 {
-    int error = cvb_stage(p->handle, p->stage_name, &p->stage);
-    if (error)
-        return cli_name_failed(p->segment, "stage", "stage", p->stage_name, error);
+    int status = cli_make_stage(p->handle, p->segment, "stage", p->stage_name, &p->stage);
+    if (status)
+        return status;
     if (p->stage == CVB_STAGE_DEAD_LETTER)
         return failed(p, CVB_EUNKNOWN);
-    error = cvb_source(p->handle, p->source_name, &p->source);
+    int error = cvb_source(p->handle, p->source_name, &p->source);
     if (error)
         return cli_name_failed(p->segment, "source", "source", p->source_name, error);
     error = cvb_pipeline(p->handle, p->pipeline_name, &p->pipeline);

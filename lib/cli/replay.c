@@ -192,8 +192,7 @@ static int find_stage(struct replay *r, const char *stage)
     if (!r->create_stages)
         return cli_find_stage(r->handle, r->segment, r->stage_name ? "--stage" : "stage", stage,
                               "; --create-stages makes it", &r->feed.stage);
-    int error = cvb_stage(r->handle, stage, &r->feed.stage);
-    return error ? cli_name_failed(r->segment, "stage", "stage", stage, error) : 0;
+    return cli_make_stage(r->handle, r->segment, "stage", stage, &r->feed.stage);
 }
 
 static int prepare(struct replay *r)

@@ -1,0 +1,27 @@
+/* config.h - what a segment shall be made with, from a file: the JSON of `stat --json`, of which the keys capacity,
+ * settings, stages and sources count. */
+#ifndef CONVEYOR_CLI_CONFIG_H
+#define CONVEYOR_CLI_CONFIG_H
+
+#include <conveyor/types.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+struct cli_config {
+    struct cvb_settings settings;
+    json_t *stages, *sources; /* arrays of names, without the dead-letter stage */
+    bool sealed;
+};
+
+/* With the defaults, and without names; false if there is no memory. */
+bool cli_config_init(struct cli_config *c);
+void cli_config_free(struct cli_config *c);
+
+/* Reads the file over what c has: 0, or the exit status after a complaint. A key of capacity or settings, or one beside
+ * these, that is not known is refused; so a typing error is not passed over. */
+int cli_config_read(struct cli_config *c, const char *path);
+
+/* Adds a name unless it is there. */
+void cli_config_add(json_t *names, const char *name);
+
+#endif

@@ -1,0 +1,99 @@
+"""Starting: a segment from a file, once and again, sealed; and commands that wait for one."""
+import json
+import os
+import subprocess
+import tempfile
+
+from conveyor import PATIENCE, SegmentTest, main, wait_until
+
+
+class Start(SegmentTest):
+    def config(self, text):
+        """A file with that text, or with that object as JSON."""
+        file = tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8")
+        self.addCleanup(file.close)
+        file.write(text if isinstance(text, str) else json.dumps(text))
+        file.flush()
+        return file.name
+
+    def test_a_segment_is_made_as_another_is(self):
+        self.create("--max-total-records", "500", "--max-per-stage", "400", "--max-per-source", "300",
+                    "--backpressure-threshold", "0.9", "--resume-threshold", "0.25", "--payload-size", "4000",
+                    "--classes", "100:450,4000:50", "--max-retries", "7", "--mode", "0640", "--max-stages", "5",
+                    "--max-sources", "6", "--max-pipelines", "7", "--max-handles", "8", stages="filter,sink")
+        self.push(b"x\n", source="a, b")
+        was = self.stat()
+        self.succeed("rm", self.segment)
+        self.succeed("create", self.segment, "--config", self.config(was))
+        now = self.stat()
+        for key in ("capacity", "settings"):
+            self.assertEqual(now[key], was[key])
+        for key in ("stages", "sources"):
+            self.assertEqual([one["name"] for one in now[key]], [one["name"] for one in was[key]])
+        self.assertEqual(os.stat("/dev/shm/" + self.segment).st_mode & 0o777, 0o640)
+        self.assertEqual(now["total"]["buffered"], 0)
+
+    def test_options_go_before_the_file(self):
+        file = self.config({"capacity": {"max_total_records": 500, "max_per_stage": 50}, "stages": ["filter"]})
+        self.succeed("create", self.segment, "--max-per-stage", "60", "--config", file, "--stages", "sink,filter")
+        self.assertEqual(self.stat()["capacity"],
+                         {"max_total_records": 500, "max_per_stage": 60, "max_per_source": 5000})
+        self.assertEqual([s["name"] for s in self.stat()["stages"]], ["dead-letter", "filter", "sink"])
+
+    def test_what_is_wrong_in_the_file_is_named(self):
+        for text, word in (
+            ("{", "line 1"),
+            ("[]", "must be an object"),
+            ('{"capcity": {}}', "capcity"),
+            ('{"capacity": 5}', "capacity must be an object"),
+            ('{"capacity": {"max_total": 5}}', "capacity.max_total is not a setting"),
+            ('{"capacity": {"max_per_stage": -1}}', "capacity.max_per_stage must be a whole number"),
+            ('{"settings": {"max_retries": "3"}}', "settings.max_retries"),
+            ('{"settings": {"max_stages": 1}}', "--max-stages is 1"),
+            ('{"settings": {"resume_threshold": "x"}}', "settings.resume_threshold"),
+            ('{"settings": {"mode": 600}}', "settings.mode"),
+            ('{"settings": {"mode": "1000"}}', "--mode"),
+            ('{"settings": {"classes": [{"bytes": 5}]}}', "settings.classes"),
+            ('{"stages": ["a\\tb"]}', "stages"),
+            ('{"stages": {}}', "stages must be an array"),
+            ('{"sources": [{"nam": "x"}]}', "sources"),
+        ):
+            message = self.fail_with(2, "create", self.segment, "--config", self.config(text))
+            self.assertIn(word, message, text)
+        self.assertIn("No such file", self.fail_with(1, "create", self.segment, "--config", "/nowhere/at-all"))
+        self.assertFalse(os.path.exists("/dev/shm/" + self.segment))
+
+    def test_a_segment_that_is_there_with_the_same_settings_will_do(self):
+        arguments = ("create", self.segment, "--exist-ok", "--max-total-records", "500", "--stages")
+        self.assertIn(b"created", self.succeed(*arguments, "filter").stdout)
+        self.push(b"x\n")
+        for more in ([], ["--dry-run"]):
+            self.assertEqual(self.succeed(*arguments, "filter", *more).stdout.decode(),
+                             "segment '%s' is there already, with these settings\n" % self.segment)
+        self.succeed(*arguments, "filter,sink")
+        self.assertEqual((self.queued(), self.queued("sink")), (1, 0))
+        self.assertIsNotNone(self.stage("sink"))
+        for option, value, word in (("--max-per-stage", "77", "max_per_stage is 10000, and 77"),
+                                    ("--mode", "0660", "mode is"),
+                                    ("--classes", "1024:600", "memory"),
+                                    ("--sealed", None, "sealed_stages is 0, and 2")):
+            message = self.fail_with(1, *arguments, "filter", option, *([value] if value else []))
+            self.assertIn(word, message)
+
+    def test_a_sealed_segment_has_no_other_stages(self):
+        self.create("--max-total-records", "100", "--max-stages", "3", "--sealed", stages="filter,sink")
+        self.push(b"x\n")
+        self.push(b"x\n", stage="sink")
+        message = self.fail_with(1, "push", self.segment, "--stage", "fliter", "--source", "a")
+        self.assertIn("it has 'dead-letter', 'filter', 'sink', and is sealed", message)
+        self.succeed("record", self.segment, "--stage", "sink", "--exit-when-idle", "0", self.segment + ".flow")
+        self.addCleanup(os.remove, self.segment + ".flow")
+        self.assertIn("sealed", self.fail_with(1, "replay", self.segment, "--stage", "new", "--create-stages",
+                                               self.segment + ".flow"))
+        self.assertEqual([s["name"] for s in self.stat()["stages"]], ["dead-letter", "filter", "sink"])
+        self.assertFalse([n for n in self.doctor()["notes"] if "names of stages" in n])
+        self.assertIn("--stages", self.fail_with(2, "create", self.segment + "-2", "--sealed"))
+
+
+if __name__ == "__main__":
+    main()
