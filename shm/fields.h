@@ -54,7 +54,8 @@
     FIELD(cvb_seat, state, 0, 8)                                                                                       \
     FIELD(cvb_seat, pid, 8, 4)                                                                                         \
     FIELD(cvb_seat, staged, 12, 4 * CVB_KINDS)                                                                         \
-    FIELD(cvb_seat, pad_state, 24, 40)                                                                                 \
+    FIELD(cvb_seat, told_dead, 24, 8)                                                                                  \
+    FIELD(cvb_seat, pad_state, 32, 32)                                                                                 \
     FIELD(cvb_seat, journal, 64, 128)                                                                                  \
     FIELD(cvb_seat, pad, 192, 320)                                                                                     \
     STRUCT(cvb_seat, 512)                                                                                              \
@@ -72,10 +73,36 @@
     FIELD(cvb_idle, pad_groups, 80, 48)                                                                                \
     STRUCT(cvb_idle, 128)                                                                                              \
     FIELD(cvb_flag, word, 0, 4)                                                                                        \
-    FIELD(cvb_flag, pad_word, 4, 60)                                                                                   \
+    FIELD(cvb_flag, hand, 4, 4)                                                                                        \
+    FIELD(cvb_flag, given, 8, 8)                                                                                       \
+    FIELD(cvb_flag, told, 16, 4)                                                                                       \
+    FIELD(cvb_flag, pad_word, 20, 44)                                                                                  \
     FIELD(cvb_flag, slack, 64, 8)                                                                                      \
     FIELD(cvb_flag, pad_slack, 72, 56)                                                                                 \
     STRUCT(cvb_flag, 128)                                                                                              \
+    FIELD(cvb_reason, owner, 0, 16)                                                                                    \
+    FIELD(cvb_reason, at_ns, 16, 8)                                                                                    \
+    FIELD(cvb_reason, since_ns, 24, 8)                                                                                 \
+    FIELD(cvb_reason, pid, 32, 4)                                                                                      \
+    FIELD(cvb_reason, pad, 36, 4)                                                                                      \
+    FIELD(cvb_reason, text, 40, 8 * CVB_REASON_WORDS)                                                                  \
+    FIELD(cvb_reason, pad_text, 104, 24)                                                                               \
+    STRUCT(cvb_reason, 128)                                                                                            \
+    FIELD(cvb_event_slot, word, 0, 16)                                                                                 \
+    FIELD(cvb_event_slot, at_ns, 16, 8)                                                                                \
+    FIELD(cvb_event_slot, kind, 24, 4)                                                                                 \
+    FIELD(cvb_event_slot, code, 28, 4)                                                                                 \
+    FIELD(cvb_event_slot, pid, 32, 4)                                                                                  \
+    FIELD(cvb_event_slot, stage, 36, 4)                                                                                \
+    FIELD(cvb_event_slot, source, 40, 4)                                                                               \
+    FIELD(cvb_event_slot, pad, 44, 4)                                                                                  \
+    FIELD(cvb_event_slot, before, 48, 8)                                                                               \
+    FIELD(cvb_event_slot, after, 56, 8)                                                                                \
+    FIELD(cvb_event_slot, text, 64, 8 * CVB_REASON_WORDS)                                                              \
+    STRUCT(cvb_event_slot, 128)                                                                                        \
+    FIELD(cvb_event_ring, next, 0, 8)                                                                                  \
+    FIELD(cvb_event_ring, pad_next, 8, 56)                                                                             \
+    STRUCT(cvb_event_ring, 64)                                                                                         \
     FIELD(cvb_lookout, until_ns, 0, 8)                                                                                 \
     FIELD(cvb_lookout, look_due_ns, 8, 8)                                                                              \
     FIELD(cvb_lookout, turn, 16, 4)                                                                                    \

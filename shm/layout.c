@@ -88,6 +88,9 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     uint64_t end = CVB_PAGE;
     g->counters = place(&end, sizeof(struct cvb_counter) * (1ull + s->max_stages + s->max_sources));
     g->flags = place(&end, sizeof(struct cvb_flag) * (3ull + 2ull * s->max_stages + s->max_sources));
+    g->reason_count = 3 + 2 * s->max_stages + s->max_sources + s->max_handles + 1;
+    g->reasons = place(&end, sizeof(struct cvb_reason) * (uint64_t)g->reason_count);
+    g->events = place(&end, sizeof(struct cvb_event_ring) + sizeof(struct cvb_event_slot) * (uint64_t)CVB_EVENTS);
     g->lookout = place(&end, sizeof(struct cvb_lookout));
     g->hints = place(&end, sizeof(struct cvb_hint) * s->max_stages);
     g->seats = place(&end, sizeof(struct cvb_seat) * (s->max_handles + 1ull));
@@ -142,6 +145,7 @@ uint64_t cvb_fingerprint(void)
                                        CVB_RESERVE_BYTES,
                                        CVB_TRAIN_BYTES,
                                        CVB_CELL_LEAST,
+                                       CVB_EVENTS,
                                        CVB_N_COUNTS};
 #undef PLACE_OF
 #undef SIZE_OF

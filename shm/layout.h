@@ -73,7 +73,8 @@ struct cvb_seat {
     uint64_t state;
     uint32_t pid;
     uint32_t staged[CVB_KINDS]; /* the name slot this seat writes into */
-    uint8_t pad_state[40];
+    uint64_t told_dead;         /* the state whose owner's death is an event already: place/event.h */
+    uint8_t pad_state[32];
     struct cvb_journal journal;
     uint8_t pad[320];
 };
@@ -101,10 +102,43 @@ struct cvb_idle {
 /* A flag word: PROTOCOL.md, section 8. A line of its own, because the hot path reads it and hardly anybody writes it;
  * the slack has another. */
 struct cvb_flag {
-    uint32_t word; /* paused:1 | waiters:1 | waiters on any:1 | near:1 | woken:1 | count:27 */
-    uint8_t pad_word[60];
+    uint32_t word;  /* paused:1 | waiters:1 | waiters on any:1 | near:1 | woken:1 | count:27 */
+    uint32_t hand;  /* of those whom `given` stops: waiters:1 | waiters on any:1 | woken:1 | count:27, as in word */
+    uint64_t given; /* the signal by hand, or of a stage's data the hold: wake/hand.c */
+    uint32_t told;  /* which of its events were recorded: wake/flag.c */
+    uint8_t pad_word[44];
     uint64_t slack; /* epoch:32 | records:32 that may come or go before the level must be looked at: credit/level.c */
     uint8_t pad_slack[56];
+};
+
+/* Why a signal or a hold was given by hand, and by whom: wake/hand.c. All but the owner's word are written only while it
+ * is being prepared. */
+#define CVB_REASON_WORDS 8u
+struct cvb_reason {
+    struct cvb_pair owner; /* lo: generation:62 | state:2, hi: the seat's state:37 | seat:10 | flag:17 */
+    uint64_t at_ns;        /* wall clock */
+    uint64_t since_ns;     /* monotonic clock */
+    uint32_t pid;
+    uint32_t pad;
+    uint64_t text[CVB_REASON_WORDS];
+    uint8_t pad_text[24];
+};
+
+/* What has happened: the last CVB_EVENTS events, number n at n mod CVB_EVENTS. place/event.h. */
+#ifndef CVB_EVENTS
+#define CVB_EVENTS 1024u
+#endif
+struct cvb_event_slot {
+    struct cvb_pair word; /* lo: number:62 | state:2, hi: the writer's seat's state:37 | seat:10 | 0:17 */
+    uint64_t at_ns;       /* wall clock */
+    uint32_t kind, code, pid, stage, source, pad;
+    uint64_t before, after;
+    uint64_t text[CVB_REASON_WORDS];
+};
+struct cvb_event_ring {
+    uint64_t next; /* the number of the next event */
+    uint8_t pad_next[56];
+    struct cvb_event_slot slot[];
 };
 
 /* Who looks for the dead, and when: hints, times of the monotonic clock. lib/crash/lookout.c. */
@@ -150,8 +184,9 @@ struct cvb_name {
 /* Everything about a segment's shape; computed from the settings alone, so attach computes it anew and compares. */
 struct cvb_geometry {
     uint64_t size;
-    uint64_t counters, flags, lookout, hints, seats, idle, tallies, references[CVB_KINDS], names[CVB_KINDS], units,
-        extensions, bitmaps, rings, cells;
+    uint64_t counters, flags, reasons, events, lookout, hints, seats, idle, tallies, references[CVB_KINDS],
+        names[CVB_KINDS], units, extensions, bitmaps, rings, cells;
+    uint32_t reason_count;
     uint32_t unit_count, large_count, cell_count, bitmap_words, bitmap_count;
     uint32_t ring_bits, dead_ring_bits, idle_bits, name_limit[CVB_KINDS];
     struct {

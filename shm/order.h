@@ -88,6 +88,13 @@ static inline void cvb_or64(uint64_t *at, uint64_t bits)
     __atomic_fetch_or(at, bits, __ATOMIC_SEQ_CST);
 }
 
+/* What it was before. */
+static inline uint64_t cvb_add64(uint64_t *at, uint64_t n)
+{
+    cvb_explore_step();
+    return __atomic_fetch_add(at, n, __ATOMIC_SEQ_CST);
+}
+
 static inline void cvb_and64(uint64_t *at, uint64_t bits)
 {
     cvb_explore_step();

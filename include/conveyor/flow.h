@@ -54,7 +54,7 @@ CVB_API int cvb_reserve(struct cvb_handle *handle, uint32_t stage, const struct 
 CVB_API int cvb_publish(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 CVB_API int cvb_cancel(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 
-/* Leases up to count records of a stage in order; returns how many, 0 if it is empty. It may be fewer than there are:
+/* Leases up to count records of a stage in order; returns how many, 0 if it is empty or held (cvb_hold_stage). It may be fewer than there are:
  * what was put as one batch is taken apart only if it would not fit alone, and a record whose consumer died while it
  * had leased it together with others is delivered alone. A record past max_retries goes to the dead-letter stage when a
  * get finds it, so a get may return 0 after cvb_wait_records has said that there is one. */

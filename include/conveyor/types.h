@@ -18,6 +18,7 @@ extern "C" {
 
 #define CVB_API __attribute__((visibility("default")))
 #define CVB_NAME_MAX 63          /* bytes of a name, without its end */
+#define CVB_REASON_MAX 63        /* bytes of the reason of a signal, without its end */
 #define CVB_CLASSES_MAX 4        /* size classes */
 #define CVB_STAGE_DEAD_LETTER 0u /* the id and ("dead-letter") the stage of records past their retry limit */
 

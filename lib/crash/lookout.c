@@ -62,8 +62,13 @@ static uint32_t queued_at_least(struct cvb_handle *h, uint32_t stage)
 static void mend(struct cvb_handle *h, uint32_t flag)
 {
     const uint32_t data = cvb_flag_of_data(0), room = cvb_flag_of_room(h, 0);
+    if (flag & CVB_FLAG_BY_HAND) {
+        if (!cvb_hand_pauses(h, flag & ~CVB_FLAG_BY_HAND))
+            cvb_hand_wake(h, flag & ~CVB_FLAG_BY_HAND);
+        return;
+    }
     if (flag >= data && flag < room) {
-        if (cvb_ring_has_data(h, flag - data) > 0)
+        if (!cvb_hand_pauses(h, flag) && cvb_ring_has_data(h, flag - data) > 0)
             cvb_flag_wake(h, flag, queued_at_least(h, flag - data));
         return;
     }
@@ -73,18 +78,26 @@ static void mend(struct cvb_handle *h, uint32_t flag)
         cvb_flag_wake(h, flag, CVB_WAKE_ALL);
 }
 
-static void wake_all(struct cvb_handle *h, uint32_t flag) { cvb_flag_wake(h, flag, CVB_WAKE_ALL); }
+static void wake_all(struct cvb_handle *h, uint32_t flag)
+{
+    if (flag & CVB_FLAG_BY_HAND)
+        cvb_hand_wake(h, flag & ~CVB_FLAG_BY_HAND);
+    else
+        cvb_flag_wake(h, flag, CVB_WAKE_ALL);
+}
 
-/* The next flags on which somebody sleeps, but for the common word. */
+/* The next flags on which somebody sleeps, but for the common word; those by hand too. */
 static void for_each_waited_for(struct cvb_handle *h, void (*what)(struct cvb_handle *h, uint32_t flag))
 {
-    const uint32_t flags = cvb_flag_of_source(h, h->segment.settings.max_sources);
+    const uint32_t flags = cvb_flag_count(h);
     for (uint32_t i = 0; i < flags && i < FLAGS_A_LOOK; i++) {
         if (h->flag_turn >= flags)
             h->flag_turn = 0;
         uint32_t flag = h->flag_turn++;
         if (cvb_load32_acq(cvb_flag_at(h, flag)) & CVB_FLAG_WAITERS_EITHER)
             what(h, flag);
+        if (cvb_load32_acq(cvb_flag_word(h, flag | CVB_FLAG_BY_HAND)) & CVB_FLAG_WAITERS_EITHER)
+            what(h, flag | CVB_FLAG_BY_HAND);
     }
 }
 

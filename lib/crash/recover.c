@@ -127,6 +127,7 @@ static int join_pass(struct cvb_handle *h, uint32_t dead, uint64_t state)
     int error = complete_begun(h, dead, state);
     if (error)
         return error;
+    cvb_event_death(h, dead, state);
     h->pass.seats += !h->pass.died_in[dead];
     h->pass.died_in[dead] = state;
     h->pass.next = 0;
@@ -172,10 +173,12 @@ static int end_pass(struct cvb_handle *h, bool over)
             continue;
         h->pass.died_in[s] = 0;
         h->pass.seats--;
-        bool done = over && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);
-        freed += done;
-        if (done)
-            cvb_seat_freed(h, s);
+        const int32_t pid = (int32_t)cvb_load32_rlx(&cvb_seat_at(h, s)->pid);
+        if (!over || !cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1))
+            continue;
+        freed++;
+        cvb_seat_freed(h, s);
+        cvb_event_recovery(h, s, pid);
     }
     h->pass.next = 0;
     return freed;

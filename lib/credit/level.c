@@ -134,6 +134,8 @@ static bool change(struct cvb_handle *h, uint32_t flag, uint32_t now, uint32_t l
         return false;
     if (lifted)
         cvb_flag_wake(h, flag, CVB_WAKE_ALL);
+    if ((now ^ level) & CVB_FLAG_PAUSED)
+        cvb_flag_tell_level(h, flag, !lifted);
     return true;
 }
 

@@ -62,16 +62,40 @@ static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, siz
     return (unsigned)(q - r);
 }
 
+/* The flag of what refused, and where its refusals are counted. False if it is none. */
+static bool refused_by(struct cvb_handle *h, uint32_t stage, uint32_t source, int error, uint32_t *flag,
+                       enum cvb_count *count)
+{
+    switch (error) {
+    case CVB_ESTAGE_FULL:
+        *flag = cvb_flag_of_room(h, stage);
+        *count = CVB_N_REFUSED_STAGE;
+        return true;
+    case CVB_ESOURCE_FULL:
+        *flag = cvb_flag_of_source(h, source);
+        *count = CVB_N_REFUSED_SOURCE;
+        return true;
+    case CVB_ETOTAL_FULL:
+        *flag = CVB_FLAG_TOTAL;
+        *count = CVB_N_REFUSED_TOTAL;
+        return true;
+    case CVB_EMEMORY_FULL:
+        *flag = CVB_FLAG_MEMORY;
+        *count = CVB_N_REFUSED_MEMORY;
+        return true;
+    default:
+        return false;
+    }
+}
+
 void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error)
 {
-    if (error == CVB_ESTAGE_FULL)
-        cvb_tally(h, stage, source, CVB_N_REFUSED_STAGE, 1);
-    else if (error == CVB_ESOURCE_FULL)
-        cvb_tally(h, stage, source, CVB_N_REFUSED_SOURCE, 1);
-    else if (error == CVB_ETOTAL_FULL)
-        cvb_tally(h, stage, source, CVB_N_REFUSED_TOTAL, 1);
-    else if (error == CVB_EMEMORY_FULL)
-        cvb_tally(h, stage, source, CVB_N_REFUSED_MEMORY, 1);
+    uint32_t flag;
+    enum cvb_count count;
+    if (!refused_by(h, stage, source, error, &flag, &count))
+        return;
+    cvb_tally(h, stage, source, count, 1);
+    cvb_flag_tell_refusal(h, flag, error);
 }
 
 /* Puts up to n records of one kind as one unit; returns how many. */

@@ -39,6 +39,8 @@ static void give_after_move(struct cvb_handle *h, const struct cvb_journal *f)
     cvb_tally(h, f->stage, f->source, f->stage2 == CVB_STAGE_DEAD_LETTER ? CVB_N_DEAD_LETTERED : CVB_N_FORWARDED,
               f->count);
     cvb_own_add64(&h->tallies[f->stage2].n[CVB_N_ACCEPTED], f->count);
+    if (f->stage2 == CVB_STAGE_DEAD_LETTER)
+        cvb_flag_tell_dead_letter(h, f->stage, f->source, f->count);
 }
 
 CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)

@@ -233,6 +233,8 @@ static inline int get_leases(struct cvb_handle *h, uint32_t stage, struct cvb_le
     if (!leases || count - 1 >= INT32_MAX)
         return count ? CVB_EINVAL : 0;
     cvb_recover_if_due(h);
+    if (__builtin_expect(cvb_hand_pauses(h, cvb_flag_of_data(stage)), false))
+        return 0; /* held */
     if (count == 1 && cvb_lease_single(h, stage, &u, &w))
         return hand_out(h, u, w, leases);
     return get_any(h, stage, leases, count);

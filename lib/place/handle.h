@@ -161,6 +161,8 @@ struct cvb_handle {
     struct cvb_extension *extensions;
     struct cvb_counter *counters;
     struct cvb_flag *flags;
+    struct cvb_reason *reasons;
+    struct cvb_event_ring *events;
     struct cvb_cells cells; /* of the class that was looked at last */
     char *idle;
     uint64_t idle_stride, idle_mask;
@@ -178,6 +180,7 @@ struct cvb_handle {
     size_t tables_size;
     int question;                                      /* process.c: the descriptor of this round of questions */
     bool poisoned;                                     /* cvb_poison */
+    bool told;                                         /* that it has attached is an event */
     const uint32_t *same_process;                      /* a page that a fork wipes: 1 in the process that attached */
     uint64_t seq;                                      /* of the journal */
     struct cvb_search search[2 * CVB_CLASSES_MAX + 2]; /* by bitmap */

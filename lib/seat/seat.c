@@ -68,6 +68,8 @@ static void bind_places(struct cvb_handle *h)
     h->extensions = (void *)(base + g->extensions);
     h->counters = (void *)(base + g->counters);
     h->flags = (void *)(base + g->flags);
+    h->reasons = (void *)(base + g->reasons);
+    h->events = (void *)(base + g->events);
     h->lookout = (void *)(base + g->lookout);
     h->idle = base + g->idle;
     h->idle_mask = (UINT64_C(1) << g->idle_bits) - 1;
@@ -97,6 +99,15 @@ static bool enter_seat(struct cvb_handle *h, uint32_t s, uint64_t now)
     return true;
 }
 
+/* This handle has the seat of a dead process, which died in `state`: what is left to do. */
+static int take_over(struct cvb_handle *h, uint32_t s, uint64_t state, int32_t pid)
+{
+    if (cvb_load64_rlx(&cvb_seat_at(h, s)->told_dead) != state)
+        cvb_event_gone(h, s, pid);
+    cvb_event_recovery(h, s, pid);
+    return cvb_recover_reserved(h);
+}
+
 /* Seat s, if it is free; with `dead`, if its owner died: all that it left is completed first, but for its reservations,
  * which are given back when the seat is ours. 0, CVB_EHANDLES if it is somebody else's, or another error. */
 static int try_seat(struct cvb_handle *h, uint32_t s, bool dead)
@@ -109,10 +120,11 @@ static int try_seat(struct cvb_handle *h, uint32_t s, bool dead)
         return taken < 0 ? taken : CVB_EHANDLES;
     sit(h, h->segment.settings.max_handles);
     int error = dead ? cvb_recover_seat(h, s, now) : 0;
+    const int32_t pid = (int32_t)cvb_load32_rlx(&cvb_seat_at(h, s)->pid);
     if (error < 0)
         return error;
     if (enter_seat(h, s, now))
-        return dead ? cvb_recover_reserved(h) : 0;
+        return dead ? take_over(h, s, now, pid) : 0;
     cvb_unlock_seat(h);
     return CVB_EHANDLES;
 }
@@ -199,7 +211,11 @@ static int enter(struct cvb_handle *h, bool recover)
     if (error < 0)
         return error;
     h->serial = make_serial(h);
-    return recover ? cvb_recover_some(h) : 0;
+    if (!recover)
+        return 0;
+    cvb_event_seat(h, CVB_EVENT_ATTACH);
+    h->told = true;
+    return cvb_recover_some(h);
 }
 
 /* Before a handle leaves: reservations are given up, leases released. */
@@ -223,7 +239,11 @@ static int settle_units(struct cvb_handle *h)
 static void leave(struct cvb_handle *h)
 {
     cvb_idle_leave(h);
-    if (!settle_units(h) && cvb_cas64(&cvb_seat_at(h, h->seat)->state, h->entered, h->entered + 1))
+    if (settle_units(h))
+        return;
+    if (h->told)
+        cvb_event_seat(h, CVB_EVENT_LEAVE);
+    if (cvb_cas64(&cvb_seat_at(h, h->seat)->state, h->entered, h->entered + 1))
         cvb_seat_freed(h, h->seat);
 }
 

@@ -44,6 +44,15 @@ void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most)
         wake_waiters(h, word, most);
 }
 
+/* All of those who sleep because of what was given by hand. After a locked instruction of the caller's. */
+void cvb_hand_wake(struct cvb_handle *h, uint32_t flag)
+{
+    uint32_t *word = &h->flags[flag].hand;
+    cvb_fence_after_cas();
+    if (cvb_load32_acq(word) & CVB_FLAG_WAITERS_EITHER)
+        wake_waiters(h, word, CVB_WAKE_ALL);
+}
+
 /* Those who sleep on the common word: each of them looks at its own flags. */
 void cvb_flag_wake_any(struct cvb_handle *h)
 {
@@ -58,4 +67,49 @@ uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter)
     return counter == CVB_COUNTER_TOTAL ? CVB_FLAG_TOTAL
            : counter <= stages          ? cvb_flag_of_room(h, counter - 1)
                                         : cvb_flag_of_source(h, counter - 1 - stages);
+}
+
+/* Which of a flag's events were recorded: tick << 2 | refused | open. The tick is that of the last pause; open: its
+ * resume was not recorded yet; refused: since then the first refusal was. */
+#define TOLD_OPEN 1u
+#define TOLD_REFUSED 2u
+
+/* What a flag stands for, as an event has it. */
+static void tell_of_flag(struct cvb_handle *h, uint32_t flag, enum cvb_event_kind kind, uint32_t code)
+{
+    struct cvb_event e = {.kind = kind, .code = code, .stage = CVB_NO_STAGE, .source = CVB_NO_SOURCE};
+    const uint32_t room = cvb_flag_of_room(h, 0), source = cvb_flag_of_source(h, 0);
+    if (flag >= source)
+        e.source = flag - source;
+    else if (flag >= room)
+        e.stage = flag - room;
+    cvb_event(h, &e);
+}
+
+/* The level was reached, or left again: the caller has changed the flag so. */
+CVB_RARE void cvb_flag_tell_level(struct cvb_handle *h, uint32_t flag, bool paused)
+{
+    uint32_t *told = &h->flags[flag].told, seen = cvb_load32_rlx(told);
+    const uint32_t tick = cvb_event_tick(), next = paused ? tick << 2 | TOLD_OPEN : seen & ~TOLD_OPEN;
+    const bool due = paused ? seen >> 2 != (tick << 2) >> 2 : seen & TOLD_OPEN;
+    if (due && cvb_cas32(told, seen, next))
+        tell_of_flag(h, flag, paused ? CVB_EVENT_PAUSE : CVB_EVENT_RESUME, 0);
+}
+
+/* A put was refused by what the flag stands for. */
+CVB_RARE void cvb_flag_tell_refusal(struct cvb_handle *h, uint32_t flag, int error)
+{
+    uint32_t *told = &h->flags[flag].told, seen = cvb_load32_rlx(told), next = seen | TOLD_REFUSED;
+    if (flag == CVB_FLAG_MEMORY) /* has no level, which would say that a stall is over */
+        next = cvb_event_tick() << 2;
+    if (next != seen && cvb_cas32(told, seen, next))
+        tell_of_flag(h, flag, CVB_EVENT_REFUSED, (uint32_t)-error);
+}
+
+CVB_RARE void cvb_flag_tell_dead_letter(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t records)
+{
+    uint32_t *told = &h->flags[cvb_flag_of_data(stage)].told, seen = cvb_load32_rlx(told), next = cvb_event_tick();
+    if (next != seen && cvb_cas32(told, seen, next))
+        cvb_event(h, &(struct cvb_event){
+                         .kind = CVB_EVENT_DEAD_LETTER, .stage = stage, .source = source, .after = records});
 }

@@ -1,8 +1,9 @@
-/* wake.h - the flags, which are futex words: where they lie, what they show, and waking who sleeps on them. */
+/* wake.h - the flags, which are futex words: where they lie, what they show, and waking who sleeps on them; and what is
+ * given by hand. */
 #ifndef CVB_LIB_WAKE_H
 #define CVB_LIB_WAKE_H
 
-#include "place/place.h"
+#include "place/event.h"
 
 /* Flags: LAYOUT.md has the order. */
 #define CVB_FLAG_TOTAL 0u
@@ -16,6 +17,10 @@ static inline uint32_t cvb_flag_of_room(struct cvb_handle *h, uint32_t stage)
 static inline uint32_t cvb_flag_of_source(struct cvb_handle *h, uint32_t source)
 {
     return 3 + 2 * h->segment.settings.max_stages + source;
+}
+static inline uint32_t cvb_flag_count(struct cvb_handle *h)
+{
+    return cvb_flag_of_source(h, h->segment.settings.max_sources);
 }
 static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { return &h->flags[flag].word; }
 
@@ -35,6 +40,32 @@ uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter);
 #define CVB_WAKE_ALL ((uint32_t)INT32_MAX)
 void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most);
 void cvb_flag_wake_any(struct cvb_handle *h);
+/* Of a flag, its second word, on which those sleep whom a signal or a hold by hand stops. */
+#define CVB_FLAG_BY_HAND (UINT32_C(1) << 31)
+static inline uint32_t *cvb_flag_word(struct cvb_handle *h, uint32_t flag)
+{
+    struct cvb_flag *f = &h->flags[flag & ~CVB_FLAG_BY_HAND];
+    return flag & CVB_FLAG_BY_HAND ? &f->hand : &f->word;
+}
+void cvb_hand_wake(struct cvb_handle *h, uint32_t flag);
+/* Records events of a flag, once in a while. */
+void cvb_flag_tell_level(struct cvb_handle *h, uint32_t flag, bool paused);
+void cvb_flag_tell_refusal(struct cvb_handle *h, uint32_t flag, int error);
+void cvb_flag_tell_dead_letter(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t records);
+
+/* hand.c */
+static inline uint32_t cvb_given_signal(uint64_t given) { return (uint32_t)given & 3; }
+static inline uint32_t cvb_given_delay(uint64_t given) { return (uint32_t)(given >> 2) & 0xffff; }
+static inline bool cvb_given_pauses(uint64_t given) { return cvb_given_signal(given) == CVB_SIGNAL_PAUSE; }
+/* True if a signal by hand says pause; of a stage's data: if the stage is held. */
+static inline bool cvb_hand_pauses(struct cvb_handle *h, uint32_t flag)
+{
+    return cvb_given_pauses(cvb_load64_acq(&h->flags[flag].given));
+}
+/* Gives a signal by hand, or lifts it; lock-free. ECORRUPT. */
+int cvb_hand_give(struct cvb_handle *h, uint32_t flag, uint32_t signal, uint32_t delay_ms, const char *text);
+/* What is given now, and why; changes nothing. ECORRUPT. */
+int cvb_hand_read(struct cvb_handle *h, uint32_t flag, struct cvb_given *found);
 
 /* futex.c: until_ns is of the monotonic clock; both waits may return early. */
 enum cvb_slept {

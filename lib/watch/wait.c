@@ -39,7 +39,8 @@ static int check_ids(struct cvb_handle *h, uint32_t stage, uint32_t source)
     return known ? 0 : CVB_EUNKNOWN;
 }
 
-static struct cvb_backpressure signal_of(struct cvb_handle *h, uint32_t counter)
+/* What the counter's limit says. */
+static struct cvb_backpressure computed_of(struct cvb_handle *h, uint32_t counter)
 {
     const struct cvb_marks *m = cvb_marks_of(h, counter);
     if (cvb_level_correct(h, counter, false))
@@ -54,6 +55,21 @@ static struct cvb_backpressure signal_of(struct cvb_handle *h, uint32_t counter)
     return (struct cvb_backpressure){CVB_SIGNAL_SLOW_DOWN, (uint32_t)delay};
 }
 
+/* What was given by hand. A signal that nobody can have given, in a corrupt segment, is none. */
+static struct cvb_backpressure given_of(struct cvb_handle *h, uint32_t counter)
+{
+    const uint64_t given = cvb_load64_acq(&h->flags[cvb_flag_of(h, counter)].given);
+    const uint32_t signal = cvb_given_signal(given);
+    if (signal > CVB_SIGNAL_PAUSE)
+        return (struct cvb_backpressure){CVB_SIGNAL_NONE, 0};
+    return (struct cvb_backpressure){signal, signal == CVB_SIGNAL_SLOW_DOWN ? cvb_given_delay(given) : 0};
+}
+
+static struct cvb_backpressure stronger(struct cvb_backpressure a, struct cvb_backpressure b)
+{
+    return a.signal > b.signal || (a.signal == b.signal && a.delay_ms > b.delay_ms) ? a : b;
+}
+
 int cvb_backpressure_sized(struct cvb_handle *h, uint32_t stage, uint32_t source, struct cvb_backpressure *told,
                            size_t size)
 {
@@ -63,11 +79,8 @@ int cvb_backpressure_sized(struct cvb_handle *h, uint32_t stage, uint32_t source
     uint32_t counter[3];
     unsigned n = counters_of(h, stage, source, counter);
     struct cvb_backpressure b = {CVB_SIGNAL_NONE, 0};
-    for (unsigned i = 0; i < n; i++) {
-        struct cvb_backpressure one = signal_of(h, counter[i]);
-        if (one.signal > b.signal || (one.signal == b.signal && one.delay_ms > b.delay_ms))
-            b = one;
-    }
+    for (unsigned i = 0; i < n; i++)
+        b = stronger(stronger(computed_of(h, counter[i]), given_of(h, counter[i])), b);
     cvb_sized_give(told, size, &b, sizeof b);
     return 0;
 }
@@ -98,6 +111,9 @@ struct wait {
     size_t (*flags)(struct cvb_handle *h, const struct wait *w, uint32_t *flag);
     uint32_t counter[3], count, class; /* for credits */
     const uint32_t *stages;            /* for data, count of them */
+    /* Each of the flags alone may bring it: all that say no must have been announced. Else all must say yes, and one
+     * that says no is enough to sleep on. */
+    bool any_brings_it;
 };
 
 /* Sets the waiters bits; value[i] is what each flag then shows. The woken bit goes: a waker that has set it must see
@@ -107,7 +123,7 @@ static void announce(struct cvb_handle *h, const uint32_t *flag, size_t count, u
 {
     for (size_t i = 0; i < count; i++) {
         uint32_t now;
-        word[i] = cvb_flag_at(h, flag[i]);
+        word[i] = cvb_flag_word(h, flag[i]);
         do {
             now = cvb_load32_acq(word[i]);
             value[i] = (now | bit) & ~CVB_FLAG_WOKEN;
@@ -115,16 +131,23 @@ static void announce(struct cvb_handle *h, const uint32_t *flag, size_t count, u
     }
 }
 
+static bool is_among(uint32_t one, const uint32_t *flag, size_t count)
+{
+    while (count)
+        if (flag[--count] == one)
+            return true;
+    return false;
+}
+
 /* Is there a flag among them that still says no? Others may say so now: who slept on a flag that no longer does would
  * not be woken by those. */
 static bool in_the_way(struct cvb_handle *h, const struct wait *w, const uint32_t *flag, size_t count)
 {
     uint32_t now[CVB_WAIT_MAX];
-    for (size_t i = 0, n = w->flags(h, w, now); i < n; i++)
-        for (size_t k = 0; k < count; k++)
-            if (now[i] == flag[k])
-                return true;
-    return false;
+    size_t n = w->flags(h, w, now), announced = 0;
+    for (size_t i = 0; i < n; i++)
+        announced += is_among(now[i], flag, count);
+    return w->any_brings_it ? announced == n : announced;
 }
 
 /* What a wait returns after such a sleep; 0 if it goes on. */
@@ -231,16 +254,20 @@ static int look_for_credits(struct cvb_handle *h, const struct wait *w, bool tho
 {
     bool paused = false;
     for (uint32_t i = 0; i < w->count; i++)
-        paused |= thorough ? cvb_level_correct(h, w->counter[i], false) : is_paused(h, w->counter[i]);
+        paused |= (thorough ? cvb_level_correct(h, w->counter[i], false) : is_paused(h, w->counter[i])) ||
+                  cvb_hand_pauses(h, cvb_flag_of(h, w->counter[i]));
     return !paused && has_memory(h, w->class);
 }
 
 /* Only those that stand in the way: a bit on another would keep all acks from leaving their credits with their units.
- */
+ * Where a signal by hand does, it alone, for the same reason. */
 static size_t flags_of_credits(struct cvb_handle *h, const struct wait *w, uint32_t *flag)
 {
     size_t n = 0;
     for (uint32_t i = 0; i < w->count; i++)
+        if (cvb_hand_pauses(h, cvb_flag_of(h, w->counter[i])))
+            flag[n++] = cvb_flag_of(h, w->counter[i]) | CVB_FLAG_BY_HAND;
+    for (uint32_t i = 0; !n && i < w->count; i++)
         if (is_paused(h, w->counter[i]))
             flag[n++] = cvb_flag_of(h, w->counter[i]);
     if (!n && !has_memory(h, w->class))
@@ -265,12 +292,14 @@ int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int6
     return there < 0 ? there : 0;
 }
 
-/* 1 + the index of a stage that has data. */
+static bool is_held(struct cvb_handle *h, uint32_t stage) { return cvb_hand_pauses(h, cvb_flag_of_data(stage)); }
+
+/* 1 + the index of a stage that has data and is not held. */
 static int look_for_data(struct cvb_handle *h, const struct wait *w, bool thorough)
 {
     (void)thorough;
     for (uint32_t i = 0; i < w->count; i++) {
-        int has = cvb_ring_has_data(h, w->stages[i]);
+        int has = is_held(h, w->stages[i]) ? 0 : cvb_ring_has_data(h, w->stages[i]);
         if (has)
             return has < 0 ? has : (int)i + 1;
     }
@@ -279,9 +308,8 @@ static int look_for_data(struct cvb_handle *h, const struct wait *w, bool thorou
 
 static size_t flags_of_data(struct cvb_handle *h, const struct wait *w, uint32_t *flag)
 {
-    (void)h;
     for (uint32_t i = 0; i < w->count; i++)
-        flag[i] = cvb_flag_of_data(w->stages[i]);
+        flag[i] = cvb_flag_of_data(w->stages[i]) | (is_held(h, w->stages[i]) ? CVB_FLAG_BY_HAND : 0);
     return w->count;
 }
 
@@ -290,7 +318,7 @@ static size_t flags_of_data(struct cvb_handle *h, const struct wait *w, uint32_t
 static void pass_on_wakes(struct cvb_handle *h, const struct wait *w, uint32_t chosen)
 {
     for (uint32_t i = 0; i < w->count; i++)
-        if (i != chosen && cvb_ring_has_data(h, w->stages[i]) > 0)
+        if (i != chosen && !is_held(h, w->stages[i]) && cvb_ring_has_data(h, w->stages[i]) > 0)
             cvb_flag_wake(h, cvb_flag_of_data(w->stages[i]), 1);
 }
 
@@ -304,6 +332,7 @@ int cvb_wait_records(struct cvb_handle *h, const uint32_t *stages, size_t count,
         if (!cvb_id_known(h, CVB_KIND_STAGE, stages[i]))
             return CVB_EUNKNOWN;
     struct wait w = {.look = look_for_data, .flags = flags_of_data, .stages = stages, .count = (uint32_t)count};
+    w.any_brings_it = true;
     uint64_t slept = 0;
     int there = wait_for(h, &w, timeout_ns, &slept);
     if (there > 0 && slept && count > 1)
