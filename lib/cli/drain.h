@@ -16,6 +16,7 @@ struct cli_drain {
     uint32_t batch, count;                      /* leased at most at once; in all, 0: no limit */
     bool follow;                                /* wait for more when the stage is empty */
     double idle_seconds;                        /* so long at most; negative: without end */
+    double wait_seconds;                        /* for a segment and a stage that are not there yet */
     const char *target;                         /* what is written to, in words */
     struct cli_output *output;                  /* NULL: nothing is written */
     /* Writes the records, and notes in ends[i] what output->written is when record i is whole. 0 or an errno, EINTR: a

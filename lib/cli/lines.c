@@ -10,15 +10,43 @@
 #include "signals.h"
 
 #define READ_BYTES (256u << 10)
+enum { PREFIX = 4 }; /* bytes of a length that stands before a record, the highest first */
 
-int cli_lines_init(struct cli_lines *l, int fd, size_t longest)
+int cli_lines_init(struct cli_lines *l, int fd, enum cli_framing framing, size_t longest)
 {
-    *l = (struct cli_lines){.fd = fd, .longest = longest, .size = READ_BYTES + longest + 1};
+    *l = (struct cli_lines){.fd = fd, .longest = longest, .size = READ_BYTES + longest + PREFIX};
+    l->prefixed = framing == CLI_PREFIXED;
+    l->end_byte = framing == CLI_NUL ? 0 : '\n';
     l->buffer = malloc(l->size);
     return l->buffer ? 0 : ENOMEM;
 }
 
 void cli_lines_free(struct cli_lines *l) { free(l->buffer); }
+
+/* The length that stands before the next record; false if it is not there yet. */
+static bool prefix(const struct cli_lines *l, uint32_t *length)
+{
+    const unsigned char *at = (const unsigned char *)l->buffer + l->begin;
+    if (l->end - l->begin < PREFIX)
+        return false;
+    *length = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    return true;
+}
+
+static enum cli_line next_prefixed(struct cli_lines *l, const char **line, size_t *size)
+{
+    uint32_t length;
+    size_t there = l->end - l->begin;
+    if (!prefix(l, &length) || (length <= l->longest && there - PREFIX < length))
+        return !l->ended ? CLI_LINE_NONE : there ? CLI_LINE_CUT : CLI_LINE_END;
+    if (length > l->longest)
+        return CLI_LINE_LONG;
+    *line = l->buffer + l->begin + PREFIX;
+    *size = length;
+    l->begin += PREFIX + length;
+    l->number++;
+    return CLI_LINE;
+}
 
 static enum cli_line give(struct cli_lines *l, size_t length, size_t with_newline, const char **line, size_t *size)
 {
@@ -34,7 +62,9 @@ static enum cli_line give(struct cli_lines *l, size_t length, size_t with_newlin
 
 enum cli_line cli_lines_next(struct cli_lines *l, const char **line, size_t *length)
 {
-    const char *newline = memchr(l->buffer + l->scanned, '\n', l->end - l->scanned);
+    if (l->prefixed)
+        return next_prefixed(l, line, length);
+    const char *newline = memchr(l->buffer + l->scanned, l->end_byte, l->end - l->scanned);
     if (newline) {
         size_t n = (size_t)(newline - (l->buffer + l->begin));
         return give(l, n, n + 1, line, length);
@@ -51,7 +81,7 @@ static void make_room(struct cli_lines *l)
     if (l->begin) {
         memmove(l->buffer, l->buffer + l->begin, l->end - l->begin);
         l->end -= l->begin;
-        l->scanned -= l->begin;
+        l->scanned -= l->scanned < l->begin ? l->scanned : l->begin;
         l->begin = 0;
     }
 }
@@ -72,8 +102,11 @@ int cli_lines_fill(struct cli_lines *l, int64_t timeout_ns)
 uint64_t cli_lines_measure(struct cli_lines *l, uint64_t most)
 {
     uint64_t length = 0;
+    uint32_t told;
+    if (l->prefixed && prefix(l, &told))
+        return told < most ? told : most;
     for (;;) {
-        const char *newline = memchr(l->buffer + l->begin, '\n', l->end - l->begin);
+        const char *newline = memchr(l->buffer + l->begin, l->end_byte, l->end - l->begin);
         length += newline ? (uint64_t)(newline - (l->buffer + l->begin)) : l->end - l->begin;
         l->begin = l->scanned = l->end;
         if (newline || l->ended || length >= most || cli_signals() || cli_lines_fill(l, -1))

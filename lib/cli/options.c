@@ -13,6 +13,8 @@
 
 enum { HELP = 1000, MOST_OPTIONS = 24 };
 
+static bool is_short(const struct cli_option *o) { return !o->name[1]; }
+
 static int help(const struct cli_command *c, const struct cli_option *o, size_t count)
 {
     printf("usage: conveyor %s %s\n\n%s.\n", c->name, c->arguments, c->summary);
@@ -21,7 +23,7 @@ static int help(const struct cli_command *c, const struct cli_option *o, size_t 
     puts("\noptions:");
     for (size_t i = 0; i < count; i++) {
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", o[i].name, o[i].argument ? " " : "",
+        snprintf(left, sizeof left, "%s%s%s%s", is_short(&o[i]) ? "-" : "--", o[i].name, o[i].argument ? " " : "",
                  o[i].argument ? o[i].argument : "");
         printf("  %-30s  %s\n", left, o[i].help);
     }
@@ -149,14 +151,21 @@ static int check_operands(const struct cli_command *c, int argc, char **argv, co
 int cli_parse(const struct cli_command *c, int argc, char **argv, const struct cli_option *o, size_t count,
               const char **operand, int operands)
 {
-    struct option table[MOST_OPTIONS + 2] = {{"help", no_argument, NULL, HELP}};
+    struct option table[MOST_OPTIONS + 2] = {{"help", no_argument, NULL, HELP}}, *next = table + 1;
+    char letters[MOST_OPTIONS + 3] = ":h"; /* flags only */
     for (size_t i = 0; i < count && i < MOST_OPTIONS; i++)
-        table[i + 1] =
-            (struct option){o[i].name, o[i].argument ? required_argument : no_argument, NULL, HELP + 1 + (int)i};
+        if (is_short(&o[i]))
+            strcat(letters, o[i].name);
+        else
+            *next++ =
+                (struct option){o[i].name, o[i].argument ? required_argument : no_argument, NULL, HELP + 1 + (int)i};
     opterr = 0;
-    for (int found; (found = getopt_long(argc, argv, ":h", table, NULL)) != -1;) {
+    for (int found; (found = getopt_long(argc, argv, letters, table, NULL)) != -1;) {
         if (found == HELP || found == 'h')
             return help(c, o, count);
+        for (size_t i = 0; i < count && found < HELP; i++)
+            if (is_short(&o[i]) && *o[i].name == found)
+                found = HELP + 1 + (int)i;
         if (found < HELP)
             return wrong_option(c, found, argv);
         int status = set(&o[found - HELP - 1], optarg);

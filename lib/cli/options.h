@@ -18,7 +18,7 @@ enum cli_kind {
 };
 
 struct cli_option {
-    const char *name;
+    const char *name; /* one of a single character is a short option: -0 */
     enum cli_kind kind;
     const char *argument; /* its name in --help; NULL for a flag */
     const char *help;

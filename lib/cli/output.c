@@ -23,7 +23,7 @@
 #include "signals.h"
 
 #define GRACE_NS INT64_C(200000000) /* so long a line that a signal interrupted may take to be completed */
-enum { LINES = 256 };               /* in one writev */
+enum { PIECES = 512 };              /* of records, in one writev */
 
 /* True if the byte before the place where fd would write is something else than a newline. */
 static bool inside_a_line(int fd)
@@ -119,33 +119,32 @@ int cli_output_write(struct cli_output *o, struct iovec *v, int count)
     return 0;
 }
 
-/* How many lines the next write takes, and they in v. */
-static size_t next_piece(const struct cli_output *o, const struct cvb_lease *leases, size_t count, struct iovec *v)
+/* How many records the next write takes, and their pieces in v; ends[i] becomes what `written` is after record i. */
+static size_t next_write(const struct cli_output *o, const struct cli_format *f, const struct cvb_lease *leases,
+                         size_t count, struct iovec *v, uint64_t *ends)
 {
-    static char newline = '\n';
+    static char scratch[PIECES][CLI_PIECE_BYTES];
     size_t n = 0, bytes = 0;
-    for (; n < count && n < LINES; n++) {
-        bytes += (size_t)leases[n].length + 1;
+    for (; n < count && (n + 1) * f->count <= PIECES; n++) {
+        bytes += cli_format_record(f, &leases[n], v + n * f->count, scratch[n * f->count]);
         if (n && bytes > o->most)
             break;
-        v[2 * n] = (struct iovec){(void *)(uintptr_t)leases[n].payload, leases[n].length};
-        v[2 * n + 1] = (struct iovec){&newline, 1};
+        ends[n] = o->written + bytes;
     }
     return n;
 }
 
-int cli_output_lines(struct cli_output *o, const struct cvb_lease *leases, size_t count, uint64_t *ends)
+int cli_output_records(struct cli_output *o, const struct cli_format *f, const struct cvb_lease *leases, size_t count,
+                       uint64_t *ends)
 {
-    struct iovec v[2 * LINES];
-    uint64_t end = o->written;
-    for (size_t i = 0; i < count; i++)
-        ends[i] = end += (uint64_t)leases[i].length + 1;
+    struct iovec v[PIECES];
     while (count) {
-        size_t n = next_piece(o, leases, count, v);
-        int reason = cli_output_write(o, v, (int)(2 * n));
+        size_t n = next_write(o, f, leases, count, v, ends);
+        int reason = cli_output_write(o, v, (int)(n * f->count));
         if (reason)
             return reason;
         leases += n;
+        ends += n;
         count -= n;
     }
     return 0;

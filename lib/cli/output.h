@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "format.h"
+
 struct iovec;
 
 struct cli_output {
@@ -28,8 +30,10 @@ int cli_output_begin_line(struct cli_output *o);
  * and nothing of v was written, or the rest found no room within a moment. */
 int cli_output_write(struct cli_output *o, struct iovec *v, int count);
 
-/* Writes each record as a line. ends[i] is what `written` is when record i is written whole. Errors as above. */
-int cli_output_lines(struct cli_output *o, const struct cvb_lease *leases, size_t count, uint64_t *ends);
+/* Writes each record as the format says. ends[i] becomes what `written` is when record i is written whole; of those
+ * behind an error it stays as it is. Errors as above. */
+int cli_output_records(struct cli_output *o, const struct cli_format *f, const struct cvb_lease *leases, size_t count,
+                       uint64_t *ends);
 
 /* How many of the written bytes are out of our hands: read by the reader of a pipe or socket, or in a file or on a
  * terminal. Others that write to the same pipe can only make it fewer. */

@@ -23,6 +23,8 @@
 #define INPUT_SLICE INT64_C(1000000000) /* nanoseconds between looks at the segment while no input comes */
 
 struct push {
+    enum cli_framing framing;
+    double wait_seconds;
     const char *segment, *stage_name, *source_name, *pipeline_name;
     uint32_t stage, source, pipeline, batch;
     struct cvb_handle *handle;
@@ -59,15 +61,25 @@ static enum cli_line gather(struct push *p, size_t *count)
     return found;
 }
 
+static const char *noun(const struct push *p) { return p->framing == CLI_LINES ? "line" : "record"; }
+
+static int input_cut(struct push *p)
+{
+    cli_progress_break(&p->progress);
+    cli_complain("the input ends inside of record %llu; all records before it are in",
+                 (unsigned long long)p->lines.number + 1);
+    return CLI_FAILED;
+}
+
 static int line_too_long(struct push *p)
 {
     uint64_t length = cli_lines_measure(&p->lines, MEASURE_MOST);
     cli_progress_break(&p->progress);
     cli_complain(
-        "line %llu has %s%llu bytes, and a record of segment '%s' has at most %zu: split it, or make the segment "
-        "anew with a larger --payload-size; all lines before it are in",
-        (unsigned long long)p->lines.number + 1, length < MEASURE_MOST ? "" : "at least ", (unsigned long long)length,
-        p->segment, p->lines.longest);
+        "%s %llu has %s%llu bytes, and a record of segment '%s' has at most %zu: split it, or make the segment "
+        "anew with a larger --payload-size; all %ss before it are in",
+        noun(p), (unsigned long long)p->lines.number + 1, length < MEASURE_MOST ? "" : "at least ",
+        (unsigned long long)length, p->segment, p->lines.longest, noun(p));
     return CLI_FAILED;
 }
 
@@ -113,6 +125,8 @@ static int push_all(struct push *p)
             continue;
         if (found == CLI_LINE_LONG)
             return line_too_long(p);
+        if (found == CLI_LINE_CUT)
+            return input_cut(p);
         if (found == CLI_LINE_END)
             break;
         int reason = fill(p);
@@ -150,7 +164,7 @@ static int push_attached(struct push *p)
     if (status)
         return status;
     p->records = calloc(p->batch, sizeof *p->records);
-    if (!p->records || cli_lines_init(&p->lines, STDIN_FILENO, settings.payload_size)) {
+    if (!p->records || cli_lines_init(&p->lines, STDIN_FILENO, p->framing, settings.payload_size)) {
         free(p->records);
         errno = ENOMEM;
         return failed(p, CVB_ESYSTEM);
@@ -165,18 +179,26 @@ static int push_attached(struct push *p)
 static int run(const struct cli_command *self, int argc, char **argv)
 {
     struct push p = {.pipeline_name = "default", .batch = 64};
-    bool progress = false;
+    bool progress = false, nul = false, prefixed = false;
     const struct cli_option options[] = {
         {"stage", CLI_NEED, "NAME", "the stage to put the records into", &p.stage_name, 0, 0},
         {"source", CLI_NEED, "NAME", "the source that they count for", &p.source_name, 0, 0},
         {"pipeline", CLI_TEXT, "NAME", "the pipeline they belong to (default)", &p.pipeline_name, 0, 0},
         {"batch", CLI_WHOLE, "N", "put at most N at once (64)", &p.batch, 1, 100000},
+        {"0", CLI_FLAG, NULL, "a NUL byte ends each record, instead of a newline", &nul, 0, 0},
+        {"length-prefixed", CLI_FLAG, NULL, "each begins with its length, 4 bytes, the highest first", &prefixed, 0, 0},
+        {"wait", CLI_REAL, "SECONDS", "wait so long for a segment that is not there yet", &p.wait_seconds, 0, 1e9},
         {"progress", CLI_FLAG, NULL, "report on standard error once a second", &progress, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &p.segment, 1);
     if (status != CLI_GO)
         return status;
+    if (nul && prefixed) {
+        cli_complain("-0 and --length-prefixed exclude each other");
+        return CLI_USAGE;
+    }
+    p.framing = nul ? CLI_NUL : prefixed ? CLI_PREFIXED : CLI_LINES;
     cli_note_signals();
-    status = cli_attach(p.segment, &p.handle);
+    status = cli_attach_until(p.segment, cli_now_ns() + (int64_t)(p.wait_seconds * 1e9), &p.handle);
     if (status)
         return status;
     cli_progress_begin(&p.progress, "pushed", progress);
@@ -186,7 +208,9 @@ static int run(const struct cli_command *self, int argc, char **argv)
 }
 
 const struct cli_command cli_push = {
-    "push", "SEG --stage NAME --source NAME [--pipeline NAME] [--batch N] [--progress]",
+    "push",
+    "SEG --stage NAME --source NAME [--pipeline NAME] [--batch N] [-0 | --length-prefixed] [--wait SECONDS] "
+    "[--progress]",
     "make every line of standard input a record",
     "A record is a line without its newline; empty lines count, and so does a last line that has no newline. It waits\n"
     "while the buffer is full or asks to slow down, and exits 0 when all are accepted. A line that is longer than the\n"

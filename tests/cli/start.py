@@ -94,6 +94,27 @@ class Start(SegmentTest):
         self.assertFalse([n for n in self.doctor()["notes"] if "names of stages" in n])
         self.assertIn("--stages", self.fail_with(2, "create", self.segment + "-2", "--sealed"))
 
+    def test_push_and_pull_wait_for_the_segment(self):
+        push = self.start("push", self.segment, "--stage", "filter", "--source", "a", "--wait", str(PATIENCE),
+                          stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        pull = self.start("pull", self.segment, "--stage", "filter", "--wait", str(PATIENCE), "--count", "2",
+                          "--follow", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.create("--max-total-records", "100", stages="")
+        push.stdin.write(b"a\nb\n")
+        push.stdin.close()
+        self.assertEqual(pull.stdout.read(), b"a\nb\n")
+        self.assertEqual((push.wait(timeout=PATIENCE), pull.wait(timeout=PATIENCE)), (0, 0))
+
+    def test_waiting_ends_by_time_and_by_a_signal(self):
+        self.assertIn("no segment of that name", self.fail_with(1, "push", self.segment, "--stage", "filter",
+                                                                "--source", "a", "--wait", "0.1"))
+        self.create("--max-total-records", "100")
+        self.assertIn("no such stage", self.fail_with(1, "pull", self.segment, "--stage", "sink", "--wait", "0.1"))
+        pull = self.start("pull", self.segment, "--stage", "sink", "--wait", "3600", stderr=subprocess.DEVNULL)
+        wait_until(lambda: self.stat()["handles"], "the pull is there")
+        pull.terminate()
+        self.assertEqual(pull.wait(timeout=PATIENCE), 1)
+
 
 if __name__ == "__main__":
     main()
