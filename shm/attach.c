@@ -35,6 +35,7 @@ static int check_header(const struct cvb_header *h, ssize_t bytes, off_t size, s
     if (h->checksum != cvb_hash(h, offsetof(struct cvb_header, checksum)))
         return CVB_ECORRUPT;
     segment->settings = h->settings;
+    memcpy(segment->id, h->id, sizeof segment->id);
     if (!h->settings.class_count || cvb_settings_complete(&segment->settings, NULL, 0))
         return CVB_ECORRUPT;
     cvb_geometry_of(&segment->settings, &segment->geometry);

@@ -107,6 +107,20 @@ static void name_first(char *base, const struct cvb_geometry *g, enum cvb_kind k
     ((struct cvb_seat *)(void *)(base + g->seats))->staged[kind] = 0;
 }
 
+/* Random bytes: the kernel's; where a sandbox refuses those, what no other segment of this machine has. */
+static void make_id(uint8_t id[CVB_SEGMENT_ID_BYTES])
+{
+    static unsigned made;
+    if (cvb_system.random(id, CVB_SEGMENT_ID_BYTES) == CVB_SEGMENT_ID_BYTES)
+        return;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const uint64_t of[] = {(uint64_t)now.tv_sec, (uint64_t)now.tv_nsec, (uint64_t)getpid(), (uintptr_t)&now,
+                           __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED)};
+    const uint64_t half[] = {cvb_hash(of, sizeof of), cvb_hash(of, sizeof of - 1)};
+    memcpy(id, half, CVB_SEGMENT_ID_BYTES);
+}
+
 void cvb_segment_format(char *base, const struct cvb_settings *settings)
 {
     struct cvb_geometry g;
@@ -126,6 +140,8 @@ void cvb_segment_format(char *base, const struct cvb_settings *settings)
     header->fingerprint = cvb_fingerprint();
     header->size = g.size;
     header->settings = *settings;
+    make_id(header->id);
+    ((struct cvb_survey *)(void *)(base + g.survey))->number = 1; /* rows say 0: older than any survey */
     header->checksum = cvb_hash(header, offsetof(struct cvb_header, checksum));
 }
 

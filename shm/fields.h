@@ -25,7 +25,7 @@
     FIELD(cvb_hint, pad_tail, 72, 56)                                                                                  \
     STRUCT(cvb_hint, 128)                                                                                              \
     FIELD(cvb_member, cell, 0, 4)                                                                                      \
-    FIELD(cvb_member, length, 4, 4)                                                                                    \
+    FIELD(cvb_member, extent, 4, 4)                                                                                    \
     STRUCT(cvb_member, 8)                                                                                              \
     FIELD(cvb_unit, word, 0, 16)                                                                                       \
     FIELD(cvb_unit, generation, 16, 8)                                                                                 \
@@ -34,7 +34,8 @@
     FIELD(cvb_unit, origin, 28, 2)                                                                                     \
     FIELD(cvb_unit, class, 30, 2)                                                                                      \
     FIELD(cvb_unit, buffered_at_ns, 32, 8)                                                                             \
-    FIELD(cvb_unit, member, 40, 8 * CVB_INLINE_MEMBERS)                                                                \
+    FIELD(cvb_unit, first, 40, 8)                                                                                      \
+    FIELD(cvb_unit, member, 48, 8 * CVB_INLINE_MEMBERS)                                                                \
     STRUCT(cvb_unit, 64)                                                                                               \
     FIELD(cvb_extension, member, 0, 8 * CVB_UNIT_MEMBERS)                                                              \
     STRUCT(cvb_extension, 256)                                                                                         \
@@ -49,7 +50,9 @@
     FIELD(cvb_journal, source, 84, 2)                                                                                  \
     FIELD(cvb_journal, stage, 86, 2)                                                                                   \
     FIELD(cvb_journal, stage2, 88, 2)                                                                                  \
-    FIELD(cvb_journal, pad, 90, 38)                                                                                    \
+    FIELD(cvb_journal, pad_stage2, 90, 6)                                                                              \
+    FIELD(cvb_journal, low, 96, 8)                                                                                     \
+    FIELD(cvb_journal, pad, 104, 24)                                                                                   \
     STRUCT(cvb_journal, 128)                                                                                           \
     FIELD(cvb_seat, state, 0, 8)                                                                                       \
     FIELD(cvb_seat, pid, 8, 4)                                                                                         \
@@ -111,6 +114,17 @@
     STRUCT(cvb_lookout, 64)                                                                                            \
     FIELD(cvb_tally, n, 0, 128)                                                                                        \
     STRUCT(cvb_tally, 128)                                                                                             \
+    FIELD(cvb_moved, low, 0, 8)                                                                                        \
+    FIELD(cvb_moved, epoch, 8, 8)                                                                                      \
+    STRUCT(cvb_moved, 16)                                                                                              \
+    FIELD(cvb_survey, number, 0, 8)                                                                                    \
+    FIELD(cvb_survey, begun_ns, 8, 8)                                                                                  \
+    FIELD(cvb_survey, took_ns, 16, 8)                                                                                  \
+    FIELD(cvb_survey, pad, 24, 40)                                                                                     \
+    STRUCT(cvb_survey, 64)                                                                                             \
+    FIELD(cvb_stand, claim, 0, 8)                                                                                      \
+    FIELD(cvb_stand, settled, 8, 8)                                                                                    \
+    STRUCT(cvb_stand, 16)                                                                                              \
     FIELD(cvb_name, length, 0, 1)                                                                                      \
     FIELD(cvb_name, text, 1, CVB_NAME_MAX)                                                                             \
     STRUCT(cvb_name, 64)                                                                                               \
@@ -139,7 +153,8 @@
     FIELD(cvb_header, fingerprint, 16, 8)                                                                              \
     FIELD(cvb_header, size, 24, 8)                                                                                     \
     FIELD(cvb_header, settings, 32, 96)                                                                                \
-    FIELD(cvb_header, checksum, 128, 8)                                                                                \
-    STRUCT(cvb_header, 136)
+    FIELD(cvb_header, id, 128, CVB_SEGMENT_ID_BYTES)                                                                   \
+    FIELD(cvb_header, checksum, 144, 8)                                                                                \
+    STRUCT(cvb_header, 152)
 
 #endif

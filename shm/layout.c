@@ -98,6 +98,9 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     g->idle = place(&end, cvb_idle_stride(g) * (s->max_handles + 1ull));
     g->tallies =
         place(&end, sizeof(struct cvb_tally) * (s->max_handles + 1ull) * ((uint64_t)s->max_stages + s->max_sources));
+    g->moved = place(&end, sizeof(struct cvb_moved) * (s->max_handles + 1ull) * s->max_sources);
+    g->survey = place(&end, sizeof(struct cvb_survey));
+    g->stands = place(&end, sizeof(struct cvb_stand) * s->max_sources);
     for (int k = 0; k < CVB_KINDS; k++) {
         g->name_limit[k] = limits[k];
         g->references[k] = place(&end, 4ull * limits[k]);
@@ -146,6 +149,7 @@ uint64_t cvb_fingerprint(void)
                                        CVB_TRAIN_BYTES,
                                        CVB_CELL_LEAST,
                                        CVB_EVENTS,
+                                       CVB_LENGTH_BITS,
                                        CVB_N_COUNTS};
 #undef PLACE_OF
 #undef SIZE_OF

@@ -11,7 +11,7 @@
 #define CVB_LAYOUT_VERSION 8u
 #define CVB_PAGE 4096u
 #define CVB_LINE 64u
-#define CVB_INLINE_MEMBERS 3u
+#define CVB_INLINE_MEMBERS 2u
 #define CVB_UNIT_MEMBERS 32u
 #define CVB_KINDS 3 /* of names: stage, source, pipeline */
 
@@ -34,8 +34,10 @@ struct cvb_hint {
 
 struct cvb_member {
     uint32_t cell;
-    uint32_t length;
+    uint32_t extent; /* length:21 | its position less the unit's first one:11 */
 };
+#define CVB_LENGTH_BITS 21
+#define CVB_BEHIND_MOST 2047u /* so far the positions of a unit may be behind its first one */
 
 /* A unit: see PROTOCOL.md, section 1. All but the word is written only while it is HELD or reserved. */
 struct cvb_unit {
@@ -46,6 +48,7 @@ struct cvb_unit {
     uint16_t origin; /* the stage a dead letter came from */
     uint16_t class;  /* of its cells */
     uint64_t buffered_at_ns;
+    uint64_t first; /* the position of the first record that it was published with; 0: its records have none */
     struct cvb_member member[CVB_INLINE_MEMBERS];
 };
 struct cvb_extension {
@@ -65,7 +68,9 @@ struct cvb_journal {
     uint16_t source;
     uint16_t stage;  /* A */
     uint16_t stage2; /* B */
-    uint8_t pad[38];
+    uint8_t pad_stage2[6];
+    uint64_t low; /* MOVE, REPLACE: the lowest position of `source` that moves; all ones: none */
+    uint8_t pad[24];
 };
 
 /* A handle's place. state: generation << 1 | active. */
@@ -158,10 +163,11 @@ enum cvb_count {
     CVB_N_DELIVERED,
     CVB_N_PARKED, /* the same of units that were acked and became idle */
     CVB_N_ACKED,  /* that gave their credits back at once */
+    CVB_N_HIGH,   /* no count: the highest position of the source that this seat has taken out of a unit (R1) */
     CVB_N_RETURNED,
     CVB_N_RELEASED,
-    CVB_N_REDELIVERED,
     /* the rest */
+    CVB_N_REDELIVERED,
     CVB_N_FORWARDED,
     CVB_N_DEAD_LETTERED,
     CVB_N_REFUSED_STAGE,
@@ -176,6 +182,25 @@ struct cvb_tally {
 };
 static_assert(CVB_N_COUNTS <= 16, "layout");
 
+/* Of a seat and a source, beside CVB_N_HIGH: the lowest position that the seat's owners have moved from a unit to
+ * another since survey `epoch` began. Written by the seat's owner alone, never reset: lib/unit/position.c. */
+struct cvb_moved {
+    uint64_t low, epoch;
+};
+
+/* Surveys: walks over all units that tell which positions are settled (PROTOCOL.md, section 9). */
+struct cvb_survey {
+    uint64_t number;            /* of the one that began last */
+    uint64_t begun_ns, took_ns; /* hints: when the last one began, of the monotonic clock, and how long one takes */
+    uint8_t pad[40];
+};
+
+/* The progress of a source. */
+struct cvb_stand {
+    uint64_t claim; /* the producer with positions: the word of its seat's state << 10 | seat; 0: there was none yet */
+    uint64_t settled; /* no record at or below this position is in the buffer; it only grows */
+};
+
 struct cvb_name {
     uint8_t length;
     char text[CVB_NAME_MAX];
@@ -184,8 +209,8 @@ struct cvb_name {
 /* Everything about a segment's shape; computed from the settings alone, so attach computes it anew and compares. */
 struct cvb_geometry {
     uint64_t size;
-    uint64_t counters, flags, reasons, events, lookout, hints, seats, idle, tallies, references[CVB_KINDS],
-        names[CVB_KINDS], units, extensions, bitmaps, rings, cells;
+    uint64_t counters, flags, reasons, events, lookout, hints, seats, idle, tallies, moved, survey, stands,
+        references[CVB_KINDS], names[CVB_KINDS], units, extensions, bitmaps, rings, cells;
     uint32_t reason_count;
     uint32_t unit_count, large_count, cell_count, bitmap_words, bitmap_count;
     uint32_t ring_bits, dead_ring_bits, idle_bits, name_limit[CVB_KINDS];
@@ -208,7 +233,8 @@ struct cvb_header {
     uint64_t fingerprint;
     uint64_t size;
     struct cvb_settings settings;
-    uint64_t checksum; /* of all before it */
+    uint8_t id[CVB_SEGMENT_ID_BYTES]; /* random: cvb_segment_id */
+    uint64_t checksum;                /* of all before it */
 };
 static_assert(sizeof(struct cvb_header) <= CVB_PAGE, "layout");
 

@@ -15,6 +15,7 @@ struct cvb_segment {
     char *base;
     struct cvb_settings settings; /* validated copies: never read from the segment again */
     struct cvb_geometry geometry;
+    uint8_t id[CVB_SEGMENT_ID_BYTES];
 };
 
 /* Which file a descriptor shows. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -45,6 +46,8 @@ static int sleep_until_time(const struct timespec *until)
 
 static int new_event(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
+static ssize_t random_bytes(void *bytes, size_t size) { return getrandom(bytes, size, GRND_NONBLOCK); }
+
 struct cvb_system cvb_system = {
     .open = open_path,
     .close = close,
@@ -61,6 +64,7 @@ struct cvb_system cvb_system = {
     .advise = madvise,
     .allocate = calloc,
     .release = free,
+    .random = random_bytes,
     .futex = futex_call,
     .futex_waitv = futex_waitv_call,
     .sleep_until = sleep_until_time,

@@ -33,6 +33,7 @@ struct cvb_system {
     int (*advise)(void *at, size_t size, int advice);
     void *(*allocate)(size_t count, size_t size); /* calloc */
     void (*release)(void *memory);                /* free */
+    ssize_t (*random)(void *bytes, size_t size);  /* getrandom, which does not wait for the kernel to have some */
     /* waiting */
     long (*futex)(uint32_t *word, int operation, uint32_t value, const struct timespec *until, uint32_t bits);
     long (*futex_waitv)(const void *words, unsigned count, const struct timespec *until);

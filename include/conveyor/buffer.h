@@ -5,6 +5,7 @@
 #include <conveyor/events.h>
 #include <conveyor/flow.h>
 #include <conveyor/notify.h>
+#include <conveyor/progress.h>
 #include <conveyor/segment.h>
 #include <conveyor/state.h>
 #include <conveyor/types.h>

@@ -85,6 +85,10 @@ static inline int cvb_settings_of(struct cvb_handle *handle, struct cvb_settings
     return cvb_settings_of_sized(handle, settings, sizeof *settings);
 }
 
+/* The segment's own id: 16 random bytes that were made with it, so that what was remembered of a segment is not taken
+ * for another one's of the same name. Errors: EINVAL, EFORKED. */
+CVB_API int cvb_segment_id(struct cvb_handle *handle, uint8_t id[CVB_SEGMENT_ID_BYTES]);
+
 /* The id of a name; the first process that asks for it makes it. Lock-free. A name is never given back. Errors: ENAME,
  * ENAMES, ESEALED (a stage), EFORKED, ECORRUPT. */
 CVB_API int cvb_stage(struct cvb_handle *handle, const char *name, uint32_t *id);

@@ -20,6 +20,7 @@ extern "C" {
 #define CVB_NAME_MAX 63          /* bytes of a name, without its end */
 #define CVB_REASON_MAX 63        /* bytes of the reason of a signal, without its end */
 #define CVB_CLASSES_MAX 4        /* size classes */
+#define CVB_SEGMENT_ID_BYTES 16  /* cvb_segment_id */
 #define CVB_STAGE_DEAD_LETTER 0u /* the id and ("dead-letter") the stage of records past their retry limit */
 
 /* Functions return 0 or a count on success and one of these, negative, on failure. */
@@ -51,8 +52,10 @@ enum cvb_error {
     CVB_ELOST = -25,        /* the handle has lost its seat: detach it, and attach anew */
     CVB_EINTERRUPTED = -26, /* the wait was ended by cvb_wake, or by a signal */
     CVB_EUNSUPPORTED = -27, /* the system refuses what the library needs; errno says why */
-    CVB_EBUSY = -28,        /* another thread is in a call with this handle; told by debug builds of the library only */
-    CVB_ESEALED = -29       /* no stage of that name, and no other can be made: sealed_stages */
+    CVB_EBUSY = -28,    /* another handle puts records with positions of this source: cvb_source_open. Of debug builds
+                           also: another thread is in a call with this handle */
+    CVB_ESEALED = -29,  /* no stage of that name, and no other can be made: sealed_stages */
+    CVB_EPOSITION = -30 /* the record's position is not above that of a record that was accepted before */
 };
 
 /* A sentence for an error; never NULL. Safe from any thread. */
@@ -95,7 +98,8 @@ struct cvb_record {
     uint32_t source;
     uint32_t pipeline;
     uint32_t reserved_word; /* 0 */
-    uint64_t reserved[3];   /* 0 */
+    uint64_t position;      /* within the source, 1 to INT64_MAX, growing; 0: it has none. progress.h */
+    uint64_t reserved[2];   /* 0 */
 };
 
 /* Private: which record of which unit, and whose. */
@@ -116,7 +120,8 @@ struct cvb_lease {
     uint32_t retry_count; /* up to max_retries, or one more after a death in company: cvb_return_to_buffer */
     uint32_t origin;      /* of a dead letter: the stage it came from; else its own */
     struct cvb_place place;
-    uint64_t reserved[2]; /* 0 */
+    uint64_t position;    /* as it was put; 0: it has none */
+    uint64_t reserved[1]; /* 0 */
 };
 
 /* Room for a record inside the segment, to be written before cvb_publish. Set length if it is less than asked for. What
@@ -126,7 +131,8 @@ struct cvb_slot {
     uint32_t length;
     uint32_t reserved_word; /* 0 */
     struct cvb_place place;
-    uint64_t reserved[3]; /* 0 */
+    uint64_t position;    /* of the record that is published, as cvb_record has it */
+    uint64_t reserved[2]; /* 0 */
 };
 
 struct cvb_handle;

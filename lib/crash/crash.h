@@ -10,6 +10,7 @@ int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state);
 /* recover.c */
 int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state);
 int cvb_recover_reserved(struct cvb_handle *h);
+int cvb_seat_dead(struct cvb_handle *h, uint32_t seat, uint64_t *state);
 int cvb_recover_some(struct cvb_handle *h);
 bool cvb_recover_at_times(struct cvb_handle *h, bool busy);
 bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked);
@@ -35,6 +36,10 @@ bool cvb_lookout_promise(struct cvb_handle *h, uint64_t now);
 void cvb_lookout_leave(struct cvb_handle *h);
 int cvb_lookout_look(struct cvb_handle *h);
 void cvb_wake_sleepers(struct cvb_handle *h);
+
+/* survey.c */
+int cvb_survey(struct cvb_handle *h);
+uint64_t cvb_accepted(struct cvb_handle *h, uint32_t source, uint64_t *live);
 
 /* pending.c */
 struct cvb_pending {

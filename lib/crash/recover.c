@@ -226,7 +226,7 @@ int cvb_recover_reserved(struct cvb_handle *h)
 
 /* 1 if the seat's owner has died, 0 if not, or an error; *state is then the seat's word. Between cvb_look_begin and the
  * next one. */
-static int is_dead(struct cvb_handle *h, uint32_t s, uint64_t *state)
+int cvb_seat_dead(struct cvb_handle *h, uint32_t s, uint64_t *state)
 {
     *state = cvb_load64_acq(&cvb_seat_at(h, s)->state);
     if (s == h->seat || !(*state & 1))
@@ -249,7 +249,7 @@ static int ask_seats(struct cvb_handle *h, uint32_t first, uint32_t count, uint6
     while (asked < count && asked < LOOK_SEATS) {
         uint32_t s = (first + asked++) % seats;
         uint64_t state;
-        int dead = can_ask ? is_dead(h, s, &state) : 0, error = dead > 0 ? join_pass(h, s, state) : dead;
+        int dead = can_ask ? cvb_seat_dead(h, s, &state) : 0, error = dead > 0 ? join_pass(h, s, state) : dead;
         if (error)
             return error;
         if (is_over(until_ns))

@@ -179,6 +179,16 @@ CVB_RARE static int give_acked(struct cvb_handle *h, uint32_t u, struct cvb_pair
     return cvb_give(h, u);
 }
 
+/* R1, for a lease that ends: of h->parked. */
+static inline void raise_high(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w)
+{
+    const uint64_t first = cvb_load64_rlx(&unit->first);
+    const unsigned last = 31 - (unsigned)__builtin_clz(cvb_hi_mask(w.hi) | 1);
+    if (first)
+        cvb_high_raise(h->parked.of_source,
+                       first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, last)->extent)));
+}
+
 /* Ends the lease of a whole unit, whose word is w, as acked: IDLE if nobody is short of what it holds and there is a
  * place to list it; else FREE. */
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
@@ -186,6 +196,7 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     struct cvb_unit *unit = cvb_unit_at(h, u);
     if (kind_of_unit(unit, w.hi) != h->parked.kind && !park_others(h, unit, w))
         return CVB_ECORRUPT;
+    raise_high(h, unit, u, w);
     if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->noisy && (flags_of_parked(h) & SLEEPERS)))
         return give_acked(h, u, w);
     if (!has_place(h) && !open_group(h, h->list, h->parked.open, h->parked.key))
@@ -202,6 +213,7 @@ bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair w, int *e
     if (kind_of_unit(unit, w.hi) != h->parked.kind || cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || h->noisy ||
         !has_place(h))
         return false;
+    raise_high(h, unit, u, w);
     *error = become_idle(h, unit, u, w);
     return true;
 }

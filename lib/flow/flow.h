@@ -16,10 +16,19 @@ int cvb_stage_check(struct cvb_handle *h, uint32_t stage);
 /* True if a record asks for what only a later version has. */
 static inline bool cvb_asks_more(const struct cvb_record *r)
 {
-    return (r->reserved_word | r->reserved[0] | r->reserved[1] | r->reserved[2]) != 0;
+    return (r->reserved_word | r->reserved[0] | r->reserved[1]) != 0;
 }
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
 void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error);
+
+/* source.c */
+int cvb_position_refused(struct cvb_handle *h, uint32_t source, uint64_t position);
+/* 0 if a record of the source may have the position, which is behind all that were accepted. The source is named. */
+static inline int cvb_position_check(struct cvb_handle *h, uint32_t source, uint64_t position)
+{
+    const uint64_t next = h->next_position[source];
+    return next && position >= next && position <= INT64_MAX ? 0 : cvb_position_refused(h, source, position);
+}
 
 /* obtain.c */
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);

@@ -19,7 +19,9 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
         return CVB_ETOOLONG;
     if (!cvb_id_known(h, CVB_KIND_SOURCE, r->source) || !cvb_id_known(h, CVB_KIND_PIPELINE, r->pipeline))
         return CVB_EUNKNOWN;
-    return (r->length && !r->payload) || cvb_asks_more(r) ? CVB_EINVAL : 0;
+    if ((r->length && !r->payload) || cvb_asks_more(r))
+        return CVB_EINVAL;
+    return r->position ? cvb_position_check(h, r->source, r->position) : 0;
 }
 
 /* What most records of a batch have in common: length, source, pipeline, and the word that is reserved. */
@@ -42,6 +44,16 @@ static inline bool same_shape(struct shape a, struct shape b)
     return a.length_source == b.length_source && a.pipeline_word == b.pipeline_word;
 }
 
+/* How many of n records may be one unit by their positions: all have none, or they grow, and not by too much. */
+static unsigned growing(const struct cvb_record *r, unsigned n)
+{
+    unsigned i = 1;
+    while (i < n && (r->position ? r[i].position > r[i - 1].position && r[i].position - r->position <= CVB_BEHIND_MOST
+                                 : !r[i].position))
+        i++;
+    return i;
+}
+
 /* How many of the records may be one unit: same source, pipeline and class. */
 static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, size_t count)
 {
@@ -55,11 +67,14 @@ static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, siz
         count = CVB_UNIT_MEMBERS;
     const struct shape first = shape_of(r);
     const struct cvb_record *q = r + 1, *end = r + count;
-    while (q < end && (q->payload || !q->length) && !(q->reserved[0] | q->reserved[1] | q->reserved[2]) &&
+    uint64_t positions = r->position;
+    while (q < end && (q->payload || !q->length) && !(q->reserved[0] | q->reserved[1]) &&
            (same_shape(shape_of(q), first) || (q->source == r->source && q->pipeline == r->pipeline &&
-                                               !q->reserved_word && q->length >= least && q->length <= most)))
+                                               !q->reserved_word && q->length >= least && q->length <= most))) {
+        positions |= q->position;
         q++;
-    return (unsigned)(q - r);
+    }
+    return positions ? growing(r, (unsigned)(q - r)) : (unsigned)(q - r);
 }
 
 /* The flag of what refused, and where its refusals are counted. False if it is none. */
@@ -110,12 +125,15 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
     n = cvb_mask_count(mask);
     const uint64_t now = cvb_now_ns();
     cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, now);
-    error = mask == 1 ? cvb_write_member(h, cvb_members_of(h, u), r)
+    cvb_store64_rlx(&cvb_unit_at(h, u)->first, r->position);
+    error = mask == 1 ? cvb_write_member(h, cvb_members_of(h, u), r, r->position)
                       : cvb_write_records(h, u, mask, r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
     if (!error)
         error = cvb_enqueue_own(h, u, w, stage);
     if (error)
         return CVB_ECORRUPT;
+    if (r->position)
+        h->next_position[source] = r[n - 1].position + 1;
     cvb_tally(h, stage, source, CVB_N_ACCEPTED, n);
     cvb_level_after_put(h, stage, source, n);
     if (now != h->put_ns) {

@@ -19,8 +19,8 @@ static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, u
         slot.place.member = (uint16_t)i;
         if (!slot.payload)
             return CVB_ECORRUPT;
-        if (cvb_load32_rlx(&members[i].length) != length)
-            cvb_store32_rlx(&members[i].length, length); /* no more than this may be published */
+        if (cvb_load32_rlx(&members[i].extent) != length)
+            cvb_store32_rlx(&members[i].extent, length); /* no more than this may be published */
         cvb_prefetch_write(ahead.at);
         ahead.at += ahead.stride;
         out[n] = slot;
@@ -52,7 +52,7 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
         return error ? error : CVB_EINVAL;
     struct cvb_record r = *shape;
     r.payload = "";
-    error = cvb_record_check(h, &r);
+    error = r.position ? CVB_EINVAL : cvb_record_check(h, &r); /* each slot has one of its own */
     if (!error)
         error = cvb_stage_check(h, stage);
     if (!error)
@@ -78,31 +78,6 @@ static struct cvb_places places_of_slots(const struct cvb_slot *slots, size_t co
     return (struct cvb_places){slots ? &slots->place : NULL, sizeof *slots, count, CVB_RES};
 }
 
-static int publish_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
-{
-    struct cvb_unit *unit = cvb_unit_at(h, u);
-    uint32_t source = cvb_load16_rlx(&unit->source), stage = cvb_hi_stage(w.hi);
-    if (source >= h->segment.settings.max_sources || stage >= h->segment.settings.max_stages)
-        return CVB_ECORRUPT;
-    cvb_store64_rlx(&unit->buffered_at_ns, cvb_now_ns());
-    int error = cvb_enqueue_own(h, u, w, stage);
-    if (!error)
-        cvb_tally(h, stage, source, CVB_N_ACCEPTED, cvb_mask_count(cvb_hi_mask(w.hi)));
-    return error ? CVB_ECORRUPT : 0;
-}
-
-static int publish_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
-{
-    (void)unused;
-    return publish_word(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
-}
-
-static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
-{
-    (void)unused;
-    return cvb_give(h, u);
-}
-
 static struct cvb_member *member_of(struct cvb_handle *h, const struct cvb_slot *s)
 {
     return cvb_member_at(h, s->place.unit, s->place.member);
@@ -114,30 +89,136 @@ static struct cvb_member *member_of(struct cvb_handle *h, const struct cvb_slot 
 static int store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (slots[i].reserved_word | slots[i].reserved[0] | slots[i].reserved[1] | slots[i].reserved[2])
+        if (slots[i].reserved_word | slots[i].reserved[0] | slots[i].reserved[1])
             return CVB_EINVAL;
-        if (slots[i].length > cvb_load32_rlx(&member_of(h, &slots[i])->length))
+        if (slots[i].length > cvb_extent_length(cvb_load32_rlx(&member_of(h, &slots[i])->extent)))
             return CVB_ETOOLONG;
     }
     for (size_t i = count; i-- > 0;)
-        if (cvb_load32_rlx(&member_of(h, &slots[i])->length) != slots[i].length)
-            cvb_store32_rlx(&member_of(h, &slots[i])->length, slots[i].length);
+        if (cvb_load32_rlx(&member_of(h, &slots[i])->extent) != slots[i].length)
+            cvb_store32_rlx(&member_of(h, &slots[i])->extent, slots[i].length);
     return 0;
+}
+
+static uint32_t source_of(struct cvb_handle *h, const struct cvb_slot *s)
+{
+    return cvb_load16_rlx(&cvb_unit_at(h, s->place.unit)->source);
+}
+
+/* The position that slot i must be behind: of the last one before it that has one and is of the same source. */
+static uint64_t position_before(struct cvb_handle *h, const struct cvb_slot *slots, size_t i)
+{
+    const uint32_t source = source_of(h, &slots[i]);
+    while (i-- > 0)
+        if (slots[i].position && source_of(h, &slots[i]) == source)
+            return slots[i].position;
+    return 0;
+}
+
+/* The positions grow within each source, in the order of the array, and are behind all that were accepted. */
+static int check_positions(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!slots[i].position)
+            continue;
+        if (source_of(h, &slots[i]) >= h->segment.settings.max_sources)
+            return CVB_ECORRUPT;
+        int error = cvb_position_check(h, source_of(h, &slots[i]), slots[i].position);
+        if (error)
+            return error;
+        if (slots[i].position <= position_before(h, slots, i))
+            return CVB_EPOSITION;
+    }
+    return 0;
+}
+
+/* How many of n slots in order may be one unit by their positions: as of records that are put. */
+static size_t slots_growing(const struct cvb_slot *slots, size_t n)
+{
+    size_t i = 1;
+    while (i < n && (slots->position ? slots[i].position > slots[i - 1].position &&
+                                           slots[i].position - slots->position <= CVB_BEHIND_MOST
+                                     : !slots[i].position))
+        i++;
+    return i;
+}
+
+/* While nobody reads them: the unit is RES. */
+static void store_positions(struct cvb_handle *h, uint32_t u, uint32_t mask, const struct cvb_slot *slots)
+{
+    const uint64_t first = slots->position;
+    cvb_store64_rlx(&cvb_unit_at(h, u)->first, first);
+    for (; first && mask; mask &= mask - 1, slots++)
+        cvb_store32_rlx(&cvb_member_at(h, u, (unsigned)__builtin_ctz(mask))->extent,
+                        cvb_extent(slots->length, slots->position - first));
+}
+
+/* A unit of slots that are reserved, in the order of its members, with their positions. */
+static int publish_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, const struct cvb_slot *slots)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    const uint32_t source = cvb_load16_rlx(&unit->source), stage = cvb_hi_stage(w.hi),
+                   n = cvb_mask_count(cvb_hi_mask(w.hi));
+    if (source >= h->segment.settings.max_sources || stage >= h->segment.settings.max_stages)
+        return CVB_ECORRUPT;
+    store_positions(h, u, cvb_hi_mask(w.hi), slots);
+    cvb_store64_rlx(&unit->buffered_at_ns, cvb_now_ns());
+    int error = cvb_enqueue_own(h, u, w, stage);
+    if (error)
+        return CVB_ECORRUPT;
+    if (slots->position)
+        h->next_position[source] = slots[n - 1].position + 1;
+    cvb_tally(h, stage, source, CVB_N_ACCEPTED, n);
+    return 0;
+}
+
+static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+{
+    (void)unused;
+    return cvb_give(h, u);
+}
+
+/* Publishes the slots from i on that are members of one unit, in its order, and whose positions may be together; *n is
+ * how many that was. */
+static int publish_next(struct cvb_handle *h, const struct cvb_places *p, const struct cvb_slot *slots, size_t i,
+                        size_t *n)
+{
+    uint32_t members, unit = slots[i].place.unit;
+    int error = cvb_places_run(h, p, i, &members, n);
+    if (error)
+        return error;
+    members = cvb_lowest(members, (unsigned)slots_growing(&slots[i], *n));
+    error = cvb_carve(h, &unit, &members);
+    if (error)
+        return error;
+    *n = cvb_mask_count(members);
+    return publish_word(h, unit, cvb_load_pair(&cvb_unit_at(h, unit)->word), &slots[i]);
+}
+
+CVB_RARE static int publish_parts(struct cvb_handle *h, const struct cvb_places *p, const struct cvb_slot *slots)
+{
+    int error = 0;
+    cvb_recover_at_times(h, true);
+    for (size_t i = 0, n = 0; !error && i < p->count; i += n)
+        error = publish_next(h, p, slots, i, &n);
+    return error;
 }
 
 int cvb_publish(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
     CVB_ONE_USER(h);
-    size_t done = 0;
     struct cvb_places p = places_of_slots(slots, count);
     struct cvb_pair w;
     bool whole = cvb_places_whole(h, &p, &w);
     int error = whole ? 0 : cvb_places_check(h, &p);
     if (!error)
+        error = check_positions(h, slots, count);
+    if (!error)
         error = store_lengths(h, slots, count);
     if (error)
         return error;
-    return whole ? publish_word(h, p.first->unit, w) : cvb_settle(h, &p, publish_unit, NULL, &done);
+    whole = whole && slots_growing(slots, count) == count;
+    return whole ? publish_word(h, p.first->unit, w, slots) : publish_parts(h, &p, slots);
 }
 
 int cvb_cancel(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)

@@ -104,10 +104,14 @@ int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to)
     f.source = cvb_load16_rlx(&old->source);
     if (f.stage >= h->segment.settings.max_stages || f.source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
+    const struct cvb_span span = cvb_span_of(h, a, cvb_hi_mask(w.hi));
+    f.low = span.lowest;
+    cvb_row_high(h, &span); /* before anybody else may free a */
     cvb_journal_open(h, CVB_OP_REPLACE, &f);
     int error = take_for_move(h, &f, CVB_OP_REPLACE);
     if (error)
         return error;
+    cvb_row_low(h, &span);
     if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))
         return cvb_corrupt_at_work(h);
     cvb_set_free_hint(h, a);

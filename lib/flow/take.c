@@ -12,7 +12,7 @@
 struct pieces {
     cvb_piece a, b, c, d;
 };
-static_assert(offsetof(struct cvb_lease, reserved) == sizeof(struct pieces), "four pieces");
+static_assert(offsetof(struct cvb_lease, position) == sizeof(struct pieces), "four pieces");
 
 static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, cvb_piece c, cvb_piece d)
 {
@@ -26,12 +26,13 @@ static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, c
 
 /* A lease as `as` but for its record. Field by field: a copy in larger pieces than it was written in would wait until
  * all stores before it are done. */
-static inline void write_lease(struct cvb_lease *out, const struct cvb_lease *as, char *payload, uint32_t length,
+static inline void write_lease(struct cvb_lease *out, const struct cvb_lease *as, char *payload, uint32_t extent,
                                unsigned member)
 {
     out->payload = payload;
     out->buffered_at_ns = as->buffered_at_ns;
-    out->length = length;
+    out->length = cvb_extent_length(extent);
+    out->position = as->position + cvb_extent_behind(extent);
     out->source = as->source;
     out->pipeline = as->pipeline;
     out->stage = as->stage;
@@ -70,12 +71,12 @@ static inline int hand_out_few(struct cvb_handle *h, const struct cvb_member *m,
     int n = 0;
     for (; mask; mask &= mask - 1, n++) {
         unsigned i = (unsigned)__builtin_ctz(mask);
-        uint32_t length = cvb_load32_rlx(&m[i].length);
+        const uint32_t extent = cvb_load32_rlx(&m[i].extent), length = cvb_extent_length(extent);
         char *payload = cvb_payload(h, cvb_load32_rlx(&m[i].cell), length);
         if (!payload)
             return CVB_ECORRUPT;
         own_payload(h, lease.stage, payload, length);
-        write_lease(&out[n], &lease, payload, length, i);
+        write_lease(&out[n], &lease, payload, extent, i);
     }
     return n;
 }
@@ -92,7 +93,7 @@ static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m,
     memcpy(&all, as, sizeof all);
     const cvb_piece a = all.a, b = all.b, c = all.c, d = all.d;
     for (unsigned i = 0; i < n; i++) {
-        uint32_t length = cvb_load32_rlx(&m[i].length);
+        const uint32_t extent = cvb_load32_rlx(&m[i].extent), length = cvb_extent_length(extent);
         char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), length);
         if (!payload)
             return i;
@@ -106,6 +107,7 @@ static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m,
         copy_pieces(&out[i], a, b, c, d);
         out[i].payload = payload;
         out[i].length = length;
+        out[i].position = as->position + cvb_extent_behind(extent);
         out[i].place.member = (uint16_t)i;
     }
     return n;
@@ -122,7 +124,8 @@ static inline bool lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w,
                               .stage = stage,
                               .retry_count = cvb_hi_retry(w.hi),
                               .origin = stage ? stage : cvb_load16_rlx(&unit->origin),
-                              .place = {w.lo, u, h->serial, 0, (uint16_t)stage}};
+                              .place = {w.lo, u, h->serial, 0, (uint16_t)stage},
+                              .position = cvb_load64_rlx(&unit->first)};
     if (out->buffered_at_ns != h->taken_ns) { /* time has passed: the next call looks at the clock */
         h->taken_ns = out->buffered_at_ns;
         cvb_recover_soon(h);
@@ -164,13 +167,13 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
 static inline int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
     const struct cvb_member *m = cvb_members_of(h, u);
-    const uint32_t length = cvb_load32_rlx(&m->length);
+    const uint32_t extent = cvb_load32_rlx(&m->extent), length = cvb_extent_length(extent);
     char *payload = cvb_payload_in(&h->cells, cvb_load32_rlx(&m->cell), length);
     struct cvb_lease lease;
     if (cvb_hi_mask(w.hi) != 1 || !payload || !lease_of(h, u, w, &lease))
         return hand_out_all(h, u, w, out);
     own_payload(h, lease.stage, payload, length);
-    write_lease(out, &lease, payload, length, 0);
+    write_lease(out, &lease, payload, extent, 0);
     cvb_tally(h, lease.stage, lease.source, CVB_N_DELIVERED, 1);
     return 1;
 }
@@ -252,8 +255,11 @@ static char *copy_out(const struct cvb_lease *l, int n, struct cvb_record *taken
 {
     for (int i = 0; i < n; i++) {
         memcpy(buffer, l[i].payload, l[i].length);
-        taken[i] = (struct cvb_record){
-            .payload = buffer, .length = l[i].length, .source = l[i].source, .pipeline = l[i].pipeline};
+        taken[i] = (struct cvb_record){.payload = buffer,
+                                       .length = l[i].length,
+                                       .source = l[i].source,
+                                       .pipeline = l[i].pipeline,
+                                       .position = l[i].position};
         buffer += l[i].length;
     }
     return buffer;

@@ -32,15 +32,17 @@ CVB_RARE static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned 
         ahead.at += ahead.stride;
         if (i + distance < n)
             prefetch_place(cvb_payload_in(&cells, cvb_load32_rlx(&m[i + distance].cell), 0), most);
-        write_record(&m[i], payload, &r[i]);
+        write_record(&m[i], payload, &r[i], r->position);
     }
     return n;
 }
 
-/* One record into each member of the unit that the mask has. `next`: the unit that will be written after it. */
+/* One record into each member of the unit that the mask has; how far each position is behind the first one goes with
+ * its length. `next`: the unit that will be written after it. */
 int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const struct cvb_record *r, uint32_t next)
 {
     struct cvb_member *m = cvb_members_of(h, u);
+    const uint64_t first = r->position;
     if (!cvb_has_room(h, u, mask))
         return CVB_ECORRUPT;
     if (cvb_is_train(mask)) {
@@ -49,7 +51,7 @@ int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const str
         mask = cvb_mask_after(mask, done);
     }
     for (; mask; mask &= mask - 1, r++) {
-        int error = cvb_write_member(h, &m[__builtin_ctz(mask)], r);
+        int error = cvb_write_member(h, &m[__builtin_ctz(mask)], r, first);
         if (error)
             return error;
     }

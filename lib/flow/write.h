@@ -28,20 +28,22 @@ static inline void copy(char *to, const char *from, size_t n)
     memcpy(to + n - 16, from + n - 16, 16);
 }
 
-static inline void write_record(struct cvb_member *m, char *payload, const struct cvb_record *r)
+/* Of a unit whose first position is `first`, 0 if its records have none. */
+static inline void write_record(struct cvb_member *m, char *payload, const struct cvb_record *r, uint64_t first)
 {
-    const uint32_t length = r->length;
-    if (cvb_load32_rlx(&m->length) != length)
-        cvb_store32_rlx(&m->length, length); /* a line that does not change stays with its readers */
+    const uint32_t length = r->length, extent = cvb_extent(length, r->position - first);
+    if (cvb_load32_rlx(&m->extent) != extent)
+        cvb_store32_rlx(&m->extent, extent); /* a line that does not change stays with its readers */
     copy(payload, r->payload, length);
 }
 
-static inline int cvb_write_member(struct cvb_handle *h, struct cvb_member *m, const struct cvb_record *r)
+static inline int cvb_write_member(struct cvb_handle *h, struct cvb_member *m, const struct cvb_record *r,
+                                   uint64_t first)
 {
     char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), r->length);
     if (!payload)
         return CVB_ECORRUPT;
-    write_record(m, payload, r);
+    write_record(m, payload, r, first);
     return 0;
 }
 

@@ -30,6 +30,15 @@ static inline struct cvb_member *cvb_member_at(struct cvb_handle *h, uint32_t u,
     return cvb_members_of(h, u) + (i < cvb_unit_room(h, u) ? i : 0);
 }
 
+/* A member's extent: the length of its record, and how far its position is behind its unit's first one. */
+#define CVB_LENGTH_MASK ((1u << CVB_LENGTH_BITS) - 1)
+static inline uint32_t cvb_extent(uint32_t length, uint64_t behind)
+{
+    return length | (uint32_t)behind << CVB_LENGTH_BITS;
+}
+static inline uint32_t cvb_extent_length(uint32_t extent) { return extent & CVB_LENGTH_MASK; }
+static inline uint32_t cvb_extent_behind(uint32_t extent) { return extent >> CVB_LENGTH_BITS; }
+
 uint32_t cvb_part_of_cell(const struct cvb_handle *h, uint32_t cell);
 bool cvb_find_cells(struct cvb_handle *h, uint32_t cell);
 

@@ -31,9 +31,10 @@ const char *cvb_error_text(int error)
                                        "the handle has lost its seat",
                                        "the wait was interrupted",
                                        "the system refuses a call that is needed",
-                                       "another thread uses the handle",
-                                       "no such stage, and the segment is sealed: no other can be made"};
-    return error > 0 || error < CVB_ESEALED ? "unknown error" : text[-error];
+                                       "another handle has the source, or another thread the handle",
+                                       "no such stage, and the segment is sealed: no other can be made",
+                                       "the position was accepted before"};
+    return error > 0 || error < CVB_EPOSITION ? "unknown error" : text[-error];
 }
 
 int cvb_is_full(int error) { return cvb_is_refusal(error); }

@@ -152,6 +152,13 @@ struct cvb_pass {
     uint32_t next;     /* the unit that is looked at next */
 };
 
+/* What a survey has found of a source: survey.c. */
+struct cvb_found {
+    uint64_t bound;  /* what was accepted before it began: settled is not above it */
+    uint64_t lowest; /* that counts as live */
+    uint64_t highest, live;
+};
+
 struct cvb_mapping;
 struct cvb_handle {
     struct cvb_handle *next;     /* of this process */
@@ -197,7 +204,11 @@ struct cvb_handle {
     uint64_t tick_ns;            /* of that look: the coarse clock */
     uint64_t put_ns, taken_ns;   /* the times of the last put, and of the record taken last */
     struct cvb_pass pass;        /* recovery's, begun and not over */
-    struct cvb_lookout *lookout; /* in the segment */
+    struct cvb_lookout *lookout; /* in the segment, as the next two */
+    struct cvb_survey *survey;
+    struct cvb_stand *stands;    /* by source */
+    uint64_t *next_position;     /* by source: the lowest that a put may have; 0: this handle has not opened it */
+    struct cvb_found *found;     /* by source */
     uint64_t promise_ns;         /* what this handle wrote there last as the lookout; 0: it is not the lookout */
     uint32_t flag_turn;          /* the flag that the lookout looks at next */
     uint32_t spin;               /* turns before a wait sleeps */

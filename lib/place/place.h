@@ -30,6 +30,12 @@ static inline struct cvb_tally *cvb_tally_at(struct cvb_handle *h, uint32_t seat
            (uint64_t)seat * (s->max_stages + s->max_sources) + index;
 }
 
+static inline struct cvb_moved *cvb_moved_at(struct cvb_handle *h, uint32_t seat, uint32_t source)
+{
+    return (struct cvb_moved *)(void *)(h->segment.base + h->segment.geometry.moved) +
+           (uint64_t)seat * h->segment.settings.max_sources + source;
+}
+
 /* Stage and source are valid: whoever calls has checked them. */
 static inline void cvb_tally(struct cvb_handle *h, uint32_t stage, uint32_t source, enum cvb_count what, uint64_t n)
 {

@@ -71,6 +71,8 @@ static void bind_places(struct cvb_handle *h)
     h->reasons = (void *)(base + g->reasons);
     h->events = (void *)(base + g->events);
     h->lookout = (void *)(base + g->lookout);
+    h->survey = (void *)(base + g->survey);
+    h->stands = (void *)(base + g->stands);
     h->idle = base + g->idle;
     h->idle_mask = (UINT64_C(1) << g->idle_bits) - 1;
     h->idle_stride = cvb_idle_stride(g);
@@ -180,6 +182,8 @@ static void lay_out_all(struct cvb_handle *h)
     h->names_size = room_for_names(h);
     h->names = lay_out(h, h->names_size * sizeof *h->names);
     h->looked_from = lay_out(h, CVB_LOOKS * s->max_handles * sizeof *h->looked_from);
+    h->next_position = lay_out(h, s->max_sources * sizeof *h->next_position);
+    h->found = lay_out(h, s->max_sources * sizeof *h->found);
 }
 
 static bool make_tables(struct cvb_handle *h)
@@ -308,5 +312,15 @@ int cvb_settings_of_sized(struct cvb_handle *h, struct cvb_settings *settings, s
     int error = cvb_handle_reads(h);
     if (!error)
         cvb_sized_give(settings, size, &h->segment.settings, sizeof h->segment.settings);
+    return error;
+}
+
+int cvb_segment_id(struct cvb_handle *h, uint8_t id[CVB_SEGMENT_ID_BYTES])
+{
+    if (!id)
+        return CVB_EINVAL;
+    int error = cvb_handle_reads(h);
+    if (!error)
+        memcpy(id, h->segment.id, CVB_SEGMENT_ID_BYTES);
     return error;
 }

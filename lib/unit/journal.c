@@ -25,6 +25,7 @@ void cvb_journal_open(struct cvb_handle *h, enum cvb_op op, const struct cvb_jou
     cvb_store16_rlx(&j->source, f->source);
     cvb_store16_rlx(&j->stage, f->stage);
     cvb_store16_rlx(&j->stage2, f->stage2);
+    cvb_store64_rlx(&j->low, f->low);
     h->seq++;
     cvb_store64_rel(&j->head, cvb_head(h->seq, op, CVB_OPEN, 0));
 }
@@ -51,6 +52,7 @@ bool cvb_journal_fields(struct cvb_journal *j, uint64_t head, struct cvb_journal
     f->source = cvb_load16_rlx(&j->source);
     f->stage = cvb_load16_rlx(&j->stage);
     f->stage2 = cvb_load16_rlx(&j->stage2);
+    f->low = cvb_load64_rlx(&j->low);
     cvb_fence_acq();
     return cvb_load64_acq(&j->head) == head;
 }
@@ -71,4 +73,17 @@ bool cvb_journal_read(struct cvb_handle *h, uint32_t seat, uint64_t *head, struc
     struct cvb_journal *j = &cvb_seat_at(h, seat)->journal;
     *head = cvb_load64_acq(&j->head);
     return cvb_head_phase(*head) != CVB_CLOSED && cvb_journal_fields(j, *head, f) && cvb_journal_valid(h, *head, f);
+}
+
+/* The open journal of a seat, for a survey, which must not miss one: a head that has changed meanwhile is read again as
+ * long as it is open, each time at the cost of somebody's step. 1, 0 if it is closed, or ECORRUPT. */
+int cvb_journal_survey(struct cvb_handle *h, uint32_t seat, uint64_t *head, struct cvb_journal *f)
+{
+    struct cvb_journal *j = &cvb_seat_at(h, seat)->journal;
+    do {
+        *head = cvb_load64_acq(&j->head);
+        if (cvb_head_phase(*head) == CVB_CLOSED)
+            return 0;
+    } while (!cvb_journal_fields(j, *head, f));
+    return cvb_journal_valid(h, *head, f) ? 1 : CVB_ECORRUPT;
 }

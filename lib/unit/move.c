@@ -38,7 +38,7 @@ static uint32_t fill(struct cvb_handle *h, uint32_t t, uint32_t bits, uint32_t t
         struct cvb_member *a = cvb_member_at(h, t, (unsigned)__builtin_ctz(bits));
         struct cvb_member *b = cvb_member_at(h, t2, (unsigned)__builtin_ctz(place));
         cvb_store32_rlx(&b->cell, cvb_load32_rlx(&a->cell));
-        cvb_store32_rlx(&b->length, cvb_load32_rlx(&a->length));
+        cvb_store32_rlx(&b->extent, cvb_load32_rlx(&a->extent));
         places |= place;
     }
     cvb_store16_rlx(&cvb_unit_at(h, t2)->class, cvb_load16_rlx(&cvb_unit_at(h, t)->class));
@@ -52,6 +52,7 @@ static void copy_fields(struct cvb_handle *h, uint32_t t, uint32_t t2)
     cvb_store16_rlx(&to->pipeline, cvb_load16_rlx(&from->pipeline));
     cvb_store16_rlx(&to->origin, cvb_load16_rlx(&from->origin));
     cvb_store64_rlx(&to->buffered_at_ns, cvb_load64_rlx(&from->buffered_at_ns));
+    cvb_store64_rlx(&to->first, cvb_load64_rlx(&from->first));
 }
 
 /* What t2's hi has of the tries of t, and of how t was leased. */
@@ -67,12 +68,30 @@ static uint64_t marks_of_moved(const struct cvb_handle *h, struct cvb_pair seen)
     }
 }
 
+/* The positions that members of t, whose word was seen, take with them; `high` is raised to them (R1). Of HELD and RES
+ * none: they are old, or not accepted yet. False: t has changed, so that they may be another's (R2). */
+static bool take_positions(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_t bits, struct cvb_span *span)
+{
+    *span = cvb_span_of(h, t, cvb_is_live(seen) ? bits : 0);
+    if (span->lowest == CVB_NO_POSITION)
+        return true;
+    cvb_fence_acq();
+    if (cvb_lo_state(seen.lo) == CVB_QUEUED && !cvb_pair_equal(cvb_load_pair(&cvb_unit_at(h, t)->word), seen))
+        return false;
+    cvb_row_high(h, span);
+    return true;
+}
+
 /* t (seen) loses bits to t2, which becomes `state`. False: t has changed, nothing happened. */
 static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_t bits, uint32_t t2,
                  enum cvb_state state)
 {
     struct cvb_unit *to = cvb_unit_at(h, t2);
-    struct cvb_journal f = {.unit = t, .unit2 = t2, .before = {seen.lo, bits}};
+    struct cvb_span span;
+    if (!take_positions(h, t, seen, bits, &span))
+        return false;
+    struct cvb_journal f = {.unit = t, .unit2 = t2, .before = {seen.lo, bits}, .low = span.lowest};
+    f.source = (uint16_t)span.source;
     f.before2 = cvb_load_pair(&to->word);
     uint64_t g = cvb_lo_number(f.before2.lo) + 1;
     uint32_t places = fill(h, t, bits, t2);
@@ -85,6 +104,7 @@ static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_
     if (cvb_lo_state(seen.lo) == CVB_QUEUED)
         less.hi = (less.hi & ~(UINT64_C(0x3ff) << 44)) | (uint64_t)h->seat << 44 | CVB_HI_SPLIT;
     cvb_journal_open(h, CVB_OP_MOVE, &f);
+    cvb_row_low(h, &span);
     bool moved = cvb_cas_pair(&cvb_unit_at(h, t)->word, seen, less);
     if (moved)
         cvb_cas_pair(&to->word, f.before2, f.after2); /* fails if somebody has helped */
@@ -123,10 +143,14 @@ int cvb_uncarve(struct cvb_handle *h, uint32_t t, uint32_t members, uint32_t t2)
 {
     struct cvb_unit *to = cvb_unit_at(h, t), *from = cvb_unit_at(h, t2);
     struct cvb_pair w = cvb_load_pair(&from->word), empty = {w.lo, w.hi & ~UINT64_C(0xffffffff)};
-    struct cvb_journal f = {.unit = t2, .unit2 = t, .before = {w.lo, cvb_hi_mask(w.hi)}};
+    struct cvb_span span;
+    take_positions(h, t2, w, cvb_hi_mask(w.hi), &span); /* a lease of this seat's: it has not changed */
+    struct cvb_journal f = {.unit = t2, .unit2 = t, .before = {w.lo, cvb_hi_mask(w.hi)}, .low = span.lowest};
+    f.source = (uint16_t)span.source;
     f.before2 = cvb_load_pair(&to->word);
     f.after2 = (struct cvb_pair){f.before2.lo, f.before2.hi | members};
     cvb_journal_open(h, CVB_OP_MOVE, &f);
+    cvb_row_low(h, &span);
     bool moved = cvb_cas_pair(&from->word, w, empty) && cvb_cas_pair(&to->word, f.before2, f.after2);
     cvb_journal_close(h);
     return moved && cvb_free_empty(h, t2, empty) ? 0 : CVB_ECORRUPT;

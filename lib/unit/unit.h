@@ -63,6 +63,30 @@ bool cvb_journal_read(struct cvb_handle *h, uint32_t seat, uint64_t *head, struc
 bool cvb_journal_fields(struct cvb_journal *j, uint64_t head, struct cvb_journal *fields);
 bool cvb_journal_valid(struct cvb_handle *h, uint64_t head, const struct cvb_journal *fields);
 
+int cvb_journal_survey(struct cvb_handle *h, uint32_t seat, uint64_t *head, struct cvb_journal *fields);
+
+/* position.c */
+#define CVB_NO_POSITION UINT64_MAX
+struct cvb_span {
+    uint64_t lowest, highest; /* CVB_NO_POSITION and 0: none has a position */
+    uint32_t source;
+};
+struct cvb_span cvb_span_of(struct cvb_handle *h, uint32_t unit, uint32_t members);
+void cvb_row_high(struct cvb_handle *h, const struct cvb_span *span);
+void cvb_row_low(struct cvb_handle *h, const struct cvb_span *span);
+void cvb_copy_positions(struct cvb_handle *h, uint32_t a, uint32_t b);
+/* By the owner of the tally's seat alone, which takes over what its seat's last owner has left. */
+static inline void cvb_high_raise(struct cvb_tally *of_source, uint64_t position)
+{
+    if (cvb_load64_rlx(&of_source->n[CVB_N_HIGH]) < position)
+        cvb_store64_rel(&of_source->n[CVB_N_HIGH], position);
+}
+/* Is a unit with this word live: does the buffer have its records, for a survey? */
+static inline bool cvb_is_live(struct cvb_pair w)
+{
+    return cvb_lo_state(w.lo) == CVB_QUEUED || cvb_lo_state(w.lo) == CVB_LEASED;
+}
+
 /* move.c */
 int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members);
 uint32_t cvb_lowest(uint32_t mask, unsigned n);

@@ -1,5 +1,6 @@
 /* wait.c - signals to the sources, and sleeping until there is room or data. */
 #include <conveyor/crash.h>
+#include <conveyor/progress.h>
 #include <conveyor/wait.h>
 
 #include "flow/flow.h"
@@ -11,6 +12,10 @@
 #define CVB_SPIN_MAX 1024u
 #define CVB_SPIN_MIN 16u
 #endif
+/* Who waits until something is settled looks so often whether anything was acked, and at all units after that or after
+ * the longer time: an ack tells nobody, because it would cost each of them a look. */
+#define SETTLED_PERIOD_NS UINT64_C(50000000)
+#define SETTLED_LATEST_NS UINT64_C(1000000000)
 #define DELAY_LEAST_MS 10
 #define DELAY_MOST_MS 100
 
@@ -114,6 +119,10 @@ struct wait {
     /* Each of the flags alone may bring it: all that say no must have been announced. Else all must say yes, and one
      * that says no is enough to sleep on. */
     bool any_brings_it;
+    uint64_t period_ns; /* nobody says when it comes: look so often; 0: a flag says so */
+    uint32_t source;    /* for what is settled, */
+    uint64_t position;
+    struct settling *settling;
 };
 
 /* Sets the waiters bits; value[i] is what each flag then shows. The woken bit goes: a waker that has set it must see
@@ -166,7 +175,7 @@ static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until
     announce(h, flag, count, waitv ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY, word, value);
     cvb_fence_after_cas();
     int there = w->look(h, w, true);
-    if (there || !in_the_way(h, w, flag, count))
+    if (there || (!w->period_ns && !in_the_way(h, w, flag, count)))
         return there;
     enum cvb_slept slept =
         waitv ? cvb_futex_wait_any(h, word, value, count, until) : cvb_futex_wait(h, any, any_value, until);
@@ -199,6 +208,8 @@ static int sleep_until(struct cvb_handle *h, const struct wait *w, uint64_t end,
     while (!there && *now < end) {
         bool lookout = cvb_lookout_promise(h, *now);
         uint64_t until = lookout ? look_at : *now + cvb_lookout_slice(h);
+        if (w->period_ns && until > *now + w->period_ns)
+            until = *now + w->period_ns;
         until = until < end ? until : end;
         there = sleep_once(h, w, until);
         *now = cvb_monotonic_ns();
@@ -338,4 +349,63 @@ int cvb_wait_records(struct cvb_handle *h, const uint32_t *stages, size_t count,
     if (there > 0 && slept && count > 1)
         pass_on_wakes(h, &w, (uint32_t)there - 1);
     return there > 0 ? there - 1 : there;
+}
+
+/* What a wait has seen of acks, and when it looked at all units last. */
+struct settling {
+    uint64_t gone, looked_ns;
+};
+
+/* Changes when records of a source leave for good. */
+static uint64_t gone_of(struct cvb_handle *h, uint32_t source)
+{
+    uint64_t gone = 0;
+    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
+        const struct cvb_tally *t = cvb_tally_at(h, s, h->segment.settings.max_stages + source);
+        gone += cvb_load64_rlx(&t->n[CVB_N_PARKED]) + cvb_load64_rlx(&t->n[CVB_N_ACKED]);
+    }
+    return gone;
+}
+
+/* A look at all units is worth it only after an ack; but every second, for what a stopped peer had kept back. */
+static int look_for_settled(struct cvb_handle *h, const struct wait *w, bool thorough)
+{
+    const uint64_t *word = &h->stands[w->source].settled;
+    if (cvb_load64_acq(word) >= w->position)
+        return 1;
+    if (!thorough)
+        return 0;
+    const uint64_t gone = gone_of(h, w->source), now = cvb_monotonic_ns();
+    if (gone == w->settling->gone && now - w->settling->looked_ns < SETTLED_LATEST_NS)
+        return 0;
+    const int made = cvb_survey(h);
+    if (made > 0)
+        *w->settling = (struct settling){gone, now};
+    return made < 0 ? made : cvb_load64_acq(word) >= w->position;
+}
+
+static size_t flags_of_none(struct cvb_handle *h, const struct wait *w, uint32_t *flag)
+{
+    (void)h;
+    (void)w;
+    (void)flag;
+    return 0;
+}
+
+int cvb_wait_settled(struct cvb_handle *h, uint32_t source, uint64_t position, int64_t timeout_ns)
+{
+    CVB_ONE_USER(h);
+    int error = check_ids(h, CVB_NO_STAGE, source);
+    if (error || source == CVB_NO_SOURCE)
+        return error ? error : CVB_EINVAL;
+    struct settling settling = {UINT64_MAX, 0};
+    struct wait w = {.look = look_for_settled,
+                     .flags = flags_of_none,
+                     .period_ns = SETTLED_PERIOD_NS,
+                     .source = source,
+                     .position = position,
+                     .settling = &settling};
+    uint64_t slept = 0;
+    int there = wait_for(h, &w, timeout_ns, &slept);
+    return there < 0 ? there : 0;
 }

@@ -62,8 +62,15 @@ static int forget_page(void *page, size_t size) { return (void)page, (void)size,
 
 static int heed(void *page, size_t size, int advice) { return (void)page, (void)size, (void)advice, 0; }
 
-struct cvb_system cvb_system = {
-    .map = page_at, .unmap = forget_page, .advise = heed, .allocate = explore_calloc, .release = explore_free};
+/* The same segment each time. */
+static ssize_t no_random(void *bytes, size_t size) { return memset(bytes, 0, size), (ssize_t)size; }
+
+struct cvb_system cvb_system = {.map = page_at,
+                                .unmap = forget_page,
+                                .advise = heed,
+                                .allocate = explore_calloc,
+                                .release = explore_free,
+                                .random = no_random};
 
 /* In place of place/process.c. A handle's mapping is the number of its process. */
 static int process_of(const struct cvb_handle *h) { return (int)(uintptr_t)h->mapping - 1; }
@@ -71,7 +78,7 @@ static int process_of(const struct cvb_handle *h) { return (int)(uintptr_t)h->ma
 int cvb_join_mapping(struct cvb_handle *h, const char *name)
 {
     (void)name;
-    h->segment = (struct cvb_segment){world.base, world.settings, world.geometry};
+    h->segment = (struct cvb_segment){world.base, world.settings, world.geometry, {0}};
     h->mapping = (struct cvb_mapping *)(uintptr_t)(sim.current + 1);
     for (int k = 0; k < CVB_KINDS; k++)
         h->known[k] = world.geometry.name_limit[k]; /* schedules use numbers, and name stages to try just that */

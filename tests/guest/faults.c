@@ -28,6 +28,7 @@ enum call {
     MAP,
     ADVISE,
     ALLOCATE,
+    RANDOM,
     FUTEX,
     WAITV,
     SLEEP,
@@ -123,6 +124,8 @@ static void f_release(void *memory)
     errno = EIO;
 }
 
+static ssize_t f_random(void *bytes, size_t size) { return fails(RANDOM) ? -1 : real.random(bytes, size); }
+
 static long f_futex(uint32_t *word, int operation, uint32_t value, const struct timespec *until, uint32_t bits)
 {
     return fails(FUTEX) ? -1 : real.futex(word, operation, value, until, bits);
@@ -149,7 +152,7 @@ static int f_start(pthread_t *thread, const pthread_attr_t *with, void *(*run)(v
 
 static const struct cvb_system faulty = {f_open,    f_close,  f_status, f_read,  f_reserve, f_mode,   f_link,
                                          f_rename,  f_unlink, f_lock,   f_map,   f_unmap,   f_advise, f_allocate,
-                                         f_release, f_futex,  f_waitv,  f_sleep, f_event,   f_start};
+                                         f_release, f_random, f_futex,  f_waitv, f_sleep,   f_event,  f_start};
 
 static const int reasons[CALLS][12] = {
     [OPEN] = {EACCES, EPERM, EROFS, EMFILE, ENFILE, ENOMEM, ENOSPC, ENOENT, ENOTDIR, EINTR, EOPNOTSUPP},
@@ -164,6 +167,7 @@ static const int reasons[CALLS][12] = {
     [MAP] = {ENOMEM, EAGAIN, ENODEV, EPERM},
     [ADVISE] = {EINVAL, ENOSYS, ENOMEM, EPERM},
     [ALLOCATE] = {ENOMEM},
+    [RANDOM] = {EAGAIN, ENOSYS, EPERM, EINTR},
     [FUTEX] = {EAGAIN, EINTR, ETIMEDOUT, ENOSYS, EPERM, EACCES, EINVAL, EFAULT},
     [WAITV] = {EAGAIN, EINTR, ETIMEDOUT, ENOSYS, EPERM, EACCES, EINVAL, ENOMEM},
     [SLEEP] = {EINTR, ENOSYS, EPERM, EINVAL},

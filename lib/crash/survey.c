@@ -1,0 +1,184 @@
+/* survey.c - what the buffer has accepted of a source, and what has left it for good (PROTOCOL.md, section 9).
+ *
+ * Overview: a walk over all units finds the positions that are live, and each seat's rows say what has left a unit
+ * meanwhile. `accepted` is the greatest of all these. `settled` is below the lowest that is live, and not above what
+ * had left before the walk began. A survey says it of all sources, and publishes it for who looks next.
+ *
+ * Why it is correct: PROTOCOL.md, section 9, has the steps by their numbers, and why nothing is missed. A survey that
+ * is stopped anywhere publishes what was true when it began, and is true for ever: settled only grows.
+ */
+#include "crash/crash.h"
+
+/* Between the beginnings of two surveys, whoever asks: what one finds is published for all. */
+#ifndef CVB_SURVEY_REST_NS
+#define CVB_SURVEY_REST_NS UINT64_C(20000000)
+#endif
+/* In large segments: so many times what one takes; but no number that was overwritten keeps the next one away. */
+#define REST_TIMES 4u
+#define REST_MOST_NS UINT64_C(2000000000)
+
+static uint32_t named_sources(struct cvb_handle *h)
+{
+    uint32_t n = h->known[CVB_KIND_SOURCE];
+    while (n < h->segment.settings.max_sources && cvb_id_known(h, CVB_KIND_SOURCE, n))
+        n++;
+    return n;
+}
+
+/* The highest position of a source that any seat has taken out of a unit. */
+static uint64_t highest_gone(struct cvb_handle *h, uint32_t source)
+{
+    uint64_t most = 0;
+    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
+        const struct cvb_tally *t = cvb_tally_at(h, s, h->segment.settings.max_stages + source);
+        const uint64_t high = cvb_load64_acq(&t->n[CVB_N_HIGH]);
+        most = high > most ? high : most;
+    }
+    return most;
+}
+
+static void count_low(struct cvb_found *f, uint64_t low)
+{
+    if (low < f->lowest)
+        f->lowest = low;
+}
+
+/* Of unit u: source and positions are of the word that it has before and after. */
+static void look_at_unit(struct cvb_handle *h, uint32_t u, uint32_t sources)
+{
+    const struct cvb_unit *unit = cvb_unit_at(h, u);
+    struct cvb_pair seen, w = cvb_load_pair(&unit->word);
+    struct cvb_span span;
+    do {
+        if (!cvb_is_live(w))
+            return;
+        seen = w;
+        span = cvb_span_of(h, u, cvb_hi_mask(w.hi));
+        cvb_fence_acq();
+        w = cvb_load_pair(&unit->word);
+    } while (!cvb_pair_equal(w, seen));
+    if (span.lowest == CVB_NO_POSITION || span.source >= sources)
+        return;
+    struct cvb_found *f = &h->found[span.source];
+    count_low(f, span.lowest);
+    f->highest = span.highest > f->highest ? span.highest : f->highest;
+    f->live += cvb_mask_count(cvb_hi_mask(w.hi));
+}
+
+static void look_at_units(struct cvb_handle *h, uint32_t sources)
+{
+    for (uint32_t u = 0; u < h->segment.geometry.unit_count; u++)
+        look_at_unit(h, u, sources);
+}
+
+/* What moves from a unit to another now counts as live. */
+static int look_at_journals(struct cvb_handle *h, uint32_t sources)
+{
+    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
+        struct cvb_journal f = {0};
+        uint64_t head;
+        int open = cvb_journal_survey(h, s, &head, &f);
+        if (open < 0)
+            return open;
+        const unsigned op = cvb_head_op(head);
+        if (open && (op == CVB_OP_MOVE || op == CVB_OP_REPLACE) && f.source < sources)
+            count_low(&h->found[f.source], f.low);
+    }
+    return 0;
+}
+
+/* So does what has moved since survey k began; other epochs are of moves that were over before, or of a later one. */
+static void look_at_rows(struct cvb_handle *h, uint32_t sources, uint64_t k)
+{
+    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++)
+        for (uint32_t source = 0; source < sources; source++) {
+            const struct cvb_moved *row = cvb_moved_at(h, s, source);
+            const uint64_t epoch = cvb_load64_acq(&row->epoch), low = cvb_load64_acq(&row->low);
+            if (epoch == k)
+                count_low(&h->found[source], low);
+        }
+}
+
+static void publish(struct cvb_handle *h, uint32_t source)
+{
+    const struct cvb_found *f = &h->found[source];
+    const uint64_t settled = f->lowest <= f->bound ? f->lowest - 1 : f->bound;
+    uint64_t was, *word = &h->stands[source].settled;
+    do
+        was = cvb_load64_acq(word);
+    while (was < settled && !cvb_cas64(word, was, settled));
+}
+
+/* Has nobody begun one lately? A hint: a time that is still to come is none that anybody has set. */
+static bool is_due(struct cvb_handle *h)
+{
+    const uint64_t now = cvb_monotonic_ns(), begun = cvb_load64_rlx(&h->survey->begun_ns);
+    const uint64_t took = cvb_load64_rlx(&h->survey->took_ns);
+    uint64_t rest = took < REST_MOST_NS / REST_TIMES ? took * REST_TIMES : REST_MOST_NS;
+    if (rest < CVB_SURVEY_REST_NS)
+        rest = CVB_SURVEY_REST_NS;
+    return begun > now || now - begun >= rest;
+}
+
+/* Survey *k begins; false if another one began just now. */
+static bool begin(struct cvb_handle *h, uint64_t *k)
+{
+    const uint64_t last = cvb_load64_acq(&h->survey->number);
+    *k = last + 1;
+    if (!cvb_cas64(&h->survey->number, last, *k))
+        return false;
+    cvb_fence_after_cas(); /* with the one in cvb_row_low */
+    cvb_store64_rlx(&h->survey->begun_ns, cvb_monotonic_ns());
+    return true;
+}
+
+static void end(struct cvb_handle *h)
+{
+    const uint64_t now = cvb_monotonic_ns(), begun = cvb_load64_rlx(&h->survey->begun_ns);
+    cvb_store64_rlx(&h->survey->took_ns, now > begun ? now - begun : 0);
+}
+
+static void clear_found(struct cvb_handle *h, uint32_t sources)
+{
+    for (uint32_t source = 0; source < sources; source++)
+        h->found[source] = (struct cvb_found){.lowest = CVB_NO_POSITION};
+}
+
+/* Survey k, which has begun: the words of all sources are raised, unless a later one has begun. */
+static int make_survey(struct cvb_handle *h, uint32_t sources, uint64_t k)
+{
+    for (uint32_t source = 0; source < sources; source++)
+        h->found[source].bound = highest_gone(h, source);
+    int error = look_at_journals(h, sources);
+    if (error)
+        return error;
+    look_at_units(h, sources);
+    look_at_rows(h, sources, k);
+    const bool last = cvb_load64_acq(&h->survey->number) == k;
+    for (uint32_t source = 0; last && source < sources; source++)
+        publish(h, source);
+    end(h);
+    return last;
+}
+
+/* Raises the published words of all sources, unless somebody has done so lately. 1 if this call did, 0, or an error. */
+int cvb_survey(struct cvb_handle *h)
+{
+    uint64_t k;
+    if (!is_due(h) || !begin(h, &k))
+        return 0;
+    const uint32_t sources = named_sources(h);
+    clear_found(h, sources);
+    return make_survey(h, sources, k);
+}
+
+/* The highest position of a source that was ever accepted, and how many records with positions are live. First all
+ * units, then all rows: what had left its unit before it was looked at had raised a row before that. */
+uint64_t cvb_accepted(struct cvb_handle *h, uint32_t source, uint64_t *live)
+{
+    clear_found(h, source + 1);
+    look_at_units(h, source + 1);
+    const uint64_t gone = highest_gone(h, source), there = h->found[source].highest;
+    *live = h->found[source].live;
+    return gone > there ? gone : there;
+}

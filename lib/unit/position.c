@@ -1,0 +1,64 @@
+/* position.c - which positions a unit has, and what a seat's owner notes of those that it takes out of one.
+ *
+ * Overview: records carry positions of their sources. Whoever takes records out of a unit raises its seat's `high` to
+ * the highest of them; whoever moves them to another unit notes the lowest, with the number of the survey that began
+ * last. Surveys (lib/crash/survey.c) read both.
+ *
+ * Why it is correct: PROTOCOL.md, section 9. The order of the steps decides: `high` first, then the journal's head,
+ * then the survey's number, then low and epoch, and only then the change of the unit.
+ */
+#include "unit/unit.h"
+
+/* The lowest and highest position of some members of a unit, which grow from member to member; of nobody's, if they
+ * have none. Of a unit that is not this seat's, they are true only if its word is then still as it was. */
+struct cvb_span cvb_span_of(struct cvb_handle *h, uint32_t u, uint32_t mask)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    const struct cvb_span nothing = {.lowest = CVB_NO_POSITION};
+    const uint64_t first = cvb_load64_rlx(&unit->first);
+    const uint32_t source = cvb_load16_rlx(&unit->source);
+    if (!first || !mask || source >= h->segment.settings.max_sources)
+        return nothing;
+    const unsigned low = (unsigned)__builtin_ctz(mask), high = 31 - (unsigned)__builtin_clz(mask);
+    return (struct cvb_span){
+        .lowest = first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, low)->extent)),
+        .highest = first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, high)->extent)),
+        .source = source,
+    };
+}
+
+/* R1: before the first step after which anybody may take them out of their unit. */
+void cvb_row_high(struct cvb_handle *h, const struct cvb_span *span)
+{
+    if (span->highest)
+        cvb_high_raise(&h->tallies[h->segment.settings.max_stages + span->source], span->highest);
+}
+
+/* R3: after the journal was opened, and before the operation's first change of a unit. */
+void cvb_row_low(struct cvb_handle *h, const struct cvb_span *span)
+{
+    if (span->lowest == CVB_NO_POSITION)
+        return;
+    struct cvb_moved *row = cvb_moved_at(h, h->seat, span->source);
+    cvb_fence_seq(); /* the journal's head is seen by the survey, or its number here: one of the two sees the other */
+    const uint64_t epoch = cvb_load64_acq(&h->survey->number);
+    if (cvb_load64_rlx(&row->epoch) < epoch) {
+        cvb_store64_rel(&row->low, span->lowest);
+        cvb_store64_rel(&row->epoch, epoch);
+    } else if (span->lowest < cvb_load64_rlx(&row->low)) {
+        cvb_store64_rel(&row->low, span->lowest);
+    }
+}
+
+/* The members of unit b, HELD by this seat, get the positions of those of its lease a, which has as many, in order. */
+void cvb_copy_positions(struct cvb_handle *h, uint32_t a, uint32_t b)
+{
+    uint32_t mask_a = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, a)->word.hi));
+    uint32_t mask_b = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, b)->word.hi));
+    cvb_store64_rlx(&cvb_unit_at(h, b)->first, cvb_load64_rlx(&cvb_unit_at(h, a)->first));
+    for (; mask_a && mask_b; mask_a &= mask_a - 1, mask_b &= mask_b - 1) {
+        uint32_t *to = &cvb_member_at(h, b, (unsigned)__builtin_ctz(mask_b))->extent;
+        uint32_t from = cvb_load32_rlx(&cvb_member_at(h, a, (unsigned)__builtin_ctz(mask_a))->extent);
+        cvb_store32_rlx(to, cvb_extent(cvb_extent_length(cvb_load32_rlx(to)), cvb_extent_behind(from)));
+    }
+}
