@@ -39,7 +39,7 @@ static void lengthen(struct cvb_unit *unit, uint32_t u)
 {
     (void)unit;
     for (unsigned i = 0; i < cvb_unit_room(h, u); i++)
-        cvb_member_at(h, u, i)->length = 128;
+        cvb_member_at(h, u, i)->extent = 128;
 }
 static void wrong_cells(struct cvb_unit *unit, uint32_t u)
 {

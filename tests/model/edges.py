@@ -138,7 +138,7 @@ TOGETHER = [
      ("fits", "cvb_load_pair"), ("claim", "cvb_cas_pair")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
     [("take_seat", "cvb_load64_acq"), ("enter_seat", "cvb_cas64"),
-     ("is_dead", "cvb_load64_acq")],
+     ("cvb_seat_dead", "cvb_load64_acq")],
     # K1: word, fields and payload of a record that is looked at.
     [("find_waiting", "cvb_load64_acq"), ("find_waiting", "cvb_load_pair")],
 ]

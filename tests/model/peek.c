@@ -63,7 +63,7 @@ int main(void)
     handles[1].cells = (struct cvb_cells){(char *)cells, sizeof cells, 0, 1, sizeof cells};
     model_word(0, CVB_QUEUED, 0, 1, 1, 0);
     units[0].pipeline = 1;
-    cvb_members_of(&handles[1], 0)[0].length = 8;
+    cvb_members_of(&handles[1], 0)[0].extent = 8;
     rings[1][0] = (uint64_t)1 << 24;
     pthread_create(&thread[0], NULL, take_and_put, NULL);
     pthread_create(&thread[1], NULL, look_at_it, NULL);
