@@ -128,6 +128,9 @@
     FIELD(cvb_name, length, 0, 1)                                                                                      \
     FIELD(cvb_name, text, 1, CVB_NAME_MAX)                                                                             \
     STRUCT(cvb_name, 64)                                                                                               \
+    FIELD(cvb_cell_header, length, 0, 4)                                                                               \
+    FIELD(cvb_cell_header, pad, 4, 4)                                                                                  \
+    STRUCT(cvb_cell_header, 8)                                                                                         \
     FIELD(cvb_class, bytes, 0, 4)                                                                                      \
     FIELD(cvb_class, count, 4, 4)                                                                                      \
     STRUCT(cvb_class, 8)                                                                                               \
@@ -146,15 +149,17 @@
     FIELD(cvb_settings, classes, 56, 8 * CVB_CLASSES_MAX)                                                              \
     FIELD(cvb_settings, mode, 88, 4)                                                                                   \
     FIELD(cvb_settings, sealed_stages, 92, 4)                                                                          \
-    STRUCT(cvb_settings, 96)                                                                                           \
+    FIELD(cvb_settings, header_size, 96, 4)                                                                            \
+    FIELD(cvb_settings, reserved, 100, 4)                                                                              \
+    STRUCT(cvb_settings, 104)                                                                                          \
     FIELD(cvb_header, magic, 0, 8)                                                                                     \
     FIELD(cvb_header, version, 8, 4)                                                                                   \
     FIELD(cvb_header, header_bytes, 12, 4)                                                                             \
     FIELD(cvb_header, fingerprint, 16, 8)                                                                              \
     FIELD(cvb_header, size, 24, 8)                                                                                     \
-    FIELD(cvb_header, settings, 32, 96)                                                                                \
-    FIELD(cvb_header, id, 128, CVB_SEGMENT_ID_BYTES)                                                                   \
-    FIELD(cvb_header, checksum, 144, 8)                                                                                \
-    STRUCT(cvb_header, 152)
+    FIELD(cvb_header, settings, 32, 104)                                                                               \
+    FIELD(cvb_header, id, 136, CVB_SEGMENT_ID_BYTES)                                                                   \
+    FIELD(cvb_header, checksum, 152, 8)                                                                                \
+    STRUCT(cvb_header, 160)
 
 #endif

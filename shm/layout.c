@@ -57,11 +57,19 @@ static uint32_t stride_of(uint32_t bytes)
     return bytes > stride ? (bytes + CVB_LINE - 1) / CVB_LINE * CVB_LINE : stride;
 }
 
+/* What stands before the payload; it keeps the payload's place a multiple of 16 where there are headers. */
+static uint32_t header_room_for(uint32_t header_size)
+{
+    return header_size ? ((uint32_t)sizeof(struct cvb_cell_header) + header_size + 15) / 16 * 16 : 0;
+}
+
 static void place_cells(const struct cvb_settings *s, struct cvb_geometry *g)
 {
     g->parts = s->class_count;
+    g->header_room = header_room_for(s->header_size);
     for (uint32_t i = 0; i < g->parts; i++) {
-        uint32_t stride = stride_of(s->classes[i].bytes);
+        const uint32_t bytes = s->classes[i].bytes;
+        uint32_t stride = stride_of(g->header_room + (bytes > CVB_CELL_LEAST ? bytes : CVB_CELL_LEAST));
         uint32_t reserve = CVB_RESERVE_BYTES / stride;
         reserve = reserve > 64 ? 64 : reserve ? reserve : 1;
         uint32_t train = CVB_TRAIN_BYTES / stride;

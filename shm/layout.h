@@ -206,6 +206,13 @@ struct cvb_name {
     char text[CVB_NAME_MAX];
 };
 
+/* A cell of a segment whose header_size is not 0 begins with this; the header's bytes follow, and at the next multiple
+ * of 16 the payload. */
+struct cvb_cell_header {
+    uint32_t length; /* of the header */
+    uint32_t pad;
+};
+
 /* Everything about a segment's shape; computed from the settings alone, so attach computes it anew and compares. */
 struct cvb_geometry {
     uint64_t size;
@@ -214,6 +221,7 @@ struct cvb_geometry {
     uint32_t reason_count;
     uint32_t unit_count, large_count, cell_count, bitmap_words, bitmap_count;
     uint32_t ring_bits, dead_ring_bits, idle_bits, name_limit[CVB_KINDS];
+    uint32_t header_room; /* of each cell: the payload begins behind it */
     struct {
         uint64_t offset;
         uint32_t first_cell, cell_count, stride, train;

@@ -9,6 +9,7 @@
 #define RECORDS_MOST 12000000u
 #define CELLS_MOST 14000000u /* of all classes together: unit numbers have 24 bits */
 #define BYTES_MOST (1u << 20)
+#define HEADER_MOST (1u << 16)
 
 static void defaults(struct cvb_settings *s)
 {
@@ -65,6 +66,8 @@ static int check_numbers(const struct cvb_settings *s, const struct complaint *c
         {"max_retries", s->max_retries, 0, 254},
         {"class_count", s->class_count, 0, CVB_CLASSES_MAX},
         {"sealed_stages", s->sealed_stages, 0, s->max_stages},
+        {"header_size", s->header_size, 0, HEADER_MOST},
+        {"reserved", s->reserved, 0, 0},
     };
     for (size_t i = 0; i < sizeof number / sizeof number[0]; i++)
         if (number[i].value < number[i].least || number[i].value > number[i].most)

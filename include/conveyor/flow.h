@@ -43,14 +43,20 @@ CVB_API int cvb_buffer_for_stage(struct cvb_handle *handle, uint32_t stage, cons
 CVB_API int cvb_buffer_batch_for_stage(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *records,
                                        size_t count, int *why);
 
+/* As cvb_buffer_batch_for_stage, with records of one source and pipeline that lie in one buffer, so that a binding
+ * makes no array of records. EINVAL for the record whose length goes beyond the buffer. */
+CVB_API int cvb_put_packed(struct cvb_handle *handle, uint32_t stage, const struct cvb_packed *packed, size_t count,
+                           int *why);
+
 /* Puts without a copy. Reserves room for up to count records of `shape`'s source and pipeline and of at most its length
- * (its payload is not read); returns how many slots were made, and *why as above. Any number may be open. */
+ * and header_length (payload and header are not read); returns how many slots were made, and *why as above. Any number
+ * may be open. */
 CVB_API int cvb_reserve(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *shape,
                         struct cvb_slot *slots, size_t count, int *why);
 
-/* Publishes reserved slots with what was written into them, each with its length, in the order of the array; or gives
- * them up. Any subset in any order; all or none: a bad one (ESETTLED, EFOREIGN, EINVAL, ETOOLONG: longer than was asked
- * for) leaves all as they are. Only one that is twice in the array is found out late, as by cvb_ack. */
+/* Publishes reserved slots with what was written into them, each with its two lengths, in the order of the array; or
+ * gives them up. Any subset in any order; all or none: a bad one (ESETTLED, EFOREIGN, EINVAL, ETOOLONG: longer than was
+ * asked for) leaves all as they are. Only one that is twice in the array is found out late, as by cvb_ack. */
 CVB_API int cvb_publish(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 CVB_API int cvb_cancel(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 
@@ -75,24 +81,26 @@ CVB_API int cvb_return_to_buffer(struct cvb_handle *handle, const struct cvb_lea
  * leave, a worker that is told to stop, a sink that is full. The order of the array is not kept. Errors as cvb_ack. */
 CVB_API int cvb_release(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
 
-/* Sends leased records on to another stage with their payload: each is in the new stage and settled in the old one, or
- * neither, also across a crash. Forwards the longest prefix that fits and returns its length; *why (may be NULL) says
- * what refused the rest (ESTAGE_FULL; ESOURCE_FULL for a dead letter, which takes a credit of its source again; or
- * ESETTLED for one that is twice in the array). To the lease's own stage it needs room there like any other forward. A
- * record that was forwarded begins anew: its retry_count is 0, because the stages fail for reasons of their own. Errors
- * as cvb_ack, and EUNKNOWN. */
+/* Sends leased records on to another stage with payload and header: each is in the new stage and settled in the old
+ * one, or neither, also across a crash. Forwards the longest prefix that fits and returns its length; *why (may be
+ * NULL) says what refused the rest (ESTAGE_FULL; ESOURCE_FULL for a dead letter, which takes a credit of its source
+ * again; or ESETTLED for one that is twice in the array). To the lease's own stage it needs room there like any other
+ * forward. A record that was forwarded begins anew: its retry_count is 0, because the stages fail for reasons of their
+ * own. Errors as cvb_ack, and EUNKNOWN. */
 CVB_API int cvb_forward(struct cvb_handle *handle, uint32_t stage, const struct cvb_lease *leases, size_t count,
                         int *why);
 
 /* As cvb_forward, with new payloads: results[i] takes the place of leases[i]. Source and pipeline stay those of the
- * lease. *why may also be EMEMORY_FULL, or ETOOLONG or EINVAL for a result that is no record: those before it are sent
- * on. */
+ * lease. So does the header, if results[i].header is NULL; otherwise that is the new one, of header_length bytes, also
+ * if that is 0. *why may also be EMEMORY_FULL, or ETOOLONG or EINVAL for a result that is no record: those before it
+ * are sent on. */
 CVB_API int cvb_forward_records(struct cvb_handle *handle, uint32_t stage, const struct cvb_lease *leases,
                                 const struct cvb_record *results, size_t count, int *why);
 
-/* Takes and settles at once: copies up to count records into buffer, one after the other, and acks them. Takes no more
- * than size / payload_size records, so that all fit; taken[i].payload points into buffer. Returns how many, 0 if the
- * stage is empty. EINVAL if size is less than payload_size. */
+/* Takes and settles at once: copies up to count records into buffer, one after the other, each header behind its
+ * payload, and acks them. Takes no more than size / (payload_size + header_size) records, so that all fit;
+ * taken[i].payload and header point into buffer. Returns how many, 0 if the stage is empty. EINVAL if size is less than
+ * payload_size + header_size. */
 CVB_API int cvb_take_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_record *taken, size_t count,
                            void *buffer, size_t size);
 

@@ -81,9 +81,11 @@ struct cvb_cursor {
 
 /* Copies the next record that waits in a stage, from the cursor on, without taking it, and moves the cursor behind it:
  * at most `size` bytes of the payload into buffer, to which seen->payload then points; seen->length is its whole
- * length. Returns 1, or 0 if none is left. What is put or taken meanwhile may be seen or not, and what goes to the
- * stage's end meanwhile twice; a record is seen as a whole or not at all. `seen` is no lease: settling it gives
- * EFOREIGN. Ends after a bounded number of steps whatever others do. Errors: EINVAL, EUNKNOWN, EFORKED, ECORRUPT. */
+ * length. Behind it goes the header, if there is room for both: else seen->header is NULL, and seen->header_length
+ * tells its length all the same. Returns 1, or 0 if none is left. What is put or taken meanwhile may be seen or not,
+ * and what goes to the stage's end meanwhile twice; a record is seen as a whole or not at all. `seen` is no lease:
+ * settling it gives EFOREIGN. Ends after a bounded number of steps whatever others do. Errors: EINVAL, EUNKNOWN,
+ * EFORKED, ECORRUPT. */
 CVB_API int cvb_peek(struct cvb_handle *handle, uint32_t stage, struct cvb_cursor *cursor, struct cvb_lease *seen,
                      void *buffer, size_t size);
 

@@ -44,7 +44,7 @@ enum cvb_error {
     CVB_ESOURCE_FULL = -17, /* max_per_source */
     CVB_ETOTAL_FULL = -18,  /* max_total_records */
     CVB_EMEMORY_FULL = -19, /* no free cell of a class that is large enough */
-    CVB_ETOOLONG = -20,     /* the record is longer than payload_size */
+    CVB_ETOOLONG = -20,     /* the record is longer than payload_size, or its header longer than header_size */
     CVB_ESETTLED = -21,     /* the lease was settled before */
     CVB_EFOREIGN = -22,     /* the lease is of another handle */
     CVB_EFORKED = -23,      /* the handle belongs to the parent process */
@@ -88,6 +88,9 @@ struct cvb_settings {
     struct cvb_class classes[CVB_CLASSES_MAX]; /* ascending by bytes; the last holds payload_size */
     uint32_t mode;                             /* 0600: permission bits of the segment */
     uint32_t sealed_stages;                    /* 0: no; else so many stages can be named, and then no other */
+    uint32_t header_size;                      /* 0: bytes of the longest header, at most 64 KiB; each record's cell
+                                                  has room for one. 0: records have none, and it costs nothing */
+    uint32_t reserved;                         /* 0, for what later versions add */
 };
 
 /* A record to be put. Name the members when you initialize one, those that are not named are 0 then (C++: make it with
@@ -97,9 +100,23 @@ struct cvb_record {
     uint32_t length;
     uint32_t source;
     uint32_t pipeline;
-    uint32_t reserved_word; /* 0 */
+    uint32_t header_length; /* 0 to header_size */
     uint64_t position;      /* within the source, 1 to INT64_MAX, growing; 0: it has none. progress.h */
-    uint64_t reserved[2];   /* 0 */
+    const void *header;     /* opaque bytes beside the payload, or NULL: flow.h says what NULL means to a forward */
+    uint64_t reserved[1];   /* 0 */
+};
+
+/* Records of one source and one pipeline that lie one behind the other, without gaps, each header behind its payload:
+ * for cvb_put_packed, and as cvb_take_batch leaves them. */
+struct cvb_packed {
+    const void *bytes;
+    uint64_t size;                  /* of bytes: what all lengths add up to, or more */
+    const uint32_t *lengths;        /* of each payload */
+    const uint32_t *header_lengths; /* of each header, or NULL: there is none */
+    const uint64_t *positions;      /* of each record, or NULL: they have none */
+    uint32_t source;
+    uint32_t pipeline;
+    uint64_t reserved[2]; /* 0 */
 };
 
 /* Private: which record of which unit, and whose. */
@@ -109,7 +126,8 @@ struct cvb_place {
     uint16_t member, stage;
 };
 
-/* A record that was taken: a read-only view into the segment, valid until it is settled or the handle detached. */
+/* A record that was taken: a read-only view into the segment, its header too, valid until it is settled or the handle
+ * detached. */
 struct cvb_lease {
     const void *payload;
     uint64_t buffered_at_ns; /* wall clock when it was put; a few milliseconds coarse */
@@ -120,19 +138,23 @@ struct cvb_lease {
     uint32_t retry_count; /* up to max_retries, or one more after a death in company: cvb_return_to_buffer */
     uint32_t origin;      /* of a dead letter: the stage it came from; else its own */
     struct cvb_place place;
-    uint64_t position;    /* as it was put; 0: it has none */
-    uint64_t reserved[1]; /* 0 */
+    uint64_t position;      /* as it was put; 0: it has none */
+    const void *header;     /* NULL where header_size is 0 */
+    uint32_t header_length; /* as it was put; 0: it has none */
+    uint32_t reserved_word; /* 0 */
+    uint64_t reserved[1];   /* 0 */
 };
 
-/* Room for a record inside the segment, to be written before cvb_publish. Set length if it is less than asked for. What
- * is reserved is 0 and stays so: EINVAL. */
+/* Room for a record inside the segment, to be written before cvb_publish. Set length and header_length if they are less
+ * than asked for. What is reserved is 0 and stays so: EINVAL. */
 struct cvb_slot {
     void *payload;
     uint32_t length;
-    uint32_t reserved_word; /* 0 */
+    uint32_t header_length;
     struct cvb_place place;
     uint64_t position;    /* of the record that is published, as cvb_record has it */
-    uint64_t reserved[2]; /* 0 */
+    void *header;         /* NULL where header_size is 0 */
+    uint64_t reserved[1]; /* 0 */
 };
 
 struct cvb_handle;

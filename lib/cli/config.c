@@ -29,6 +29,7 @@ static const struct setting {
     SETTING("settings", WHOLE, max_retries),       SETTING("settings", WHOLE, max_stages),
     SETTING("settings", WHOLE, max_sources),       SETTING("settings", WHOLE, max_pipelines),
     SETTING("settings", WHOLE, max_handles),       SETTING("settings", WHOLE, sealed_stages),
+    SETTING("settings", WHOLE, header_size),
 #undef SETTING
 };
 

@@ -12,7 +12,7 @@
 #include "text.h"
 #include "units.h"
 
-enum { MOST_RECORDS = 12000000, MOST_BYTES = 1 << 20 };
+enum { MOST_RECORDS = 12000000, MOST_BYTES = 1 << 20, MOST_HEADER = 1 << 16 };
 
 struct create {
     const char *segment, *config_file, *classes,
@@ -130,6 +130,8 @@ static int parse_options(const struct cli_command *self, int argc, char **argv, 
          &s->backpressure_threshold, 0, 1},
         {"resume-threshold", CLI_REAL, "F", "and go on at this part (0.5)", &s->resume_threshold, 0, 1},
         {"payload-size", CLI_WHOLE, "BYTES", "length of the longest record (1024)", &s->payload_size, 0, MOST_BYTES},
+        {"header-size", CLI_WHOLE, "BYTES", "length of the longest header beside a payload (0: there are none)",
+         &s->header_size, 0, MOST_HEADER},
         {"classes", CLI_TEXT, "BYTES:COUNT,...", "split the memory by hand into up to 4 sizes", &c->classes, 0, 0},
         {"max-retries", CLI_WHOLE, "N", "failures that a record may have; with one more it is a dead letter (3)",
          &s->max_retries, 0, 254},
@@ -227,6 +229,7 @@ static int compare(const struct create *c, const struct cvb_settings *is)
         SETTING(backpressure_threshold),
         SETTING(resume_threshold),
         SETTING(payload_size),
+        SETTING(header_size),
         SETTING(max_stages),
         SETTING(max_sources),
         SETTING(max_pipelines),

@@ -95,12 +95,12 @@ static json_t *settings(const struct cvb_settings *s)
 {
     char mode[16];
     snprintf(mode, sizeof mode, "%04o", s->mode);
-    return json_pack("{s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:o}", "backpressure_threshold",
-                     s->backpressure_threshold, "resume_threshold", s->resume_threshold, "payload_size",
-                     (json_int_t)s->payload_size, "max_retries", (json_int_t)s->max_retries, "max_stages",
-                     (json_int_t)s->max_stages, "max_sources", (json_int_t)s->max_sources, "max_pipelines",
-                     (json_int_t)s->max_pipelines, "max_handles", (json_int_t)s->max_handles, "sealed_stages",
-                     (json_int_t)s->sealed_stages, "mode", mode, "classes", classes(s));
+    return json_pack(
+        "{s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:o}", "backpressure_threshold", s->backpressure_threshold,
+        "resume_threshold", s->resume_threshold, "payload_size", (json_int_t)s->payload_size, "header_size",
+        (json_int_t)s->header_size, "max_retries", (json_int_t)s->max_retries, "max_stages", (json_int_t)s->max_stages,
+        "max_sources", (json_int_t)s->max_sources, "max_pipelines", (json_int_t)s->max_pipelines, "max_handles",
+        (json_int_t)s->max_handles, "sealed_stages", (json_int_t)s->sealed_stages, "mode", mode, "classes", classes(s));
 }
 
 json_t *cli_json_stat(const char *segment, const struct cli_snapshot *s)

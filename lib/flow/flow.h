@@ -14,10 +14,7 @@ static inline int cvb_count_or_error(int error, size_t done)
 /* put.c */
 int cvb_stage_check(struct cvb_handle *h, uint32_t stage);
 /* True if a record asks for what only a later version has. */
-static inline bool cvb_asks_more(const struct cvb_record *r)
-{
-    return (r->reserved_word | r->reserved[0] | r->reserved[1]) != 0;
-}
+static inline bool cvb_asks_more(const struct cvb_record *r) { return r->reserved[0] != 0; }
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
 void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error);
 

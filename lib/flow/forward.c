@@ -2,6 +2,7 @@
 #include <conveyor/flow.h>
 
 #include "flow/flow.h"
+#include "flow/header.h"
 
 /* How many of the results may be one unit: same class. */
 static unsigned results_of_a_class(struct cvb_handle *h, const struct cvb_record *r, unsigned count)
@@ -66,7 +67,7 @@ static int replace_members(struct cvb_handle *h, uint32_t lease, uint32_t *membe
             return error;
         part = cvb_lowest(part, cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, b)->word.hi))));
         unsigned n = cvb_mask_count(part);
-        if (!n)
+        if (!n || (h->cells.header_room && cvb_keep_headers(h, lease, part, b, r)))
             return CVB_ECORRUPT; /* its members are gone: somebody else writes here */
         error = exchange(h, lease, &part, &b, to);
         *members = part;
@@ -88,6 +89,8 @@ static size_t good_results(struct cvb_handle *h, const struct cvb_record *result
             *wrong = CVB_EINVAL;
         else if (results[n].length > h->segment.settings.payload_size)
             *wrong = CVB_ETOOLONG;
+        else
+            *wrong = cvb_header_check(h, &results[n]);
         if (*wrong)
             break;
     }

@@ -21,14 +21,15 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
         return CVB_EUNKNOWN;
     if ((r->length && !r->payload) || cvb_asks_more(r))
         return CVB_EINVAL;
-    return r->position ? cvb_position_check(h, r->source, r->position) : 0;
+    int error = cvb_header_check(h, r);
+    return error || !r->position ? error : cvb_position_check(h, r->source, r->position);
 }
 
-/* What most records of a batch have in common: length, source, pipeline, and the word that is reserved. */
+/* What most records of a batch have in common: length, source, pipeline, and the header's length. */
 struct shape {
-    uint64_t length_source, pipeline_word;
+    uint64_t length_source, pipeline_header;
 };
-static_assert(offsetof(struct cvb_record, reserved_word) + sizeof(uint32_t) ==
+static_assert(offsetof(struct cvb_record, header_length) + sizeof(uint32_t) ==
                   offsetof(struct cvb_record, length) + sizeof(struct shape),
               "shape");
 
@@ -41,7 +42,7 @@ static inline struct shape shape_of(const struct cvb_record *r)
 
 static inline bool same_shape(struct shape a, struct shape b)
 {
-    return a.length_source == b.length_source && a.pipeline_word == b.pipeline_word;
+    return a.length_source == b.length_source && a.pipeline_header == b.pipeline_header;
 }
 
 /* How many of n records may be one unit by their positions: all have none, or they grow, and not by too much. */
@@ -68,9 +69,10 @@ static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, siz
     const struct shape first = shape_of(r);
     const struct cvb_record *q = r + 1, *end = r + count;
     uint64_t positions = r->position;
-    while (q < end && (q->payload || !q->length) && !(q->reserved[0] | q->reserved[1]) &&
-           (same_shape(shape_of(q), first) || (q->source == r->source && q->pipeline == r->pipeline &&
-                                               !q->reserved_word && q->length >= least && q->length <= most))) {
+    while (q < end && (q->payload || !q->length) && !cvb_asks_more(q) && (q->header || !q->header_length) &&
+           (same_shape(shape_of(q), first) ||
+            (q->source == r->source && q->pipeline == r->pipeline &&
+             q->header_length <= h->segment.settings.header_size && q->length >= least && q->length <= most))) {
         positions |= q->position;
         q++;
     }

@@ -3,13 +3,26 @@
 #include <conveyor/flow.h>
 
 #include "flow/flow.h"
+#include "flow/header.h"
 
-static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t length, struct cvb_slot *out)
+/* The room for a header of at most so many bytes: no longer one may be published. */
+static void *room_for_header(struct cvb_handle *h, const char *payload, uint32_t length)
 {
+    struct cvb_cell_header *header = cvb_cell_header_of(h, payload);
+    cvb_store32_rlx(&header->length, length);
+    return header + 1;
+}
+
+static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, const struct cvb_record *shape,
+                          struct cvb_slot *out)
+{
+    const uint32_t length = shape->length;
     uint32_t mask = cvb_hi_mask(w.hi);
     struct cvb_member *members = cvb_members_of(h, u);
     struct cvb_ahead ahead = cvb_train_ahead(h, cvb_idle_next(h), cvb_mask_count(mask), &h->cells);
-    struct cvb_slot slot = {.length = length, .place = {w.lo, u, h->serial, 0, (uint16_t)cvb_hi_stage(w.hi)}};
+    struct cvb_slot slot = {.length = length,
+                            .header_length = shape->header_length,
+                            .place = {w.lo, u, h->serial, 0, (uint16_t)cvb_hi_stage(w.hi)}};
     int n = 0;
     if (!cvb_has_room(h, u, mask))
         return CVB_ECORRUPT;
@@ -21,6 +34,8 @@ static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, u
             return CVB_ECORRUPT;
         if (cvb_load32_rlx(&members[i].extent) != length)
             cvb_store32_rlx(&members[i].extent, length); /* no more than this may be published */
+        if (h->cells.header_room)
+            slot.header = room_for_header(h, slot.payload, slot.header_length);
         cvb_prefetch_write(ahead.at);
         ahead.at += ahead.stride;
         out[n] = slot;
@@ -39,7 +54,7 @@ static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_re
         return error;
     cvb_fence_seq();
     cvb_level_after_put(h, stage, shape->source, cvb_mask_count(cvb_hi_mask(w.hi)));
-    return hand_out_slots(h, u, w, shape->length, slots);
+    return hand_out_slots(h, u, w, shape, slots);
 }
 
 int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *shape, struct cvb_slot *slots,
@@ -51,7 +66,7 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
     if (error || !shape || (count && !slots) || count > INT32_MAX)
         return error ? error : CVB_EINVAL;
     struct cvb_record r = *shape;
-    r.payload = "";
+    r.payload = r.header = "";
     error = r.position ? CVB_EINVAL : cvb_record_check(h, &r); /* each slot has one of its own */
     if (!error)
         error = cvb_stage_check(h, stage);
@@ -83,20 +98,44 @@ static struct cvb_member *member_of(struct cvb_handle *h, const struct cvb_slot 
     return cvb_member_at(h, s->place.unit, s->place.member);
 }
 
+/* The header of a slot; NULL in a segment without headers, or with a member that is out of its bounds. */
+static struct cvb_cell_header *header_of_slot(struct cvb_handle *h, const struct cvb_slot *s)
+{
+    const char *payload = h->cells.header_room ? cvb_payload(h, cvb_load32_rlx(&member_of(h, s)->cell), 0) : NULL;
+    return payload ? cvb_cell_header_of(h, payload) : NULL;
+}
+
+/* 0 if the slot's header is no longer than what was reserved. */
+static int check_slot_header(struct cvb_handle *h, const struct cvb_slot *s)
+{
+    uint32_t most = 0;
+    const struct cvb_cell_header *header = header_of_slot(h, s);
+    if (header && !cvb_header_length(h, header, &most))
+        return CVB_ECORRUPT;
+    return s->header_length > most ? CVB_ETOOLONG : 0;
+}
+
 /* The lengths that the caller has set, if they are no longer than what was reserved, and nothing else is asked for.
  * Those of a unit that is not published yet may change. Backwards: of a slot that stands twice in the array the first
  * one counts. */
 static int store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (slots[i].reserved_word | slots[i].reserved[0] | slots[i].reserved[1])
+        if (slots[i].reserved[0])
             return CVB_EINVAL;
         if (slots[i].length > cvb_extent_length(cvb_load32_rlx(&member_of(h, &slots[i])->extent)))
             return CVB_ETOOLONG;
+        int error = check_slot_header(h, &slots[i]);
+        if (error)
+            return error;
     }
-    for (size_t i = count; i-- > 0;)
+    for (size_t i = count; i-- > 0;) {
         if (cvb_load32_rlx(&member_of(h, &slots[i])->extent) != slots[i].length)
             cvb_store32_rlx(&member_of(h, &slots[i])->extent, slots[i].length);
+        struct cvb_cell_header *header = header_of_slot(h, &slots[i]);
+        if (header)
+            cvb_store32_rlx(&header->length, slots[i].header_length);
+    }
     return 0;
 }
 

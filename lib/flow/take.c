@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "flow/flow.h"
+#include "flow/header.h"
 
 #define FETCHED_BYTES 256u /* longer payloads the processor itself fetches ahead, if nobody else does */
 #define OWNED_BYTES 2048u  /* a train of longer ones would not stay near until it is read */
@@ -14,6 +15,14 @@ struct pieces {
 };
 static_assert(offsetof(struct cvb_lease, position) == sizeof(struct pieces), "four pieces");
 
+/* What is reserved, and the header as long as none is lent. */
+static inline void clear_rest(struct cvb_lease *to)
+{
+    to->header = NULL;
+    to->header_length = to->reserved_word = 0;
+    memset(to->reserved, 0, sizeof to->reserved);
+}
+
 static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, cvb_piece c, cvb_piece d)
 {
     char *at = (char *)to;
@@ -21,7 +30,7 @@ static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, c
     memcpy(at + 16, &b, sizeof b);
     memcpy(at + 32, &c, sizeof c);
     memcpy(at + 48, &d, sizeof d);
-    memset(to->reserved, 0, sizeof to->reserved);
+    clear_rest(to);
 }
 
 /* A lease as `as` but for its record. Field by field: a copy in larger pieces than it was written in would wait until
@@ -43,7 +52,7 @@ static inline void write_lease(struct cvb_lease *out, const struct cvb_lease *as
     out->place.handle = as->place.handle;
     out->place.member = (uint16_t)member;
     out->place.stage = as->place.stage;
-    memset(out->reserved, 0, sizeof out->reserved);
+    clear_rest(out);
 }
 
 /* The lines of a payload, from an offset on, become this core's: to write them again is then cheap for the producer,
@@ -159,6 +168,8 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
     int few = hand_out_few(h, cvb_members_of(h, u), mask, lease, out + done);
     if (few < 0)
         return few;
+    if (h->cells.header_room && cvb_lend_headers(h, out, done + (unsigned)few))
+        return CVB_ECORRUPT;
     cvb_tally(h, lease.stage, lease.source, CVB_N_DELIVERED, done + (unsigned)few);
     return (int)done + few;
 }
@@ -174,6 +185,8 @@ static inline int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, 
         return hand_out_all(h, u, w, out);
     own_payload(h, lease.stage, payload, length);
     write_lease(out, &lease, payload, extent, 0);
+    if (__builtin_expect(h->cells.header_room, 0) && cvb_lend_headers(h, out, 1))
+        return CVB_ECORRUPT;
     cvb_tally(h, lease.stage, lease.source, CVB_N_DELIVERED, 1);
     return 1;
 }
@@ -250,7 +263,8 @@ CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_leas
     return error ? error : get_leases(h, stage, leases, count);
 }
 
-/* Copies a batch of leases into the buffer, one after the other; where the next one goes. */
+/* Copies a batch of leases into the buffer, one after the other, each header behind its payload; where the next one
+ * goes. */
 static char *copy_out(const struct cvb_lease *l, int n, struct cvb_record *taken, char *buffer)
 {
     for (int i = 0; i < n; i++) {
@@ -261,6 +275,12 @@ static char *copy_out(const struct cvb_lease *l, int n, struct cvb_record *taken
                                        .pipeline = l[i].pipeline,
                                        .position = l[i].position};
         buffer += l[i].length;
+        if (!l[i].header)
+            continue;
+        taken[i].header = buffer;
+        taken[i].header_length = l[i].header_length;
+        memcpy(buffer, l[i].header, l[i].header_length);
+        buffer += l[i].header_length;
     }
     return buffer;
 }
@@ -272,7 +292,8 @@ int cvb_take_batch(struct cvb_handle *h, uint32_t stage, struct cvb_record *take
     int error = cvb_handle_check(h);
     if (error || (count && (!taken || !buffer)) || count > INT32_MAX)
         return error ? error : CVB_EINVAL;
-    const size_t longest = h->segment.settings.payload_size ? h->segment.settings.payload_size : 1;
+    const struct cvb_settings *s = &h->segment.settings;
+    const size_t longest = s->payload_size || s->header_size ? (size_t)s->payload_size + s->header_size : 1;
     if (count && size < longest)
         return CVB_EINVAL;
     char *at = buffer;

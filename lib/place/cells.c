@@ -18,11 +18,12 @@ CVB_RARE bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
     uint32_t p = cvb_part_of_cell(h, cell), longest = h->segment.settings.payload_size;
     if (p == g->parts)
         return false;
-    h->cells.base = h->segment.base + g->part[p].offset;
+    h->cells.base = h->segment.base + g->part[p].offset + g->header_room;
     h->cells.first = g->part[p].first_cell;
     h->cells.count = g->part[p].cell_count;
     h->cells.stride = g->part[p].stride;
-    h->cells.most = g->part[p].stride < longest ? g->part[p].stride : longest;
+    const uint32_t room = g->part[p].stride - g->header_room;
+    h->cells.most = room < longest ? room : longest;
     return true;
 }
 

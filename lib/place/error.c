@@ -23,7 +23,7 @@ const char *cvb_error_text(int error)
                                        "the source's limit is reached",
                                        "the limit of all records is reached",
                                        "no free cell that is large enough",
-                                       "the record is longer than the payload size",
+                                       "the record is longer than the payload size, or its header than the header size",
                                        "the lease was settled before",
                                        "the lease belongs to another handle",
                                        "the handle belongs to the parent process",

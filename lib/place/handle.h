@@ -140,9 +140,10 @@ struct cvb_look {
 
 /* The cells of one class, and the longest record in them. */
 struct cvb_cells {
-    char *base;
+    char *base; /* of the first payload */
     uint64_t stride;
     uint32_t first, count, most;
+    uint32_t header_room; /* before each payload; of all classes the same, and always set */
 };
 
 /* A pass over all units, for the seats that this handle has found dead: recover.c. */

@@ -73,6 +73,7 @@ static void bind_places(struct cvb_handle *h)
     h->lookout = (void *)(base + g->lookout);
     h->survey = (void *)(base + g->survey);
     h->stands = (void *)(base + g->stands);
+    h->cells.header_room = g->header_room;
     h->idle = base + g->idle;
     h->idle_mask = (UINT64_C(1) << g->idle_bits) - 1;
     h->idle_stride = cvb_idle_stride(g);

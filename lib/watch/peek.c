@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "flow/flow.h"
+#include "flow/header.h"
 #include "ring/slot.h"
 
 #define LOOKS_MOST 1000
@@ -52,6 +53,19 @@ static void copy_payload(char *to, const char *from, uint32_t length)
     }
 }
 
+/* The header goes behind the payload, if the buffer has room for both. */
+static int copy_header(struct cvb_handle *h, const char *payload, struct cvb_lease *seen, char *buffer, size_t size)
+{
+    const struct cvb_cell_header *header = cvb_cell_header_of(h, payload);
+    if (!cvb_header_length(h, header, &seen->header_length))
+        return CVB_ECORRUPT;
+    if ((uint64_t)seen->length + seen->header_length > size)
+        return 0;
+    seen->header = buffer + seen->length;
+    copy_payload(buffer + seen->length, (const char *)(header + 1), seen->header_length);
+    return 0;
+}
+
 /* Member i of a unit whose word was w, whatever becomes of it meanwhile. */
 static int copy_member(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned i, struct cvb_lease *seen,
                        void *buffer, size_t size)
@@ -74,7 +88,7 @@ static int copy_member(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsi
     if (!payload || seen->source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
     copy_payload(buffer, payload, seen->length < size ? seen->length : (uint32_t)size);
-    return 0;
+    return h->cells.header_room ? copy_header(h, payload, seen, buffer, size) : 0;
 }
 
 /* One look. 1: copied, 0: nothing waits, CVB_ESETTLED: it was taken under our hands, look again. */

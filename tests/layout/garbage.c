@@ -169,6 +169,7 @@ static const struct {
                HOSTILE(max_retries, UINT32_MAX),
                HOSTILE(max_retries, 255),
                HOSTILE(sealed_stages, 1000000),
+               HOSTILE(header_size, 65537),
                HOSTILE(class_count, 0),
                HOSTILE(class_count, 5),
                HOSTILE(class_count, UINT32_MAX),

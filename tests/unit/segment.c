@@ -128,6 +128,8 @@ Test(segment, settings_out_of_range)
     SET(max_retries, 255);
     SET(class_count, CVB_CLASSES_MAX + 1);
     SET(mode, 010600);
+    SET(header_size, 65537);
+    SET(reserved, 1);
     SET(sealed_stages, small_settings(10, 10, 10).max_stages + 1);
 }
 

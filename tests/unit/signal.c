@@ -44,7 +44,7 @@ static struct cvb_backpressure told(uint32_t to, uint32_t from)
 Test(signal, it_is_told_to_those_it_is_for_until_it_is_lifted)
 {
     const struct {
-        uint32_t stage, source;      /* of the signal */
+        uint32_t stage, source;                        /* of the signal */
         bool here, other_stage, other_source, forward; /* told to filter/kafka-1, enrich/kafka-1, filter/1, filter/- */
     } of[] = {{CVB_NO_STAGE, CVB_NO_SOURCE, true, true, true, false},
               {stage, CVB_NO_SOURCE, true, false, true, true},
@@ -58,8 +58,8 @@ Test(signal, it_is_told_to_those_it_is_for_until_it_is_lifted)
             cr_expect_eq(told(next, source).signal, of[i].other_stage ? signal : 0, "%u", i);
             cr_expect_eq(told(stage, 1).signal, of[i].other_source ? signal : 0, "%u", i);
             cr_expect_eq(told(stage, CVB_NO_SOURCE).signal, of[i].forward ? signal : 0, "%u", i);
-            cr_expect_eq(cvb_should_backpressure(h, source),
-                         of[i].stage == CVB_NO_STAGE && signal == CVB_SIGNAL_PAUSE, "%u", i);
+            cr_expect_eq(cvb_should_backpressure(h, source), of[i].stage == CVB_NO_STAGE && signal == CVB_SIGNAL_PAUSE,
+                         "%u", i);
             cr_expect_eq(cvb_wait_credits(h, stage, source, 0), signal == CVB_SIGNAL_PAUSE ? CVB_ETIMEDOUT : 0);
             cr_expect_eq(put_numbers(h, stage, source, 0, 1, NULL), 1, "it is advice");
             cr_assert_eq(cvb_signal(h, of[i].stage, of[i].source, CVB_SIGNAL_NONE, 0, NULL), 0);
@@ -193,7 +193,8 @@ static int be_busy(struct cvb_handle *mine)
 {
     for (unsigned i = 0; i < 2000; i++) {
         struct cvb_lease l;
-        if (put_numbers(mine, next, 1, i, 1, NULL) != 1 || cvb_get_batch(mine, next, &l, 1) != 1 || cvb_ack(mine, &l, 1))
+        if (put_numbers(mine, next, 1, i, 1, NULL) != 1 || cvb_get_batch(mine, next, &l, 1) != 1 ||
+            cvb_ack(mine, &l, 1))
             return 4;
     }
     return 0;

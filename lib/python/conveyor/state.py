@@ -33,6 +33,7 @@ class Settings:
     mode: int = 0o600
     classes: tuple[SizeClass, ...] = ()  # none: the default split
     sealed_stages: int = 0  # not 0: so many stages can be named, and then no other
+    header_size: int = 0  # bytes of the longest header, at most 64 KiB; 0: records have none
 
     @classmethod
     def _of(cls, found: dict[str, Any]) -> Settings:

@@ -28,6 +28,7 @@ static const struct field settings_fields[] = {FIELD(cvb_settings, U32, max_tota
                                                FIELD(cvb_settings, U32, max_retries),
                                                FIELD(cvb_settings, U32, mode),
                                                FIELD(cvb_settings, U32, sealed_stages),
+                                               FIELD(cvb_settings, U32, header_size),
                                                {NULL, 0, U32}};
 static const struct field class_fields[] = {FIELD(cvb_class, U32, bytes), FIELD(cvb_class, U32, count), {NULL, 0, U32}};
 static const struct field counts_fields[] = {

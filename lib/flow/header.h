@@ -1,0 +1,36 @@
+/* header.h - a record's header: opaque bytes that lie in the record's cell, before the payload. Where header_size is 0
+ * there is none, and a cell has no room for one. */
+#ifndef CVB_LIB_HEADER_H
+#define CVB_LIB_HEADER_H
+
+#include <string.h>
+
+#include "place/cells.h"
+
+/* Of a payload in a cell of a segment whose records have headers. */
+static inline struct cvb_cell_header *cvb_cell_header_of(const struct cvb_handle *h, const char *payload)
+{
+    return (struct cvb_cell_header *)(void *)(uintptr_t)(payload - h->cells.header_room);
+}
+
+/* The length that the segment gives, which is not trusted: false if no header can be so long. */
+static inline bool cvb_header_length(const struct cvb_handle *h, const struct cvb_cell_header *header, uint32_t *length)
+{
+    *length = cvb_load32_rlx(&header->length);
+    return *length <= h->segment.settings.header_size;
+}
+
+/* 0 if a record's header can be one. */
+static inline int cvb_header_check(const struct cvb_handle *h, const struct cvb_record *r)
+{
+    if (!r->header_length)
+        return 0;
+    return !r->header ? CVB_EINVAL : r->header_length > h->segment.settings.header_size ? CVB_ETOOLONG : 0;
+}
+
+/* header.c */
+void cvb_write_header(struct cvb_cell_header *to, const void *bytes, uint32_t length);
+int cvb_lend_headers(struct cvb_handle *h, struct cvb_lease *leases, unsigned n);
+int cvb_keep_headers(struct cvb_handle *h, uint32_t a, uint32_t members, uint32_t b, const struct cvb_record *results);
+
+#endif
