@@ -15,7 +15,9 @@
     FIELD(cvb_pair, hi, 8, 8)                                                                                          \
     STRUCT(cvb_pair, 16)                                                                                               \
     FIELD(cvb_counter, taken, 0, 16)                                                                                   \
-    FIELD(cvb_counter, pad_taken, 16, 112)                                                                             \
+    FIELD(cvb_counter, limit, 16, 4)                                                                                   \
+    FIELD(cvb_counter, max_retries, 20, 4)                                                                             \
+    FIELD(cvb_counter, pad_taken, 24, 104)                                                                             \
     FIELD(cvb_counter, returned, 128, 16)                                                                              \
     FIELD(cvb_counter, pad_returned, 144, 112)                                                                         \
     STRUCT(cvb_counter, 256)                                                                                           \
@@ -106,6 +108,9 @@
     FIELD(cvb_event_ring, next, 0, 8)                                                                                  \
     FIELD(cvb_event_ring, pad_next, 8, 56)                                                                             \
     STRUCT(cvb_event_ring, 64)                                                                                         \
+    FIELD(cvb_thresholds, word, 0, 8)                                                                                  \
+    FIELD(cvb_thresholds, pad, 8, 56)                                                                                  \
+    STRUCT(cvb_thresholds, 64)                                                                                         \
     FIELD(cvb_lookout, until_ns, 0, 8)                                                                                 \
     FIELD(cvb_lookout, look_due_ns, 8, 8)                                                                              \
     FIELD(cvb_lookout, turn, 16, 4)                                                                                    \

@@ -95,6 +95,7 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     const uint32_t limits[CVB_KINDS] = {s->max_stages, s->max_sources, s->max_pipelines};
     uint64_t end = CVB_PAGE;
     g->counters = place(&end, sizeof(struct cvb_counter) * (1ull + s->max_stages + s->max_sources));
+    g->thresholds = place(&end, sizeof(struct cvb_thresholds));
     g->flags = place(&end, sizeof(struct cvb_flag) * (3ull + 2ull * s->max_stages + s->max_sources));
     g->reason_count = 3 + 2 * s->max_stages + s->max_sources + s->max_handles + 1;
     g->reasons = place(&end, sizeof(struct cvb_reason) * (uint64_t)g->reason_count);

@@ -17,10 +17,13 @@
 
 enum cvb_kind { CVB_KIND_STAGE, CVB_KIND_SOURCE, CVB_KIND_PIPELINE };
 
-/* A counter of a limit: who changed it last stands beside it. Changed by a 16-byte CAS only. */
+/* A counter of a limit: who changed it last stands beside it. Changed by a 16-byte CAS only. Beside `taken` is what
+ * whoever takes a credit reads as well. */
 struct cvb_counter {
     struct cvb_pair taken;
-    uint8_t pad_taken[112];
+    uint32_t limit;       /* as cvb_set_limit left it; 0: what the segment was made for */
+    uint32_t max_retries; /* of a stage, and of the total for those that have none: 0 for none, else one more */
+    uint8_t pad_taken[104];
     struct cvb_pair returned;
     uint8_t pad_returned[112];
 };
@@ -107,8 +110,8 @@ struct cvb_idle {
 /* A flag word: PROTOCOL.md, section 8. A line of its own, because the hot path reads it and hardly anybody writes it;
  * the slack has another. */
 struct cvb_flag {
-    uint32_t word;  /* paused:1 | waiters:1 | waiters on any:1 | near:1 | woken:1 | count:27 */
-    uint32_t hand;  /* of those whom `given` stops: waiters:1 | waiters on any:1 | woken:1 | count:27, as in word */
+    uint32_t word;  /* paused:1 | waiters:1 | waiters on any:1 | near:1 | woken:1 | over:1 | count:26 */
+    uint32_t hand;  /* of those whom `given` stops: waiters:1 | waiters on any:1 | woken:1 | count:26, as in word */
     uint64_t given; /* the signal by hand, or of a stage's data the hold: wake/hand.c */
     uint32_t told;  /* which of its events were recorded: wake/flag.c */
     uint8_t pad_word[44];
@@ -116,8 +119,8 @@ struct cvb_flag {
     uint8_t pad_slack[56];
 };
 
-/* Why a signal or a hold was given by hand, and by whom: wake/hand.c. All but the owner's word are written only while it
- * is being prepared. */
+/* Why a signal or a hold was given by hand, and by whom: wake/hand.c. All but the owner's word are written only while
+ * it is being prepared. */
 #define CVB_REASON_WORDS 8u
 struct cvb_reason {
     struct cvb_pair owner; /* lo: generation:62 | state:2, hi: the seat's state:37 | seat:10 | flag:17 */
@@ -144,6 +147,13 @@ struct cvb_event_ring {
     uint64_t next; /* the number of the next event */
     uint8_t pad_next[56];
     struct cvb_event_slot slot[];
+};
+
+/* The thresholds as cvb_set_thresholds left them, in billionths: backpressure 32 | resume 32; 0: as the segment was
+ * made. Read by whoever looks at a level, seldom written. */
+struct cvb_thresholds {
+    uint64_t word;
+    uint8_t pad[56];
 };
 
 /* Who looks for the dead, and when: hints, times of the monotonic clock. lib/crash/lookout.c. */
@@ -216,7 +226,7 @@ struct cvb_cell_header {
 /* Everything about a segment's shape; computed from the settings alone, so attach computes it anew and compares. */
 struct cvb_geometry {
     uint64_t size;
-    uint64_t counters, flags, reasons, events, lookout, hints, seats, idle, tallies, moved, survey, stands,
+    uint64_t counters, thresholds, flags, reasons, events, lookout, hints, seats, idle, tallies, moved, survey, stands,
         references[CVB_KINDS], names[CVB_KINDS], units, extensions, bitmaps, rings, cells;
     uint32_t reason_count;
     uint32_t unit_count, large_count, cell_count, bitmap_words, bitmap_count;

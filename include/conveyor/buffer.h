@@ -4,6 +4,7 @@
 #include <conveyor/crash.h>
 #include <conveyor/events.h>
 #include <conveyor/flow.h>
+#include <conveyor/limits.h>
 #include <conveyor/notify.h>
 #include <conveyor/progress.h>
 #include <conveyor/segment.h>

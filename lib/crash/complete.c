@@ -117,6 +117,8 @@ int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state)
             recover_give(h, dead, head, &f);
         else if (cvb_head_op(head) == CVB_OP_RESTAGE || cvb_head_op(head) == CVB_OP_REPLACE)
             error = recover_restage(h, dead, head, &f);
+        else if (cvb_head_op(head) == CVB_OP_LIMIT)
+            cvb_cas64(&j->head, head, cvb_head(cvb_head_seq(head), CVB_OP_NONE, CVB_CLOSED, 0)); /* it holds nothing */
         else
             error = CVB_ECORRUPT;
         if (error)

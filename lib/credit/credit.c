@@ -80,6 +80,7 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
     if (counter == CVB_NO_COUNTER)
         return 1;
     struct cvb_pair *word = word_of_step(h, step, counter);
+    struct cvb_marks marks = {0};
     int64_t used = 0;
     uint64_t tag = tag_of(actor, seq, step), *head = &cvb_seat_at(h, actor)->journal.head;
     for (;;) {
@@ -96,19 +97,35 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
                 return 0;
         } else if (take) {
             uint64_t back = cvb_load64_acq(&cvb_counter_at(h, counter)->returned.lo);
+            marks = cvb_marks_of(h, counter); /* after `taken`: the CAS fails if they change meanwhile (L1) */
             used = (int64_t)(w.lo + f->count - back);
-            if (used > (int64_t)h->marks[x].limit)
+            if (used > (int64_t)marks.limit)
                 return refusals[x];
         }
         keep_evidence(h, w.hi);
         if (cvb_cas_pair(word, w, (struct cvb_pair){w.lo + f->count, tag})) {
             if (!take)
                 cvb_level_returned(h, counter, f->count);
-            else if (used >= h->marks[x].high)
+            else if (used >= marks.high)
                 h->near |= 1u << x;
             return 1;
         }
     }
+}
+
+/* Another tag, and the same credits: whoever has read the counter and what limits it before fails, and reads both
+ * again.
+ */
+void cvb_counter_renew(struct cvb_handle *h, uint32_t counter)
+{
+    struct cvb_pair *taken = &cvb_counter_at(h, counter)->taken, w;
+    const struct cvb_journal nothing = {0};
+    cvb_journal_open(h, CVB_OP_LIMIT, &nothing); /* for a tag that nobody has had */
+    do {
+        w = cvb_load_pair(taken);
+        keep_evidence(h, w.hi);
+    } while (!cvb_cas_pair(taken, w, (struct cvb_pair){w.lo, tag_of(h->seat, h->seq, CVB_LIMIT_SET)}));
+    cvb_journal_close(h);
 }
 
 /* How many records of a source all limits would let into the stage now, and which lets in least; *below says how many
@@ -119,8 +136,8 @@ uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_
     cvb_counters_of(h, source, stage, which);
     int64_t least = INT64_MAX, least_below = INT64_MAX;
     for (unsigned x = 0; x < 3; x++) {
-        int64_t used = cvb_counter_used(h, which[x]), room = h->marks[x].limit - used,
-                room_below = h->marks[x].high - 1 - used;
+        const struct cvb_marks marks = cvb_marks_of(h, which[x]);
+        int64_t used = cvb_counter_used(h, which[x]), room = marks.limit - used, room_below = marks.high - 1 - used;
         if (room < least) {
             least = room;
             *refusal = refusals[x];

@@ -12,6 +12,7 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, en
                      const struct cvb_journal *fields, bool own);
 bool cvb_step_happened(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
                        const struct cvb_journal *fields, uint32_t *counter);
+void cvb_counter_renew(struct cvb_handle *h, uint32_t counter);
 
 /* The counters that limit a put: in the order in which it takes their credits. */
 static inline void cvb_counters_of(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t counter[3])
@@ -21,18 +22,26 @@ static inline void cvb_counters_of(struct cvb_handle *h, uint32_t source, uint32
     counter[2] = cvb_counter_of_stage(stage);
 }
 
+/* limit.c */
+/* Of a source, the total, or a stage: 0, 1, 2. */
+static inline unsigned cvb_kind_of_counter(const struct cvb_handle *h, uint32_t counter)
+{
+    return counter == CVB_COUNTER_TOTAL ? 1 : counter <= h->segment.settings.max_stages ? 2 : 0;
+}
+struct cvb_marks cvb_marks_of(struct cvb_handle *h, uint32_t counter);
+uint32_t cvb_retries_of(struct cvb_handle *h, uint32_t stage);
+
 /* level.c */
 /* The counters that a put moves; a forward moves the stage's only. */
 #define CVB_RISES_ALL 7u
 #define CVB_RISES_SOURCE 1u
 #define CVB_RISES_STAGE 4u
-void cvb_marks_set(struct cvb_handle *h);
-const struct cvb_marks *cvb_marks_of(const struct cvb_handle *h, uint32_t counter);
 int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_idle_sum(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_live(struct cvb_handle *h, uint32_t counter);
 bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew);
+void cvb_level_begin(struct cvb_handle *h, uint32_t counter);
 void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n);
 void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n);
 void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n, unsigned which);
@@ -80,6 +89,7 @@ uint32_t cvb_idle_next(struct cvb_handle *h);
 void cvb_idle_leave(struct cvb_handle *h);
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
                     struct cvb_pair *word);
+bool cvb_is_over(struct cvb_handle *h, const struct cvb_want *want);
 void cvb_look_from(struct cvb_handle *h, uint32_t seat, uint64_t number);
 
 /* reclaim.c */

@@ -126,7 +126,8 @@ static inline uint32_t flags_of_parked(struct cvb_handle *h)
            cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_MEMORY));
 }
 
-#define SLEEPERS CVB_FLAG_WAITERS_EITHER
+/* Credits are wanted back: somebody sleeps for them, or there are more than a lowered limit allows. */
+#define NEED (CVB_FLAG_WAITERS_EITHER | CVB_FLAG_OVER)
 
 /* A unit that is IDLE now holds what somebody sleeps for, or pauses for: it is given back, or the level is told. */
 CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_pair idle, uint32_t flags)
@@ -134,7 +135,7 @@ CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_
     struct cvb_want has;
     const uint32_t counter[] = {(uint32_t)(h->parked.of_source - h->tallies) + 1, CVB_COUNTER_TOTAL,
                                 (uint32_t)(h->parked.of_stage - h->tallies) + 1};
-    if (flags & SLEEPERS) {
+    if (flags & NEED) {
         h->noisy = true;
         want_of(cvb_unit_at(h, u), idle, &has);
         return claim_any(h, u, &idle, &has) ? cvb_give(h, u) : 0;
@@ -165,7 +166,7 @@ static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint3
     cvb_fence_after_cas();
     const uint32_t flags = flags_of_parked(h);
     h->noisy = false;
-    if ((flags & SLEEPERS) || ((flags & CVB_FLAG_PAUSED) && !cvb_budget_covers(&h->of_acks, h->parked.kind, n)))
+    if ((flags & NEED) || ((flags & CVB_FLAG_PAUSED) && !cvb_budget_covers(&h->of_acks, h->parked.kind, n)))
         return parked_in_need(h, u, (struct cvb_pair){cvb_lo_generation(CVB_IDLE, next), w.hi}, flags);
     return 0;
 }
@@ -197,7 +198,7 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     if (kind_of_unit(unit, w.hi) != h->parked.kind && !park_others(h, unit, w))
         return CVB_ECORRUPT;
     raise_high(h, unit, u, w);
-    if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->noisy && (flags_of_parked(h) & SLEEPERS)))
+    if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->noisy && (flags_of_parked(h) & NEED)))
         return give_acked(h, u, w);
     if (!has_place(h) && !open_group(h, h->list, h->parked.open, h->parked.key))
         return give_acked(h, u, w);

@@ -22,39 +22,6 @@
  */
 #include "credit/idle.h"
 
-/* Of a source, the total, or a stage: 0, 1, 2. */
-static unsigned kind_of_counter(const struct cvb_handle *h, uint32_t counter)
-{
-    return counter == CVB_COUNTER_TOTAL ? 1 : counter <= h->segment.settings.max_stages ? 2 : 0;
-}
-
-/* Thresholds are exact to nine decimals: the product of a limit and a floating point number would not be. */
-static struct cvb_marks marks_for(const struct cvb_settings *s, uint32_t limit)
-{
-    const uint64_t one = 1000000000;
-    uint64_t high = (uint64_t)(s->backpressure_threshold * (double)one + 0.5);
-    uint64_t low = (uint64_t)(s->resume_threshold * (double)one + 0.5);
-    struct cvb_marks m = {limit, (uint32_t)((limit * high + one - 1) / one), (uint32_t)(limit * low / one)};
-    if (!m.high)
-        m.high = 1;
-    if (m.low >= m.high)
-        m.low = m.high - 1;
-    return m;
-}
-
-void cvb_marks_set(struct cvb_handle *h)
-{
-    const struct cvb_settings *s = &h->segment.settings;
-    h->marks[0] = marks_for(s, s->max_per_source);
-    h->marks[1] = marks_for(s, s->max_total_records);
-    h->marks[2] = marks_for(s, s->max_per_stage);
-}
-
-const struct cvb_marks *cvb_marks_of(const struct cvb_handle *h, uint32_t counter)
-{
-    return &h->marks[kind_of_counter(h, counter)];
-}
-
 int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter)
 {
     uint64_t taken = cvb_load64_acq(&cvb_counter_at(h, counter)->taken.lo);
@@ -93,19 +60,20 @@ int64_t cvb_live(struct cvb_handle *h, uint32_t counter)
 /* What the flag, which shows `now`, should say; *slack: so many records may come or go before that may change. */
 static uint32_t level_of(struct cvb_handle *h, uint32_t counter, uint32_t now, int64_t *slack)
 {
-    const struct cvb_marks *m = cvb_marks_of(h, counter);
+    const struct cvb_marks m = cvb_marks_of(h, counter); /* after `now`: limit.c says why */
     const bool paused = now & CVB_FLAG_PAUSED;
     int64_t used = cvb_counter_used(h, counter), live;
+    const uint32_t over = used > m.limit ? CVB_FLAG_OVER : 0;
     *slack = 0;
-    if (used <= m->low || (!paused && used < m->high))
+    if (used <= m.low || (!paused && used < m.high))
         return 0;
     live = used - cvb_idle_count(h, counter);
-    if (live >= m->high || (paused && live > m->low)) {
-        *slack = live - m->low - 1;
-        return CVB_FLAG_PAUSED;
+    if (live >= m.high || (paused && live > m.low)) {
+        *slack = live - m.low - 1;
+        return CVB_FLAG_PAUSED | over;
     }
-    *slack = m->high - live - 1;
-    return used >= m->high ? CVB_FLAG_NEAR : 0;
+    *slack = m.high - live - 1;
+    return (used >= m.high ? CVB_FLAG_NEAR : 0) | over;
 }
 
 /* An epoch is odd while it is not known yet what its slack is. */
@@ -162,9 +130,22 @@ bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew)
     }
 }
 
+/* After the limit or the thresholds of a counter have changed: its level begins anew, paused only from the high
+ * watermark on. Whoever was about to change the flag by what held before fails: its word is another one. */
+void cvb_level_begin(struct cvb_handle *h, uint32_t counter)
+{
+    const uint32_t flag = cvb_flag_of(h, counter);
+    uint32_t *word = cvb_flag_at(h, flag), now;
+    do
+        now = cvb_load32_acq(word);
+    while (!cvb_cas32(word, now, (now + CVB_FLAG_ONE) & ~(CVB_FLAG_PAUSED | CVB_FLAG_NEAR)));
+    if (!cvb_level_correct(h, counter, true))
+        cvb_flag_wake(h, flag, CVB_WAKE_ALL);
+}
+
 static struct cvb_share *share_of(struct cvb_handle *h, uint32_t counter)
 {
-    return &h->share[kind_of_counter(h, counter)][counter % CVB_SHARES];
+    return &h->share[cvb_kind_of_counter(h, counter)][counter % CVB_SHARES];
 }
 
 /* Less is not worth a compare-and-swap: whoever comes after it looks. */
@@ -245,6 +226,16 @@ void cvb_budget_begin(struct cvb_handle *h, struct cvb_budget *b, uint64_t kind,
     b->left = left;
 }
 
+/* Do credits in use say so little by now that a flag which shows `now` must be looked at? */
+static bool is_outdated(struct cvb_handle *h, uint32_t counter, uint32_t now)
+{
+    if (!(now & (CVB_FLAG_NEAR | CVB_FLAG_OVER)))
+        return false;
+    const int64_t used = cvb_counter_used(h, counter);
+    const struct cvb_marks m = cvb_marks_of(h, counter);
+    return now & CVB_FLAG_OVER ? used <= m.limit : used < m.high;
+}
+
 /* After n credits were given back. */
 void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n)
 {
@@ -252,7 +243,7 @@ void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n)
     uint32_t flag = cvb_flag_of(h, counter), now = cvb_load32_acq(cvb_flag_at(h, flag));
     if (now & CVB_FLAG_PAUSED)
         cvb_level_moved(h, counter, n);
-    else if ((now & CVB_FLAG_NEAR) && cvb_counter_used(h, counter) < cvb_marks_of(h, counter)->high)
+    if (is_outdated(h, counter, now))
         cvb_level_correct(h, counter, false);
     if (!(now & CVB_FLAG_PAUSED) && (now & CVB_FLAG_WAITERS_EITHER))
         cvb_flag_wake(h, flag, CVB_WAKE_ALL); /* left by one who found at its last look that it need not sleep */
@@ -286,11 +277,12 @@ CVB_RARE void cvb_level_put(struct cvb_handle *h, uint32_t stage, uint32_t sourc
     cvb_budget_begin(h, &h->of_puts, h->looked->kind, counter, CVB_FLAG_NEAR);
 }
 
-/* Looks at all levels that are not calm: one who died may have changed what it did not tell. */
+/* Looks at all levels that are not calm, or should not be: one who died may have changed what it did not tell. */
 void cvb_levels_renew(struct cvb_handle *h)
 {
     const struct cvb_settings *s = &h->segment.settings;
     for (uint32_t i = 0; i <= s->max_stages + s->max_sources; i++)
-        if (cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, i))) & CVB_FLAG_LEVEL)
+        if ((cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, i))) & CVB_FLAG_LEVEL) ||
+            cvb_counter_used(h, i) >= cvb_marks_of(h, i).high)
             cvb_level_correct(h, i, true);
 }

@@ -65,8 +65,8 @@ struct search {
     const struct cvb_want *want;
     uint32_t *unit; /* for a put: a unit of just its kind, RES, with the word *w */
     struct cvb_pair *w;
-    uint64_t given; /* records' credits */
-    bool lost;      /* somebody was quicker */
+    uint64_t given, wanted; /* records' credits: where a limit was lowered, also those above it */
+    bool lost;              /* somebody was quicker */
 };
 
 /* May units of a group with this header hold what refused, or be of any other use? */
@@ -99,7 +99,7 @@ static bool claim_entry(struct cvb_handle *h, uint64_t *at, uint64_t entry, stru
  * the put has one as it is. */
 static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, struct search *s, bool others)
 {
-    for (unsigned i = 0; i < CVB_IDLE_ENTRIES && (others || s->given < s->want->count); i++) {
+    for (unsigned i = 0; i < CVB_IDLE_ENTRIES && (others || s->given < s->wanted); i++) {
         uint64_t entry = cvb_load64_acq(&g->entry[i]);
         struct cvb_pair w;
         struct cvb_want has;
@@ -112,7 +112,7 @@ static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, struct
             s->lost = true; /* it may be about to be given back: look again */
             continue;
         }
-        if (same && s->unit) {
+        if (same && s->unit && !cvb_is_over(h, s->want)) {
             *s->unit = unit_of(entry);
             *s->w = w;
             return true;
@@ -139,7 +139,7 @@ static bool reclaim_list(struct cvb_handle *h, uint32_t seat, uint64_t from, str
     bool found = false;
     if (from == 0)
         skip_empty(h, list, first, end);
-    for (; !found && number < end && s->given < s->want->count && may_look(h); number++) {
+    for (; !found && number < end && s->given < s->wanted && may_look(h); number++) {
         struct cvb_idle_group *g = group_at(h, list, number);
         bool others = number == first && end - first > CVB_STRAGGLERS;
         if (may_hold(cvb_load64_acq(&g->header), s, others))
@@ -159,7 +159,7 @@ static bool reclaim(struct cvb_handle *h, struct search *s)
 {
     const uint32_t seats = h->segment.settings.max_handles, start = h->reclaim.seat % seats;
     const uint64_t middle = h->reclaim.number;
-    for (uint32_t i = 0; i <= seats && s->given < s->want->count && (h->refusal.lists || h->refusal.groups); i++)
+    for (uint32_t i = 0; i <= seats && s->given < s->wanted && (h->refusal.lists || h->refusal.groups); i++)
         if (reclaim_list(h, (start + i) % seats, i ? 0 : middle, s))
             return true;
     return false;
@@ -198,7 +198,18 @@ static bool has_room(struct cvb_handle *h, int refusal, const struct cvb_want *w
 {
     uint32_t counter = counter_of(h, refusal, want);
     return refusal == CVB_EMEMORY_FULL ? cvb_memory_left(h, want->class)
-                                       : cvb_counter_used(h, counter) < cvb_marks_of(h, counter)->limit;
+                                       : cvb_counter_used(h, counter) < cvb_marks_of(h, counter).limit;
+}
+
+/* How many credits of the counter there are above its limit: none, unless that was lowered. Then the flag says so, from
+ * the first refusal on. */
+static uint64_t above_limit(struct cvb_handle *h, uint32_t counter)
+{
+    const int64_t above = cvb_counter_used(h, counter) - cvb_marks_of(h, counter).limit;
+    if (above <= 0)
+        return 0;
+    cvb_level_correct(h, counter, false);
+    return (uint64_t)above;
 }
 
 /* After a refusal, with the journal closed: true if it is worth trying again, because idle units gave credits back,
@@ -207,12 +218,14 @@ static bool has_room(struct cvb_handle *h, int refusal, const struct cvb_want *w
  * as it is. */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
-    struct search s = {refusal, want, unit, w, 0, false};
     if (!h->refusal.looks)
         return false;
     h->refusal.looks--;
     const uint64_t before = versions(h);
     const uint32_t counter = counter_of(h, refusal, want);
+    struct search s = {refusal, want, unit, w, 0, want->count, false};
+    if (refusal != CVB_EMEMORY_FULL)
+        s.wanted += above_limit(h, counter);
     const bool idle = some_idle(h, counter);
     if (idle && (reclaim(h, &s) || s.given || s.lost))
         return true;

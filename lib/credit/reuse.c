@@ -134,6 +134,35 @@ CVB_RARE static struct cvb_look *look_anew(struct cvb_handle *h, struct cvb_want
     return look;
 }
 
+/* Does a flag of what a put needs say that its limit was lowered below the credits in use? Then no idle unit may serve
+ * it, for they are among those credits. */
+bool cvb_is_over(struct cvb_handle *h, const struct cvb_want *want)
+{
+    uint32_t counter[3];
+    bool over = false;
+    cvb_counters_of(h, want->source, want->stage, counter);
+    for (unsigned x = 0; x < 3; x++) {
+        const uint32_t *word = cvb_flag_at(h, cvb_flag_of(h, counter[x]));
+        if (cvb_load32_acq(word) & CVB_FLAG_OVER)
+            cvb_level_correct(h, counter[x], false);
+        over |= cvb_load32_acq(word) & CVB_FLAG_OVER;
+    }
+    return over;
+}
+
+/* A unit that was claimed goes back if a limit is over what it allows; true if it does. Looked at after the claim: what
+ * was claimed before a limit was lowered was a record before (L2). */
+static inline bool goes_back(struct cvb_handle *h, const struct cvb_look *look, const struct cvb_want *want, uint32_t u)
+{
+    cvb_fence_after_cas();
+    const uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(look->room_of_stage) |
+                         cvb_load32_acq(look->room_of_source);
+    if (__builtin_expect(!(all & CVB_FLAG_OVER), 1) || !cvb_is_over(h, want))
+        return false;
+    cvb_give(h, u);
+    return true;
+}
+
 /* An IDLE unit that fits becomes RES of this seat, with the word *w. False: none was found near by. */
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
                     struct cvb_pair *w)
@@ -155,6 +184,8 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
             s->at = NULL; /* it is not ours to empty */
             continue;
         }
+        if (goes_back(h, look, want, u))
+            break;
         *unit = u;
         return true;
     }

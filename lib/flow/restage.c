@@ -67,11 +67,12 @@ CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
 /* Cuts members down to as many as stage `to` has room for now; ESTAGE_FULL if there is none. */
 int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
 {
+    const uint32_t counter = cvb_counter_of_stage(to);
     struct cvb_want want = {.stage = to, .count = cvb_mask_count(*members)};
     int64_t room;
     cvb_refusal_begin(h);
     do
-        room = h->segment.settings.max_per_stage - cvb_counter_used(h, cvb_counter_of_stage(to));
+        room = cvb_marks_of(h, counter).limit - cvb_counter_used(h, counter);
     while (room < want.count && cvb_try_again(h, CVB_ESTAGE_FULL, &want, NULL, NULL));
     if (room <= 0)
         return CVB_ESTAGE_FULL;

@@ -154,7 +154,7 @@ static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     int error = tally_unit(h, u, w, CVB_N_RETURNED);
     if (error)
         return error;
-    if (cvb_hi_failures(w.hi) >= h->segment.settings.max_retries && stage != CVB_STAGE_DEAD_LETTER)
+    if (stage != CVB_STAGE_DEAD_LETTER && cvb_hi_failures(w.hi) >= cvb_retries_of(h, stage))
         return cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
     return cvb_enqueue(h, u, w, stage, cvb_hi_failed(w.hi));
 }

@@ -193,9 +193,10 @@ static inline int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, 
 
 /* Past its retry limit? It goes to the dead-letter stage instead, which only the seat that leased it in order may do.
  */
-static inline bool deliverable(const struct cvb_handle *h, uint32_t stage, struct cvb_pair w)
+static inline bool deliverable(struct cvb_handle *h, uint32_t stage, struct cvb_pair w)
 {
-    return cvb_hi_failures(w.hi) <= h->segment.settings.max_retries || stage == CVB_STAGE_DEAD_LETTER;
+    const uint32_t failures = cvb_hi_failures(w.hi);
+    return !failures || stage == CVB_STAGE_DEAD_LETTER || failures <= cvb_retries_of(h, stage);
 }
 
 /* The records of the next unit that may be delivered; how many, 0 if there is none. */

@@ -74,9 +74,10 @@ struct cvb_budget {
     uint32_t left;
 };
 
-/* A limit and its watermarks. */
+/* A limit and its watermarks, by these thresholds. */
 struct cvb_marks {
     uint32_t limit, high, low;
+    uint64_t thresholds;
 };
 
 /* What a put needs, or an idle unit is good for. */
@@ -225,7 +226,8 @@ struct cvb_handle {
     struct cvb_parked parked;                 /* of what was acked last */
     struct cvb_look look[CVB_LOOKS], *looked; /* the last one used */
     uint64_t *looked_from;                    /* of all of them: as many as there are seats for each */
-    struct cvb_marks marks[3];                /* of a source, the total, a stage */
+    struct cvb_marks marks[3];                /* limit.c: as last computed for a source, the total, a stage */
+    struct cvb_thresholds *thresholds;        /* in the segment */
 };
 
 #endif

@@ -67,6 +67,7 @@ static void bind_places(struct cvb_handle *h)
     h->units = (void *)(base + g->units);
     h->extensions = (void *)(base + g->extensions);
     h->counters = (void *)(base + g->counters);
+    h->thresholds = (void *)(base + g->thresholds);
     h->flags = (void *)(base + g->flags);
     h->reasons = (void *)(base + g->reasons);
     h->events = (void *)(base + g->events);
@@ -210,7 +211,6 @@ static int enter(struct cvb_handle *h, bool recover)
     if (!make_tables(h))
         return CVB_ESYSTEM;
     h->refused_class = CVB_NO_CLASS;
-    cvb_marks_set(h);
     bind_places(h);
     int error = find_seat(h);
     if (error < 0)

@@ -6,7 +6,7 @@
 
 #include "wake/wake.h"
 
-enum cvb_op { CVB_OP_NONE, CVB_OP_REFILL, CVB_OP_GIVE, CVB_OP_MOVE, CVB_OP_RESTAGE, CVB_OP_REPLACE };
+enum cvb_op { CVB_OP_NONE, CVB_OP_REFILL, CVB_OP_GIVE, CVB_OP_MOVE, CVB_OP_RESTAGE, CVB_OP_REPLACE, CVB_OP_LIMIT };
 enum cvb_phase { CVB_CLOSED, CVB_OPEN, CVB_ABORT };
 /* Steps of an operation on counters, bits of the head's done field. */
 enum cvb_step {
@@ -16,7 +16,8 @@ enum cvb_step {
     CVB_BACK_SOURCE,
     CVB_BACK_TOTAL,
     CVB_BACK_STAGE,
-    CVB_BACK_STAGE2
+    CVB_BACK_STAGE2,
+    CVB_LIMIT_SET /* takes nothing: only the tag of `taken` changes */
 };
 
 #define CVB_SEQ_MASK ((UINT64_C(1) << 50) - 1)

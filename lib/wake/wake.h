@@ -29,11 +29,12 @@ static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { retur
 /* Somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv. */
 #define CVB_FLAG_WAITERS_ANY 4u
 #define CVB_FLAG_WAITERS_EITHER (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)
-#define CVB_FLAG_NEAR 8u /* not paused, but idle units keep the counter at its high watermark: level.c */
-#define CVB_FLAG_LEVEL (CVB_FLAG_PAUSED | CVB_FLAG_NEAR)
+#define CVB_FLAG_NEAR 8u   /* not paused, but idle units keep the counter at its high watermark: level.c */
 #define CVB_FLAG_WOKEN 16u /* nobody has announced a sleep since the last waker: flag.c */
-#define CVB_FLAG_BITS 31u
-#define CVB_FLAG_ONE 32u /* of the count */
+#define CVB_FLAG_OVER 32u  /* the limit was lowered below the credits in use: limit.c */
+#define CVB_FLAG_LEVEL (CVB_FLAG_PAUSED | CVB_FLAG_NEAR | CVB_FLAG_OVER)
+#define CVB_FLAG_BITS 63u
+#define CVB_FLAG_ONE 64u /* of the count */
 
 /* flag.c */
 uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter);

@@ -47,15 +47,15 @@ static int check_ids(struct cvb_handle *h, uint32_t stage, uint32_t source)
 /* What the counter's limit says. */
 static struct cvb_backpressure computed_of(struct cvb_handle *h, uint32_t counter)
 {
-    const struct cvb_marks *m = cvb_marks_of(h, counter);
     if (cvb_level_correct(h, counter, false))
         return (struct cvb_backpressure){CVB_SIGNAL_PAUSE, 0};
+    const struct cvb_marks m = cvb_marks_of(h, counter);
     int64_t used = cvb_counter_used(h, counter);
-    if (used > m->low)
+    if (used > m.low)
         used = cvb_live(h, counter);
-    if (used <= m->low)
+    if (used <= m.low)
         return (struct cvb_backpressure){CVB_SIGNAL_NONE, 0};
-    int64_t above = (used < m->high ? used : m->high) - m->low, range = m->high - m->low;
+    int64_t above = (used < m.high ? used : m.high) - m.low, range = m.high - m.low;
     int64_t delay = DELAY_LEAST_MS + above * (DELAY_MOST_MS - DELAY_LEAST_MS) / range;
     return (struct cvb_backpressure){CVB_SIGNAL_SLOW_DOWN, (uint32_t)delay};
 }
@@ -102,8 +102,9 @@ int64_t cvb_available_credits(struct cvb_handle *h, uint32_t source)
     int error = check_ids(h, CVB_NO_STAGE, source);
     if (error)
         return error;
-    int64_t own = h->segment.settings.max_per_source - cvb_live(h, cvb_counter_of_source(h, source));
-    int64_t all = h->segment.settings.max_total_records - cvb_live(h, CVB_COUNTER_TOTAL);
+    const uint32_t counter = cvb_counter_of_source(h, source);
+    int64_t own = cvb_marks_of(h, counter).limit - cvb_live(h, counter);
+    int64_t all = cvb_marks_of(h, CVB_COUNTER_TOTAL).limit - cvb_live(h, CVB_COUNTER_TOTAL);
     int64_t least = own < all ? own : all;
     return least < 0 ? 0 : least;
 }

@@ -1,0 +1,184 @@
+/* limit.c - the limits, thresholds and retry limits of a live segment, and the watermarks that follow from them.
+ *
+ * Overview: a limit stands beside its counter, and is 0 as long as it is what the segment was made for. Whoever takes a
+ * credit has that line anyway. Nothing in the segment makes a limit larger than that: rings and lists have no more
+ * room.
+ *
+ * Why nobody puts by an old limit once cvb_set_limit has returned: a put takes credits by a CAS of `taken` from what it
+ * read before it read the limit. So the limit is stored first, and then `taken` gets another tag and the same value: a
+ * CAS from an older word fails, and whoever reads the new one reads the new limit (L1). What idle units keep are
+ * credits too, and a claim of one touches no counter. So where credits in use are above the limit the flag says OVER; a
+ * put looks after its claim, and gives the unit back if it finds that (L2). An ack that finds it gives back at once.
+ * OVER goes by a CAS of the flag from a word that was read before the limit and the counter were: cvb_level_begin
+ * changes the word after the limit was stored, so nobody takes OVER away by an old limit.
+ *
+ * A process that dies between these steps leaves the new limit: all who take credits heed it, and the first of them
+ * that it refuses mends the flag (reclaim.c), as do recovery and whoever else looks at the level.
+ */
+#include <conveyor/limits.h>
+#include <conveyor/wait.h>
+
+#include "credit/credit.h"
+
+#define ONE UINT64_C(1000000000) /* thresholds are exact to nine decimals: a product of floating point would not be */
+#define LOW_SHIFT 32
+#define RETRIES_MOST 254u
+
+static uint32_t limit_made(const struct cvb_handle *h, uint32_t counter)
+{
+    const struct cvb_settings *s = &h->segment.settings;
+    const uint32_t made[] = {s->max_per_source, s->max_total_records, s->max_per_stage};
+    return made[cvb_kind_of_counter(h, counter)];
+}
+
+/* The limit in force. What nobody can have set counts as none. */
+static uint32_t limit_now(struct cvb_handle *h, uint32_t counter)
+{
+    const uint32_t limit = cvb_load32_acq(&cvb_counter_at(h, counter)->limit), made = limit_made(h, counter);
+    return limit - 1 < made ? limit : made;
+}
+
+/* A part, 0 to 1, in billionths. */
+static uint64_t billionths(double part) { return (uint64_t)(part * (double)ONE + 0.5); }
+
+static uint64_t thresholds_word(double backpressure, double resume)
+{
+    const uint64_t high = billionths(backpressure);
+    return (high ? high : 1) | billionths(resume) << LOW_SHIFT;
+}
+
+static uint64_t thresholds_now(struct cvb_handle *h)
+{
+    const struct cvb_settings *s = &h->segment.settings;
+    const uint64_t word = cvb_load64_acq(&h->thresholds->word);
+    const bool valid = (uint32_t)word - 1 < ONE && word >> LOW_SHIFT <= ONE;
+    return valid ? word : thresholds_word(s->backpressure_threshold, s->resume_threshold);
+}
+
+static struct cvb_marks marks_for(uint32_t limit, uint64_t thresholds)
+{
+    const uint64_t high = (uint32_t)thresholds, low = thresholds >> LOW_SHIFT;
+    struct cvb_marks m = {limit, (uint32_t)((limit * high + ONE - 1) / ONE), (uint32_t)(limit * low / ONE), thresholds};
+    if (!m.high)
+        m.high = 1;
+    if (m.low >= m.high)
+        m.low = m.high - 1;
+    return m;
+}
+
+/* The limit of a counter and its watermarks, as of this moment. */
+struct cvb_marks cvb_marks_of(struct cvb_handle *h, uint32_t counter)
+{
+    struct cvb_marks *m = &h->marks[cvb_kind_of_counter(h, counter)];
+    const uint32_t limit = limit_now(h, counter);
+    const uint64_t thresholds = thresholds_now(h);
+    if (m->limit != limit || m->thresholds != thresholds)
+        *m = marks_for(limit, thresholds);
+    return *m;
+}
+
+/* How often a record of the stage may fail. */
+uint32_t cvb_retries_of(struct cvb_handle *h, uint32_t stage)
+{
+    uint32_t word = cvb_load32_rlx(&cvb_counter_at(h, cvb_counter_of_stage(stage))->max_retries);
+    if (!word)
+        word = cvb_load32_rlx(&cvb_counter_at(h, CVB_COUNTER_TOTAL)->max_retries);
+    return !word ? h->segment.settings.max_retries : word > RETRIES_MOST + 1 ? CVB_RETRIES_NEVER : word - 1;
+}
+
+/* A limit or the thresholds have changed: from now on they hold. */
+static void heed(struct cvb_handle *h, uint32_t counter)
+{
+    cvb_counter_renew(h, counter);
+    cvb_level_begin(h, counter);
+}
+
+/* The counter that the caller means, or an error. */
+static int64_t counter_meant(struct cvb_handle *h, uint32_t stage, uint32_t source)
+{
+    if (stage == CVB_NO_STAGE && source == CVB_NO_SOURCE)
+        return CVB_COUNTER_TOTAL;
+    if (stage == CVB_STAGE_DEAD_LETTER || (stage != CVB_NO_STAGE && source != CVB_NO_SOURCE))
+        return CVB_EINVAL;
+    if (source == CVB_NO_SOURCE)
+        return cvb_id_known(h, CVB_KIND_STAGE, stage) ? (int64_t)cvb_counter_of_stage(stage) : CVB_EUNKNOWN;
+    return cvb_id_known(h, CVB_KIND_SOURCE, source) ? (int64_t)cvb_counter_of_source(h, source) : CVB_EUNKNOWN;
+}
+
+int cvb_set_limit(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t limit)
+{
+    CVB_ONE_USER(h);
+    int error = cvb_handle_check(h);
+    if (error)
+        return error;
+    const int64_t meant = counter_meant(h, stage, source);
+    if (meant < 0)
+        return (int)meant;
+    const uint32_t counter = (uint32_t)meant;
+    if (!limit || limit > limit_made(h, counter))
+        return CVB_EINVAL;
+    cvb_store32_rel(&cvb_counter_at(h, counter)->limit, limit);
+    heed(h, counter);
+    return 0;
+}
+
+int64_t cvb_limit_of(struct cvb_handle *h, uint32_t stage, uint32_t source)
+{
+    int error = cvb_handle_reads(h);
+    const int64_t counter = error ? error : counter_meant(h, stage, source);
+    return counter < 0 ? counter : limit_now(h, (uint32_t)counter);
+}
+
+int cvb_set_thresholds(struct cvb_handle *h, double backpressure, double resume)
+{
+    CVB_ONE_USER(h);
+    int error = cvb_handle_check(h);
+    if (error)
+        return error;
+    if (!(backpressure > 0 && backpressure <= 1 && resume >= 0 && resume < backpressure))
+        return CVB_EINVAL;
+    cvb_store64_rel(&h->thresholds->word, thresholds_word(backpressure, resume));
+    cvb_fence_seq(); /* who has a name later begins with the new ones */
+    heed(h, CVB_COUNTER_TOTAL);
+    for (uint32_t stage = 1; cvb_id_known(h, CVB_KIND_STAGE, stage); stage++)
+        heed(h, cvb_counter_of_stage(stage));
+    for (uint32_t source = 0; cvb_id_known(h, CVB_KIND_SOURCE, source); source++)
+        heed(h, cvb_counter_of_source(h, source));
+    return 0;
+}
+
+int cvb_thresholds_of(struct cvb_handle *h, double *backpressure, double *resume)
+{
+    int error = cvb_handle_reads(h);
+    if (error || !backpressure || !resume)
+        return error ? error : CVB_EINVAL;
+    const uint64_t word = thresholds_now(h);
+    *backpressure = (double)(uint32_t)word / (double)ONE;
+    *resume = (double)(word >> LOW_SHIFT) / (double)ONE;
+    return 0;
+}
+
+int cvb_set_max_retries(struct cvb_handle *h, uint32_t stage, uint32_t max_retries)
+{
+    CVB_ONE_USER(h);
+    int error = cvb_handle_check(h);
+    if (error)
+        return error;
+    const int64_t counter = counter_meant(h, stage, CVB_NO_SOURCE);
+    if (counter < 0)
+        return (int)counter;
+    const bool special =
+        max_retries == CVB_RETRIES_NEVER || (max_retries == CVB_RETRIES_DEFAULT && stage != CVB_NO_STAGE);
+    if (!special && max_retries > RETRIES_MOST)
+        return CVB_EINVAL;
+    const uint32_t word = max_retries == CVB_RETRIES_NEVER ? UINT32_MAX : special ? 0 : max_retries + 1;
+    cvb_store32_rel(&cvb_counter_at(h, (uint32_t)counter)->max_retries, word);
+    return 0;
+}
+
+int64_t cvb_max_retries_of(struct cvb_handle *h, uint32_t stage)
+{
+    int error = cvb_handle_reads(h);
+    const int64_t counter = error ? error : counter_meant(h, stage, CVB_NO_SOURCE);
+    return counter < 0 ? counter : cvb_retries_of(h, stage == CVB_NO_STAGE ? CVB_STAGE_DEAD_LETTER : stage);
+}
