@@ -110,8 +110,9 @@ struct cvb_idle {
 /* A flag word: PROTOCOL.md, section 8. A line of its own, because the hot path reads it and hardly anybody writes it;
  * the slack has another. */
 struct cvb_flag {
-    uint32_t word;  /* paused:1 | waiters:1 | waiters on any:1 | near:1 | woken:1 | over:1 | count:26 */
-    uint32_t hand;  /* of those whom `given` stops: waiters:1 | waiters on any:1 | woken:1 | count:26, as in word */
+    /* paused:1 | waiters:1 | waiters on any:1 | near:1 | woken:1 | over:1 | room:1 | count:25 */
+    uint32_t word;
+    uint32_t hand;  /* of those whom `given` stops: waiters:1 | waiters on any:1 | woken:1 | count:25, as in word */
     uint64_t given; /* the signal by hand, or of a stage's data the hold: wake/hand.c */
     uint32_t told;  /* which of its events were recorded: wake/flag.c */
     uint8_t pad_word[44];

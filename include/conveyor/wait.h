@@ -27,7 +27,8 @@ struct cvb_backpressure {
 };
 
 /* What a source should do now: the strongest signal of its own limit, the total's and the stage's, and of those given
- * by hand (cvb_signal). By a limit PAUSE begins at backpressure_threshold and lasts until resume_threshold. Lock-free. Errors: EINVAL, EUNKNOWN, EFORKED. */
+ * by hand (cvb_signal). By a limit PAUSE begins at backpressure_threshold and lasts until resume_threshold. Lock-free.
+ * Errors: EINVAL, EUNKNOWN, EFORKED. */
 CVB_API int cvb_backpressure_sized(struct cvb_handle *handle, uint32_t stage, uint32_t source,
                                    struct cvb_backpressure *backpressure, size_t size);
 static inline int cvb_backpressure(struct cvb_handle *handle, uint32_t stage, uint32_t source,
@@ -67,8 +68,8 @@ struct cvb_given {
 };
 
 /* The signal that was given by hand to a stage, a source, or all, as cvb_signal has them; and whether a stage is held.
- * One signal and its reason are read, never halves of two; if it is changed all the time the reason may be empty. Bounded;
- * changes nothing. Errors: EINVAL, EUNKNOWN, EFORKED, ELOST, ECORRUPT. */
+ * One signal and its reason are read, never halves of two; if it is changed all the time the reason may be empty.
+ * Bounded; changes nothing. Errors: EINVAL, EUNKNOWN, EFORKED, ELOST, ECORRUPT. */
 CVB_API int cvb_signal_of_sized(struct cvb_handle *handle, uint32_t stage, uint32_t source, struct cvb_given *given,
                                 size_t size);
 static inline int cvb_signal_of(struct cvb_handle *handle, uint32_t stage, uint32_t source, struct cvb_given *given)
@@ -88,15 +89,47 @@ CVB_API int cvb_should_backpressure(struct cvb_handle *handle, uint32_t source);
  * nobody else puts. Lock-free. */
 CVB_API int64_t cvb_available_credits(struct cvb_handle *handle, uint32_t source);
 
-/* Sleeps until neither source, total nor stage says pause, by its limit or by hand, or for timeout_ns nanoseconds (negative: for ever). After a
+/* How many records a put of the source into the stage would be let in now: the least room that the limits of source,
+ * total and stage leave; never more than is true when nobody else puts. With CVB_NO_SOURCE that of the stage alone, for
+ * forwards; with CVB_NO_STAGE as cvb_available_credits. Memory is not looked at. Lock-free. Errors: EINVAL, EUNKNOWN
+ * (also for the dead-letter stage), EFORKED. */
+CVB_API int64_t cvb_room(struct cvb_handle *handle, uint32_t stage, uint32_t source);
+
+/* Sleeps until neither source, total nor stage says pause, by its limit or by hand, or for timeout_ns nanoseconds
+ * (negative: for ever). After a
  * put of this handle that memory refused it also waits for a free cell of that size. 0, ETIMEDOUT, EINTERRUPTED
  * (cvb_wake, cvb_interruptible), EUNSUPPORTED if the system lets nobody sleep (errno says why), or another error. May
  * recover dead peers. */
 CVB_API int cvb_wait_credits(struct cvb_handle *handle, uint32_t stage, uint32_t source, int64_t timeout_ns);
 
-/* Sleeps until one of the stages (at most 64) that are not held has a record to lease; returns its index in the array, ETIMEDOUT, or an
+/* Sleeps until cvb_room would say 1 at least, whatever the thresholds say: for who must go on as soon as one record
+ * fits. Each record that leaves wakes all who wait so; cvb_wait_credits, which waits until the level is low, is
+ * cheaper. Memory, results and errors as there, and EUNKNOWN for the dead-letter stage. */
+CVB_API int cvb_wait_room(struct cvb_handle *handle, uint32_t stage, uint32_t source, int64_t timeout_ns);
+
+/* Sleeps until one of the stages (at most 64) that are not held has a record to lease; returns its index in the array,
+ * ETIMEDOUT, or an
  * error. timeout_ns as above. */
 CVB_API int cvb_wait_records(struct cvb_handle *handle, const uint32_t *stages, size_t count, int64_t timeout_ns);
+
+/* The calls of flow.h that wait by themselves, for timeout_ns at most (negative: for ever). A put or a forward that is
+ * refused by a limit or for lack of memory sleeps as in cvb_wait_credits and goes on, until all of them are done; when
+ * the time is over it tries once more. Each returns how many records it has done; *why (may be NULL) says what kept it
+ * from the rest, or 0: ETIMEDOUT, EINTERRUPTED, EUNSUPPORTED, or an error as of the call without _wait. If none was
+ * done that error is returned. What was done stays done, so go on with the rest. With timeout_ns 0 they do not sleep. A
+ * forward waits for its stage's room; one of a dead letter, if that is what lacks, for credits of its source as well.
+ */
+CVB_API int cvb_put_wait(struct cvb_handle *handle, uint32_t stage, const struct cvb_record *records, size_t count,
+                         int64_t timeout_ns, int *why);
+CVB_API int cvb_forward_wait(struct cvb_handle *handle, uint32_t stage, const struct cvb_lease *leases, size_t count,
+                             int64_t timeout_ns, int *why);
+CVB_API int cvb_forward_records_wait(struct cvb_handle *handle, uint32_t stage, const struct cvb_lease *leases,
+                                     const struct cvb_record *results, size_t count, int64_t timeout_ns, int *why);
+
+/* cvb_get_batch, but sleeps while the stage is empty: how many were leased, at least 1 (0 if count is 0), ETIMEDOUT,
+ * EINTERRUPTED, EUNSUPPORTED, or another error. */
+CVB_API int cvb_get_wait(struct cvb_handle *handle, uint32_t stage, struct cvb_lease *leases, size_t count,
+                         int64_t timeout_ns);
 
 /* Ends the wait that the handle sleeps in, or if it sleeps in none the next one that would sleep: that returns
  * EINTERRUPTED. Several calls before such a wait count as one; a wait that finds what it waits for returns as always

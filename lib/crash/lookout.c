@@ -74,7 +74,8 @@ static void mend(struct cvb_handle *h, uint32_t flag)
     }
     bool level = flag >= room || flag == CVB_FLAG_TOTAL;
     uint32_t counter = flag == CVB_FLAG_TOTAL ? CVB_COUNTER_TOTAL : 1 + flag - room;
-    if (!level || !cvb_level_correct(h, counter, true))
+    if (!level || !cvb_level_correct(h, counter, true) ||
+        ((cvb_load32_acq(cvb_flag_at(h, flag)) & CVB_FLAG_ROOM) && cvb_room_of(h, counter)))
         cvb_flag_wake(h, flag, CVB_WAKE_ALL);
 }
 

@@ -130,7 +130,7 @@ void cvb_counter_renew(struct cvb_handle *h, uint32_t counter)
 
 /* How many records of a source all limits would let into the stage now, and which lets in least; *below says how many
  * of them would leave all counters below their high watermarks. */
-uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal)
+uint32_t cvb_room_at_limits(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal)
 {
     uint32_t which[3];
     cvb_counters_of(h, source, stage, which);

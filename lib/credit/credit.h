@@ -7,7 +7,7 @@
 /* credit.c */
 int cvb_refill(struct cvb_handle *h, uint32_t unit, uint32_t stage);
 int cvb_give(struct cvb_handle *h, uint32_t unit);
-uint32_t cvb_room(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal);
+uint32_t cvb_room_at_limits(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal);
 int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
                      const struct cvb_journal *fields, bool own);
 bool cvb_step_happened(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
@@ -40,6 +40,7 @@ int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_idle_sum(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_live(struct cvb_handle *h, uint32_t counter);
+int64_t cvb_room_of(struct cvb_handle *h, uint32_t counter);
 bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew);
 void cvb_level_begin(struct cvb_handle *h, uint32_t counter);
 void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n);

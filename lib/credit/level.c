@@ -57,6 +57,13 @@ int64_t cvb_live(struct cvb_handle *h, uint32_t counter)
     return live < 0 ? 0 : live;
 }
 
+/* Records that the limit would let in now. */
+int64_t cvb_room_of(struct cvb_handle *h, uint32_t counter)
+{
+    int64_t room = (int64_t)cvb_marks_of(h, counter).limit - cvb_live(h, counter);
+    return room < 0 ? 0 : room;
+}
+
 /* What the flag, which shows `now`, should say; *slack: so many records may come or go before that may change. */
 static uint32_t level_of(struct cvb_handle *h, uint32_t counter, uint32_t now, int64_t *slack)
 {
@@ -97,7 +104,7 @@ static bool change(struct cvb_handle *h, uint32_t flag, uint32_t now, uint32_t l
 {
     uint32_t *word = cvb_flag_at(h, flag);
     const bool lifted = now & ~level & CVB_FLAG_PAUSED;
-    uint32_t next = ((now & ~CVB_FLAG_BITS) + CVB_FLAG_ONE) | level | (now & CVB_FLAG_WAITERS_EITHER);
+    uint32_t next = ((now & ~CVB_FLAG_BITS) + CVB_FLAG_ONE) | level | (now & CVB_FLAG_SLEEPERS);
     if (!cvb_cas32(word, now, next))
         return false;
     if (lifted)
@@ -245,8 +252,8 @@ void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n)
         cvb_level_moved(h, counter, n);
     if (is_outdated(h, counter, now))
         cvb_level_correct(h, counter, false);
-    if (!(now & CVB_FLAG_PAUSED) && (now & CVB_FLAG_WAITERS_EITHER))
-        cvb_flag_wake(h, flag, CVB_WAKE_ALL); /* left by one who found at its last look that it need not sleep */
+    if ((now & CVB_FLAG_WAITERS_EITHER) && (now & CVB_FLAG_ROOM || !(now & CVB_FLAG_PAUSED)))
+        cvb_flag_wake(h, flag, CVB_WAKE_ALL); /* without ROOM: left by one who found that it need not sleep */
 }
 
 /* After n records have come in: of which counters says `which`, a bit each as in enum cvb_step. */

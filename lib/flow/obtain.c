@@ -88,7 +88,7 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
     *w = (struct cvb_pair){0, 0};
     cvb_refusal_begin(h);
     for (bool rested = false;; rested = true) {
-        uint32_t below, room = cvb_room(h, want->source, want->stage, &below, &error);
+        uint32_t below, room = cvb_room_at_limits(h, want->source, want->stage, &below, &error);
         *u = CVB_NO_UNIT;
         if (below < n && find_idle(h, want, room < n ? error : 0, !rested, u, w)) {
             if (*u == CVB_NO_UNIT)

@@ -23,10 +23,15 @@ int cvb_mapping_check(struct cvb_handle *h)
     return error ? error : cvb_handle_check(h);
 }
 
+bool cvb_id_named(struct cvb_handle *h, enum cvb_kind kind, uint32_t id)
+{
+    return id < h->segment.geometry.name_limit[kind] && cvb_load32_acq(&cvb_references_at(h, kind)[id]);
+}
+
 /* What the handle knows of ids that others have named since; false if nobody has. */
 CVB_RARE bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id)
 {
-    if (id >= h->segment.geometry.name_limit[kind] || !cvb_load32_acq(&cvb_references_at(h, kind)[id]))
+    if (!cvb_id_named(h, kind, id))
         return false;
     h->known[kind] = id + 1;
     return true;

@@ -216,6 +216,7 @@ struct cvb_handle {
     uint32_t spin;               /* turns before a wait sleeps */
     uint32_t wake;               /* futex.c: 1 when cvb_wake was called and no wait has ended by it yet */
     int interruptible;           /* a signal ends a wait */
+    int common;                  /* futex.c: it has slept on the common word though there is futex_waitv */
     unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     struct cvb_rest rest;        /* of a producer */
     bool alone;                  /* what was leased last is suspect: a get gives nothing with it */

@@ -57,6 +57,8 @@ static inline uint32_t *cvb_references_at(struct cvb_handle *h, int kind)
 static inline bool cvb_is_refusal(int error) { return error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL; }
 
 /* check.c */
+/* Has somebody named the id? Any thread may ask, also beside a call with the handle. */
+bool cvb_id_named(struct cvb_handle *h, enum cvb_kind kind, uint32_t id);
 /* Has somebody named the id? Names are given in order and for ever. */
 bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id);
 static inline bool cvb_id_known(struct cvb_handle *h, enum cvb_kind kind, uint32_t id)

@@ -31,6 +31,8 @@ CVB_RARE static void wake_waiters(struct cvb_handle *h, uint32_t *word, uint32_t
         cvb_flag_wake_any(h);
         over |= CVB_FLAG_WAITERS_ANY;
     }
+    if (!(marked & ~over & CVB_FLAG_WAITERS_EITHER))
+        over |= CVB_FLAG_ROOM;
     if (over)
         cvb_cas32(word, marked, marked & ~(over | CVB_FLAG_WOKEN));
 }

@@ -4,10 +4,10 @@
  * or from a signal handler, or by a signal if the handle asks for that. Each handle has a word of its own, `wake`; it
  * is one more word of the sleep.
  *
- * Without futex_waitv, or if a signal may end the wait, which futex_waitv goes on after if the handler has SA_RESTART,
- * a waiter sleeps on the segment's common word alone, and cvb_wake raises that one too. Why such a wake is not lost:
+ * Without futex_waitv, with more words than it takes, or if a signal may end the wait, which futex_waitv goes on after
+ * if the handler has SA_RESTART, a waiter sleeps on the segment's common word alone, and cvb_wake raises that one too. Why such a wake is not lost:
  * the sleeper reads the common word first, then `wake`; the waker sets `wake` first, then raises the common word. A
- * sleeper that finds out now that there is no futex_waitv says so before it reads `wake`, and a waker asks after it has
+ * sleeper that finds out now that futex_waitv does not serve says so before it reads `wake`, and a waker asks after it has
  * set it (both sequentially consistent): one of them sees the other.
  *
  * Where the system refuses both calls, a sleep is a series of short naps: late, but not a loop that burns.
@@ -117,7 +117,8 @@ int cvb_wake(struct cvb_handle *h)
     int kept = errno;
     __atomic_store_n(&h->wake, 1, __ATOMIC_SEQ_CST);
     cvb_system.futex(&h->wake, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, 0);
-    if (!cvb_futex_has_waitv() || __atomic_load_n(&h->interruptible, __ATOMIC_SEQ_CST))
+    if (!cvb_futex_has_waitv() || __atomic_load_n(&h->interruptible, __ATOMIC_SEQ_CST) ||
+        __atomic_load_n(&h->common, __ATOMIC_SEQ_CST))
         cvb_flag_wake_any(h);
     errno = kept;
     return 0;

@@ -1,10 +1,16 @@
-/* notify.c - waiting for records in a thread, and telling of them through an eventfd.
+/* notify.c - waiting in a thread for what watches are for, and telling of it through an eventfd.
  *
- * Overview: armed - the thread waits for records; told - it has made the descriptor readable and sleeps on a condition
- * variable until it is armed again; closing - it ends.
+ * A watch: NONE --watch--> ARMED --it is there--> FIRED --fired--> TOLD --arm--> ARMED.
  *
- * Why none is missed: an armed thread calls cvb_wait_records, which looks at the stages before it sleeps. Records that
- * came while it was told are seen then. Why it does not burn: once told it waits for nothing but the next arming.
+ * Overview: the thread waits for all that is ARMED at once (cvb_wait_any), without the mutex; what it found becomes
+ * FIRED and is queued, and the descriptor is readable while the queue is not empty. If nothing is ARMED it sleeps on a
+ * condition variable. Who arms, adds or removes a watch wakes it, so that it gathers anew.
+ *
+ * Why none is missed: an armed watch is looked at before the thread sleeps, so what came while it was not ARMED is seen
+ * then. Why it does not burn: what has fired is not waited for.
+ *
+ * The wake-up for a record is one process's. If a watch has taken it and is removed, or its notifier closed, before it
+ * was armed again, another sleeper is woken in its place.
  */
 #include <conveyor/notify.h>
 #include <conveyor/segment.h>
@@ -16,53 +22,143 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "flow/flow.h"
 #include "system.h"
+#include "watch/watch.h"
 
 #define NOTIFY_STACK_BYTES (256u << 10)
+#define WATCHES_LEAST 16u /* that a notifier has room for at first */
+
+struct watching {
+    struct cvb_watch given;
+    enum { CVB_NONE, CVB_ARMED, CVB_FIRED, CVB_TOLD } state;
+    uint32_t round; /* grows with each arming, so that what was found for an earlier one is not taken for this one's */
+    int next;       /* in the queue of those that have fired, or -1 */
+};
 
 struct cvb_notifier {
-    struct cvb_handle *handle; /* used by the thread alone while it runs */
+    struct cvb_handle *handle; /* used by the thread alone while it runs, but for cvb_wake and cvb_flag_wake */
     int fd;
+    bool together; /* made by cvb_notify_open: all watches are told as one */
     pthread_t thread;
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t changed;
-    enum { CVB_ARMED, CVB_TOLD, CVB_CLOSING } state;
-    int error; /* what ended the waiting, or 0 */
-    size_t count;
-    uint32_t stages[CVB_WAIT_MAX];
+    bool closing, waiting; /* waiting: in a wait that nobody has ended yet */
+    int error;             /* what ended the waiting, or 0 */
+    struct watching *watch;
+    int room, first, last;              /* of watches; ends of the queue, or -1 */
+    struct cvb_awaited *list, *offered; /* the thread's own, and a longer one that it is to take instead, or NULL */
 };
 
-static void tell(struct cvb_notifier *n, int error)
+static void queue_fired(struct cvb_notifier *n, int id)
 {
-    pthread_mutex_lock(&n->mutex);
-    if (n->state == CVB_ARMED)
-        n->state = CVB_TOLD;
-    n->error = error;
-    eventfd_write(n->fd, 1);
-    pthread_mutex_unlock(&n->mutex);
+    n->watch[id].state = CVB_FIRED;
+    n->watch[id].next = -1;
+    if (n->first < 0)
+        n->first = id;
+    else
+        n->watch[n->last].next = id;
+    n->last = id;
 }
 
-/* False: it is time to end. */
-static bool wait_until_armed(struct cvb_notifier *n)
+static void unqueue_fired(struct cvb_notifier *n, int id)
 {
-    pthread_mutex_lock(&n->mutex);
-    while (n->state == CVB_TOLD)
-        pthread_cond_wait(&n->changed, &n->mutex);
-    bool go_on = n->state == CVB_ARMED;
-    pthread_mutex_unlock(&n->mutex);
-    return go_on;
+    int before = -1;
+    for (int i = n->first; i >= 0 && i != id; i = n->watch[i].next)
+        before = i;
+    *(before < 0 ? &n->first : &n->watch[before].next) = n->watch[id].next;
+    if (n->last == id)
+        n->last = before;
+}
+
+/* The descriptor says whether there is anything to tell. */
+static void show_fired(struct cvb_notifier *n)
+{
+    eventfd_t count;
+    if (n->first >= 0 || n->error)
+        eventfd_write(n->fd, 1);
+    else
+        eventfd_read(n->fd, &count); /* EAGAIN: somebody has read it already */
+}
+
+/* Another sleeper gets the wake-up for a record that this notifier may have had. */
+static void pass_on(struct cvb_notifier *n, const struct watching *w)
+{
+    if (w->given.what == CVB_WATCH_RECORDS)
+        cvb_flag_wake(n->handle, cvb_flag_of_data(w->given.stage), 1);
+}
+
+/* What is armed, into the thread's list; how many. */
+static size_t gather_armed(struct cvb_notifier *n)
+{
+    size_t count = 0;
+    if (n->offered) {
+        cvb_system.release(n->list);
+        n->list = n->offered;
+        n->offered = NULL;
+    }
+    if (n->error || (n->together && n->first >= 0))
+        return 0;
+    for (int id = 0; id < n->room; id++) {
+        const struct watching *w = &n->watch[id];
+        if (w->state == CVB_ARMED)
+            n->list[count++] =
+                (struct cvb_awaited){.what = w->given.what,
+                                     .stage = w->given.stage,
+                                     .source = w->given.source,
+                                     .class = w->given.length ? cvb_class_for(n->handle, w->given.length) : CVB_NO_CLASS,
+                                     .id = (uint32_t)id,
+                                     .round = w->round};
+    }
+    return count;
+}
+
+/* What the thread's wait has found: some, or an error. */
+static void tell_found(struct cvb_notifier *n, size_t count, int found)
+{
+    n->error = found < 0 ? found : 0;
+    for (size_t i = 0; found > 0 && i < count; i++) {
+        const struct cvb_awaited *a = &n->list[i];
+        struct watching *w = &n->watch[a->id];
+        if (!a->there)
+            continue;
+        if (w->state == CVB_ARMED && w->round == a->round)
+            queue_fired(n, (int)a->id);
+        else if (a->what == CVB_WATCH_RECORDS)
+            cvb_flag_wake(n->handle, cvb_flag_of_data(a->stage), 1);
+    }
+    show_fired(n);
 }
 
 static void *watch(void *argument)
 {
     struct cvb_notifier *n = argument;
-    while (wait_until_armed(n)) {
-        int found = cvb_wait_records(n->handle, n->stages, n->count, -1);
+    pthread_mutex_lock(&n->mutex);
+    while (!n->closing) {
+        size_t count = gather_armed(n);
+        if (!count) {
+            pthread_cond_wait(&n->changed, &n->mutex);
+            continue;
+        }
+        n->waiting = true;
+        pthread_mutex_unlock(&n->mutex);
+        int found = cvb_wait_any(n->handle, n->list, count, -1);
+        pthread_mutex_lock(&n->mutex);
+        n->waiting = false;
         if (found != CVB_EINTERRUPTED)
-            tell(n, found < 0 ? found : 0);
+            tell_found(n, count, found);
     }
+    pthread_mutex_unlock(&n->mutex);
     return NULL;
+}
+
+/* The thread is to gather anew. */
+static void nudge(struct cvb_notifier *n)
+{
+    if (n->waiting)
+        cvb_wake(n->handle);
+    else
+        pthread_cond_signal(&n->changed);
+    n->waiting = false; /* that is enough until it waits again */
 }
 
 /* The thread is none of the program's business: signals go to the program's own. 0 or an errno. */
@@ -84,12 +180,58 @@ static int start(struct cvb_notifier *n)
     return reason;
 }
 
-static int open_all(struct cvb_notifier *n, const char *name)
+/* Room for twice as many watches. */
+static int grow_watches(struct cvb_notifier *n)
+{
+    const size_t room = n->room ? 2 * (size_t)n->room : WATCHES_LEAST;
+    struct watching *watches = room > INT32_MAX ? NULL : cvb_system.allocate(room, sizeof *watches);
+    struct cvb_awaited *list = watches ? cvb_system.allocate(room, sizeof *list) : NULL;
+    if (!list) {
+        cvb_system.release(watches);
+        errno = ENOMEM;
+        return CVB_ESYSTEM;
+    }
+    if (n->room)
+        memcpy(watches, n->watch, (size_t)n->room * sizeof *watches);
+    cvb_system.release(n->watch);
+    cvb_system.release(n->offered);
+    n->watch = watches;
+    n->offered = list;
+    n->room = (int)room;
+    return 0;
+}
+
+static int add_watch(struct cvb_notifier *n, const struct cvb_watch *given)
+{
+    int id = 0;
+    while (id < n->room && n->watch[id].state != CVB_NONE)
+        id++;
+    int error = id == n->room ? grow_watches(n) : 0;
+    if (error)
+        return error;
+    struct watching *w = &n->watch[id];
+    w->given = *given;
+    w->given.id = id;
+    w->state = CVB_ARMED;
+    w->round++;
+    return id;
+}
+
+static int stages_watched(struct cvb_notifier *n, const uint32_t *stages, size_t count)
+{
+    int error = 0;
+    for (size_t i = 0; error >= 0 && i < count; i++)
+        error = !cvb_id_named(n->handle, CVB_KIND_STAGE, stages[i])
+                    ? CVB_EUNKNOWN
+                    : add_watch(n, &(struct cvb_watch){.what = CVB_WATCH_RECORDS, .stage = stages[i]});
+    return error < 0 ? error : 0;
+}
+
+static int open_all(struct cvb_notifier *n, const char *name, const uint32_t *stages, size_t count)
 {
     int error = cvb_attach(name, &n->handle);
-    for (size_t i = 0; !error && i < n->count; i++)
-        if (!cvb_id_known(n->handle, CVB_KIND_STAGE, n->stages[i]))
-            error = CVB_EUNKNOWN;
+    if (!error)
+        error = stages_watched(n, stages, count);
     if (error)
         return error;
     n->fd = cvb_system.event();
@@ -111,73 +253,182 @@ static void free_all(struct cvb_notifier *n, bool forked)
         pthread_cond_destroy(&n->changed);
         pthread_mutex_destroy(&n->mutex);
     }
+    cvb_system.release(n->watch);
+    cvb_system.release(n->list);
+    cvb_system.release(n->offered);
     cvb_system.release(n);
     errno = kept;
 }
 
 static int make_notifier(const char *name, const uint32_t *stages, size_t count, struct cvb_notifier **notifier)
 {
+    int before = cvb_guard(), error = CVB_ESYSTEM;
     struct cvb_notifier *n = cvb_system.allocate(1, sizeof *n);
-    if (!n)
-        return CVB_ESYSTEM;
-    n->fd = -1;
-    n->count = count;
-    memcpy(n->stages, stages, count * sizeof *stages);
-    pthread_mutex_init(&n->mutex, NULL);
-    pthread_cond_init(&n->changed, NULL);
-    int error = open_all(n, name);
-    if (error)
-        free_all(n, false);
-    else
-        *notifier = n;
+    if (n) {
+        n->fd = n->first = n->last = -1;
+        n->together = stages;
+        pthread_mutex_init(&n->mutex, NULL);
+        pthread_cond_init(&n->changed, NULL);
+        error = open_all(n, name, stages, count);
+        if (error)
+            free_all(n, false);
+        else
+            *notifier = n;
+    }
+    cvb_unguard(before);
     return error;
+}
+
+int cvb_notify_create(const char *name, struct cvb_notifier **notifier)
+{
+    return notifier ? make_notifier(name, NULL, 0, notifier) : CVB_EINVAL;
 }
 
 int cvb_notify_open(const char *name, const uint32_t *stages, size_t count, struct cvb_notifier **notifier)
 {
     if (!stages || !count || count > CVB_WAIT_MAX || !notifier)
         return CVB_EINVAL;
-    int before = cvb_guard(), error = make_notifier(name, stages, count, notifier);
-    cvb_unguard(before);
-    return error;
+    return make_notifier(name, stages, count, notifier);
 }
 
 int cvb_notify_fd(const struct cvb_notifier *n) { return n ? n->fd : CVB_EINVAL; }
 
-static int rearm(struct cvb_notifier *n)
+/* 0, or why there can be no such watch. Reads what never changes of the thread's handle. */
+static int watch_check(struct cvb_notifier *n, const struct cvb_watch *w)
 {
-    eventfd_t count;
-    pthread_mutex_lock(&n->mutex);
-    int error = n->error;
-    if (!error) {
-        eventfd_read(n->fd, &count); /* EAGAIN: somebody has read it already */
-        n->state = CVB_ARMED;
-        pthread_cond_signal(&n->changed);
-    }
-    pthread_mutex_unlock(&n->mutex);
-    return error;
+    if (w->id || w->reserved_word || w->reserved[0] || w->reserved[1] || w->reserved[2])
+        return CVB_EINVAL;
+    const bool records = w->what == CVB_WATCH_RECORDS, no_stage = w->stage == CVB_NO_STAGE && !records,
+               no_source = w->source == CVB_NO_SOURCE || records;
+    if ((!records && w->what != CVB_WATCH_CREDITS && w->what != CVB_WATCH_ROOM) || (no_stage && no_source) ||
+        (records && (w->source || w->length)))
+        return CVB_EINVAL;
+    if (w->length > n->handle->segment.settings.payload_size)
+        return CVB_ETOOLONG;
+    const bool known = (no_stage || cvb_id_named(n->handle, CVB_KIND_STAGE, w->stage)) &&
+                       (no_source || cvb_id_named(n->handle, CVB_KIND_SOURCE, w->source));
+    return known && !(w->what == CVB_WATCH_ROOM && w->stage == CVB_STAGE_DEAD_LETTER) ? 0 : CVB_EUNKNOWN;
 }
 
-int cvb_notify_rearm(struct cvb_notifier *n)
+/* Between these two the calling thread has the notifier for itself; false if it is not of this process. */
+static int enter_notifier(struct cvb_notifier *n, int *before)
 {
     int error = n ? cvb_handle_reads(n->handle) : CVB_EINVAL;
     if (error)
         return error;
-    int before = cvb_guard();
-    error = rearm(n);
-    cvb_unguard(before);
-    return error;
+    *before = cvb_guard();
+    pthread_mutex_lock(&n->mutex);
+    return 0;
 }
 
-/* The thread may sleep in a wait, or until it is armed. */
+static int leave_notifier(struct cvb_notifier *n, int before, int result)
+{
+    pthread_mutex_unlock(&n->mutex);
+    cvb_unguard(before);
+    return result;
+}
+
+int cvb_notify_watch(struct cvb_notifier *n, const struct cvb_watch *given)
+{
+    int before, error = given ? enter_notifier(n, &before) : CVB_EINVAL;
+    if (error)
+        return error;
+    error = watch_check(n, given);
+    if (!error)
+        error = add_watch(n, given);
+    if (error >= 0)
+        nudge(n);
+    return leave_notifier(n, before, error);
+}
+
+int cvb_notify_fired(struct cvb_notifier *n, struct cvb_watch *fired, size_t count)
+{
+    int before, error = fired && count && count <= INT32_MAX ? enter_notifier(n, &before) : CVB_EINVAL;
+    if (error)
+        return error;
+    int told = 0;
+    while (!n->error && n->first >= 0 && told < (int)count) {
+        struct watching *w = &n->watch[n->first];
+        fired[told++] = w->given;
+        w->state = CVB_TOLD;
+        n->first = w->next;
+    }
+    show_fired(n);
+    return leave_notifier(n, before, n->error ? n->error : told);
+}
+
+/* The watch of that id, or NULL. */
+static struct watching *watch_of(struct cvb_notifier *n, int id)
+{
+    return id >= 0 && id < n->room && n->watch[id].state != CVB_NONE ? &n->watch[id] : NULL;
+}
+
+static void arm_watch(struct watching *w)
+{
+    w->state = CVB_ARMED;
+    w->round++;
+}
+
+int cvb_notify_arm(struct cvb_notifier *n, int id)
+{
+    int before, error = enter_notifier(n, &before);
+    if (error)
+        return error;
+    struct watching *w = watch_of(n, id);
+    if (w && w->state == CVB_TOLD) {
+        arm_watch(w);
+        nudge(n);
+    }
+    return leave_notifier(n, before, w ? 0 : CVB_EINVAL);
+}
+
+int cvb_notify_unwatch(struct cvb_notifier *n, int id)
+{
+    int before, error = enter_notifier(n, &before);
+    if (error)
+        return error;
+    struct watching *w = watch_of(n, id);
+    if (w) {
+        if (w->state == CVB_FIRED)
+            unqueue_fired(n, id);
+        if (w->state == CVB_ARMED)
+            nudge(n);
+        else
+            pass_on(n, w);
+        w->state = CVB_NONE;
+        show_fired(n);
+    }
+    return leave_notifier(n, before, w ? 0 : CVB_EINVAL);
+}
+
+int cvb_notify_rearm(struct cvb_notifier *n)
+{
+    int before, error = enter_notifier(n, &before);
+    if (error)
+        return error;
+    if (!n->error) {
+        n->first = -1;
+        for (int id = 0; id < n->room; id++)
+            if (n->watch[id].state == CVB_FIRED || n->watch[id].state == CVB_TOLD)
+                arm_watch(&n->watch[id]);
+        show_fired(n);
+        nudge(n);
+    }
+    return leave_notifier(n, before, n->error);
+}
+
+/* The thread may sleep in a wait, or until something is armed. */
 static void end_thread(struct cvb_notifier *n)
 {
     pthread_mutex_lock(&n->mutex);
-    n->state = CVB_CLOSING;
+    n->closing = true;
     pthread_cond_signal(&n->changed);
     pthread_mutex_unlock(&n->mutex);
     cvb_wake(n->handle);
     pthread_join(n->thread, NULL);
+    for (int id = 0; id < n->room; id++)
+        if (n->watch[id].state == CVB_FIRED || n->watch[id].state == CVB_TOLD)
+            pass_on(n, &n->watch[id]);
 }
 
 int cvb_notify_close(struct cvb_notifier *n)

@@ -1,10 +1,11 @@
 /* wait.c - signals to the sources, and sleeping until there is room or data. */
 #include <conveyor/crash.h>
+#include <conveyor/notify.h>
 #include <conveyor/progress.h>
 #include <conveyor/wait.h>
 
-#include "flow/flow.h"
 #include "sized.h"
+#include "watch/watch.h"
 
 #define LOOK_NS UINT64_C(100000000) /* between two looks of the lookout: ten wake-ups a second */
 #define SHORT_SLEEP_NS UINT64_C(100000)
@@ -109,13 +110,27 @@ int64_t cvb_available_credits(struct cvb_handle *h, uint32_t source)
     return least < 0 ? 0 : least;
 }
 
+int64_t cvb_room(struct cvb_handle *h, uint32_t stage, uint32_t source)
+{
+    int error = check_ids(h, stage, source);
+    if (error || stage == CVB_STAGE_DEAD_LETTER)
+        return error ? error : CVB_EUNKNOWN;
+    uint32_t counter[3];
+    int64_t least = INT64_MAX;
+    for (unsigned i = 0, n = counters_of(h, stage, source, counter); i < n; i++) {
+        int64_t room = cvb_room_of(h, counter[i]);
+        least = room < least ? room : least;
+    }
+    return least;
+}
+
 /* What somebody waits for, and how to look whether it is there (1 or more), not (0), or never (an error). A quick look
  * may miss what only a thorough one would bring about. */
 struct wait {
     int (*look)(struct cvb_handle *h, const struct wait *w, bool thorough);
     /* The flags that say so when it comes; none if it is there already. */
     size_t (*flags)(struct cvb_handle *h, const struct wait *w, uint32_t *flag);
-    uint32_t counter[3], count, class; /* for credits */
+    uint32_t counter[3], count, class; /* for credits, or room */
     const uint32_t *stages;            /* for data, count of them */
     /* Each of the flags alone may bring it: all that say no must have been announced. Else all must say yes, and one
      * that says no is enough to sleep on. */
@@ -124,21 +139,21 @@ struct wait {
     uint32_t source;    /* for what is settled, */
     uint64_t position;
     struct settling *settling;
+    uint32_t bits;           /* CVB_FLAG_ROOM for room */
+    struct cvb_awaited *any; /* for any of them, `several` */
+    size_t several;
 };
 
-/* Sets the waiters bits; value[i] is what each flag then shows. The woken bit goes: a waker that has set it must see
- * that somebody came since (flag.c). */
-static void announce(struct cvb_handle *h, const uint32_t *flag, size_t count, uint32_t bit, uint32_t **word,
-                     uint32_t *value)
+/* Sets the waiters bits of a flag; what it then shows. The woken bit goes: a waker that has set it must see that
+ * somebody came since (flag.c). */
+static uint32_t announce(uint32_t *word, uint32_t bits)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t now;
-        word[i] = cvb_flag_word(h, flag[i]);
-        do {
-            now = cvb_load32_acq(word[i]);
-            value[i] = (now | bit) & ~CVB_FLAG_WOKEN;
-        } while (!cvb_cas32(word[i], now, value[i]));
-    }
+    uint32_t now, shown;
+    do {
+        now = cvb_load32_acq(word);
+        shown = (now | bits) & ~CVB_FLAG_WOKEN;
+    } while (!cvb_cas32(word, now, shown));
+    return shown;
 }
 
 static bool is_among(uint32_t one, const uint32_t *flag, size_t count)
@@ -166,23 +181,42 @@ static int ended_by(enum cvb_slept slept)
     return slept == CVB_SLEPT_INTERRUPTED ? CVB_EINTERRUPTED : slept == CVB_SLEPT_REFUSED ? CVB_EUNSUPPORTED : 0;
 }
 
+/* The flags that a sleep is on. */
+struct bed {
+    uint32_t *word[CVB_WAIT_MAX], value[CVB_WAIT_MAX];
+    size_t count;
+    uint32_t *any, any_value; /* the common word, which serves where the others do not */
+    bool waitv;
+};
+
+/* futex_waitv goes on after a handler with SA_RESTART. */
+static bool sleeps_by_waitv(struct cvb_handle *h) { return cvb_futex_has_waitv() && !h->interruptible; }
+
+/* The sleep itself, until a flag changes or the time comes; 0, or what ends the wait. */
+static int sleep_on(struct cvb_handle *h, const struct wait *w, const struct bed *b, uint64_t until)
+{
+    enum cvb_slept slept = b->waitv ? cvb_futex_wait_any(h, b->word, b->value, b->count, until)
+                                    : cvb_futex_wait(h, b->any, b->any_value, until);
+    int ended = ended_by(slept), there = ended ? w->look(h, w, true) : 0;
+    return there ? there : ended;
+}
+
 /* One sleep, until a flag changes or the time comes; 0. The condition's answer if it need not sleep. */
 static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until)
 {
-    uint32_t flag[CVB_WAIT_MAX], *word[CVB_WAIT_MAX], value[CVB_WAIT_MAX];
-    size_t count = w->flags(h, w, flag);
-    bool waitv = cvb_futex_has_waitv() && !h->interruptible; /* futex_waitv goes on after a handler with SA_RESTART */
-    uint32_t *any = cvb_flag_at(h, CVB_FLAG_ANY), any_value = cvb_load32_acq(any);
-    announce(h, flag, count, waitv ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY, word, value);
+    uint32_t flag[CVB_WAIT_MAX];
+    struct bed b = {.any = cvb_flag_at(h, CVB_FLAG_ANY), .waitv = sleeps_by_waitv(h)};
+    b.any_value = cvb_load32_acq(b.any);
+    b.count = w->flags(h, w, flag);
+    for (size_t i = 0; i < b.count; i++) {
+        b.word[i] = cvb_flag_word(h, flag[i]);
+        b.value[i] = announce(b.word[i], (b.waitv ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY) | w->bits);
+    }
     cvb_fence_after_cas();
     int there = w->look(h, w, true);
-    if (there || (!w->period_ns && !in_the_way(h, w, flag, count)))
+    if (there || (!w->period_ns && !in_the_way(h, w, flag, b.count)))
         return there;
-    enum cvb_slept slept =
-        waitv ? cvb_futex_wait_any(h, word, value, count, until) : cvb_futex_wait(h, any, any_value, until);
-    int ended = ended_by(slept);
-    there = ended ? w->look(h, w, true) : 0;
-    return there ? there : ended;
+    return sleep_on(h, w, &b, until);
 }
 
 /* Spins for about as long as spinning has helped lately. */
@@ -201,6 +235,8 @@ static int spin(struct cvb_handle *h, const struct wait *w)
     return 0;
 }
 
+static int sleep_on_any(struct cvb_handle *h, const struct wait *w, uint64_t until);
+
 /* Sleeps until it is there or the time is over; *now is then the time. */
 static int sleep_until(struct cvb_handle *h, const struct wait *w, uint64_t end, uint64_t *now)
 {
@@ -212,7 +248,7 @@ static int sleep_until(struct cvb_handle *h, const struct wait *w, uint64_t end,
         if (w->period_ns && until > *now + w->period_ns)
             until = *now + w->period_ns;
         until = until < end ? until : end;
-        there = sleep_once(h, w, until);
+        there = w->any ? sleep_on_any(h, w, until) : sleep_once(h, w, until);
         *now = cvb_monotonic_ns();
         if (!there && lookout && *now >= look_at) {
             there = cvb_lookout_look(h);
@@ -234,7 +270,7 @@ static int wait_for(struct cvb_handle *h, const struct wait *w, int64_t timeout_
         return CVB_EINTERRUPTED;
     if (!timeout_ns)
         return CVB_ETIMEDOUT;
-    if ((there = spin(h, w)))
+    if (!w->any && (there = spin(h, w)))
         return there;
     uint64_t start = cvb_monotonic_ns(), now = start;
     bool for_ever = timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX / 2 - start;
@@ -287,21 +323,83 @@ static size_t flags_of_credits(struct cvb_handle *h, const struct wait *w, uint3
     return n;
 }
 
+/* Are all of them below their limits? */
+static int look_for_room(struct cvb_handle *h, const struct wait *w, bool thorough)
+{
+    (void)thorough;
+    for (uint32_t i = 0; i < w->count; i++)
+        if (cvb_room_of(h, w->counter[i]) <= 0)
+            return 0;
+    return has_memory(h, w->class);
+}
+
+static size_t flags_of_room(struct cvb_handle *h, const struct wait *w, uint32_t *flag)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < w->count; i++)
+        if (cvb_room_of(h, w->counter[i]) <= 0)
+            flag[n++] = cvb_flag_of(h, w->counter[i]);
+    if (!n && !has_memory(h, w->class))
+        flag[n++] = CVB_FLAG_MEMORY;
+    return n;
+}
+
+static struct wait wait_of_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t class)
+{
+    struct wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = class};
+    w.count = counters_of(h, stage, source, w.counter);
+    return w;
+}
+
+static struct wait wait_of_room(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t class)
+{
+    struct wait w = wait_of_credits(h, stage, source, class);
+    w.look = look_for_room;
+    w.flags = flags_of_room;
+    w.bits = CVB_FLAG_ROOM;
+    return w;
+}
+
+/* Sleeps until a put may go on; the time counts as the source's and the stage's. */
+static int stall(struct cvb_handle *h, const struct wait *w, uint32_t stage, uint32_t source, int64_t timeout_ns)
+{
+    uint64_t slept = 0;
+    int there = wait_for(h, w, timeout_ns, &slept);
+    if (source != CVB_NO_SOURCE)
+        cvb_own_add64(&h->tallies[h->segment.settings.max_stages + source].n[CVB_N_STALLED_NS], slept);
+    if (stage != CVB_NO_STAGE)
+        cvb_own_add64(&h->tallies[stage].n[CVB_N_STALLED_NS], slept);
+    return there < 0 ? there : 0;
+}
+
 int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int64_t timeout_ns)
 {
     CVB_ONE_USER(h);
     int error = check_ids(h, stage, source);
     if (error)
         return error;
-    struct wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = h->refused_class};
-    w.count = counters_of(h, stage, source, w.counter);
-    uint64_t slept = 0;
-    int there = wait_for(h, &w, timeout_ns, &slept);
-    if (source != CVB_NO_SOURCE)
-        cvb_own_add64(&h->tallies[h->segment.settings.max_stages + source].n[CVB_N_STALLED_NS], slept);
-    if (stage != CVB_NO_STAGE)
-        cvb_own_add64(&h->tallies[stage].n[CVB_N_STALLED_NS], slept);
-    return there < 0 ? there : 0;
+    struct wait w = wait_of_credits(h, stage, source, h->refused_class);
+    return stall(h, &w, stage, source, timeout_ns);
+}
+
+int cvb_wait_room(struct cvb_handle *h, uint32_t stage, uint32_t source, int64_t timeout_ns)
+{
+    CVB_ONE_USER(h);
+    int error = check_ids(h, stage, source);
+    if (error || stage == CVB_STAGE_DEAD_LETTER)
+        return error ? error : CVB_EUNKNOWN;
+    struct wait w = wait_of_room(h, stage, source, h->refused_class);
+    return stall(h, &w, stage, source, timeout_ns);
+}
+
+int cvb_wait_forward(struct cvb_handle *h, uint32_t stage, uint32_t source, int refused, int64_t timeout_ns)
+{
+    struct wait w = wait_of_credits(h, stage, CVB_NO_SOURCE, CVB_NO_CLASS);
+    if (refused == CVB_EMEMORY_FULL)
+        w.class = h->refused_class;
+    if (refused == CVB_ESOURCE_FULL && cvb_id_known(h, CVB_KIND_SOURCE, source))
+        w.counter[w.count++] = cvb_counter_of_source(h, source);
+    return stall(h, &w, stage, CVB_NO_SOURCE, timeout_ns);
 }
 
 static bool is_held(struct cvb_handle *h, uint32_t stage) { return cvb_hand_pauses(h, cvb_flag_of_data(stage)); }
@@ -409,4 +507,94 @@ int cvb_wait_settled(struct cvb_handle *h, uint32_t source, uint64_t position, i
     uint64_t slept = 0;
     int there = wait_for(h, &w, timeout_ns, &slept);
     return there < 0 ? there : 0;
+}
+
+static struct wait wait_of(struct cvb_handle *h, const struct cvb_awaited *a)
+{
+    if (a->what == CVB_WATCH_RECORDS)
+        return (struct wait){
+            .look = look_for_data, .flags = flags_of_data, .stages = &a->stage, .count = 1, .any_brings_it = true};
+    return a->what == CVB_WATCH_ROOM ? wait_of_room(h, a->stage, a->source, a->class)
+                                     : wait_of_credits(h, a->stage, a->source, a->class);
+}
+
+/* How many are there. */
+static int look_for_any(struct cvb_handle *h, const struct wait *w, bool thorough)
+{
+    int found = 0;
+    for (size_t i = 0; i < w->several; i++) {
+        const struct wait one = wait_of(h, &w->any[i]);
+        int there = one.look(h, &one, thorough);
+        if (there < 0)
+            return there;
+        w->any[i].there = there;
+        found += there > 0;
+    }
+    return found;
+}
+
+/* Adds a flag to the bed, each one once: who is counted twice by a waker keeps another from being woken. */
+static void lie_on(struct bed *b, struct cvb_handle *h, uint32_t flag, uint32_t bits)
+{
+    uint32_t *word = cvb_flag_word(h, flag);
+    size_t i = 0;
+    while (i < b->count && b->word[i] != word)
+        i++;
+    if (i == CVB_WAIT_MAX) {
+        b->waitv = false;
+        return;
+    }
+    if (i == b->count) {
+        b->word[b->count++] = word;
+        b->value[i] = 0;
+    }
+    b->value[i] |= bits;
+}
+
+/* The sleep will be on the common word: cvb_wake is told, and all that waits for one of the flags. */
+static void announce_on_common(struct cvb_handle *h, const struct wait *w)
+{
+    __atomic_store_n(&h->common, 1, __ATOMIC_SEQ_CST);
+    for (size_t k = 0; k < w->several; k++)
+        for (uint32_t i = 0; i < w->any[k].flags; i++)
+            announce(cvb_flag_word(h, w->any[k].flag[i]), CVB_FLAG_WAITERS_ANY | wait_of(h, &w->any[k]).bits);
+}
+
+/* As sleep_once, for any of several. If these have more flags than a sleep can be on, it is on the common word. */
+static int sleep_on_any(struct cvb_handle *h, const struct wait *w, uint64_t until)
+{
+    struct bed b = {.any = cvb_flag_at(h, CVB_FLAG_ANY), .waitv = sleeps_by_waitv(h)};
+    b.any_value = cvb_load32_acq(b.any);
+    for (struct cvb_awaited *a = w->any; a < w->any + w->several; a++) {
+        const struct wait one = wait_of(h, a);
+        a->flags = (uint32_t)one.flags(h, &one, a->flag);
+        for (uint32_t i = 0; i < a->flags; i++)
+            lie_on(&b, h, a->flag[i], one.bits);
+    }
+    if (b.waitv)
+        for (size_t i = 0; i < b.count; i++)
+            b.value[i] = announce(b.word[i], CVB_FLAG_WAITERS | b.value[i]);
+    else
+        announce_on_common(h, w);
+    cvb_fence_after_cas();
+    int there = w->look(h, w, true);
+    if (there)
+        return there;
+    for (struct cvb_awaited *a = w->any; a < w->any + w->several; a++) {
+        const struct wait one = wait_of(h, a);
+        if (!in_the_way(h, &one, a->flag, a->flags))
+            return 0;
+    }
+    return sleep_on(h, w, &b, until);
+}
+
+int cvb_wait_any(struct cvb_handle *h, struct cvb_awaited *any, size_t count, int64_t timeout_ns)
+{
+    CVB_ONE_USER(h);
+    int error = cvb_handle_check(h);
+    if (error)
+        return error;
+    struct wait w = {.look = look_for_any, .any = any, .several = count};
+    uint64_t slept = 0;
+    return wait_for(h, &w, timeout_ns, &slept);
 }

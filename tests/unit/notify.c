@@ -1,5 +1,5 @@
-/* notify.c - the contract of notify.h: the descriptor tells of records in any of the stages, once for each arming; the
- * thread sleeps when it has told; forked children and closing are as documented.
+/* notify.c - the contract of notify.h: the descriptor tells of records in any of the stages, and of what watches are for,
+ * once for each arming; the thread sleeps when it has told; forked children and closing are as documented.
  */
 #include "../support/support.h"
 #include "layout.h"
@@ -186,7 +186,10 @@ static int use_in_child(void *unused)
 {
     (void)unused;
     struct cvb_notifier *own;
-    if (cvb_notify_rearm(n) != CVB_EFORKED || cvb_notify_close(n) != CVB_EFORKED)
+    struct cvb_watch w = {.what = CVB_WATCH_RECORDS, .stage = stages[0]};
+    if (cvb_notify_watch(n, &w) != CVB_EFORKED || cvb_notify_fired(n, &w, 1) != CVB_EFORKED ||
+        cvb_notify_arm(n, 0) != CVB_EFORKED || cvb_notify_unwatch(n, 0) != CVB_EFORKED ||
+        cvb_notify_rearm(n) != CVB_EFORKED || cvb_notify_close(n) != CVB_EFORKED)
         return 1;
     if (cvb_notify_open(name, stages, 1, &own))
         return 2;
@@ -232,6 +235,213 @@ Test(notify, errors)
     cr_assert_eq(cvb_notify_open(name, stages, 1, &other), CVB_EHANDLES);
     for (unsigned i = 0; i < 22; i++)
         cr_assert_eq(cvb_detach(all[i]), 0);
+}
+
+/* A notifier with watches instead of the one with stages. */
+static void open_watches(void)
+{
+    cr_assert_eq(cvb_notify_close(n), 0);
+    cr_assert_eq(cvb_notify_create(name, &n), 0);
+}
+
+static int watch(uint32_t what, uint32_t stage, uint32_t of, uintptr_t data)
+{
+    int id = cvb_notify_watch(n, &(struct cvb_watch){.what = what, .stage = stage, .source = of, .data = (void *)data});
+    cr_assert_geq(id, 0, "%s", cvb_error_text(id));
+    return id;
+}
+
+/* The only one that has fired. */
+static uintptr_t fired(void)
+{
+    struct cvb_watch w[3];
+    cr_assert(readable_within(PATIENCE_MS));
+    cr_assert_eq(cvb_notify_fired(n, w, 3), 1);
+    cr_assert(!readable_within(0), "all is told");
+    return (uintptr_t)w[0].data;
+}
+
+static void nothing_fired(void)
+{
+    struct cvb_watch w;
+    cr_assert(wait_until(thread_sleeps, NULL, PATIENCE_MS));
+    cr_assert(!readable_within(0));
+    cr_assert_eq(cvb_notify_fired(n, &w, 1), 0);
+}
+
+Test(notify, each_watch_tells_once_until_it_is_armed)
+{
+    open_watches();
+    put(stages[0], 0);
+    int first = watch(CVB_WATCH_RECORDS, stages[0], 0, 10), second = watch(CVB_WATCH_RECORDS, stages[1], 0, 20);
+    cr_assert_neq(first, second);
+    cr_assert_eq(fired(), 10, "it was there before");
+    put(stages[0], 1);
+    nothing_fired();
+    put(stages[1], 2);
+    cr_assert_eq(fired(), 20, "the other one is armed still");
+    cr_assert_eq(cvb_notify_arm(n, second), 0);
+    cr_assert_eq(fired(), 20, "arming looks first");
+    cr_assert_eq(drain(h, stages[1]), 1);
+    cr_assert_eq(cvb_notify_arm(n, second), 0);
+    cr_assert_eq(drain(h, stages[0]), 2);
+    cr_assert_eq(cvb_notify_arm(n, first), 0);
+    nothing_fired();
+    put(stages[0], 3);
+    cr_assert_eq(fired(), 10);
+}
+
+Test(notify, what_was_not_told_yet_stays_readable)
+{
+    struct cvb_watch w;
+    open_watches();
+    put(stages[0], 0);
+    put(stages[1], 0);
+    watch(CVB_WATCH_RECORDS, stages[0], 0, 10);
+    watch(CVB_WATCH_RECORDS, stages[1], 0, 20);
+    uintptr_t sum = 0;
+    for (int i = 0; i < 2; i++) {
+        cr_assert(readable_within(PATIENCE_MS));
+        cr_assert_eq(cvb_notify_fired(n, &w, 1), 1);
+        sum += (uintptr_t)w.data;
+    }
+    cr_assert_eq(sum, 30);
+    nothing_fired();
+}
+
+/* The source may have 500 and pauses at 400 until 250. */
+Test(notify, credits_and_room_are_watched_too)
+{
+    open_watches();
+    int credits = watch(CVB_WATCH_CREDITS, stages[0], source, 10);
+    cr_assert_eq(fired(), 10, "credits are there at first");
+    for (unsigned i = 0; i < 10; i++)
+        cr_assert_eq(put_numbers(h, stages[i % 2], source, i, 50, NULL), 50);
+    cr_assert_eq(cvb_notify_arm(n, credits), 0);
+    int room = watch(CVB_WATCH_ROOM, stages[0], source, 20);
+    nothing_fired();
+    struct cvb_lease l[50];
+    int got = cvb_get_batch(h, stages[0], l, 50);
+    cr_assert_gt(got, 1);
+    cr_assert_eq(cvb_ack(h, l, 1), 0);
+    cr_assert_eq(fired(), 20, "one less is room, and does not mean to go on");
+    cr_assert_eq(cvb_ack(h, l + 1, (size_t)got - 1), 0);
+    cr_assert_eq(cvb_notify_arm(n, room), 0);
+    cr_assert_eq(fired(), 20);
+    drain(h, stages[0]);
+    cr_assert_eq(fired(), 10);
+    cr_assert_eq(cvb_notify_unwatch(n, room), 0);
+    cr_assert_eq(cvb_notify_arm(n, room), CVB_EINVAL);
+    cr_assert_eq(cvb_notify_unwatch(n, room), CVB_EINVAL);
+    cr_assert_eq(watch(CVB_WATCH_ROOM, stages[0], CVB_NO_SOURCE, 30), room, "the id is used again");
+    cr_assert_eq(fired(), 30);
+}
+
+Test(notify, a_removed_watch_tells_nothing)
+{
+    open_watches();
+    int first = watch(CVB_WATCH_RECORDS, stages[0], 0, 10), second = watch(CVB_WATCH_RECORDS, stages[1], 0, 20);
+    cr_assert_eq(cvb_notify_unwatch(n, first), 0);
+    put(stages[0], 0);
+    nothing_fired();
+    put(stages[1], 0);
+    cr_assert(readable_within(PATIENCE_MS));
+    cr_assert_eq(cvb_notify_unwatch(n, second), 0, "it has fired and was not told");
+    nothing_fired();
+}
+
+/* More watches than a futex_waitv takes words. */
+Test(notify, any_number_of_watches)
+{
+    enum { WATCHES = 500 };
+    open_watches();
+    for (unsigned i = 0; i < WATCHES; i++)
+        watch(CVB_WATCH_RECORDS, stages[0], 0, 1000 + i);
+    int other = watch(CVB_WATCH_RECORDS, stages[1], 0, 1);
+    nothing_fired();
+    put(stages[1], 0);
+    cr_assert_eq(fired(), 1);
+    put(stages[0], 0);
+    struct cvb_watch w[WATCHES];
+    int told = 0;
+    while (told < WATCHES) {
+        cr_assert(readable_within(PATIENCE_MS));
+        told += cvb_notify_fired(n, w, WATCHES);
+    }
+    cr_assert_eq(told, WATCHES);
+    cr_assert_eq(drain(h, stages[1]), 1);
+    cr_assert_eq(cvb_notify_arm(n, other), 0);
+    nothing_fired();
+    put(stages[1], 0);
+    cr_assert_eq(fired(), 1);
+}
+
+Test(notify, more_flags_than_a_sleep_takes)
+{
+    struct cvb_settings s = small_settings(100000, 100000, 10);
+    const uint32_t sources = source = 300;
+    s.max_sources = sources + 1; /* one more, for what is put into the other stage */
+    cr_assert_eq(cvb_notify_close(n), 0);
+    cvb_detach(h);
+    h = make_segment(name, &s);
+    cr_assert(name_everything(h));
+    cr_assert_eq(cvb_notify_create(name, &n), 0);
+    for (uint32_t i = 0; i < sources; i++)
+        cr_assert_eq(put_numbers(h, stages[0], i, i, 10, NULL), 10);
+    for (uint32_t i = 0; i < sources; i++)
+        watch(CVB_WATCH_CREDITS, stages[0], i, i);
+    nothing_fired();
+    int records = watch(CVB_WATCH_RECORDS, stages[1], 0, 1000);
+    nothing_fired();
+    put(stages[1], 0);
+    cr_assert_eq(fired(), 1000);
+    cr_assert_eq(cvb_notify_unwatch(n, records), 0);
+    cr_assert_eq(drain(h, stages[0]), 3000);
+    bool seen[300] = {false}; /* each source once */
+    for (uint32_t told = 0; told < sources;) {
+        struct cvb_watch w[64];
+        cr_assert(readable_within(PATIENCE_MS));
+        int got = cvb_notify_fired(n, w, 64);
+        for (int i = 0; i < got; i++, told++) {
+            cr_assert(!seen[(uintptr_t)w[i].data]);
+            seen[(uintptr_t)w[i].data] = true;
+        }
+    }
+    nothing_fired();
+}
+
+Test(notify, errors_of_watches)
+{
+    struct cvb_watch w = {.what = CVB_WATCH_RECORDS, .stage = stages[0]};
+    open_watches();
+    cr_assert_eq(cvb_notify_create(name, NULL), CVB_EINVAL);
+    cr_assert_eq(cvb_notify_create(NULL, &n), CVB_ENAME);
+    cr_assert_eq(cvb_notify_watch(NULL, &w), CVB_EINVAL);
+    cr_assert_eq(cvb_notify_watch(n, NULL), CVB_EINVAL);
+    static const struct {
+        struct cvb_watch watch;
+        int error;
+    } bad[] = {{{.what = 0, .stage = 1}, CVB_EINVAL},
+               {{.what = 99, .stage = 1}, CVB_EINVAL},
+               {{.what = CVB_WATCH_RECORDS, .stage = CVB_NO_STAGE}, CVB_EUNKNOWN},
+               {{.what = CVB_WATCH_RECORDS, .stage = 8}, CVB_EUNKNOWN},
+               {{.what = CVB_WATCH_RECORDS, .stage = 1, .length = 1}, CVB_EINVAL},
+               {{.what = CVB_WATCH_CREDITS, .stage = 1, .source = 8}, CVB_EUNKNOWN},
+               {{.what = CVB_WATCH_CREDITS, .stage = CVB_NO_STAGE, .source = CVB_NO_SOURCE}, CVB_EINVAL},
+               {{.what = CVB_WATCH_ROOM, .stage = CVB_STAGE_DEAD_LETTER}, CVB_EUNKNOWN},
+               {{.what = CVB_WATCH_ROOM, .stage = 1, .length = 65}, CVB_ETOOLONG},
+               {{.what = CVB_WATCH_ROOM, .stage = 1, .id = 1}, CVB_EINVAL},
+               {{.what = CVB_WATCH_ROOM, .stage = 1, .reserved = {0, 0, 1}}, CVB_EINVAL}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_expect_eq(cvb_notify_watch(n, &bad[i].watch), bad[i].error, "watch %zu", i);
+    cr_assert_eq(cvb_notify_fired(n, NULL, 1), CVB_EINVAL);
+    cr_assert_eq(cvb_notify_fired(n, &w, 0), CVB_EINVAL);
+    cr_assert_eq(cvb_notify_fired(NULL, &w, 1), CVB_EINVAL);
+    cr_assert_eq(cvb_notify_arm(n, -1), CVB_EINVAL);
+    cr_assert_eq(cvb_notify_arm(n, 1000), CVB_EINVAL);
+    cr_assert_eq(cvb_notify_arm(NULL, 0), CVB_EINVAL);
+    cr_assert_eq(cvb_notify_unwatch(n, 0), CVB_EINVAL);
+    nothing_fired();
 }
 
 /* Every slot of every ring names a unit that there is not. */
