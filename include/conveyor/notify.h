@@ -1,9 +1,9 @@
 /* notify.h - a descriptor that says when there are records, credits or room, for programs that wait in a loop of their
  * own.
  *
- * Waiting in wait.h would keep such a loop from its other descriptors. A notifier does it in a thread of its own, with a
- * handle of its own (a seat more), and makes an eventfd readable, which epoll, libuv, libevent or poll watch beside the
- * rest. One notifier serves any number of watches: records of a stage, credits of a source, room in a stage.
+ * Waiting in wait.h would keep such a loop from its other descriptors. A notifier does it in a thread of its own, with
+ * a handle of its own (a seat more), and makes an eventfd readable, which epoll, libuv, libevent or poll watch beside
+ * the rest. One notifier serves any number of watches: records of a stage, credits of a source, room in a stage.
  *
  *     cvb_notify_create("lines", &notifier);                 watch cvb_notify_fd(notifier) for being readable
  *     id = cvb_notify_watch(notifier, &(struct cvb_watch){.what = CVB_WATCH_RECORDS, .stage = stage});
@@ -17,8 +17,8 @@
  * sleep only if there is nothing. The descriptor is readable as long as a watch has fired that cvb_notify_fired has not
  * told yet, so epoll may be level- or edge-triggered (the latter: ask until it says 0).
  *
- * Records: serve some of the stage, then arm; if there are more, it fires again at once. Credits and room are there most
- * of the time: arm them when a put was refused, not before.
+ * Records: serve some of the stage, then arm; if there are more, it fires again at once. Credits and room are there
+ * most of the time: arm them when a put was refused, not before.
  */
 #ifndef CONVEYOR_NOTIFY_H
 #define CONVEYOR_NOTIFY_H

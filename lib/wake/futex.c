@@ -5,10 +5,10 @@
  * is one more word of the sleep.
  *
  * Without futex_waitv, with more words than it takes, or if a signal may end the wait, which futex_waitv goes on after
- * if the handler has SA_RESTART, a waiter sleeps on the segment's common word alone, and cvb_wake raises that one too. Why such a wake is not lost:
- * the sleeper reads the common word first, then `wake`; the waker sets `wake` first, then raises the common word. A
- * sleeper that finds out now that futex_waitv does not serve says so before it reads `wake`, and a waker asks after it has
- * set it (both sequentially consistent): one of them sees the other.
+ * if the handler has SA_RESTART, a waiter sleeps on the segment's common word alone, and cvb_wake raises that one too.
+ * Why such a wake is not lost: the sleeper reads the common word first, then `wake`; the waker sets `wake` first, then
+ * raises the common word. A sleeper that finds out now that futex_waitv does not serve says so before it reads `wake`,
+ * and a waker asks after it has set it (both sequentially consistent): one of them sees the other.
  *
  * Where the system refuses both calls, a sleep is a series of short naps: late, but not a loop that burns.
  */

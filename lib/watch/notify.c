@@ -101,13 +101,13 @@ static size_t gather_armed(struct cvb_notifier *n)
     for (int id = 0; id < n->room; id++) {
         const struct watching *w = &n->watch[id];
         if (w->state == CVB_ARMED)
-            n->list[count++] =
-                (struct cvb_awaited){.what = w->given.what,
-                                     .stage = w->given.stage,
-                                     .source = w->given.source,
-                                     .class = w->given.length ? cvb_class_for(n->handle, w->given.length) : CVB_NO_CLASS,
-                                     .id = (uint32_t)id,
-                                     .round = w->round};
+            n->list[count++] = (struct cvb_awaited){.what = w->given.what,
+                                                    .stage = w->given.stage,
+                                                    .source = w->given.source,
+                                                    .class = w->given.length ? cvb_class_for(n->handle, w->given.length)
+                                                                             : CVB_NO_CLASS,
+                                                    .id = (uint32_t)id,
+                                                    .round = w->round};
     }
     return count;
 }

@@ -1,8 +1,8 @@
 /* until.c - putting, getting and forwarding with a deadline: try, sleep until it may go on, try again.
  *
- * No wake-up is lost: each sleep looks at its condition after it has announced itself (wait.c), and what another process
- * takes between the wake and the next try only means one more turn. After the deadline there is one more try, because a
- * sleep for credits ends at the low watermark, and there may be room before that.
+ * No wake-up is lost: each sleep looks at its condition after it has announced itself (wait.c), and what another
+ * process takes between the wake and the next try only means one more turn. After the deadline there is one more try,
+ * because a sleep for credits ends at the low watermark, and there may be room before that.
  */
 #include <conveyor/flow.h>
 #include <conveyor/wait.h>
@@ -76,9 +76,9 @@ static int forward_until(struct cvb_handle *h, uint32_t stage, const struct cvb_
     struct patience p = {timeout_ns, 0, false};
     size_t done = 0;
     for (int error;;) {
-        int refused = 0, n = results ? cvb_forward_records(h, stage, leases + done, results + done, count - done,
-                                                           &refused)
-                                     : cvb_forward(h, stage, leases + done, count - done, &refused);
+        int refused = 0, n = results
+                                 ? cvb_forward_records(h, stage, leases + done, results + done, count - done, &refused)
+                                 : cvb_forward(h, stage, leases + done, count - done, &refused);
         done = tried(&p, n, refused, done, &error);
         if (!cvb_is_full(error))
             return did(error, done, why);

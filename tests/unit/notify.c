@@ -1,5 +1,5 @@
-/* notify.c - the contract of notify.h: the descriptor tells of records in any of the stages, and of what watches are for,
- * once for each arming; the thread sleeps when it has told; forked children and closing are as documented.
+/* notify.c - the contract of notify.h: the descriptor tells of records in any of the stages, and of what watches are
+ * for, once for each arming; the thread sleeps when it has told; forked children and closing are as documented.
  */
 #include "../support/support.h"
 #include "layout.h"

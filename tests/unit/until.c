@@ -1,5 +1,5 @@
-/* until.c - the calls that wait by themselves: put, get and forward until all is done or the time is over; how much room
- * there is, and waiting for it.
+/* until.c - the calls that wait by themselves: put, get and forward until all is done or the time is over; how much
+ * room there is, and waiting for it.
  */
 #include "../support/support.h"
 
@@ -247,8 +247,8 @@ Test(until, a_dead_letter_waits_for_its_source)
     fill(4, 2, 50);
     fill(5, 2, 90);
     cr_assert_eq(cvb_room(h, CVB_NO_STAGE, 3), 0);
-    begin((struct job){.what = FORWARD, .from = CVB_STAGE_DEAD_LETTER, .to = stage, .source = 1, .count = 10,
-                       .timeout_ns = -1});
+    begin((struct job){
+        .what = FORWARD, .from = CVB_STAGE_DEAD_LETTER, .to = stage, .source = 1, .count = 10, .timeout_ns = -1});
     cr_assert_eq(drain(h, 3), 100); /* the source's level is low then; that of the total, 200 of 300, is not */
     expect_end(10, 0);
 }
