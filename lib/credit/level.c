@@ -146,8 +146,8 @@ void cvb_level_begin(struct cvb_handle *h, uint32_t counter)
     do
         now = cvb_load32_acq(word);
     while (!cvb_cas32(word, now, (now + CVB_FLAG_ONE) & ~(CVB_FLAG_PAUSED | CVB_FLAG_NEAR)));
-    if (!cvb_level_correct(h, counter, true))
-        cvb_flag_wake(h, flag, CVB_WAKE_ALL);
+    cvb_level_correct(h, counter, true);
+    cvb_flag_wake(h, flag, CVB_WAKE_ALL); /* there may be room for one more, whatever the level */
 }
 
 static struct cvb_share *share_of(struct cvb_handle *h, uint32_t counter)

@@ -91,7 +91,6 @@ static void heed(struct cvb_handle *h, uint32_t counter)
 {
     cvb_counter_renew(h, counter);
     cvb_level_begin(h, counter);
-    cvb_flag_wake(h, cvb_flag_of(h, counter), CVB_WAKE_ALL); /* there may be room for one more, whatever the level */
 }
 
 /* The counter that the caller means, or an error. */
