@@ -52,7 +52,8 @@ struct cli_flow_reader {
 
 struct cli_flow_record {
     uint64_t time_us; /* since the first was put */
-    uint32_t length;
+    uint32_t length, header_length;
+    uint64_t position; /* 0: it has none */
     char source[CVB_NAME_MAX + 1], pipeline[CVB_NAME_MAX + 1];
 };
 
@@ -60,9 +61,9 @@ struct cli_flow_record {
 enum cli_flow { CLI_FLOW_OK, CLI_FLOW_END, CLI_FLOW_CUT, CLI_FLOW_WRONG, CLI_FLOW_FAILED };
 
 enum cli_flow cli_flow_open(struct cli_flow_reader *r, const char *path);
-/* The next record, whose payload must be read then. */
+/* The next record, whose bytes must be read then: the payload, and the header behind it. */
 enum cli_flow cli_flow_next(struct cli_flow_reader *r, struct cli_flow_record *record);
-enum cli_flow cli_flow_payload(struct cli_flow_reader *r, char *payload, uint32_t length);
+enum cli_flow cli_flow_bytes(struct cli_flow_reader *r, char *bytes, size_t length);
 void cli_flow_close_reader(struct cli_flow_reader *r);
 
 #endif

@@ -53,7 +53,7 @@ enum cli_flow cli_flow_open(struct cli_flow_reader *r, const char *path)
 enum cli_flow cli_flow_next(struct cli_flow_reader *r, struct cli_flow_record *record)
 {
     char text[LINE], *rest = text;
-    uint64_t length = 0;
+    uint64_t length = 0, header_length = 0;
     r->number++;
     enum cli_flow found = line(r, text);
     if (found != CLI_FLOW_OK)
@@ -61,14 +61,19 @@ enum cli_flow cli_flow_next(struct cli_flow_reader *r, struct cli_flow_record *r
     bool good = cli_whole(field(&rest), 0, UINT64_MAX / 1000, &record->time_us) &&
                 cli_whole(field(&rest), 0, UINT32_MAX, &length) && copy_name(field(&rest), record->source) &&
                 copy_name(field(&rest), record->pipeline);
+    record->position = 0;
+    if (good && rest)
+        good = cli_whole(field(&rest), 0, UINT32_MAX, &header_length) &&
+               cli_whole(field(&rest), 0, INT64_MAX, &record->position);
     record->length = (uint32_t)length;
+    record->header_length = (uint32_t)header_length;
     return good && !rest ? CLI_FLOW_OK : CLI_FLOW_WRONG;
 }
 
-enum cli_flow cli_flow_payload(struct cli_flow_reader *r, char *payload, uint32_t length)
+enum cli_flow cli_flow_bytes(struct cli_flow_reader *r, char *bytes, size_t length)
 {
     errno = 0;
-    size_t n = fread(payload, 1, length, r->file);
+    size_t n = fread(bytes, 1, length, r->file);
     int end = n == length ? getc(r->file) : EOF;
     if (end == '\n')
         return CLI_FLOW_OK;

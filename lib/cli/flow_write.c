@@ -10,7 +10,8 @@
 #include "flow.h"
 #include "signals.h"
 
-enum { RECORDS = 128, HEAD = 200 }; /* in one writev */
+enum { RECORDS = 128, HEAD = 200 }; /* in one writev; bytes of a line before a payload */
+enum { PARTS = 4 };                 /* of a record: that line, payload, header, newline */
 
 static int write_first_line(struct cli_flow_writer *w, const char *stage)
 {
@@ -51,8 +52,13 @@ static size_t head(struct cli_flow_writer *w, const struct cvb_lease *lease, cha
     uint64_t time_ns = cli_flow_clock_next(&w->clock, lease, cli_now_ns(), wall_ns());
     cvb_source_name(w->handle, lease->source, source);
     cvb_pipeline_name(w->handle, lease->pipeline, pipeline);
-    return (size_t)snprintf(line, HEAD, "%llu\t%u\t%s\t%s\n", (unsigned long long)(time_ns / 1000), lease->length,
-                            source, pipeline);
+    int n =
+        snprintf(line, HEAD, "%llu\t%u\t%s\t%s", (unsigned long long)(time_ns / 1000), lease->length, source, pipeline);
+    if (lease->header_length || lease->position)
+        n += snprintf(line + n, HEAD - (size_t)n, "\t%u\t%llu", lease->header_length,
+                      (unsigned long long)lease->position);
+    line[n++] = '\n';
+    return (size_t)n;
 }
 
 /* Up to RECORDS of them. */
@@ -60,15 +66,17 @@ static int write_some(struct cli_flow_writer *w, const struct cvb_lease *leases,
 {
     static char newline = '\n';
     char heads[RECORDS][HEAD];
-    struct iovec v[3 * RECORDS];
+    struct iovec v[PARTS * RECORDS];
     uint64_t end = w->output.written;
     for (size_t i = 0; i < count; i++) {
-        v[3 * i] = (struct iovec){heads[i], head(w, &leases[i], heads[i])};
-        v[3 * i + 1] = (struct iovec){(void *)(uintptr_t)leases[i].payload, leases[i].length};
-        v[3 * i + 2] = (struct iovec){&newline, 1};
-        ends[i] = end += v[3 * i].iov_len + leases[i].length + 1;
+        struct iovec *part = &v[PARTS * i];
+        part[0] = (struct iovec){heads[i], head(w, &leases[i], heads[i])};
+        part[1] = (struct iovec){(void *)(uintptr_t)leases[i].payload, leases[i].length};
+        part[2] = (struct iovec){(void *)(uintptr_t)leases[i].header, leases[i].header_length};
+        part[3] = (struct iovec){&newline, 1};
+        ends[i] = end += part[0].iov_len + leases[i].length + leases[i].header_length + 1;
     }
-    return cli_output_write(&w->output, v, (int)(3 * count));
+    return cli_output_write(&w->output, v, (int)(PARTS * count));
 }
 
 /* Takes away what is left of a record that could not be written whole; `whole` bytes are of whole ones. */

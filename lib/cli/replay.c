@@ -23,21 +23,32 @@ enum { BATCH = 64 };
 struct replay {
     const char *segment, *path, *stage_name; /* NULL: that of the file */
     double rate, speed;                      /* rate 0: as recorded */
-    bool create_stages;
+    bool create_stages, without_positions;
     struct cvb_handle *handle;
     struct cli_feed feed;
     struct cli_flow_reader flow;
     struct cli_progress progress;
     struct cvb_settings settings;
-    char *payloads; /* of the batch, one after the other */
+    char *bytes; /* of the batch: payloads and headers, one after the other */
     struct cvb_record batch[BATCH];
-    size_t count, most, room; /* of batch, and of payloads */
+    size_t count, most, room; /* of batch, and of bytes */
     int64_t due_ns, late_ns;
 };
+
+/* The records of a file are put in its order, so it is known which one was refused. */
+static int not_behind(struct replay *r)
+{
+    cli_complain("record %llu of '%s': its position is not above those that segment '%s' has accepted of its source: "
+                 "give --without-positions to put it all the same; all before it are in",
+                 (unsigned long long)r->progress.records + 1, r->path, r->segment);
+    return CLI_FAILED;
+}
 
 static int failed(struct replay *r, int error)
 {
     cli_progress_break(&r->progress);
+    if (error == CVB_EPOSITION)
+        return not_behind(r);
     return cli_segment_failed(r->segment, error);
 }
 
@@ -72,13 +83,21 @@ static int bad_file(struct replay *r, enum cli_flow found)
     return CLI_FAILED;
 }
 
-static int too_long(struct replay *r, uint32_t length)
+/* A record that is longer than one of the segment can be, or whose header is. */
+static bool is_too_long(const struct replay *r, const struct cli_flow_record *record)
 {
+    return record->length > r->settings.payload_size || record->header_length > r->settings.header_size;
+}
+
+static int too_long(struct replay *r, const struct cli_flow_record *record)
+{
+    const bool payload = record->length > r->settings.payload_size;
     cli_progress_break(&r->progress);
-    cli_complain(
-        "record %llu of '%s' has %u bytes, and a record of segment '%s' has at most %u: make the segment anew with "
-        "a larger --payload-size; all before it are in",
-        (unsigned long long)r->flow.number, r->path, length, r->segment, r->settings.payload_size);
+    cli_complain("record %llu of '%s' has %u bytes%s, and a record of segment '%s' has at most %u: make the segment "
+                 "anew with a larger --%s-size; all before it are in",
+                 (unsigned long long)r->flow.number, r->path, payload ? record->length : record->header_length,
+                 payload ? "" : " of header", r->segment, payload ? r->settings.payload_size : r->settings.header_size,
+                 payload ? "payload" : "header");
     return CLI_FAILED;
 }
 
@@ -125,7 +144,11 @@ static int wait_until_due(struct replay *r, int64_t due)
 static enum cli_flow gather(struct replay *r, const struct cli_flow_record *record, int *error)
 {
     struct cvb_record *to = &r->batch[r->count];
-    *to = (struct cvb_record){.payload = r->payloads + r->room, .length = record->length};
+    *to = (struct cvb_record){.payload = r->bytes + r->room,
+                              .length = record->length,
+                              .header = record->header_length ? r->bytes + r->room + record->length : NULL,
+                              .header_length = record->header_length,
+                              .position = r->without_positions ? 0 : record->position};
     *error = cvb_source(r->handle, record->source, &to->source);
     if (!*error)
         *error = cvb_pipeline(r->handle, record->pipeline, &to->pipeline);
@@ -133,10 +156,11 @@ static enum cli_flow gather(struct replay *r, const struct cli_flow_record *reco
         *error = *error == CVB_ENAME ? 0 : *error; /* then it is the file that is wrong */
         return CLI_FLOW_WRONG;
     }
-    enum cli_flow found = cli_flow_payload(&r->flow, r->payloads + r->room, record->length);
+    const size_t bytes = (size_t)record->length + record->header_length;
+    enum cli_flow found = cli_flow_bytes(&r->flow, r->bytes + r->room, bytes);
     if (found != CLI_FLOW_OK)
         return found;
-    r->room += record->length;
+    r->room += bytes;
     if (++r->count == r->most)
         *error = put(r);
     return CLI_FLOW_OK;
@@ -165,8 +189,8 @@ static int replay_all(struct replay *r)
         if (found != CLI_FLOW_OK)
             return end(r, found);
         int error = wait_until_due(r, due_of(r, &record));
-        if (!error && record.length > r->settings.payload_size)
-            return (error = put(r)) ? failed(r, error) : too_long(r, record.length);
+        if (!error && is_too_long(r, &record))
+            return (error = put(r)) ? failed(r, error) : too_long(r, &record);
         if (error)
             return failed(r, error);
         if (cli_signals() || r->feed.removed)
@@ -208,8 +232,8 @@ static int prepare(struct replay *r)
         cli_complain("stage '%s' takes no records from outside: choose another with --stage", stage);
         return CLI_USAGE;
     }
-    r->payloads = malloc((size_t)BATCH * r->settings.payload_size + 1);
-    return r->payloads ? 0 : failed(r, CVB_ESYSTEM);
+    r->bytes = malloc((size_t)BATCH * ((size_t)r->settings.payload_size + r->settings.header_size) + 1);
+    return r->bytes ? 0 : failed(r, CVB_ESYSTEM);
 }
 
 static int replay_attached(struct replay *r, bool progress)
@@ -222,7 +246,7 @@ static int replay_attached(struct replay *r, bool progress)
     r->feed = (struct cli_feed){.handle = r->handle, .stage = r->feed.stage, .progress = &r->progress};
     cli_progress_begin(&r->progress, "replayed", progress);
     status = replay_all(r);
-    free(r->payloads);
+    free(r->bytes);
     return status;
 }
 
@@ -235,6 +259,8 @@ static int parse(const struct cli_command *self, int argc, char **argv, struct r
         {"stage", CLI_TEXT, "NAME", "the stage to put the records into (the one they were recorded from)",
          &r->stage_name, 0, 0},
         {"create-stages", CLI_FLAG, NULL, "make the stage if it is not there", &r->create_stages, 0, 0},
+        {"without-positions", CLI_FLAG, NULL, "put the records without the positions that the file has",
+         &r->without_positions, 0, 0},
         {"progress", CLI_FLAG, NULL, "report on standard error once a second", progress, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], operand, 2);
     if (status != CLI_GO)
@@ -270,11 +296,13 @@ static int run(const struct cli_command *self, int argc, char **argv)
 }
 
 const struct cli_command cli_replay = {
-    "replay", "SEG [--rate N | --speed F] [--stage NAME] [--create-stages] [--progress] FILE",
+    "replay", "SEG [--rate N | --speed F] [--stage NAME] [--create-stages] [--without-positions] [--progress] FILE",
     "put a recorded flow into a stage again",
-    "Each record goes in under the source and pipeline that it was recorded with. A source that is told to pause\n"
-    "waits, and so do the records behind it in the file; the signal to slow down is ignored, because the pace is the\n"
-    "file's. A stage that does not exist is refused, unless --create-stages is given. The last line tells how late\n"
-    "the latest record was. FILE is what 'conveyor record' wrote; - is standard input. SIGINT and SIGTERM end it with\n"
-    "exit status 1, as the removal of the segment does; what is in then is the file's beginning.",
+    "Each record goes in under the source and pipeline that it was recorded with, with its header and its position.\n"
+    "A source that is told to pause waits, and so do the records behind it in the file; the signal to slow down is\n"
+    "ignored, because the pace is the file's. A stage that does not exist is refused, unless --create-stages is\n"
+    "given; so is a position that is not above those that were accepted of its source, unless --without-positions is.\n"
+    "The last line tells how late the latest record was. FILE is what 'conveyor record' wrote; - is standard input.\n"
+    "SIGINT and SIGTERM end it with exit status 1, as the removal of the segment does; what is in then is the file's\n"
+    "beginning.",
     run};

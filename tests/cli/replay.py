@@ -235,7 +235,7 @@ class Replay(SegmentTest):
         self.assertEqual(self.stage("filter")["acked"], whole)
 
     def test_files_that_are_none(self):
-        self.create("--max-total-records", "100", "--payload-size", "8", "--max-sources", "2")
+        self.create("--max-total-records", "100", "--payload-size", "8", "--header-size", "3", "--max-sources", "2")
         good = flow((0, "a", b"1"), (1, "b", b"22"))
         for content, word, put in (
             (b"", "not a file that", 0),
@@ -254,12 +254,41 @@ class Replay(SegmentTest):
             (good + b"5\t1\t\xff\tdefault\nx\n", "record 3 is not", 2),
             (good + b"5\t1\ta\tdefault\tmore\nx\n", "record 3 is not", 2),
             (good + b"x" * 300, "record 3 is not", 2),
+            (good + b"5\t1\ta\tdefault\t2\nxhh\n", "record 3 is not", 2),
+            (good + b"5\t1\ta\tdefault\t2\t0\t1\nxhh\n", "record 3 is not", 2),
+            (good + b"5\t1\ta\tdefault\t2\t0\nxhhh\n", "record 3 is not", 2),
+            (good + b"5\t1\ta\tdefault\t2\t0\nxh", "inside of record 3", 2),
+            (good + b"5\t1\ta\tdefault\t4\t0\nxhhhh\n", "--header-size", 2),
+            (good + b"5\t1\ta\tdefault\t0\t9223372036854775808\nx\n", "record 3 is not", 2),
             (good + b"5\t9\ta\tdefault\n123456789\n", "--payload-size", 2),
             (good + b"5\t1\tc\tdefault\nx\n", "--max-sources", 2),
         ):
             self.write(content)
             self.assertIn(word, self.fail_with(1, "replay", self.segment, self.path), content)
             self.assertEqual(self.pull().count(b"\n"), put, content)
+
+    def test_headers_and_positions_are_kept(self):
+        self.create("--max-total-records", "1000", "--header-size", "300")
+        header = bytes(range(256))
+        content = (b"conveyor-flow 1\tfilter\n0\t3\ta\tdefault\t256\t7\none" + header + b"\n0\t3\ta\tdefault\t0\t9\ntwo\n"
+                   b"0\t0\tb\tdefault\t1\t0\n\n\n0\t5\tb\tdefault\nplain\n")
+        self.write(content)
+        self.succeed("replay", self.segment, "--create-stages", self.path)
+        os.remove(self.path)
+        self.record()
+        self.assertEqual(self.read(), content)
+
+    def test_a_position_that_is_in_is_refused(self):
+        self.create("--max-total-records", "1000")
+        self.write(b"conveyor-flow 1\tfilter\n0\t3\ta\tdefault\t0\t7\none\n0\t3\tb\tdefault\t0\t7\ntwo\n"
+                   b"0\t5\ta\tdefault\t0\t7\nthree\n")
+        message = self.fail_with(1, "replay", self.segment, "--create-stages", self.path)
+        self.assertIn("record 3 of", message)
+        self.assertIn("--without-positions", message)
+        self.assertEqual(self.queued(), 2)
+        self.assertIn("record 1 of", self.fail_with(1, "replay", self.segment, self.path))
+        self.succeed("replay", self.segment, "--without-positions", self.path)
+        self.assertEqual(self.queued(), 5)
 
     def test_wrong_usage(self):
         self.create("--max-total-records", "100", stages="a")
