@@ -48,12 +48,31 @@ static void damage(const struct round *r)
     munmap(base, r->part.to);
 }
 
+/* Every other segment has headers. */
+enum { HEADER = 20 };
+static struct cvb_settings settings_of(uint64_t seed)
+{
+    struct cvb_settings s = small_settings(200, 100, 100);
+    s.header_size = seed % 2 ? HEADER : 0;
+    return s;
+}
+
+/* Bytes of header that a record of the segment may have, at most 4. */
+static uint32_t headers(struct cvb_handle *h)
+{
+    struct cvb_settings s;
+    return !cvb_settings_of(h, &s) && s.header_size ? 4 : 0;
+}
+
 static void use_payloads(const struct cvb_lease *l, int n)
 {
     volatile unsigned char sum = 0;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         for (uint32_t b = 0; b < l[i].length; b++)
             sum = (unsigned char)(sum + ((const unsigned char *)l[i].payload)[b]);
+        for (uint32_t b = 0; b < l[i].header_length; b++)
+            sum = (unsigned char)(sum + ((const unsigned char *)l[i].header)[b]);
+    }
 }
 
 static void use_reading(struct cvb_handle *h)
@@ -80,7 +99,7 @@ static void use_reading(struct cvb_handle *h)
         cvb_wait_records(h, &i, 1, 0);
         struct cvb_cursor cursor = {0};
         struct cvb_lease seen;
-        char payload[64];
+        char payload[64 + HEADER];
         for (int n = 0; n < 100 && cvb_peek(h, i, &cursor, &seen, payload, sizeof payload) == 1; n++)
             ;
     }
@@ -97,7 +116,10 @@ static void use_writing(struct cvb_handle *h, uint64_t *seed)
     struct cvb_lease l[64];
     struct cvb_slot slots[8];
     uint32_t id, stage = random_below(seed, 8), why;
-    struct cvb_record shape = {.payload = "payload", .length = 7, .source = random_below(seed, 8)}, taken[8];
+    struct cvb_record taken[8],
+        shape = {.payload = "payload", .length = 7, .source = random_below(seed, 8), .header_length = headers(h)};
+    const struct cvb_record with_header = {
+        .payload = "result", .length = 6, .header = "head", .header_length = headers(h)};
     char copies[512];
     cvb_stage(h, "a new name", &id);
     cvb_source(h, "another", &id);
@@ -105,6 +127,8 @@ static void use_writing(struct cvb_handle *h, uint64_t *seed)
     int n = cvb_reserve(h, stage, &shape, slots, 8, (int *)&why);
     if (n > 0) {
         memset(slots[0].payload, 1, shape.length);
+        if (shape.header_length)
+            memset(slots[0].header, 1, shape.header_length);
         cvb_publish(h, slots, (size_t)(n + 1) / 2);
         cvb_cancel(h, slots + (n + 1) / 2, (size_t)n / 2);
     }
@@ -119,7 +143,7 @@ static void use_writing(struct cvb_handle *h, uint64_t *seed)
         else if (how == 2)
             cvb_forward(h, random_below(seed, 8), &l[i], 1, NULL);
         else
-            cvb_forward_records(h, random_below(seed, 8), &l[i], &shape, 1, NULL);
+            cvb_forward_records(h, random_below(seed, 8), &l[i], i % 2 ? &shape : &with_header, 1, NULL);
     }
     cvb_take_batch(h, stage, taken, 8, copies, sizeof copies);
     cvb_recover(h);
@@ -163,7 +187,7 @@ static int leave_some(void *name)
 
 static void one_round(struct round *r)
 {
-    struct cvb_settings s = small_settings(200, 100, 100);
+    struct cvb_settings s = settings_of(r->seed);
     cvb_unlink(r->name);
     cr_assert_eq(cvb_create(r->name, &s), 0);
     cr_assert_eq(reap(spawn(leave_some, (void *)(uintptr_t)r->name)), SIGNALED + SIGKILL);
@@ -177,19 +201,19 @@ static void one_round(struct round *r)
 /* Each part of the segment in turn, then all of it. */
 static void damage_part(unsigned part, unsigned rounds)
 {
-    struct cvb_settings s = small_settings(200, 100, 100);
-    cr_assert_eq(cvb_settings_complete(&s, NULL, 0), 0);
-    struct cvb_geometry g;
-    cvb_geometry_of(&s, &g);
-    const uint64_t bounds[] = {g.counters,   g.hints,   g.seats, g.references[0], g.units,
-                               g.extensions, g.bitmaps, g.rings, g.cells,         g.size};
-    enum { PARTS = sizeof bounds / sizeof bounds[0] - 1 };
     struct round r = {.seed = 1000 * (part + 1), .name = segment_name("hostile")};
     for (unsigned i = 0; i < rounds; i++, r.seed++) {
+        struct cvb_settings s = settings_of(r.seed);
+        struct cvb_geometry g;
+        cr_assert_eq(cvb_settings_complete(&s, NULL, 0), 0);
+        cvb_geometry_of(&s, &g);
+        const uint64_t bounds[] = {g.counters,   g.hints,   g.seats, g.references[0], g.units,
+                                   g.extensions, g.bitmaps, g.rings, g.cells,         g.size};
+        enum { PARTS = sizeof bounds / sizeof bounds[0] - 1 };
         r.part.from = part < PARTS ? bounds[part] : g.counters;
         r.part.to = part < PARTS ? bounds[part + 1] : g.cells;
-        r.damage = i % DAMAGES;
-        r.under_a_handle = i / DAMAGES % 2;
+        r.damage = i / 2 % DAMAGES;
+        r.under_a_handle = i / 2 / DAMAGES % 2;
         one_round(&r);
     }
 }
