@@ -120,7 +120,7 @@ static void look_at_peers(struct cli_findings *f, const char *segment, const str
         if (p->peer.state == CVB_PEER_STOPPED) {
             x = add_process(f, "peer-stopped", CLI_PROBLEM, p->peer.pid);
             tell(x, "process %d is stopped and holds %u record%s", pid, records, cli_s(records));
-            advise(x, "continue it (kill -CONT %d) or end it (kill -KILL %d)", pid, pid);
+            advise(x, "continue it (kill -CONT %d) or end it (conveyor evict %s --pid %d)", pid, segment, pid);
         }
     }
 }
@@ -176,8 +176,8 @@ static bool some_source_pauses(const struct cli_snapshot *s)
 }
 
 /* A stage that stands still is a problem if somebody is told to wait for it. */
-static void look_at_movement(struct cli_findings *f, const struct cli_snapshot *s, const struct cli_stage *was,
-                             const struct cli_stage *t)
+static void look_at_movement(struct cli_findings *f, const char *segment, const struct cli_snapshot *s,
+                             const struct cli_stage *was, const struct cli_stage *t)
 {
     bool held = t->signal == CVB_SIGNAL_PAUSE || some_source_pauses(s);
     struct cli_finding *x;
@@ -193,7 +193,11 @@ static void look_at_movement(struct cli_findings *f, const struct cli_snapshot *
              "%u record%s of stage '%s' %s leased, none was settled while the doctor looked, and sources are told to "
              "pause",
              t->holds.leased, cli_s(t->holds.leased), t->name, t->holds.leased == 1 ? "is" : "are");
-        advise(x, "look whether its consumers hang; one that is ended gives back what it holds");
+        advise(
+            x,
+            "look whether its consumers hang: 'conveyor evict %s --hung-after SECONDS' ends those that do nothing for "
+            "so long, and gives back what they hold",
+            segment);
     }
 }
 
@@ -221,7 +225,7 @@ static void look_at_stages(struct cli_findings *f, const char *segment, const st
             continue;
         }
         if (l->moment && i < l->before.stage_count)
-            look_at_movement(f, &l->now, &l->before.stages[i], t);
+            look_at_movement(f, segment, &l->now, &l->before.stages[i], t);
         if (cli_holds(&t->holds) >= t->limit) {
             struct cli_finding *x = add(f, "stage-full", CLI_NOTE, "stage", t->name);
             tell(x, "stage '%s' is at its limit of %u record%s: its producers wait", t->name, t->limit,

@@ -20,7 +20,7 @@ struct peek {
 static int print_table(struct peek *p)
 {
     uint64_t found;
-    int error = cli_waiting_print(p->handle, p->stage, p->count, &found);
+    int error = cli_waiting_print(p->handle, p->stage, &(struct cli_filter){.count = p->count}, &found);
     if (error)
         return cli_segment_failed(p->segment, error);
     printf(found == 1 ? "1 record waits\n" : "%llu records wait\n", (unsigned long long)found);

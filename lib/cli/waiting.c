@@ -3,7 +3,10 @@
 
 #include <conveyor/state.h>
 #include <stdio.h>
-#include <time.h>
+#include <string.h>
+
+#include "json.h"
+#include "text.h"
 
 enum { SHOWN_BYTES = 60 };
 
@@ -30,18 +33,59 @@ static void print_row(struct cvb_handle *handle, const struct cvb_lease *seen, u
     print_payload(seen);
 }
 
-int cli_waiting_print(struct cvb_handle *handle, uint32_t stage, uint32_t most, uint64_t *found)
+int cli_waiting_print(struct cvb_handle *handle, uint32_t stage, const struct cli_filter *f, uint64_t *found)
 {
     struct cvb_cursor cursor = {0};
     struct cvb_lease seen;
-    struct timespec now;
+    uint64_t now_ns = cli_wall_ns();
     char beginning[SHOWN_BYTES];
     int one;
-    clock_gettime(CLOCK_REALTIME, &now);
     printf("%-16s %-16s %11s %7s  %-16s %s\n", "SOURCE", "PIPELINE", "age", "bytes",
            stage == CVB_STAGE_DEAD_LETTER ? "from" : "retries", "payload");
-    for (*found = 0; (one = cvb_peek(handle, stage, &cursor, &seen, beginning, sizeof beginning)) > 0; ++*found)
-        if (!most || *found < most)
-            print_row(handle, &seen, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+    *found = 0;
+    while ((one = cvb_peek(handle, stage, &cursor, &seen, beginning, sizeof beginning)) > 0) {
+        if (!cli_filter_matches(f, &seen, now_ns))
+            continue;
+        if (!f->count || *found < f->count)
+            print_row(handle, &seen, now_ns);
+        ++*found;
+    }
     return one;
+}
+
+static json_t *object(struct cvb_handle *handle, const struct cvb_lease *seen, uint64_t now_ns)
+{
+    char source[CVB_NAME_MAX + 1] = "?", pipeline[CVB_NAME_MAX + 1] = "?", from[CVB_NAME_MAX + 1] = "?";
+    uint32_t shown = seen->length < SHOWN_BYTES ? seen->length : SHOWN_BYTES;
+    cvb_source_name(handle, seen->source, source);
+    cvb_pipeline_name(handle, seen->pipeline, pipeline);
+    cvb_stage_name(handle, seen->origin, from);
+    char payload[SHOWN_BYTES + 1];
+    memcpy(payload, seen->payload, shown);
+    payload[shown] = 0;
+    cli_printable(payload, shown);
+    return json_pack("{s:s,s:s,s:I,s:I,s:s,s:I,s:s}", "source", source, "pipeline", pipeline, "age_ms",
+                     (json_int_t)(now_ns > seen->buffered_at_ns ? (now_ns - seen->buffered_at_ns) / 1000000 : 0),
+                     "bytes", (json_int_t)seen->length, "from", from, "retries", (json_int_t)seen->retry_count,
+                     "payload", payload);
+}
+
+int cli_waiting_json(struct cvb_handle *handle, const char *segment, uint32_t stage, const struct cli_filter *f)
+{
+    struct cvb_cursor cursor = {0};
+    struct cvb_lease seen;
+    uint64_t now_ns = cli_wall_ns(), found = 0;
+    char beginning[SHOWN_BYTES];
+    json_t *records = json_array();
+    int one;
+    while ((one = cvb_peek(handle, stage, &cursor, &seen, beginning, sizeof beginning)) > 0)
+        if (cli_filter_matches(f, &seen, now_ns) && (++found <= f->count || !f->count))
+            json_array_append_new(records, object(handle, &seen, now_ns));
+    if (one < 0) {
+        json_decref(records);
+        return one;
+    }
+    cli_json_print(json_pack("{s:i,s:o,s:I,s:o}", "version", 1, "segment", cli_json_text(segment), "found",
+                             (json_int_t)found, "records", records));
+    return 0;
 }

@@ -1,9 +1,10 @@
 /* client.c - a consumer that does what the command never does: it fails, or it holds what it has leased.
  *
- * usage: cli-client SEG fail|hold|take STAGE COUNT
+ * usage: cli-client SEG fail|hold|busy|take STAGE COUNT
  *
  * fail: leases COUNT records and returns them as failed, until none is left in the stage.
  * hold: leases COUNT, prints a line, and keeps them until it is killed.
+ * busy: leases COUNT, prints a line, and gives them back and leases them again and again.
  * take: leases COUNT one after the other and prints "retry_count payload" of each; then gives all back untried.
  */
 #include <conveyor/buffer.h>
@@ -51,6 +52,20 @@ static int hold(struct cvb_handle *handle, uint32_t stage, size_t count)
     return 0;
 }
 
+static int busy(struct cvb_handle *handle, uint32_t stage, size_t count)
+{
+    int error = 0;
+    for (size_t n = gather(handle, stage, count), first = n; !error; n = gather(handle, stage, count)) {
+        if (first)
+            printf("%zu held\n", n);
+        first = 0;
+        fflush(stdout);
+        usleep(10000);
+        error = n ? cvb_release(handle, lease, n) : 0;
+    }
+    return error;
+}
+
 static int take(struct cvb_handle *handle, uint32_t stage, size_t count)
 {
     size_t n = gather(handle, stage, count);
@@ -72,6 +87,7 @@ int main(int argc, char **argv)
     if (!error)
         error = !strcmp(argv[2], "fail")   ? fail(handle, stage, count)
                 : !strcmp(argv[2], "hold") ? hold(handle, stage, count)
+                : !strcmp(argv[2], "busy") ? busy(handle, stage, count)
                                            : take(handle, stage, count);
     if (error)
         fprintf(stderr, "%s\n", cvb_error_text(error));

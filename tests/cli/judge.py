@@ -1,0 +1,156 @@
+"""check, and the doctor's findings: each is brought about, and goes away by what its advice says."""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+from conveyor import PATIENCE, SegmentTest, call, main, wait_until
+
+
+class Judge(SegmentTest):
+    def check(self, status, *limits):
+        """The line that check prints, which ends with that status."""
+        done = call("check", self.segment, *limits)
+        self.assertEqual((done.returncode, done.stdout.count(b"\n")), (status, 1), (done.stdout, done.stderr))
+        self.assertEqual(json.loads(call("check", self.segment, *limits, "--json").stdout)["state"],
+                         ("OK", "WARNING", "CRITICAL")[status])
+        return done.stdout.decode()
+
+    def test_check_judges_the_fill_of_the_fullest_limit(self):
+        self.create("--max-total-records", "1000", "--max-per-stage", "100", "--max-per-source", "50")
+        line = self.check(0)
+        self.assertEqual(line, "CONVEYOR OK - %s: all records 0 %% full, 0 dead letters | fill=0%%;80;95;0 "
+                         "dead=0;0;100;0\n" % self.segment)
+        self.push(b"x\n" * 30, "--batch", "30")
+        self.assertIn("source 'file-1' 60 % full, 0 dead letters | fill=60%;80;95;0", self.check(0))
+        self.assertIn("CONVEYOR WARNING", self.check(1, "--max-fill", "50,90"))
+        self.assertIn("CONVEYOR CRITICAL", self.check(2, "--max-fill", "50"))
+        self.assertIn("CONVEYOR OK", self.check(0, "--max-fill", "60"))
+        self.push(b"x\n" * 35, "--batch", "35", source="file-2")
+        self.assertIn("source 'file-2' 70 % full", self.check(0, "--max-fill", "90"))
+        self.push(b"x\n" * 15, "--batch", "15", source="file-3")
+        self.assertIn("stage 'filter' 80 % full", self.check(1, "--max-fill", "70,90"))
+
+    def test_check_judges_age_and_dead_letters(self):
+        self.create("--max-total-records", "1000", "--max-retries", "0", stages="filter,sink")
+        self.assertIn("no record waits | age=0s;1;1;0", self.check(0, "--max-age", "1"))
+        self.push(b"x\n", stage="sink")
+        time.sleep(0.01)
+        line = self.check(2, "--max-age", "0.005", "--max-dead", "0")
+        self.assertRegex(line, r"CRITICAL - \S+: the oldest record waits for \d+\.\d s in stage 'sink' \| age=")
+        self.assertIn("OK", self.check(0, "--max-age", "3600"))
+        self.push(b"x\ny\n")
+        self.make_fail()
+        self.assertIn("CRITICAL", self.check(2, "--max-dead", "1"))
+        self.assertIn("WARNING - %s: 2 dead letters" % self.segment, self.check(1, "--max-dead", "1,2"))
+        self.assertIn("OK", self.check(0, "--max-dead", "2"))
+
+    def test_what_cannot_be_told_is_unknown(self):
+        done = call("check", self.segment)
+        self.assertEqual((done.returncode, done.stdout.decode()),
+                         (3, "CONVEYOR UNKNOWN - %s: no segment of that name\n" % self.segment))
+        self.create("--max-total-records", "100")
+        for limits in (["--max-fill", "x"], ["--max-fill", ""], ["--max-fill", "9,8"], ["--max-age", "1,"],
+                       ["--max-dead", "-1"], ["--max-dead", "1,2,3"], ["--unknown"]):
+            self.fail_with(3, "check", self.segment, *limits)
+        with open("/dev/full", "wb") as full:
+            self.assertEqual(call("check", self.segment, stdout=full).returncode, 3)
+
+    def findings(self):
+        """Code: (severity, subject, action) of each; and the status of the doctor, also with --strict."""
+        done = call("doctor", self.segment, "--json")
+        answer = json.loads(done.stdout)
+        severities = {f["severity"] for f in answer["findings"]}
+        self.assertEqual(done.returncode, 1 if "problem" in severities else 0)
+        strict = call("doctor", self.segment, "--strict")
+        self.assertEqual(strict.returncode, 1 if severities & {"problem", "warning"} else 0)
+        return {f["code"]: (f["severity"], f["subject"], f["do"]) for f in answer["findings"]}
+
+    def fill_to_a_pause(self, stage="filter", source="file-1"):
+        """A push that is told to pause, and is ended."""
+        push = self.start("push", self.segment, "--stage", stage, "--source", source, "--batch", "1",
+                          stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        push.stdin.write(b"x\n" * 400)
+        push.stdin.close()
+        wait_until(lambda: self.stage(stage)["backpressure"] == "pause", "a pause")
+        push.kill()
+        push.wait()
+
+    def test_a_stage_that_nobody_takes_from(self):
+        self.create("--max-total-records", "1000", "--max-per-stage", "20")
+        self.push(b"x\n")
+        self.assertEqual(self.findings()["stage-without-consumer"], ("warning", "stage filter", "start a consumer"))
+        self.fill_to_a_pause()
+        found = self.findings()
+        self.assertEqual(found["stage-stands-still"], ("problem", "stage filter", "start a consumer"))
+        self.assertNotIn("stage-without-consumer", found)
+        self.pull()
+        self.assertFalse({c for c, f in self.findings().items() if f[0] != "note"})
+
+    def test_leases_that_do_not_move_while_sources_pause(self):
+        self.create("--max-total-records", "1000", "--max-per-stage", "20")
+        self.fill_to_a_pause()
+        hung = self.hold(16)
+        severity, subject, action = self.findings()["stage-stuck"]
+        self.assertEqual((severity, subject), ("warning", "stage filter"))
+        self.assertIn("conveyor evict %s --hung-after" % self.segment, action)
+        self.succeed("evict", self.segment, "--hung-after", "0.2")
+        self.assertEqual(hung.wait(timeout=PATIENCE), -signal.SIGKILL)
+        self.assertNotIn("stage-stuck", self.findings())
+
+    def test_a_source_a_stage_and_a_segment_that_are_full(self):
+        self.create("--max-total-records", "60", "--max-per-stage", "40", "--max-per-source", "30",
+                    "--backpressure-threshold", "1", "--resume-threshold", "0.99", stages="filter,sink")
+        self.push(b"x\n" * 30, "--batch", "30")
+        self.assertEqual(self.findings()["source-full"][:2], ("note", "source file-1"))
+        self.push(b"x\n" * 10, "--batch", "10", source="file-2")
+        self.assertEqual(self.findings()["stage-full"][:2], ("note", "stage filter"))
+        self.push(b"x\n" * 20, "--batch", "20", source="file-2", stage="sink")
+        self.assertEqual(self.findings()["segment-full"][:2], ("note", "segment"))
+        self.succeed("purge", self.segment, "--stage", "filter", "--force")
+        self.assertFalse({"segment-full", "stage-full"} & set(self.findings()))
+
+    def test_sources_that_dead_letters_hold(self):
+        self.create("--max-total-records", "20", "--max-retries", "0", "--max-per-source", "20")
+        self.push(b"x\n" * 16, "--batch", "16")
+        self.make_fail()
+        severity, subject, action = self.findings()["sources-held-by-dead-letters"]
+        self.assertEqual((severity, subject), ("problem", "segment"))
+        self.assertIn("conveyor dead-letter %s list" % self.segment, action)
+        self.succeed("dead-letter", self.segment, "drop", "--count", "10", "--force")
+        found = self.findings()
+        self.assertNotIn("sources-held-by-dead-letters", found)
+        self.assertEqual(found["dead-letters"][:2], ("problem", "stage dead-letter"))
+
+    def test_a_dead_and_a_stopped_process(self):
+        self.create("--max-total-records", "100")
+        self.push(b"x\n" * 5)
+        held = self.hold(5)
+        held.send_signal(signal.SIGSTOP)
+        wait_until(lambda: self.stat()["handles"][0]["state"] == "stopped", "it is stopped")
+        severity, subject, action = self.findings()["peer-stopped"]
+        self.assertEqual((severity, subject), ("problem", "process %d" % held.pid))
+        self.assertIn("kill -CONT %d" % held.pid, action)
+        held.send_signal(signal.SIGCONT)
+        wait_until(lambda: "peer-stopped" not in self.findings(), "it is not stopped any more")
+
+    def test_names_that_are_used_up(self):
+        self.create("--max-total-records", "100", "--max-stages", "2", "--max-sources", "1")
+        self.push(b"x\n")
+        self.assertEqual(self.findings()["used-up"][0], "warning")
+
+    def test_all_codes_are_in_the_manual(self):
+        """Of those that this file and state.py bring about, none is missing there."""
+        here = os.path.dirname(os.path.abspath(__file__))
+        with open(os.path.join(here, "../../lib/packaging/man/conveyor.1.scd"), encoding="utf-8") as f:
+            listed = re.search(r"The codes: (.*?)\.", f.read(), re.S)[1]
+        with open(os.path.join(here, "../../lib/cli/findings.c"), encoding="utf-8") as f:
+            text = f.read()
+        codes = set(re.findall(r'\(f, "([a-z-]+)"', text)) | {"stage-stands-still", "stage-without-consumer"}
+        self.assertEqual(set(re.split(r",\s+", listed)), codes)
+
+
+if __name__ == "__main__":
+    main()
