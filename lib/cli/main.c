@@ -9,8 +9,9 @@
 #include "text.h"
 
 static const struct cli_command *const commands[] = {
-    &cli_create, &cli_push,  &cli_pull,        &cli_peek, &cli_stat,  &cli_list,   &cli_top,    &cli_watch, &cli_doctor,
-    &cli_check,  &cli_evict, &cli_dead_letter, &cli_move, &cli_purge, &cli_record, &cli_replay, &cli_rm,    &cli_bench};
+    &cli_create, &cli_push,   &cli_pull,  &cli_peek,  &cli_stat,        &cli_list, &cli_top,
+    &cli_watch,  &cli_doctor, &cli_check, &cli_evict, &cli_dead_letter, &cli_move, &cli_purge,
+    &cli_record, &cli_replay, &cli_rm,    &cli_bench, &cli_bridge};
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 /* A standard descriptor that is closed would be given to the segment's file, and output be written over it. What takes
@@ -46,7 +47,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COMMANDS; i++)
         if (!strcmp(name, commands[i]->name)) {
             cli_begin(name);
-            if (commands[i] != &cli_bench) { /* a program of its own, which inherits what is ignored */
+            if (commands[i] != &cli_bench &&
+                commands[i] != &cli_bridge) { /* programs of their own, which inherit what is ignored */
                 signal(SIGPIPE, SIG_IGN);
                 signal(SIGXFSZ, SIG_IGN);
             }

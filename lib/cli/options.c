@@ -11,7 +11,7 @@
 
 #include "text.h"
 
-enum { HELP = 1000, MOST_OPTIONS = 24 };
+enum { HELP = 1000, MOST_OPTIONS = 32 };
 
 static bool is_short(const struct cli_option *o) { return !o->name[1]; }
 
@@ -90,6 +90,13 @@ static int set(const struct cli_option *o, const char *text)
     case CLI_NEED:
         *(const char **)o->to = text;
         break;
+    case CLI_LIST:
+        if (((struct cli_list *)o->to)->count < CLI_LIST_MAX) {
+            ((struct cli_list *)o->to)->item[((struct cli_list *)o->to)->count++] = text;
+            break;
+        }
+        cli_complain("--%s: it may be given %d times at most", o->name, CLI_LIST_MAX);
+        return CLI_USAGE;
     case CLI_REAL:
         if (parse_real(text, o->min, o->max, o->to))
             break;

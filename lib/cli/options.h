@@ -14,7 +14,14 @@ enum cli_kind {
     CLI_NEED,  /* const char *, must be given */
     CLI_WHOLE, /* uint32_t from min to max, also written as 10k, 2M, 64Ki, 1Mi */
     CLI_REAL,  /* double from min to max */
-    CLI_OCTAL  /* uint32_t from min to max, written in octal */
+    CLI_OCTAL, /* uint32_t from min to max, written in octal */
+    CLI_LIST   /* struct cli_list: may be given several times */
+};
+
+enum { CLI_LIST_MAX = 32 };
+struct cli_list {
+    const char *item[CLI_LIST_MAX];
+    size_t count;
 };
 
 struct cli_option {

@@ -1,0 +1,118 @@
+/* bridge.c - what a bridge is told, and the segment that it stands at. */
+#include "bridge.h"
+
+#include <conveyor/segment.h>
+#include <string.h>
+
+#include "names.h"
+#include "text.h"
+
+static int check_words(struct bridge *b, const char *scheme)
+{
+    if (!b->from == !b->to) {
+        cli_complain("give either --from URL or --to URL");
+        return CLI_USAGE;
+    }
+    if (!bridge_url_parse(&b->url, b->from ? b->from : b->to, scheme))
+        return CLI_USAGE;
+    if (b->from && !b->source_name) {
+        cli_complain("--source NAME is missing: the records that come in count for it");
+        return CLI_USAGE;
+    }
+    if (strcmp(b->ack, "settled") && strcmp(b->ack, "buffered")) {
+        cli_complain("--ack: '%s' is neither settled nor buffered", b->ack);
+        return CLI_USAGE;
+    }
+    if (strcmp(b->on_refused, "dead-letter") && strcmp(b->on_refused, "stop")) {
+        cli_complain("--on-refused: '%s' is neither dead-letter nor stop", b->on_refused);
+        return CLI_USAGE;
+    }
+    for (size_t i = 0; i < b->headers.count + b->options.count; i++) {
+        const char *text = i < b->headers.count ? b->headers.item[i] : b->options.item[i - b->headers.count];
+        if (!strchr(text, '=') || *text == '=') {
+            cli_complain("--%s: '%s' is not NAME=VALUE", i < b->headers.count ? "header" : "option", text);
+            return CLI_USAGE;
+        }
+    }
+    return CLI_GO;
+}
+
+int bridge_parse(struct bridge *b, const char *scheme, const char *details, int argc, char **argv)
+{
+    *b = (struct bridge){.pipeline_name = "default",
+                         .ack = "settled",
+                         .on_refused = "dead-letter",
+                         .batch = 256,
+                         .window = 4096,
+                         .idle_seconds = -1,
+                         .drain_seconds = 5};
+    const struct cli_option options[] = {
+        {"from", CLI_TEXT, "URL", "records come from there", &b->from, 0, 0},
+        {"to", CLI_TEXT, "URL", "records go there", &b->to, 0, 0},
+        {"stage", CLI_NEED, "NAME", "the stage that they come into, or leave", &b->stage_name, 0, 0},
+        {"source", CLI_TEXT, "NAME", "in: the source that they count for", &b->source_name, 0, 0},
+        {"pipeline", CLI_TEXT, "NAME", "in: the pipeline that they belong to (default)", &b->pipeline_name, 0, 0},
+        {"ack", CLI_TEXT, "WHEN", "in: acknowledge when a record is 'settled' here, or 'buffered' (settled)", &b->ack,
+         0, 0},
+        {"shared", CLI_FLAG, NULL, "in: others use the consumer too", &b->shared, 0, 0},
+        {"create", CLI_FLAG, NULL, "in: make the consumer if it is not there", &b->create, 0, 0},
+        {"header", CLI_LIST, "NAME=VALUE", "out: a header for each message; several", &b->headers, 0, 0},
+        {"on-refused", CLI_TEXT, "WHAT",
+         "out: a record that is refused for good: 'dead-letter' or 'stop' (dead-letter)", &b->on_refused, 0, 0},
+        {"batch", CLI_WHOLE, "N", "take at most N at once (256)", &b->batch, 1, 10000},
+        {"window", CLI_WHOLE, "N", "at most N on their way (4096)", &b->window, 1, 1000000},
+        {"count", CLI_WHOLE, "N", "end after N records", &b->count, 1, UINT32_MAX},
+        {"exit-when-idle", CLI_REAL, "SECONDS", "end after so long without a record", &b->idle_seconds, 0, 1e9},
+        {"drain", CLI_REAL, "SECONDS", "at the end wait so long for what is on its way (5)", &b->drain_seconds, 0, 1e6},
+        {"credentials", CLI_TEXT, "FILE", "who this is", &b->credentials, 0, 0},
+        {"tls-ca", CLI_TEXT, "FILE", "certificates that are trusted; turns TLS on", &b->tls_ca, 0, 0},
+        {"tls-cert", CLI_TEXT, "FILE", "this bridge's certificate", &b->tls_cert, 0, 0},
+        {"tls-key", CLI_TEXT, "FILE", "its key", &b->tls_key, 0, 0},
+        {"option", CLI_LIST, "NAME=VALUE", "for the client library; several", &b->options, 0, 0},
+        {"check", CLI_FLAG, NULL, "connect, say what holds and what is not promised, and end", &b->check, 0, 0},
+        {"metrics", CLI_TEXT, "FILE", "write the bridge's figures there once a second", &b->metrics, 0, 0},
+        {"progress", CLI_FLAG, NULL, "report on standard error once a second", &b->each_second, 0, 0}};
+    const struct cli_command self = {"bridge", "SEG --from URL --stage NAME --source NAME | --stage NAME --to URL",
+                                     "carry records between a segment and a distributed engine", details, NULL};
+    cli_begin("bridge");
+    int status = cli_parse(&self, argc, argv, options, sizeof options / sizeof options[0], &b->segment, 1);
+    if (status == CLI_GO)
+        status = check_words(b, scheme);
+    b->buffered = !strcmp(b->ack, "buffered");
+    b->stop_on_refused = !strcmp(b->on_refused, "stop");
+    return status;
+}
+
+int bridge_segment_failed(struct bridge *b, int error)
+{
+    cli_progress_break(&b->progress);
+    return cli_segment_failed(b->segment, error);
+}
+
+/* In: the names that records come with are made. */
+static int make_names(struct bridge *b)
+{
+    int error = cvb_stage(b->handle, b->stage_name, &b->stage);
+    if (!error && b->stage == CVB_STAGE_DEAD_LETTER)
+        error = CVB_EUNKNOWN;
+    if (error)
+        return cli_name_failed(b->segment, "stage", "stage", b->stage_name, error);
+    error = cvb_source(b->handle, b->source_name, &b->source);
+    if (error)
+        return cli_name_failed(b->segment, "source", "source", b->source_name, error);
+    error = cvb_pipeline(b->handle, b->pipeline_name, &b->pipeline);
+    return error ? cli_name_failed(b->segment, "pipeline", "pipeline", b->pipeline_name, error) : 0;
+}
+
+int bridge_attach(struct bridge *b)
+{
+    int status = cli_attach(b->segment, &b->handle);
+    if (status)
+        return status;
+    int error = cvb_settings_of(b->handle, &b->settings);
+    if (!error)
+        error = cvb_segment_id(b->handle, b->id);
+    if (error)
+        return bridge_segment_failed(b, error);
+    return b->from ? make_names(b) : cli_find_stage(b->handle, b->segment, "--stage", b->stage_name, "", &b->stage);
+}

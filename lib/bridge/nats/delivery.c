@@ -1,0 +1,37 @@
+/* delivery.c - what a pull request brings. */
+#include "delivery.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum nats_delivered nats_delivered(natsMsg *m)
+{
+    const char *status = NULL, *text = NULL;
+    if (natsMsgHeader_Get(m, "Status", &status) != NATS_OK || natsMsg_GetReply(m))
+        return NATS_DELIVERED;
+    if (!strcmp(status, "100"))
+        return NATS_HEARTBEAT;
+    natsMsgHeader_Get(m, "Description", &text);
+    return text && strstr(text, "Consumer Deleted") ? NATS_CONSUMER_GONE : NATS_REQUEST_OVER;
+}
+
+/* $JS.ACK.STREAM.CONSUMER.DELIVERED.IN_STREAM.OF_DELIVERY.TIME.PENDING; newer servers have a domain and an account's
+ * hash before the stream, and a token more at the end. */
+bool nats_numbers(natsMsg *m, uint64_t *in_stream, uint64_t *of_delivery)
+{
+    const char *reply = natsMsg_GetReply(m), *token[12];
+    unsigned tokens = 0;
+    if (!reply || strncmp(reply, "$JS.ACK.", 8))
+        return false;
+    for (const char *at = reply; at && tokens < 12; tokens++) {
+        token[tokens] = at;
+        at = strchr(at, '.');
+        at = at ? at + 1 : NULL;
+    }
+    unsigned shift = tokens >= 11 ? 2 : 0;
+    if (tokens != 9 && tokens < 11)
+        return false;
+    *in_stream = strtoull(token[5 + shift], NULL, 10);
+    *of_delivery = strtoull(token[6 + shift], NULL, 10);
+    return *in_stream && *of_delivery;
+}

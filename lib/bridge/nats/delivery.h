@@ -1,0 +1,25 @@
+/* delivery.h - what a pull request brings: messages, and what the server says about the request. */
+#ifndef CONVEYOR_BRIDGE_NATS_DELIVERY_H
+#define CONVEYOR_BRIDGE_NATS_DELIVERY_H
+
+#include <nats/nats.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <urcu/wfcqueue.h>
+
+/* On its way from the library's thread to the loop. */
+struct nats_delivery {
+    struct cds_wfcq_node node;
+    natsMsg *message;
+    unsigned epoch; /* of the subscription that it came by */
+};
+
+enum nats_delivered { NATS_DELIVERED, NATS_HEARTBEAT, NATS_REQUEST_OVER, NATS_CONSUMER_GONE };
+
+/* Which of them it is. */
+enum nats_delivered nats_delivered(natsMsg *message);
+
+/* The numbers in the reply subject of a delivered message: in the stream, and of the delivery. False if it has none. */
+bool nats_numbers(natsMsg *message, uint64_t *in_stream, uint64_t *of_delivery);
+
+#endif

@@ -1,0 +1,41 @@
+/* main.c - conveyor-bridge-nats: carries records between a segment and NATS JetStream. */
+#include <conveyor/segment.h>
+#include <signal.h>
+
+#include "nats_bridge.h"
+#include "signals.h"
+
+static const char details[] =
+    "In:  --from nats://HOST:PORT/STREAM/CONSUMER   a durable pull consumer with AckAll (AckExplicit with --shared)\n"
+    "Out: --to nats://HOST:PORT/SUBJECT             {source}, {pipeline} and {stage} may stand in it\n\n"
+    "In, a message is acknowledged when its record is settled here (--ack settled): if this machine dies, it comes\n"
+    "again. Out, a record is settled when the stream has acknowledged it. --check says what is promised.";
+
+static int carry(struct bridge *b, natsConnection *connection)
+{
+    if (b->check)
+        return nats_bridge_check(b, connection);
+    return b->from ? nats_bridge_in(b, connection) : nats_bridge_out(b, connection);
+}
+
+int main(int argc, char **argv)
+{
+    struct bridge b;
+    natsConnection *connection = NULL;
+    signal(SIGPIPE, SIG_IGN);
+    int status = bridge_parse(&b, "nats", details, argc, argv);
+    if (status != CLI_GO)
+        return status;
+    cli_note_signals();
+    cli_progress_begin(&b.progress, b.from ? "brought in" : "carried out", b.each_second);
+    status = bridge_attach(&b);
+    if (!status)
+        status = nats_bridge_connect(&b, &connection);
+    if (!status)
+        status = carry(&b, connection);
+    natsConnection_Destroy(connection);
+    nats_Close();
+    if (b.handle)
+        cvb_detach(b.handle);
+    return status;
+}

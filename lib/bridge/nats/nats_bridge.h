@@ -1,0 +1,37 @@
+/* nats_bridge.h - the ways of conveyor-bridge-nats. */
+#ifndef CONVEYOR_BRIDGE_NATS_H
+#define CONVEYOR_BRIDGE_NATS_H
+
+#include <nats/nats.h>
+
+#include "bridge.h"
+
+/* connect.c: 0 or the exit status after a complaint. For ever: a lost connection is made anew by the library. */
+int nats_bridge_connect(const struct bridge *bridge, natsConnection **connection);
+
+/* True if the server is there now. What is published while it is not waits in the library's buffer, and comes twice
+ * when it is sent again. */
+bool nats_bridge_connected(natsConnection *connection);
+
+/* Each carries records until it is told to end; the exit status. */
+int nats_bridge_in(struct bridge *bridge, natsConnection *connection);
+int nats_bridge_out(struct bridge *bridge, natsConnection *connection);
+
+/* consumer.c */
+struct nats_consumer {
+    char stream[128], name[128];
+    jsCtx *js;
+};
+/* Splits the URL's path. False after a complaint. */
+bool nats_consumer_of(const struct bridge *bridge, struct nats_consumer *consumer);
+/* The consumer as the server has it (js_GetConsumerInfo); NULL after a complaint. If it is not there and --create says
+ * so it is made: to deliver what comes after number `settled` of the stream, 0 for all. */
+jsConsumerInfo *nats_consumer_open(const struct bridge *bridge, struct nats_consumer *consumer, uint64_t settled);
+/* Makes the consumer anew, so that it delivers from what is not acknowledged on: what was given to another process, or
+ * lost with a connection, comes at once and in order. 0 or the exit status after a complaint. */
+int nats_consumer_rewind(struct nats_consumer *consumer);
+
+/* check.c: says what holds and what is not promised; the exit status. */
+int nats_bridge_check(struct bridge *bridge, natsConnection *connection);
+
+#endif

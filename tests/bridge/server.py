@@ -1,0 +1,120 @@
+"""A nats-server of a test's own: started, killed, started again on the same store; and a client of a few lines."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    def __init__(self, config=""):
+        self.folder = tempfile.mkdtemp(prefix="conveyor-test-nats-")
+        self.port = free_port()
+        self.url = "127.0.0.1:%d" % self.port
+        self.process = None
+        self.config = os.path.join(self.folder, "server.conf")
+        with open(self.config, "w", encoding="utf-8") as f:
+            f.write('listen: "%s"\njetstream { store_dir: "%s", max_mem: 256M, max_file: 4G }\n%s\n'
+                    % (self.url, self.folder, config))
+        self.start()
+
+    def start(self):
+        with open(os.path.join(self.folder, "log"), "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen([os.environ.get("NATS_SERVER", "nats-server"), "-c", self.config],
+                                            stdout=log, stderr=log)
+        for _ in range(3000):
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                time.sleep(0.01)
+        raise AssertionError("nats-server does not answer: " + open(os.path.join(self.folder, "log")).read()[-500:])
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+    def close(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def connect(self):
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        f = s.makefile("rwb")
+        f.readline()
+        f.write(b'CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nSUB inbox.> 1\r\n')
+        f.flush()
+        s.close()  # the file keeps it open
+        return f
+
+    @staticmethod
+    def read(f):
+        """The next message: (subject, bytes)."""
+        while True:
+            line = f.readline()
+            if not line:
+                raise OSError("the connection is closed")
+            if line.startswith(b"PING"):
+                f.write(b"PONG\r\n")
+                f.flush()
+            elif line.startswith((b"MSG", b"HMSG")):
+                words = line.split()
+                data = f.read(int(words[-1]) + 2)[:-2]
+                return words[1], data[int(words[-2]):] if line.startswith(b"HMSG") else data
+
+    def request(self, subject, payload=b""):
+        """A request that JetStream answers; asked again while the server is only just up."""
+        for _ in range(100):
+            f = self.connect()
+            f.write(b"PUB %s inbox.1 %d\r\n%s\r\n" % (subject.encode(), len(payload), payload))
+            f.flush()
+            answer = self.read(f)[1]
+            f.close()
+            if answer:
+                return json.loads(answer)
+            time.sleep(0.05)
+        raise AssertionError("nobody answers " + subject)
+
+    def make_stream(self, name, subjects, **changes):
+        config = {"name": name, "subjects": subjects, "storage": "file", "retention": "limits", "discard": "new",
+                  "num_replicas": 1, "duplicate_window": 120 * 10 ** 9}
+        config.update(changes)
+        answer = self.request("$JS.API.STREAM.CREATE." + name, json.dumps(config).encode())
+        assert "error" not in answer, answer
+
+    def stream(self, name):
+        return self.request("$JS.API.STREAM.INFO." + name)["state"]
+
+    def consumer(self, stream, name):
+        return self.request("$JS.API.CONSUMER.INFO.%s.%s" % (stream, name))
+
+    def publish(self, subject, payloads, ahead=1000):
+        """Publishes all, and waits until the stream has acknowledged each."""
+        f = self.connect()
+        owed = 0
+        for i, payload in enumerate(payloads):
+            f.write(b"PUB %s inbox.%d %d\r\n%s\r\n" % (subject.encode(), i, len(payload), payload))
+            owed += 1
+            if owed == ahead:
+                f.flush()
+                while owed:
+                    assert b'"seq"' in self.read(f)[1]
+                    owed -= 1
+        f.flush()
+        for _ in range(owed):
+            assert b'"seq"' in self.read(f)[1]
+        f.close()
