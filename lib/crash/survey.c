@@ -13,9 +13,11 @@
 #ifndef CVB_SURVEY_REST_NS
 #define CVB_SURVEY_REST_NS UINT64_C(20000000)
 #endif
-/* In large segments: so many times what one takes; but no number that was overwritten keeps the next one away. */
-#define REST_TIMES 4u
-#define REST_MOST_NS UINT64_C(2000000000)
+/* And so many times what one takes, which counts in large segments; but no number that was overwritten keeps the next one away. */
+#ifndef CVB_SURVEY_REST_TIMES
+#define CVB_SURVEY_REST_TIMES 4
+#endif
+#define TOOK_MOST_NS UINT64_C(500000000)
 
 static uint32_t named_sources(struct cvb_handle *h)
 {
@@ -114,9 +116,7 @@ static bool is_due(struct cvb_handle *h)
 {
     const uint64_t now = cvb_monotonic_ns(), begun = cvb_load64_rlx(&h->survey->begun_ns);
     const uint64_t took = cvb_load64_rlx(&h->survey->took_ns);
-    uint64_t rest = took < REST_MOST_NS / REST_TIMES ? took * REST_TIMES : REST_MOST_NS;
-    if (rest < CVB_SURVEY_REST_NS)
-        rest = CVB_SURVEY_REST_NS;
+    const uint64_t rest = CVB_SURVEY_REST_NS + (took < TOOK_MOST_NS ? took : TOOK_MOST_NS) * CVB_SURVEY_REST_TIMES;
     return begun > now || now - begun >= rest;
 }
 

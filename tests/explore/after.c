@@ -97,6 +97,17 @@ static void fill(void)
     check_state(stages, sources, all);
 }
 
+static void check_progress(void)
+{
+    struct cvb_progress p;
+    for (uint32_t i = 0; world.positions && i < world.settings.max_sources; i++) {
+        sim.alone_after = 0;
+        int error = cvb_source_progress(process[SIM_AFTER].handle, i, &p);
+        SIM_CHECK(!error, "progress after all failed: %s", cvb_error_text(error));
+        position_exact(i, &p);
+    }
+}
+
 static void check_empty(void)
 {
     for (uint32_t i = 0; i < world.counters; i++)
@@ -111,7 +122,9 @@ void after_all(const struct scenario *scenario)
     join_alone();
     if (!sim.histories_only)
         audit(UINT32_MAX, "after recovery");
+    check_progress();
     drain();
+    check_progress();
     watch_check();
     if (sim.histories_only)
         return;

@@ -11,8 +11,9 @@ static const char *const state_names[] = {
 static struct record {
     enum state state;
     int owner;
-    uint32_t stage, source, retry;        /* as it would be delivered now */
-    uint32_t version, version2;           /* of the payload */
+    uint32_t stage, source, retry; /* as it would be delivered now */
+    uint32_t version, version2;    /* of the payload */
+    uint64_t position;
     uint32_t stage2, retry2;              /* and if the settling at work took effect */
     bool suspect, suspect2, company;      /* a consumer died that had leased it in company; company: now */
     bool accepted, marked, perhaps_taken; /* perhaps_taken: by one that died while it took and settled */
@@ -93,6 +94,8 @@ int ghost_new(int process, uint32_t stage, uint32_t source, int first)
     return id;
 }
 
+void ghost_position(int id, uint64_t position) { record[id].position = position; }
+
 void ghost_put_ended(const int *ids, int n, int in)
 {
     for (int i = 0; i < n; i++) {
@@ -159,6 +162,8 @@ static void expect(struct record *r, int id, const struct cvb_lease *l)
     SIM_CHECK_TOO(l->stage == r->stage, "record %d came from stage %u, not %u", id, l->stage, r->stage);
     SIM_CHECK_TOO(l->retry_count == r->retry, "record %d came with retry count %u, not %u", id, l->retry_count,
                   r->retry);
+    SIM_CHECK(l->position == r->position, "record %d came with position %llu, not %llu", id,
+              (unsigned long long)l->position, (unsigned long long)r->position);
     SIM_CHECK_TOO(l->source == r->source, "record %d came with source %u, not %u", id, l->source, r->source);
 }
 
@@ -198,6 +203,8 @@ int ghost_taken(int process, const struct cvb_record *taken, uint32_t stage, lon
     expect_dead_letter(r, id, stage);
     SIM_CHECK_TOO(r->stage == stage && version == r->version && taken->source == r->source,
                   "record %d of stage %u was taken from stage %u", id, r->stage, stage);
+    SIM_CHECK(taken->position == r->position, "record %d was taken with position %llu, not %llu", id,
+              (unsigned long long)taken->position, (unsigned long long)r->position);
     check_order(r, id, began);
     r->state = SETTLED;
     r->owner = process;

@@ -13,6 +13,8 @@ enum ghost_fate { GHOST_ACK, GHOST_RETURN, GHOST_RELEASE, GHOST_FORWARD, GHOST_R
 void ghost_reset(void);
 /* A record that process is about to put, in one call with record `first` if that is not negative. */
 int ghost_new(int process, uint32_t stage, uint32_t source, int first);
+/* It is put with this position. */
+void ghost_position(int id, uint64_t position);
 /* What the record's payload is, or will be when it has been replaced; its length. */
 uint32_t ghost_write(int id, char *payload);
 uint32_t ghost_rewrite(int id, char *payload);

@@ -9,17 +9,31 @@ enum { REFUSED_MOST = 25000 };
 
 static long own_steps(int me) { return me < SIM_FIBERS ? sim.fiber[me].steps : 0; }
 
+/* The position of a record that is about to be put, behind those in `last`; 0 if the process has not opened its source.
+ */
+static uint64_t position_of(const struct process *p, uint64_t *last, uint32_t source, int id)
+{
+    if (!world.positions || !p->opened[source])
+        return 0;
+    last[source] = position_next(last[source]);
+    ghost_position(id, last[source]);
+    return last[source];
+}
+
 int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
 {
     struct cvb_record record[GHOST_BATCH];
     char payload[GHOST_BATCH][GHOST_PAYLOAD];
     int id[GHOST_BATCH];
+    uint64_t position[POSITION_SOURCES];
     *why = 0;
     work_begin(me);
+    memcpy(position, process[me].position, sizeof position);
     for (int i = 0; i < n; i++) {
         id[i] = ghost_new(me, stage, sources[i], i ? id[0] : -1);
         record[i] =
             (struct cvb_record){.payload = payload[i], .length = ghost_write(id[i], payload[i]), .source = sources[i]};
+        record[i].position = position_of(&process[me], position, sources[i], id[i]);
     }
     watch_call(me, HISTORY_PUT, stage, n);
     for (int i = 0; i < n; i++)
@@ -40,6 +54,9 @@ int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
         work_check_refusal(me, *why, stage, sources[done], record[done].length);
     SIM_CHECK_TOO(done || own_steps(me) - before < REFUSED_MOST, "a refused put took %ld steps of its own",
                   own_steps(me) - before);
+    for (int i = 0; i < done; i++)
+        if (record[i].position)
+            process[me].position[sources[i]] = record[i].position;
     ghost_put_ended(id, n, done);
     work_end(me, done, *why);
     return done;
@@ -105,6 +122,7 @@ bool work_publish(int me)
         char payload[GHOST_PAYLOAD];
         id[i] = ghost_new(me, stage[i], source[i], -1);
         slot[i].length = ghost_write(id[i], payload);
+        slot[i].position = position_of(p, p->position, source[i], id[i]);
         watch_argument(me, stage[i], source[i], payload);
         memcpy(slot[i].payload, payload, 4);
         sim_point("write payload", NULL, __builtin_return_address(0));

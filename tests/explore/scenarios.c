@@ -1,10 +1,10 @@
 /* scenarios.c - small segments and mixes of operations: limits of 2 to 8 records, rings of 2 to 8 slots. */
 #include "work.h"
 
-const char *const work_names[OPS] = {"put",          "put batch",    "reserve", "publish", "cancel",  "get one",
-                                     "get many",     "take",         "ack",     "return",  "release", "forward",
-                                     "replace",      "stale",        "recover", "audit",   "name",    "state",
-                                     "wait records", "wait credits", "rejoin"};
+const char *const work_names[OPS] = {"put",          "put batch",    "reserve", "publish",  "cancel",  "get one",
+                                     "get many",     "take",         "ack",     "return",   "release", "forward",
+                                     "replace",      "stale",        "recover", "audit",    "name",    "state",
+                                     "wait records", "wait credits", "open",    "progress", "rejoin"};
 
 #define LIMITS(t, p, s) .total = (t), .stage = (p), .source = (s)
 #define SHAPE(n, m, bytes, r) .stages = (n), .sources = (m), .payload = (bytes), .retries = (r)
@@ -111,6 +111,42 @@ const struct scenario scenarios[] = {
                 [STATE] = 1,
                 [NAME] = 1,
                 [REJOIN] = 1}},
+    {"position1", LIMITS(6, 4, 5), SHAPE(3, 2, 8, 1), CROWD(5, 3, 8), .positions = true,
+     .weight = {[PUT] = 4,
+                [GET_ONE] = 4,
+                [ACK] = 3,
+                [FORWARD] = 1,
+                [REPLACE] = 2,
+                [RETURN] = 1,
+                [RECOVER] = 2,
+                [PROGRESS] = 4,
+                [REJOIN] = 1}},
+    {"position", LIMITS(8, 6, 6), SHAPE(3, 2, 16, 1), CROWD(5, 3, 8), .positions = true,
+     .weight = {[PUT] = 1,
+                [PUT_BATCH] = 4,
+                [GET_ONE] = 3,
+                [GET_MANY] = 3,
+                [TAKE] = 1,
+                [ACK] = 3,
+                [FORWARD] = 1,
+                [REPLACE] = 3,
+                [RETURN] = 1,
+                [RECOVER] = 2,
+                [PROGRESS] = 5,
+                [REJOIN] = 1}},
+    {"position2", LIMITS(5, 5, 5), SHAPE(3, 1, 8, 0), CROWD(5, 3, 10), .positions = true,
+     .weight = {[PUT_BATCH] = 3,
+                [RESERVE] = 1,
+                [PUBLISH] = 1,
+                [CANCEL] = 1,
+                [GET_ONE] = 4,
+                [GET_MANY] = 2,
+                [ACK] = 2,
+                [REPLACE] = 5,
+                [RECOVER] = 1,
+                [PROGRESS] = 5,
+                [OPEN] = 1,
+                [REJOIN] = 1}},
     {"smallest", LIMITS(2, 2, 2), SHAPE(2, 1, 8, 1), CROWD(5, 0, 1), .systematic = true, .weight = {[PUT] = 1}},
     {"any", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 3, 8), .weight = {[PUT] = 1}},
 };
@@ -134,6 +170,9 @@ void scenario_draw(struct scenario *s, uint64_t seed)
     for (int o = 0; o < OPS; o++)
         s->weight[o] = sim_below(3) ? sim_below(5) : 0;
     s->weight[WAIT_RECORDS] = s->weight[WAIT_CREDITS] = 0;
+    s->positions = sim_below(2);
+    if (!s->positions)
+        s->weight[OPEN] = s->weight[PROGRESS] = 0;
     s->weight[PUT]++;
     s->weight[GET_ONE]++;
     if (sim_below(4) || s->payload < 48)

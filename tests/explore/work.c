@@ -77,6 +77,9 @@ static bool put_some(int me, uint32_t stage, int n)
     uint32_t sources[GHOST_BATCH];
     int why;
     unsigned mix = sim_below(3);
+    for (uint32_t s = 0; world.positions && s < world.settings.max_sources; s++)
+        if (!process[me].opened[s] && sim_below(2))
+            work_open(me, s);
     for (int i = 0; i < n; i++)
         sources[i] = i && mix ? sources[i - 1] : sim_below(world.settings.max_sources);
     return work_put(me, stage, sources, n, &why) == n;
@@ -129,6 +132,10 @@ static bool operate(int me, enum op op)
         return work_wait_records(me, stage);
     case WAIT_CREDITS:
         return work_wait_credits(me, stage, source);
+    case OPEN:
+        return work_open(me, source);
+    case PROGRESS:
+        return work_progress(me, source);
     default:
         return rejoin(me);
     }
@@ -230,6 +237,8 @@ void work_reset(const struct scenario *scenario, uint64_t seed)
     world_reset();
     world_forget_sleepers(!sim_below(3));
     ghost_reset();
+    world.positions = scenario->positions;
+    position_reset(sim.hurt);
     watch_reset();
     work_forget_names();
     memset(process, 0, sizeof process);

@@ -3,6 +3,7 @@
 #define EXPLORE_WORK_H
 
 #include "ghost.h"
+#include "position.h"
 #include "watch.h"
 
 enum op {
@@ -26,6 +27,8 @@ enum op {
     STATE,
     WAIT_RECORDS,
     WAIT_CREDITS,
+    OPEN,
+    PROGRESS,
     REJOIN,
     OPS
 };
@@ -42,6 +45,7 @@ struct scenario {
     bool tight;                  /* no seat to spare: late ones need a seat of the dead */
     bool systematic;             /* not drawn: systematic.c */
     bool rounds;                 /* put, get, ack, again and again */
+    bool positions;              /* who has opened a source puts with positions */
 };
 
 /* The scenario "any": drawn anew for each ANY_BLOCK seeds. */
@@ -63,6 +67,8 @@ struct process {
     bool has_old, has_old_slot, joining;
     enum { AWAKE, FOR_RECORDS, FOR_CREDITS } waits;
     uint32_t wait_stage, wait_other, wait_source;
+    bool opened[POSITION_SOURCES];
+    uint64_t position[POSITION_SOURCES]; /* of the last record that it put, of a source that it has opened */
     unsigned called_to; /* stages that have records, as a wait said, in which it has not looked since: bits */
 };
 extern struct process process[SIM_FIBERS + 1];
@@ -105,6 +111,9 @@ bool work_state(int me);
 bool work_wait_records(int me, uint32_t stage);
 bool work_wait_credits(int me, uint32_t stage, uint32_t source);
 void work_forget_names(void);
+/* progress.c */
+bool work_open(int me, uint32_t source);
+bool work_progress(int me, uint32_t source);
 /* systematic.c: all schedules of the smallest scenario that differ from a plain one in two ways. */
 uint64_t systematic_explore(const struct scenario *scenario, uint64_t only);
 /* after.c: a process that comes when all others are dead or gone: recovers, audits, drains, fills, drains. */

@@ -1,4 +1,5 @@
 /* world.c - the segment under the explorer, and the stand-ins for files, locks and memory. */
+#include "position.h"
 #include "watch.h"
 
 #include <stdio.h>
@@ -135,6 +136,11 @@ void world_unlock_all(int process)
 }
 
 struct cvb_unit *world_unit(uint32_t u) { return (struct cvb_unit *)(void *)(world.base + world.geometry.units) + u; }
+
+struct cvb_stand *world_stand(uint32_t source)
+{
+    return (struct cvb_stand *)(void *)(world.base + world.geometry.stands) + source;
+}
 
 struct cvb_seat *world_seat(uint32_t s) { return (struct cvb_seat *)(void *)(world.base + world.geometry.seats) + s; }
 
@@ -399,6 +405,20 @@ static void note_seat(uint32_t s)
     world.seat_state[s] = state;
 }
 
+/* Words of positions, and what surveys and movers go by: the places where being late is dangerous. */
+static void watch_positions(uint64_t o)
+{
+    const struct cvb_geometry *g = &world.geometry;
+    const uint64_t of_seats = o - g->seats, of_moved = o - g->moved;
+    if (o - g->stands < world.settings.max_sources * sizeof(struct cvb_stand))
+        position_published((uint32_t)((o - g->stands) / sizeof(struct cvb_stand)));
+    if (o == g->survey ||
+        of_moved < (world.settings.max_handles + 1) * world.settings.max_sources * sizeof(struct cvb_moved) ||
+        (of_seats < world.settings.max_handles * sizeof(struct cvb_seat) &&
+         of_seats % sizeof(struct cvb_seat) == offsetof(struct cvb_seat, journal)))
+        position_hot();
+}
+
 void world_after_step(const char *access, const void *at, const void *place)
 {
     if (sim.trace)
@@ -407,10 +427,14 @@ void world_after_step(const char *access, const void *at, const void *place)
         return;
     uint64_t o = (uint64_t)((const char *)at - world.base);
     const struct cvb_geometry *g = &world.geometry;
+    if (world.positions)
+        watch_positions(o);
     if (o - g->units < (uint64_t)g->unit_count * sizeof(struct cvb_unit)) {
         if ((o - g->units) % sizeof(struct cvb_unit) < 16) {
             count_unit((uint32_t)((o - g->units) / sizeof(struct cvb_unit)));
             watch_unit((uint32_t)((o - g->units) / sizeof(struct cvb_unit)));
+            if (world.positions)
+                position_unit((uint32_t)((o - g->units) / sizeof(struct cvb_unit)));
         }
     } else if (o - g->rings < g->cells - g->rings) {
         watch_ring((o - g->rings) / sizeof(uint64_t));
@@ -422,7 +446,7 @@ void world_after_step(const char *access, const void *at, const void *place)
     }
 }
 
-static const struct cvb_member *member_of(uint32_t u, unsigned i)
+const struct cvb_member *world_member(uint32_t u, unsigned i)
 {
     if (u >= world.geometry.large_count)
         return &world_unit(u)->member[i];
@@ -432,7 +456,7 @@ static const struct cvb_member *member_of(uint32_t u, unsigned i)
 static const void *payload_of(uint32_t u, unsigned i)
 {
     const struct cvb_geometry *g = &world.geometry;
-    uint32_t cell = member_of(u, i)->cell, p = 0;
+    uint32_t cell = world_member(u, i)->cell, p = 0;
     while (p + 1 < g->parts && cell - g->part[p].first_cell >= g->part[p].cell_count)
         p++;
     return world.base + g->part[p].offset + (uint64_t)(cell - g->part[p].first_cell) * g->part[p].stride;
@@ -486,7 +510,7 @@ static uint32_t bitmap_of(uint32_t u)
     uint32_t mask = cvb_hi_mask(world_unit(u)->word.hi), p = 0;
     if (!mask)
         return u < g->large_count ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g);
-    uint32_t cell = member_of(u, (unsigned)__builtin_ctz(mask))->cell;
+    uint32_t cell = world_member(u, (unsigned)__builtin_ctz(mask))->cell;
     while (p + 1 < g->parts && cell - g->part[p].first_cell >= g->part[p].cell_count)
         p++;
     return mask & (mask - 1) ? CVB_BITMAP_TRAINS(g, p) : CVB_BITMAP_SINGLES(g, p);
@@ -502,7 +526,7 @@ uint32_t world_free_cells(uint32_t length)
         unsigned state = cvb_lo_state(world_unit(u)->word.lo);
         uint32_t mask = cvb_hi_mask(world_unit(u)->word.hi);
         if ((state == CVB_FREE || state == CVB_IDLE) && mask &&
-            member_of(u, (unsigned)__builtin_ctz(mask))->cell >= g->part[least].first_cell)
+            world_member(u, (unsigned)__builtin_ctz(mask))->cell >= g->part[least].first_cell)
             free_cells += cvb_mask_count(mask);
     }
     return free_cells;

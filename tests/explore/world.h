@@ -17,6 +17,7 @@ extern struct world {
     struct cvb_geometry geometry;
     char *base;
     uint32_t counters; /* how many */
+    bool positions;    /* records have some */
     /* by counter: credits taken; records that hold one, those of idle units among them */
     int64_t used[WORLD_COUNTERS], shadow[WORLD_COUNTERS], idle[WORLD_COUNTERS], limit[WORLD_COUNTERS];
     /* by process: records in units that have been idle since its operation began (a put may miss one that an ack makes
@@ -39,6 +40,8 @@ void world_begin(int process);
 void world_unlock_all(int process);
 struct cvb_unit *world_unit(uint32_t u);
 struct cvb_seat *world_seat(uint32_t s);
+const struct cvb_member *world_member(uint32_t u, unsigned i);
+struct cvb_stand *world_stand(uint32_t source);
 /* The first word of a member's payload: the record's number. */
 int world_member_id(uint32_t u, unsigned i);
 /* Cells that are free, or idle, and large enough. */

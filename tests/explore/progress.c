@@ -1,0 +1,54 @@
+/* progress.c - producers that open a source and go on where it was, and those who ask how far it has come. */
+#include "work.h"
+
+bool work_open(int me, uint32_t source)
+{
+    struct process *p = &process[me];
+    uint64_t accepted = 0;
+    if (!world.positions)
+        return false;
+    work_begin(me);
+    SIM_LOG("p%d opens source %u", me, source);
+    const int error = cvb_source_open(p->handle, source, &accepted);
+    SIM_LOG("p%d has opened source %u: %s, %llu", me, source, cvb_error_text(error), (unsigned long long)accepted);
+    SIM_CHECK(!error || (error == CVB_EBUSY && !p->opened[source]), "opening a source failed: %s",
+              cvb_error_text(error));
+    if (!error) {
+        SIM_CHECK(accepted == position_accepted(source), "source %u goes on behind %llu, and accepted is %llu", source,
+                  (unsigned long long)accepted, (unsigned long long)position_accepted(source));
+        p->opened[source] = true;
+        p->position[source] = accepted;
+    }
+    work_end(me, 0, 0);
+    return !error;
+}
+
+/* A position that was accepted is refused, and nothing else is. */
+static void put_again(int me, uint32_t source)
+{
+    char payload[8] = "";
+    const struct cvb_record r = {
+        .payload = payload, .length = 8, .source = source, .position = process[me].position[source]};
+    if (!process[me].opened[source] || !r.position)
+        return;
+    const int error = cvb_buffer_for_stage(process[me].handle, 1, &r);
+    SIM_CHECK(error == CVB_EPOSITION, "a position that was accepted is put again: %s", cvb_error_text(error));
+}
+
+bool work_progress(int me, uint32_t source)
+{
+    struct cvb_progress p;
+    work_begin(me);
+    sim.bound[me] = 60000;
+    if (!sim_below(4))
+        put_again(me, source);
+    const uint64_t before = position_accepted(source);
+    SIM_LOG("p%d asks for the progress of source %u", me, source);
+    const int error = cvb_source_progress(process[me].handle, source, &p);
+    SIM_CHECK(!error, "progress failed: %s", cvb_error_text(error));
+    SIM_LOG("p%d was told accepted %llu, settled %llu, live %llu", me, (unsigned long long)p.accepted,
+            (unsigned long long)p.settled, (unsigned long long)p.live);
+    position_told(source, &p, before);
+    work_end(me, 0, 0);
+    return p.settled;
+}
