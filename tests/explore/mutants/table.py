@@ -222,8 +222,7 @@ MUTANTS = [
     ("NOJOURNALREC", "recovery passes over the units before the journal is completed (B5)", ["mixed", "split",
      "forward1"], [
         ("join_pass", "    int error = complete_begun(h, dead, state);\n", "    int error = 0;\n"),
-        ("end_pass", "        freed += over && cvb_cas64(",
-         "        freed += over && !complete_begun(h, s, state) && cvb_cas64(")]),
+        ("end_pass", "        if (!over || !cvb_cas64(", "        if (!over || complete_begun(h, s, state) || !cvb_cas64(")]),
     ("FREEDFIRST", "a seat freed before what it owned (B6)", ["recover", "single"], [
         ("ask_seats", "error = dead > 0 ? join_pass(h, s, state) : dead;",
          "error = dead > 0 && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1) ? join_pass(h, s, state + 1) : "
