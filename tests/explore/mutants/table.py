@@ -227,8 +227,8 @@ MUTANTS = [
         ("ask_seats", "error = dead > 0 ? join_pass(h, s, state) : dead;",
          "error = dead > 0 && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1) ? join_pass(h, s, state + 1) : "
          "0;"),
-        ("end_pass", "        freed += over && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1);",
-         "        freed += over;")]),
+        ("end_pass", "        if (!over || !cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1))",
+         "        if (!over)")]),
     ("FREEDEARLY", "a seat freed before its pass has looked at all units (B6)", ["deaths", "single", "mixed"], [
         ("go_on", "        if (!h->pass.seats || h->pass.next == units)\n            return true;",
          "        if (!h->pass.seats || h->pass.next)\n            return true;")]),
@@ -238,10 +238,9 @@ MUTANTS = [
     ("NORETRY", "a redelivered record keeps its retry count", ["single", "retry"], [
         ("tries_after_death", "    return cvb_hi_failed(hi) | ", "    return (hi & CVB_HI_TRIES) | ")]),
     ("LOCKLATE", "the seat locked after it became active", ["recover", "single", "names"], [
-        ("take_seat", "        int taken = cvb_lock_seat(h, s);",
-         "        int taken = dead ? cvb_lock_seat(h, s) : 0;"),
-        ("take_seat", "            return dead ? cvb_recover_reserved(h) : 0;",
-         "            return dead ? cvb_recover_reserved(h) : cvb_lock_seat(h, s);")]),
+        ("try_seat", "    int taken = cvb_lock_seat(h, s);", "    int taken = dead ? cvb_lock_seat(h, s) : 0;"),
+        ("try_seat", "        return dead ? take_over(h, s, now, pid) : 0;",
+         "        return dead ? take_over(h, s, now, pid) : cvb_lock_seat(h, s);")]),
     # moving on
     ("LOALONE", "a restage told by half of the word", ["retry", "forward1"], [
         ("recover_restage", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),
