@@ -148,6 +148,16 @@ CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_
     return 0;
 }
 
+/* R1, for a lease that ends: of h->parked. */
+static inline void raise_high(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w)
+{
+    const uint64_t first = cvb_load64_rlx(&unit->first);
+    const unsigned last = 31 - (unsigned)__builtin_clz(cvb_hi_mask(w.hi) | 1);
+    if (first)
+        cvb_high_raise(h->parked.of_source,
+                       first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, last)->extent)));
+}
+
 /* The lease of a unit of h->parked, which can be listed, ends. The last row's store is the locked instruction after
  * which the flags are read: a sleeper has counted the unit, or is seen. */
 static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w)
@@ -178,16 +188,6 @@ CVB_RARE static int give_acked(struct cvb_handle *h, uint32_t u, struct cvb_pair
     cvb_own_add64(&h->parked.of_stage->n[CVB_N_ACKED], records);
     cvb_own_add64(&h->parked.of_source->n[CVB_N_ACKED], records);
     return cvb_give(h, u);
-}
-
-/* R1, for a lease that ends: of h->parked. */
-static inline void raise_high(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w)
-{
-    const uint64_t first = cvb_load64_rlx(&unit->first);
-    const unsigned last = 31 - (unsigned)__builtin_clz(cvb_hi_mask(w.hi) | 1);
-    if (first)
-        cvb_high_raise(h->parked.of_source,
-                       first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, last)->extent)));
 }
 
 /* Ends the lease of a whole unit, whose word is w, as acked: IDLE if nobody is short of what it holds and there is a

@@ -101,9 +101,11 @@ static void settle(const struct holding *h)
 void position_unit(uint32_t u)
 {
     struct holding *was = &holding[u], now = look_at(u);
-    if (is_live(was->state) && !is_live(now.state))
+    if (is_live(was->state) && !is_live(now.state)) {
         settle(was);
-    else if (was->state == CVB_RES && is_live(now.state))
+        if (was->n)
+            position_hot();
+    } else if (was->state == CVB_RES && is_live(now.state))
         accept(&now);
     else if (was->replaced && now.state == CVB_LEASED)
         now.replaced = true, now.n = 0;

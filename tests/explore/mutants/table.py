@@ -250,15 +250,15 @@ MUTANTS = [
         ("cvb_replace", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
          "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.before2, to, 0))")]),
     ("EARLYDEAD", "a dead letter one delivery too early", ["single", "mixed1"], [
-        ("deliverable", "return cvb_hi_failures(w.hi) <= h->segment.settings.max_retries ||",
-         "return cvb_hi_failures(w.hi) < h->segment.settings.max_retries ||")]),
+        ("deliverable", "failures <= cvb_retries_of(h, stage)", "failures < cvb_retries_of(h, stage)")]),
     ("COMPANYBLAMED", "a death in company counts against a record (B2)", ["batch", "split"], [
         ("tries_after_death", " | (hi & CVB_HI_COMPANY ? CVB_HI_SUSPECT : 0);", ";")]),
     ("SUSPECTINCOMPANY", "what is suspect is leased in company (B2)", ["batch", "split"], [
         ("cvb_marks_of_lease", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;",
          "    return (hi & CVB_HI_SUSPECT) | h->company;")]),
     ("DEADKEEPSSOURCE", "a dead letter keeps its source's credit", ["retry", "revive"], [
-        ("give_after_move", "    if (f->stage2 == CVB_STAGE_DEAD_LETTER)\n", "    if (false)\n")]),
+        ("give_after_move", "    if (f->stage2 == CVB_STAGE_DEAD_LETTER)\n        cvb_counter_step(",
+         "    if (false)\n        cvb_counter_step(")]),
     ("REVIVEDFREE", "what leaves the dead letters takes no credit of its source", ["revive", "mixed"], [
         ("take_for_move", "    const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->stage2 != "
          "CVB_STAGE_DEAD_LETTER;", "    const bool revives = false;")]),
@@ -295,7 +295,8 @@ MUTANTS = [
     ("NOWAKELEVEL", "a flag that is lowered wakes nobody", ["wait"], [
         ("change", "    if (lifted)\n        cvb_flag_wake(h, flag, CVB_WAKE_ALL);\n", "    (void)lifted;\n")]),
     ("SLEEPBLIND", "a sleeper does not look again after it has set its bit (F1)", ["wait"], [
-        ("sleep_once", "    int there = w->look(h, w, true);\n    if (there || !in_the_way(h, w, flag, count))",
+        ("sleep_once", "    int there = w->look(h, w, true);\n"
+         "    if (there || (!w->period_ns && !in_the_way(h, w, flag, count)))",
          "    int there = 0;\n    if (!count)")]),
     ("FOUNDBYSLOT", "waiting finds a record by its slot, though its unit was taken", ["wait", "waitkill"], [
         ("cvb_ring_has_data",
@@ -327,11 +328,15 @@ MUTANTS = [
         ("raise_high", "    if (first)", "    if (first && last > 99)")]),
     ("HIGHLATE", "`high` is raised after the unit is idle (R1)", ["position1", "position"], [
         ("cvb_park_single", "    raise_high(h, unit, u, w);\n    *error = become_idle(h, unit, u, w);",
-         "    *error = become_idle(h, unit, u, w);\n    raise_high(h, unit, u, w);")]),
+         "    *error = become_idle(h, unit, u, w);\n    raise_high(h, unit, u, w);"),
+        ("give_acked", "    return cvb_give(h, u);", "    raise_high(h, cvb_unit_at(h, u), u, w);\n    return cvb_give(h, u);"),
+        ("cvb_park", "    raise_high(h, unit, u, w);\n", ""),
+        ("cvb_park", "    return become_idle(h, unit, u, w);",
+         "    int error = become_idle(h, unit, u, w);\n    raise_high(h, unit, u, w);\n    return error;")]),
     ("HIGHINGIVE", "`high` is raised after the journal of a GIVE is open (R1)", ["position1", "position", "position2"], [
         ("cvb_park", "    raise_high(h, unit, u, w);\n", ""),
-        ("become_idle", "    append(h, list, u);\n", "    raise_high(h, unit, u, w);\n    append(h, list, u);\n"),
-        ("cvb_park_single", "    raise_high(h, unit, u, w);\n", ""),
+        ("cvb_park", "    return become_idle(h, unit, u, w);",
+         "    raise_high(h, unit, u, w);\n    return become_idle(h, unit, u, w);"),
         ("cvb_give", "    cvb_journal_open(h, CVB_OP_GIVE, &f);\n",
          "    cvb_journal_open(h, CVB_OP_GIVE, &f);\n"
          "    struct cvb_span span = cvb_span_of(h, u, cvb_is_live(w) ? cvb_hi_mask(w.hi) : 0);\n"
