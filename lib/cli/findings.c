@@ -212,7 +212,7 @@ static void look_at_dead_letters(struct cli_findings *f, const char *segment, co
          "%u dead letter%s %s: a consumer returned each, or died with it alone, more often than --max-retries (%u) "
          "allows; %s %u of the %u records that the segment may have, and nothing of a source's or stage's limit",
          n, cli_s(n), n == 1 ? "waits" : "wait", s->settings.max_retries, n == 1 ? "it holds" : "they hold", n,
-         s->settings.max_total_records);
+         s->limit);
     advise(x, "see them with 'conveyor dead-letter %s list', and then 'retry' or 'drop' them", segment);
 }
 
@@ -238,16 +238,15 @@ static void look_at_stages(struct cli_findings *f, const char *segment, const st
 static bool dead_letters_hold(const struct cli_snapshot *s)
 {
     uint32_t dead = s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;
-    double resume = s->settings.resume_threshold * s->settings.max_total_records;
-    double pause = s->settings.backpressure_threshold * s->settings.max_total_records;
+    double resume = s->resume_threshold * s->limit;
+    double pause = s->backpressure_threshold * s->limit;
     return s->buffered >= dead && s->buffered >= resume && s->buffered - dead < pause;
 }
 
 /* True if the source pauses because of the total, not of its own limit. */
 static bool pauses_for_total(const struct cli_snapshot *s, const struct cli_source *o)
 {
-    return o->backpressure.signal == CVB_SIGNAL_PAUSE &&
-           o->buffered < s->settings.resume_threshold * s->settings.max_per_source;
+    return o->backpressure.signal == CVB_SIGNAL_PAUSE && o->buffered < s->resume_threshold * o->limit;
 }
 
 static void look_at_held(struct cli_findings *f, const char *segment, const struct cli_snapshot *s)
@@ -267,8 +266,8 @@ static void look_at_held(struct cli_findings *f, const char *segment, const stru
 /* A source that hogs: its own limit, or what all share. */
 static void look_at_source(struct cli_findings *f, const struct cli_snapshot *s, const struct cli_source *o)
 {
-    uint32_t own = s->settings.max_per_source, all = s->settings.max_total_records;
-    double part = s->settings.backpressure_threshold;
+    uint32_t own = o->limit, all = s->limit;
+    double part = s->backpressure_threshold;
     struct cli_finding *x;
     if (o->buffered >= own) {
         x = add(f, "source-full", CLI_NOTE, "source", o->name);
@@ -293,7 +292,7 @@ static void look_at_sources(struct cli_findings *f, const char *segment, const s
     look_at_held(f, segment, s);
     for (size_t i = 0; i < s->source_count; i++)
         look_at_source(f, s, &s->sources[i]);
-    if (s->buffered >= s->settings.max_total_records)
+    if (s->buffered >= s->limit)
         tell(add(f, "segment-full", CLI_NOTE, "segment", ""), "the segment is full: %u record%s", s->buffered,
              cli_s(s->buffered));
 }

@@ -1,6 +1,7 @@
 /* json.c - objects for --json, and how they are written. */
 #include "json.h"
 
+#include <conveyor/limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,20 +59,21 @@ static json_t *with_counts(json_t *object, const struct cvb_counts *c)
 
 static json_t *stage(const struct cli_stage *s)
 {
-    json_t *object =
-        json_pack("{s:o,s:I,s:I,s:I,s:f,s:s}", "name", cli_json_text(s->name), "queued", (json_int_t)s->holds.queued,
-                  "leased", (json_int_t)s->holds.leased, "reserved", (json_int_t)s->holds.reserved, "utilization",
-                  s->utilization, "backpressure", cli_signal_name(s->signal));
+    json_t *object = json_pack(
+        "{s:o,s:I,s:I,s:I,s:f,s:s,s:I,s:o}", "name", cli_json_text(s->name), "queued", (json_int_t)s->holds.queued,
+        "leased", (json_int_t)s->holds.leased, "reserved", (json_int_t)s->holds.reserved, "utilization", s->utilization,
+        "backpressure", cli_signal_name(s->signal), "limit", (json_int_t)s->limit, "max_retries",
+        s->max_retries == CVB_RETRIES_NEVER ? json_string("never") : json_integer(s->max_retries));
     return with_counts(object, &s->counts);
 }
 
 static json_t *source(const struct cli_source *s)
 {
     uint32_t delay_ms = s->backpressure.signal == CVB_SIGNAL_SLOW_DOWN ? s->backpressure.delay_ms : 0;
-    json_t *object =
-        json_pack("{s:o,s:I,s:I,s:s,s:I}", "name", cli_json_text(s->name), "buffered", (json_int_t)s->buffered,
-                  "credits", (json_int_t)(s->credits < 0 ? 0 : s->credits), "backpressure",
-                  cli_signal_name(s->backpressure.signal), "delay_ms", (json_int_t)delay_ms);
+    json_t *object = json_pack("{s:o,s:I,s:I,s:s,s:I,s:I}", "name", cli_json_text(s->name), "buffered",
+                               (json_int_t)s->buffered, "credits", (json_int_t)(s->credits < 0 ? 0 : s->credits),
+                               "backpressure", cli_signal_name(s->backpressure.signal), "delay_ms",
+                               (json_int_t)delay_ms, "limit", (json_int_t)s->limit);
     return with_counts(object, &s->counts);
 }
 
@@ -112,11 +114,13 @@ json_t *cli_json_stat(const char *segment, const struct cli_snapshot *s)
         json_array_append_new(sources, source(&s->sources[i]));
     for (size_t i = 0; i < s->peer_count; i++)
         json_array_append_new(peers, peer(&s->peers[i]));
-    return json_pack("{s:i,s:o,s:{s:I,s:I,s:I},s:o,s:{s:I,s:I,s:I,s:I,s:f},s:o,s:o,s:o}", "version", 1, "segment",
-                     cli_json_text(segment), "capacity", "max_total_records", (json_int_t)s->settings.max_total_records,
-                     "max_per_stage", (json_int_t)s->settings.max_per_stage, "max_per_source",
-                     (json_int_t)s->settings.max_per_source, "settings", settings(&s->settings), "total", "buffered",
-                     (json_int_t)s->buffered, "queued", (json_int_t)s->total.queued, "leased",
+    return json_pack("{s:i,s:o,s:{s:I,s:I,s:I},s:o,s:{s:f,s:f},s:{s:I,s:I,s:I,s:I,s:f,s:I},s:o,s:o,s:o}", "version", 1,
+                     "segment", cli_json_text(segment), "capacity", "max_total_records",
+                     (json_int_t)s->settings.max_total_records, "max_per_stage", (json_int_t)s->settings.max_per_stage,
+                     "max_per_source", (json_int_t)s->settings.max_per_source, "settings", settings(&s->settings),
+                     "thresholds", "backpressure", s->backpressure_threshold, "resume", s->resume_threshold, "total",
+                     "buffered", (json_int_t)s->buffered, "queued", (json_int_t)s->total.queued, "leased",
                      (json_int_t)s->total.leased, "reserved", (json_int_t)s->total.reserved, "utilization",
-                     s->utilization, "stages", stages, "sources", sources, "handles", peers);
+                     s->utilization, "limit", (json_int_t)s->limit, "stages", stages, "sources", sources, "handles",
+                     peers);
 }

@@ -70,6 +70,24 @@ int cli_find_stage(struct cvb_handle *handle, const char *segment, const char *w
     return CLI_FAILED;
 }
 
+int cli_find_source(struct cvb_handle *handle, const char *segment, const char *what, const char *wanted, uint32_t *id)
+{
+    char name[CVB_NAME_MAX + 1];
+    int error;
+    if (!cli_is_name(wanted)) {
+        cli_complain("%s '%s' is %s", what, wanted, cvb_error_text(CVB_ENAME));
+        return CLI_USAGE;
+    }
+    for (*id = 0; !(error = cvb_source_name(handle, *id, name)); ++*id)
+        if (!strcmp(name, wanted))
+            return 0;
+    if (error != CVB_EUNKNOWN)
+        return cli_segment_failed(segment, error);
+    cli_complain("%s '%s': segment '%s' has no such source; 'conveyor stat %s' shows those that it has", what, wanted,
+                 segment, segment);
+    return CLI_FAILED;
+}
+
 int cli_make_stage(struct cvb_handle *handle, const char *segment, const char *option, const char *name, uint32_t *id)
 {
     char what[32];

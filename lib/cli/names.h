@@ -12,6 +12,9 @@ struct cvb_handle;
 int cli_find_stage(struct cvb_handle *handle, const char *segment, const char *what, const char *name, const char *cure,
                    uint32_t *id);
 
+/* As cli_find_stage, of a source. */
+int cli_find_source(struct cvb_handle *handle, const char *segment, const char *what, const char *name, uint32_t *id);
+
 /* The id of a stage, which is made if it is not there: 0, or the exit status after a complaint. */
 int cli_make_stage(struct cvb_handle *handle, const char *segment, const char *option, const char *name, uint32_t *id);
 

@@ -105,7 +105,7 @@ static void draw_sources(FILE *f, const struct cli_top *t, const struct widths *
         const struct cvb_counts *was = i < t->was.source_count ? &t->was.sources[i].counts : NULL;
         t->rows[i] = (struct cli_row){.source = s,
                                       .name = s->name,
-                                      .fill = (double)s->buffered / t->now.settings.max_per_source,
+                                      .fill = (double)s->buffered / s->limit,
                                       .rate = cli_rates_between(was, &s->counts, t->seconds)};
     }
     sort(t->rows, n, t->order);
@@ -164,7 +164,7 @@ void cli_top_draw(FILE *f, const struct cli_top *t, struct cli_window window)
     print_name(f, "all records", w->name);
     print_bar(f, t->now.utilization, w->bar);
     fprintf(f, "  %u queued, %u leased, of %u; %u dead letter%s\n", t->now.total.queued, t->now.total.leased,
-            t->now.settings.max_total_records, t->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued,
+            t->now.limit, t->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued,
             cli_s(t->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued));
     draw_stages(f, t, w);
     draw_sources(f, t, w, sources);

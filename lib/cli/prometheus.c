@@ -42,14 +42,15 @@ static void totals(const char *segment, const struct cli_snapshot *s)
     const struct {
         const char *name, *help;
         double value;
-    } gauge[] = {{"limit_records", "The limit of all records.", s->settings.max_total_records},
-                 {"limit_stage_records", "The limit of each stage.", s->settings.max_per_stage},
-                 {"limit_source_records", "The limit of each source.", s->settings.max_per_source},
-                 {"buffered_records", "Records that are queued, leased or reserved.", s->buffered},
-                 {"queued_records", "Records that wait to be taken.", s->total.queued},
-                 {"leased_records", "Records that were taken and not settled yet.", s->total.leased},
-                 {"reserved_records", "Records that are being written.", s->total.reserved},
-                 {"utilization_ratio", "Buffered records as a part of the limit.", s->utilization}};
+    } gauge[] = {
+        {"limit_records", "The limit of all records.", s->limit},
+        {"limit_stage_records", "The limit of each stage that has none of its own.", s->settings.max_per_stage},
+        {"limit_source_records", "The limit of each source that has none of its own.", s->settings.max_per_source},
+        {"buffered_records", "Records that are queued, leased or reserved.", s->buffered},
+        {"queued_records", "Records that wait to be taken.", s->total.queued},
+        {"leased_records", "Records that were taken and not settled yet.", s->total.leased},
+        {"reserved_records", "Records that are being written.", s->total.reserved},
+        {"utilization_ratio", "Buffered records as a part of the limit.", s->utilization}};
     for (size_t i = 0; i < sizeof gauge / sizeof gauge[0]; i++) {
         family(gauge[i].name, "gauge", gauge[i].help);
         sample(gauge[i].name, segment, NULL, gauge[i].value);
@@ -58,7 +59,7 @@ static void totals(const char *segment, const struct cli_snapshot *s)
 
 static double stage_gauge(const struct cli_stage *s, int which)
 {
-    const double value[] = {s->holds.queued, s->holds.leased, s->utilization, (double)s->signal};
+    const double value[] = {s->holds.queued, s->holds.leased, s->utilization, (double)s->signal, s->limit};
     return value[which];
 }
 
@@ -68,8 +69,9 @@ static void stage_gauges(const char *segment, const struct cli_snapshot *s)
         {"stage_queued_records", "Records that wait in the stage."},
         {"stage_leased_records", "Records of the stage that were taken and not settled yet."},
         {"stage_utilization_ratio", "The stage's records as a part of its limit."},
-        {"stage_backpressure", "The stage's signal: 0 none, 1 slow down, 2 pause."}};
-    for (int g = 0; g < 4; g++) {
+        {"stage_backpressure", "The stage's signal: 0 none, 1 slow down, 2 pause."},
+        {"stage_limit_records", "The stage's limit."}};
+    for (int g = 0; g < 5; g++) {
         family(name[g][0], "gauge", name[g][1]);
         for (size_t i = 0; i < s->stage_count; i++)
             sample(name[g][0], segment, (const char *[4]){"stage", s->stages[i].name}, stage_gauge(&s->stages[i], g));

@@ -1,6 +1,7 @@
 /* snapshot.c - what a segment holds, read once, for all commands that show it. */
 #include "snapshot.h"
 
+#include <conveyor/limits.h>
 #include <conveyor/segment.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ static int read_sources(struct cvb_handle *h, struct cli_snapshot *s, const stru
         if (error)
             return error;
         o->buffered = cli_holds(&holds[id]);
+        o->limit = (uint32_t)cvb_limit_of(h, CVB_NO_STAGE, id);
         o->credits = cvb_available_credits(h, id);
         s->source_count++;
     }
@@ -64,7 +66,9 @@ static int read_stages(struct cvb_handle *h, struct cli_snapshot *s, const struc
         if (error)
             return error;
         o->holds = holds[id];
-        o->limit = id == CVB_STAGE_DEAD_LETTER ? s->settings.max_total_records : s->settings.max_per_stage;
+        const bool dead = id == CVB_STAGE_DEAD_LETTER;
+        o->limit = dead ? s->limit : (uint32_t)cvb_limit_of(h, id, CVB_NO_SOURCE);
+        o->max_retries = (uint32_t)cvb_max_retries_of(h, dead ? CVB_NO_STAGE : id);
         o->utilization = (double)cli_holds(&holds[id]) / o->limit;
         s->stage_count++;
     }
@@ -95,10 +99,13 @@ static int read_all(struct cvb_handle *h, struct cli_snapshot *s, struct cvb_cen
                     struct cvb_census *peers)
 {
     int error = cvb_census(h, &s->total, stages, sources, peers);
+    if (!error)
+        error = cvb_thresholds_of(h, &s->backpressure_threshold, &s->resume_threshold);
     if (error)
         return error;
     s->buffered = cli_holds(&s->total);
-    s->utilization = (double)s->buffered / s->settings.max_total_records;
+    s->limit = (uint32_t)cvb_limit_of(h, CVB_NO_STAGE, CVB_NO_SOURCE);
+    s->utilization = (double)s->buffered / s->limit;
     char name[CVB_NAME_MAX + 1];
     while (!cvb_pipeline_name(h, (uint32_t)s->pipeline_count, name))
         s->pipeline_count++;

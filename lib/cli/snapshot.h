@@ -9,7 +9,7 @@
 
 struct cli_stage {
     char name[CVB_NAME_MAX + 1];
-    uint32_t id, limit;
+    uint32_t id, limit, max_retries;
     struct cvb_census holds;
     struct cvb_counts counts;
     double utilization;
@@ -18,7 +18,7 @@ struct cli_stage {
 
 struct cli_source {
     char name[CVB_NAME_MAX + 1];
-    uint32_t buffered;
+    uint32_t buffered, limit;
     int64_t credits;
     struct cvb_counts counts;
     struct cvb_backpressure backpressure;
@@ -32,7 +32,9 @@ struct cli_peer {
 };
 
 struct cli_snapshot {
-    struct cvb_settings settings;
+    struct cvb_settings settings; /* as the segment was made */
+    uint32_t limit;               /* of all records, and these: as they are now */
+    double backpressure_threshold, resume_threshold;
     struct cvb_census total;
     uint32_t buffered; /* queued, leased and reserved */
     double utilization;

@@ -1,6 +1,7 @@
 /* table.c - a snapshot as aligned text. */
 #include "table.h"
 
+#include <conveyor/limits.h>
 #include <stdio.h>
 
 #include "units.h"
@@ -18,17 +19,48 @@ int cli_width(const char *text)
 /* A name and blanks up to the width of the longest. */
 static void print_name(const char *name, int width) { printf("%s%*s", name, width - cli_width(name), ""); }
 
+/* One stage or source whose limit is another than the segment was made for. */
+static void own_limit(const char *what, const char *name, uint32_t limit, uint32_t made)
+{
+    if (limit != made)
+        printf("limit     %u record%s of %s %s\n", limit, cli_s(limit), what, name);
+}
+
+/* What was set since the segment was made. */
+static void own_limits(const struct cli_snapshot *s)
+{
+    for (size_t i = 1; i < s->stage_count; i++) {
+        const struct cli_stage *t = &s->stages[i];
+        own_limit("stage", t->name, t->limit, s->settings.max_per_stage);
+        if (t->max_retries == CVB_RETRIES_NEVER)
+            printf("retries   of stage %s never end: none of its records becomes a dead letter\n", t->name);
+        else if (t->max_retries != s->stages[CVB_STAGE_DEAD_LETTER].max_retries)
+            printf("retries   %u of stage %s\n", t->max_retries, t->name);
+    }
+    for (size_t i = 0; i < s->source_count; i++)
+        own_limit("source", s->sources[i].name, s->sources[i].limit, s->settings.max_per_source);
+}
+
+/* When records become dead letters, where no stage has its own rule. */
+static void dead_letters_after(uint32_t max_retries)
+{
+    if (max_retries == CVB_RETRIES_NEVER)
+        puts("no dead letters");
+    else
+        printf("dead letters after %u %s\n", max_retries, max_retries == 1 ? "retry" : "retries");
+}
+
 static void limits(const char *segment, const struct cli_snapshot *s)
 {
     char longest[32];
     const struct cvb_settings *l = &s->settings;
     printf("segment %s\n\n", segment);
-    printf("limits    %u record%s: %u per stage, %u per source; the longest record has %s\n", l->max_total_records,
-           cli_s(l->max_total_records), l->max_per_stage, l->max_per_source,
-           cli_bytes(l->payload_size, longest, sizeof longest));
-    printf("signals   sources pause at %.0f %% of a limit, go on at %.0f %%; dead letters after %u %s\n",
-           l->backpressure_threshold * 100, l->resume_threshold * 100, l->max_retries,
-           l->max_retries == 1 ? "retry" : "retries");
+    printf("limits    %u record%s: %u per stage, %u per source; the longest record has %s\n", s->limit, cli_s(s->limit),
+           l->max_per_stage, l->max_per_source, cli_bytes(l->payload_size, longest, sizeof longest));
+    printf("signals   sources pause at %.0f %% of a limit, go on at %.0f %%; ", s->backpressure_threshold * 100,
+           s->resume_threshold * 100);
+    dead_letters_after(s->stages[CVB_STAGE_DEAD_LETTER].max_retries);
+    own_limits(s);
     printf("buffered  %u record%s, %.1f %%: %u queued, %u leased, %u reserved\n", s->buffered, cli_s(s->buffered),
            s->utilization * 100, s->total.queued, s->total.leased, s->total.reserved);
     uint32_t dead = s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;

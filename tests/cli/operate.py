@@ -36,6 +36,73 @@ class Operate(SegmentTest):
         watch.send_signal(signal.SIGINT)
         self.assertEqual(watch.wait(timeout=PATIENCE), 0)
 
+    def limits(self):
+        """As stat --json shows them: of all, by stage, by source."""
+        stat = self.stat()
+        return (stat["total"]["limit"], {s["name"]: s["limit"] for s in stat["stages"]},
+                {s["name"]: s["limit"] for s in stat["sources"]})
+
+    def test_set_changes_limits_and_prints_old_and_new(self):
+        self.create("--max-total-records", "100", "--max-per-stage", "50", "--max-per-source", "40")
+        self.push(b"a\nb\n", source="kafka-1")
+        self.assertEqual(self.limits(), (100, {"dead-letter": 100, "filter": 50}, {"kafka-1": 40}))
+        for arguments, text in ((("--limit", "90"), b"limit of all: 100 -> 90\n"),
+                                (("--stage", "filter", "--limit", "2"), b"limit of stage 'filter': 50 -> 2\n"),
+                                (("--source", "kafka-1", "--limit", "1"), b"limit of source 'kafka-1': 40 -> 1\n")):
+            self.assertEqual(self.succeed("set", self.segment, *arguments).stdout, text)
+        self.assertEqual(self.limits(), (90, {"dead-letter": 90, "filter": 2}, {"kafka-1": 1}))
+        text = self.succeed("stat", self.segment).stdout
+        self.assertIn(b"limit     2 records of stage filter\n", text)
+        self.assertIn(b"limit     1 record of source kafka-1\n", text)
+        self.assertEqual(self.stat()["capacity"]["max_per_stage"], 50)
+
+    def test_a_lowered_limit_stops_a_push_until_it_is_raised(self):
+        self.create("--max-total-records", "100", "--max-per-stage", "50")
+        self.succeed("set", self.segment, "--stage", "filter", "--limit", "5")
+        push = self.start("push", self.segment, "--stage", "filter", "--source", "s", stdin=subprocess.PIPE)
+        push.stdin.write(b"x\n" * 20)
+        push.stdin.close()
+        wait_until(lambda: self.queued() == 5, "the stage is full")
+        self.assertIsNone(push.poll())
+        self.succeed("set", self.segment, "--stage", "filter", "--limit", "50")
+        self.assertEqual(push.wait(timeout=PATIENCE), 0)
+        self.assertEqual(self.queued(), 20)
+
+    def test_set_changes_thresholds_and_retries(self):
+        self.create("--max-total-records", "100", "--max-retries", "0")
+        done = self.succeed("set", self.segment, "--backpressure-threshold", "0.9", "--max-retries", "2")
+        self.assertEqual(done.stdout, b"backpressure threshold: 0.8 -> 0.9\nresume threshold: 0.5 -> 0.5\n"
+                                      b"max retries of all: 0 -> 2\n")
+        self.assertEqual(self.stat()["thresholds"], {"backpressure": 0.9, "resume": 0.5})
+        for value, text in (("never", b"2 -> never"), ("default", b"never -> 2"), ("0", b"2 -> 0")):
+            done = self.succeed("set", self.segment, "--stage", "filter", "--max-retries", value)
+            self.assertEqual(done.stdout, b"max retries of stage 'filter': " + text + b"\n")
+        self.assertEqual([s["max_retries"] for s in self.stat()["stages"]], [2, 0])
+        self.succeed("set", self.segment, "--stage", "filter", "--max-retries", "never")
+        self.assertEqual([s["max_retries"] for s in self.stat()["stages"]], [2, "never"])
+
+    def test_set_refuses_what_is_no_good_and_changes_nothing(self):
+        self.create("--max-total-records", "100", "--max-per-stage", "50")
+        for status, text, *arguments in (
+                (2, b"nothing to set",),
+                (2, b"exclude each other", "--stage", "filter", "--source", "s", "--limit", "1"),
+                (2, b"thresholds are parts of all limits", "--stage", "filter", "--resume-threshold", "0.1"),
+                (2, b"not of a source", "--source", "s", "--max-retries", "1"),
+                (2, b"'many'", "--max-retries", "many"),
+                (2, b"'default'", "--max-retries", "default"),
+                (2, b"must be below", "--limit", "7", "--resume-threshold", "0.9"),
+                (2, b"dead letters have no limit", "--stage", "dead-letter", "--limit", "1"),
+                (1, b"no such stage; it has 'dead-letter', 'filter'", "--stage", "fliter", "--limit", "1"),
+                (1, b"no such source", "--source", "s", "--limit", "1"),
+                (1, b"was made for 50 records of stage 'filter'", "--stage", "filter", "--limit", "51"),
+                (1, b"was made for 100 records of all", "--limit", "101", "--max-retries", "9")):
+            done = call("set", self.segment, *arguments)
+            self.assertEqual(done.returncode, status, (arguments, done.stderr))
+            self.assertIn(text, done.stderr)
+            self.assertEqual(done.stderr.count(b"\n"), 1)
+        self.assertEqual(self.limits(), (100, {"dead-letter": 100, "filter": 50}, {}))
+        self.assertEqual(self.stat()["stages"][0]["max_retries"], 3)
+
     def test_top_without_a_terminal_prints_lines(self):
         self.create("--max-total-records", "100")
         self.push(b"a\nb\n")

@@ -45,6 +45,8 @@ static void drain(void)
         }
 }
 
+static uint32_t limit_of(uint32_t counter) { return (uint32_t)world.limit[counter]; }
+
 static bool paused(uint32_t used, uint32_t limit)
 {
     double high = limit * world.settings.backpressure_threshold;
@@ -63,13 +65,14 @@ static void check_state(const uint32_t *stages, const uint32_t *sources, uint32_
         SIM_CHECK(cvb_stage_size(h, i) == stages[i], "stage %u is said to hold %lld, not %u", i,
                   (long long)cvb_stage_size(h, i), stages[i]);
     for (uint32_t i = 0; i < s->max_sources; i++) {
-        int64_t own = s->max_per_source - sources[i], total = s->max_total_records - all;
+        const uint32_t limit = limit_of(1 + s->max_stages + i), most = limit_of(CVB_COUNTER_TOTAL);
+        int64_t own = (int64_t)limit - sources[i], total = (int64_t)most - all;
         int64_t credits = cvb_available_credits(h, i);
         SIM_CHECK(credits == (own < total ? own : total), "source %u is said to have %lld credits of %lld, %lld", i,
                   (long long)credits, (long long)own, (long long)total);
-        bool pause = paused(sources[i], s->max_per_source) || paused(all, s->max_total_records);
+        bool pause = paused(sources[i], limit) || paused(all, most);
         SIM_CHECK(cvb_should_backpressure(h, i) == pause, "source %u with %u of %u records, %u of %u in all: pause %d",
-                  i, sources[i], s->max_per_source, all, s->max_total_records, !pause);
+                  i, sources[i], limit, all, most, !pause);
     }
 }
 
@@ -82,8 +85,8 @@ static void fill(void)
         for (uint32_t source = 0; source < s->max_sources; source++)
             for (;;) {
                 int why, put = work_put(SIM_AFTER, stage, &source, 1, &why);
-                bool room = stages[stage] < s->max_per_stage && sources[source] < s->max_per_source &&
-                            all < s->max_total_records;
+                bool room = stages[stage] < limit_of(1 + stage) && all < limit_of(CVB_COUNTER_TOTAL) &&
+                            sources[source] < limit_of(1 + s->max_stages + source);
                 SIM_CHECK(room == (put == 1) || (!put && why == CVB_EMEMORY_FULL && s->class_count > 1),
                           "filling stage %u from source %u: %s at %u, %u, %u records", stage, source,
                           cvb_error_text(why), stages[stage], sources[source], all);

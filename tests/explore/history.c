@@ -24,6 +24,7 @@ void history_call(struct history *h, int process, enum history_verb verb, uint32
     o->stage = stage;
     o->n = n;
     o->arguments = 0;
+    o->seen = 0;
     h->too_long |= n > HISTORY_BATCH;
 }
 
@@ -53,10 +54,10 @@ static bool is_chain(enum history_verb verb) { return verb >= HISTORY_PUT && ver
 static enum model_kind kind_of(enum history_verb verb)
 {
     static const enum model_kind kind[] = {
-        [HISTORY_PUT] = MODEL_PUT,        [HISTORY_RESERVE] = MODEL_RESERVE, [HISTORY_PUBLISH] = MODEL_PUBLISH,
-        [HISTORY_CANCEL] = MODEL_CANCEL,  [HISTORY_GET] = MODEL_GET,         [HISTORY_TAKE] = MODEL_TAKE,
-        [HISTORY_ACK] = MODEL_ACK,        [HISTORY_RETURN] = MODEL_RETURN,   [HISTORY_FORWARD] = MODEL_FORWARD,
-        [HISTORY_RELEASE] = MODEL_RELEASE};
+        [HISTORY_PUT] = MODEL_PUT,         [HISTORY_RESERVE] = MODEL_RESERVE, [HISTORY_PUBLISH] = MODEL_PUBLISH,
+        [HISTORY_CANCEL] = MODEL_CANCEL,   [HISTORY_GET] = MODEL_GET,         [HISTORY_TAKE] = MODEL_TAKE,
+        [HISTORY_ACK] = MODEL_ACK,         [HISTORY_RETURN] = MODEL_RETURN,   [HISTORY_FORWARD] = MODEL_FORWARD,
+        [HISTORY_RELEASE] = MODEL_RELEASE, [HISTORY_LIMIT] = MODEL_LIMIT};
     return kind[verb];
 }
 
@@ -138,7 +139,7 @@ void history_ended(struct history *h, int process, long began, long ended, int d
 {
     const struct history_open *o = &h->open[process];
     enum history_verb verb = o->verb;
-    struct history_step s = {.gets = gets(verb) && h->deaths, .began = began, .ended = ended};
+    struct history_step s = {.gets = gets(verb) && h->deaths, .began = began, .ended = ended, .seen = o->seen};
     if (!close_call(h, process, began, ended))
         return;
     if (is_chain(verb)) {
@@ -162,7 +163,8 @@ void history_killed(struct history *h, int process, long began)
 {
     const struct history_open *o = &h->open[process];
     enum history_verb verb = o->verb;
-    struct history_step s = {.pending = true, .gets = gets(verb), .began = began, .ended = HISTORY_NEVER};
+    struct history_step s = {
+        .pending = true, .gets = gets(verb), .began = began, .ended = HISTORY_NEVER, .seen = o->seen};
     if (!close_call(h, process, began, HISTORY_NEVER))
         return;
     if (verb == HISTORY_LEAVE)

@@ -9,6 +9,7 @@
  * - ack, return, release, forward, publish: a step for each record, in the order of the array.
  * - a refusal, after those: the limit was reached; only if nobody else was at work from the call's begin to its end.
  * - sizes, the credits left: exact; only if nobody else was at work.
+ * - setting a limit: one step.
  * - detach: a release of each lease, in any order. Reservations are given up at its begin.
  * - wait: the stage had a record at a moment, or each of the stages was empty at one.
  * - recover, attach: the leases of processes that were dead at its begin have come back, and their calls have no effect
@@ -40,6 +41,7 @@ enum history_verb {
     HISTORY_ACK,
     HISTORY_RETURN,
     HISTORY_RELEASE,
+    HISTORY_LIMIT,
     HISTORY_FORWARD,
     HISTORY_WAIT,
     HISTORY_LEAVE,
@@ -53,6 +55,7 @@ struct history_step {
     bool pending; /* its call has no end: it may never happen */
     bool gets;    /* meanwhile its process may find records past their retry limit */
     long began, ended;
+    long seen; /* of a limit: when it was seen to be set, or 0 */
 };
 
 struct history_hint {
@@ -86,6 +89,7 @@ struct history {
         enum history_verb verb;
         uint32_t stage;
         int n, arguments;
+        long seen;
         struct model_step argument[HISTORY_BATCH]; /* of a get, its results */
     } open[MODEL_PROCESSES];
     int calls, deaths;

@@ -245,7 +245,7 @@ static int choices(const struct node *n, struct choice *choice)
         if (s->what.kind == MODEL_LEFT || (s->pending && s->what.kind == MODEL_NOTHING))
             continue; /* made when nothing is leased any more; never */
         struct choice c = {.process = p, .own = true, .step = s->what};
-        c.hint = hint_of(&n->model, p, &s->what, s->ended);
+        c.hint = hint_of(&n->model, p, &s->what, s->seen ? s->seen : s->ended);
         count = add(choice, count, &c);
     }
     return count;
@@ -351,9 +351,10 @@ enum linear_verdict linear_check(const struct history *h, long budget)
 
 bool linear_went_back(void) { return has_failed; }
 
-static const char *const kinds[] = {
-    "put",   "reserve", "publish",   "cancel", "get", "take",    "ack", "return",  "forward", "refused",   "empty",
-    "found", "left",    "recovered", "size",   "all", "credits", "end", "uncover", "bury",    "redeliver", "settle"};
+static const char *const kinds[] = {"put",     "reserve", "publish", "cancel",    "get",       "take",
+                                    "ack",     "return",  "release", "forward",   "limit",     "refused",
+                                    "empty",   "found",   "left",    "recovered", "size",      "all",
+                                    "credits", "end",     "uncover", "bury",      "redeliver", "settle"};
 
 static void describe(char *line, size_t size, int p, const struct history_step *s, const char *mark)
 {

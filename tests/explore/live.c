@@ -107,6 +107,28 @@ bool work_state(int me)
     return b.signal != CVB_SIGNAL_NONE;
 }
 
+/* Of the total, the stage, or the source: anything up to what it was made for. */
+bool work_limit(int me, uint32_t stage, uint32_t source)
+{
+    const unsigned which = sim_below(3);
+    const uint32_t counter = which == MODEL_TOTAL    ? CVB_COUNTER_TOTAL
+                             : which == MODEL_SOURCE ? 1 + world.settings.max_stages + source
+                                                     : cvb_counter_of_stage(stage);
+    const uint32_t limit = 1 + sim_below((unsigned)world.made[counter]);
+    work_begin(me);
+    watch_call(me, HISTORY_LIMIT, 0, 1);
+    watch_set(me, (enum model_limit)which, stage, source, limit);
+    SIM_LOG("p%d sets the limit of counter %u to %u", me, counter, limit);
+    world_sets(me, counter);
+    int error = cvb_set_limit(process[me].handle, which == MODEL_STAGE ? stage : CVB_NO_STAGE,
+                              which == MODEL_SOURCE ? source : CVB_NO_SOURCE, limit);
+    world_has_set(me);
+    SIM_LOG("p%d has set it: %s", me, cvb_error_text(error));
+    SIM_CHECK(!error, "setting a limit failed: %s", cvb_error_text(error));
+    work_end(me, 1, 0);
+    return true;
+}
+
 static const int64_t patience_ns[] = {0, 6000000, 2400000000};
 
 bool work_wait_records(int me, uint32_t stage)

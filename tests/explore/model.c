@@ -19,16 +19,34 @@ int model_first(const struct model *m, uint32_t stage)
     return -1;
 }
 
+static uint32_t limit_of(const struct model *m, const struct model_limits *l, enum model_limit which, unsigned stage,
+                         unsigned source)
+{
+    const uint32_t set = which == MODEL_TOTAL    ? m->limit_total
+                         : which == MODEL_SOURCE ? m->limit_source[source]
+                                                 : m->limit_stage[stage];
+    return set ? set : which == MODEL_TOTAL ? l->total : which == MODEL_SOURCE ? l->source : l->stage;
+}
+
+static bool set_limit(struct model *m, const struct model_step *s)
+{
+    uint8_t *limit = s->limit == MODEL_TOTAL    ? &m->limit_total
+                     : s->limit == MODEL_SOURCE ? &m->limit_source[s->source]
+                                                : &m->limit_stage[s->stage];
+    *limit = (uint8_t)s->content;
+    return true;
+}
+
 static bool is_full(const struct model *m, const struct model_limits *l, enum model_limit which, unsigned stage,
                     unsigned source)
 {
     switch (which) {
     case MODEL_TOTAL:
-        return m->total >= l->total;
+        return m->total >= limit_of(m, l, which, stage, source);
     case MODEL_SOURCE:
-        return m->source[source] >= l->source;
+        return m->source[source] >= limit_of(m, l, which, stage, source);
     default:
-        return stage && m->stage[stage] >= l->stage; /* the dead-letter stage has no limit */
+        return stage && m->stage[stage] >= limit_of(m, l, which, stage, source); /* dead letters have none */
     }
 }
 
@@ -236,8 +254,9 @@ static bool own_nothing(const struct model *m, uint32_t processes)
 
 static uint32_t credits_left(const struct model *m, const struct model_limits *l, unsigned source)
 {
-    uint32_t own = l->source - m->source[source], all = l->total - m->total;
-    return own < all ? own : all;
+    int64_t own = (int64_t)limit_of(m, l, MODEL_SOURCE, 0, source) - m->source[source];
+    int64_t all = (int64_t)limit_of(m, l, MODEL_TOTAL, 0, source) - m->total, least = own < all ? own : all;
+    return least < 0 ? 0 : (uint32_t)least;
 }
 
 bool model_do(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
@@ -256,6 +275,8 @@ bool model_do(struct model *m, const struct model_limits *l, int process, const 
         return get(m, l, process, s);
     case MODEL_UNCOVER:
         return uncover(m, l, process, s);
+    case MODEL_LIMIT:
+        return set_limit(m, s);
     case MODEL_REFUSED:
         return is_full(m, l, (enum model_limit)s->limit, s->stage, s->source);
     case MODEL_EMPTY:
@@ -308,6 +329,11 @@ uint64_t model_hash(const struct model *m)
     }
     for (int stage = 0; stage < MODEL_STAGES; stage++)
         hash += mix(queue[stage] + (uint64_t)stage);
+    hash += mix(m->limit_total);
+    for (unsigned i = 0; i < MODEL_STAGES; i++)
+        hash += mix((uint64_t)(256 + i) << 8 | m->limit_stage[i]);
+    for (unsigned i = 0; i < MODEL_SOURCES; i++)
+        hash += mix((uint64_t)(512 + i) << 8 | m->limit_source[i]);
     const unsigned char *reserved = &m->reserved[0][0][0];
     for (size_t i = 0; i < sizeof m->reserved; i++)
         if (reserved[i])

@@ -28,6 +28,7 @@ enum model_kind {
     MODEL_RETURN,  /* a leased record enters the end of its stage again, or of the dead-letter stage */
     MODEL_RELEASE, /* a leased record enters the end of its stage again, untried */
     MODEL_FORWARD, /* a leased record enters the end of another stage, perhaps with another payload; needs room there */
+    MODEL_LIMIT,   /* a limit becomes `content` */
     MODEL_REFUSED, /* a limit is reached */
     MODEL_EMPTY,   /* the stage has no record to lease */
     MODEL_FOUND,   /* it has one */
@@ -48,7 +49,7 @@ enum model_limit { MODEL_TOTAL, MODEL_SOURCE, MODEL_STAGE };
 
 struct model_step {
     enum model_kind kind;
-    uint8_t stage, source, limit; /* limit: which refused */
+    uint8_t stage, source, limit; /* limit: which refused, or is set */
     bool many;                    /* a get that asks for several; a redelivery of what was leased in company */
     int16_t retry;                /* as it was delivered; -1: not told */
     uint32_t content, becomes;    /* the payload's first word, and the new payload's */
@@ -67,7 +68,8 @@ struct model_record {
 struct model {
     struct model_record record[MODEL_RECORDS];
     uint8_t records;
-    uint8_t total, stage[MODEL_STAGES], source[MODEL_SOURCES]; /* credits in use */
+    uint8_t total, stage[MODEL_STAGES], source[MODEL_SOURCES];                   /* credits in use */
+    uint8_t limit_total, limit_stage[MODEL_STAGES], limit_source[MODEL_SOURCES]; /* as set; 0: as at first */
     uint8_t reserved[MODEL_PROCESSES][MODEL_STAGES][MODEL_SOURCES];
 };
 

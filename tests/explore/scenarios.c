@@ -1,10 +1,10 @@
 /* scenarios.c - small segments and mixes of operations: limits of 2 to 8 records, rings of 2 to 8 slots. */
 #include "work.h"
 
-const char *const work_names[OPS] = {"put",          "put batch",    "reserve", "publish",  "cancel",  "get one",
-                                     "get many",     "take",         "ack",     "return",   "release", "forward",
-                                     "replace",      "stale",        "recover", "audit",    "name",    "state",
-                                     "wait records", "wait credits", "open",    "progress", "rejoin"};
+const char *const work_names[OPS] = {"put",      "put batch",    "reserve",      "publish", "cancel",   "get one",
+                                     "get many", "take",         "ack",          "return",  "release",  "forward",
+                                     "replace",  "stale",        "recover",      "audit",   "name",     "state",
+                                     "limit",    "wait records", "wait credits", "open",    "progress", "rejoin"};
 
 #define LIMITS(t, p, s) .total = (t), .stage = (p), .source = (s)
 #define SHAPE(n, m, bytes, r) .stages = (n), .sources = (m), .payload = (bytes), .retries = (r)
@@ -68,6 +68,23 @@ const struct scenario scenarios[] = {
      .weight = {[PUT] = 3, [PUT_BATCH] = 1, [GET_ONE] = 2, [ACK] = 2, [RESERVE] = 1, [RECOVER] = 1, [REJOIN] = 1}},
     {"rounds", LIMITS(3, 3, 3), SHAPE(3, 2, 8, 2), CROWD(3, 0, 8), .unhurt = true, .rounds = true,
      .weight = {[PUT] = 1}},
+    {"limits", LIMITS(6, 4, 5), SHAPE(3, 2, 8, 1), CROWD(4, 2, 8),
+     .weight = {[PUT] = 5,
+                [PUT_BATCH] = 2,
+                [RESERVE] = 1,
+                [PUBLISH] = 1,
+                [GET_ONE] = 4,
+                [GET_MANY] = 2,
+                [ACK] = 5,
+                [RETURN] = 1,
+                [FORWARD] = 2,
+                [REPLACE] = 1,
+                [LIMIT] = 4,
+                [STATE] = 1,
+                [RECOVER] = 1,
+                [REJOIN] = 1}},
+    {"limitwait", LIMITS(6, 4, 5), SHAPE(2, 2, 8, 2), CROWD(4, 0, 8), .unhurt = true,
+     .weight = {[PUT] = 4, [PUT_BATCH] = 1, [WAIT_CREDITS] = 3, [GET_ONE] = 4, [GET_MANY] = 1, [ACK] = 4, [LIMIT] = 3}},
     {"recover", LIMITS(4, 2, 3), SHAPE(2, 1, 8, 1), CROWD(5, 2, 5),
      .weight = {[PUT] = 2, [PUT_BATCH] = 1, [GET_ONE] = 2, [ACK] = 2, [RECOVER] = 4}},
     {"deaths", LIMITS(6, 4, 6), SHAPE(2, 1, 8, 3), CROWD(6, 2, 8), .doomed = 4,

@@ -79,6 +79,20 @@ void watch_size(int process, enum model_kind kind, uint32_t which, int64_t size)
         history_argument(&history, process, &s);
 }
 
+void watch_set(int process, enum model_limit which, uint32_t stage, uint32_t source, uint32_t limit)
+{
+    struct model_step s = {
+        .limit = (uint8_t)which, .stage = (uint8_t)stage, .source = (uint8_t)source, .content = limit};
+    if (watch.on)
+        history_argument(&history, process, &s);
+}
+
+void watch_limit(int process)
+{
+    if (watch.on)
+        history.open[process].seen = tick();
+}
+
 static int limit_of(int why)
 {
     return why == CVB_ETOTAL_FULL    ? MODEL_TOTAL

@@ -52,7 +52,7 @@ void work_check_refusal(int me, int why, uint32_t stage, uint32_t source, uint32
     if (!process[me].handle->refusal.looks)
         return; /* others were quicker as often as an operation looks */
     int64_t most = now->rounds ? world.strict[me][i] : world.most[me][i];
-    SIM_CHECK_TOO(most >= world.limit[i], "refused (%s) though there was room all the time", cvb_error_text(why));
+    SIM_CHECK_TOO(most >= world.least[me][i], "refused (%s) though there was room all the time", cvb_error_text(why));
 }
 
 /* Never the last seat: that is for the process after all. */
@@ -128,6 +128,8 @@ static bool operate(int me, enum op op)
         return work_name(me);
     case STATE:
         return work_state(me);
+    case LIMIT:
+        return work_limit(me, stage, source);
     case WAIT_RECORDS:
         return work_wait_records(me, stage);
     case WAIT_CREDITS:

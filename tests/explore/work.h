@@ -25,6 +25,7 @@ enum op {
     AUDIT,
     NAME,
     STATE,
+    LIMIT,
     WAIT_RECORDS,
     WAIT_CREDITS,
     OPEN,
@@ -108,6 +109,7 @@ bool work_recover(int me);
 bool work_audit(int me);
 bool work_name(int me);
 bool work_state(int me);
+bool work_limit(int me, uint32_t stage, uint32_t source);
 bool work_wait_records(int me, uint32_t stage);
 bool work_wait_credits(int me, uint32_t stage, uint32_t source);
 void work_forget_names(void);

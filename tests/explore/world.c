@@ -15,7 +15,7 @@ static char *pristine;
 static struct unit_share {
     uint32_t n;
     uint16_t stage, source;
-    bool idle;
+    bool idle, claimed; /* claimed: RES, and was IDLE */
     long since;
 } share[WORLD_UNITS];
 static uint32_t page_of_ones = 1;
@@ -154,11 +154,11 @@ void world_make(const struct cvb_settings *given)
     world.counters = 1 + s->max_stages + s->max_sources;
     if (world.counters > WORLD_COUNTERS || world.geometry.unit_count > WORLD_UNITS || s->max_handles > 14)
         sim_fail("the scenario is too large");
-    world.limit[0] = s->max_total_records;
+    world.made[0] = s->max_total_records;
     for (uint32_t i = 0; i < s->max_stages; i++)
-        world.limit[1 + i] = i ? s->max_per_stage : s->max_total_records;
+        world.made[1 + i] = i ? s->max_per_stage : s->max_total_records;
     for (uint32_t i = 0; i < s->max_sources; i++)
-        world.limit[1 + s->max_stages + i] = s->max_per_source;
+        world.made[1 + s->max_stages + i] = s->max_per_source;
     free(world.base);
     free(pristine);
     world.base = aligned_alloc(CVB_PAGE, world.geometry.size);
@@ -179,6 +179,10 @@ void world_reset(void)
     memset(world.seat_owner, 0, sizeof world.seat_owner);
     memset(world.seat_state, 0, sizeof world.seat_state);
     memset(world.seat_entered, 0, sizeof world.seat_entered);
+    memcpy(world.limit, world.made, sizeof world.limit);
+    memcpy(world.highest, world.made, sizeof world.highest);
+    memset(world.lowered, 0, sizeof world.lowered);
+    memset(world.setting, 0, sizeof world.setting);
     memset(share, 0, sizeof share);
     arena_used = 0;
 }
@@ -187,9 +191,42 @@ void world_begin(int process)
 {
     world.began[process] = sim.total;
     for (uint32_t i = 0; i < world.counters; i++) {
+        world.least[process][i] = world.limit[i];
         world.long_idle[process][i] = world.idle[i];
         world.strict[process][i] = world.most[process][i] = world.used[i] - world.idle[i];
     }
+}
+
+void world_sets(int process, uint32_t counter)
+{
+    world.setting[process] = counter + 1;
+    world.stored[process] = 0;
+}
+
+void world_has_set(int process)
+{
+    const uint32_t i = world.setting[process] - 1;
+    world.setting[process] = 0;
+    if (world.stored[process] >= world.highest[i])
+        return;
+    world.highest[i] = world.stored[process];
+    world.lowered[i] = sim.total;
+}
+
+/* A limit was stored. */
+static void note_limit(uint32_t i, uint32_t word)
+{
+    world.limit[i] = word ? word : world.made[i];
+    if (world.highest[i] < world.limit[i])
+        world.highest[i] = world.limit[i];
+    for (int p = 0; p <= SIM_FIBERS; p++) {
+        if (world.least[p][i] > world.limit[i])
+            world.least[p][i] = world.limit[i];
+        const bool stores = p == sim.current && !world.stored[p];
+        if (world.setting[p] == i + 1 && (stores || (world.stored[p] && world.stored[p] < world.limit[i])))
+            world.stored[p] = world.limit[i];
+    }
+    watch_limit(sim.current);
 }
 
 static void note_most(int p, uint32_t i)
@@ -223,16 +260,16 @@ static int64_t replaced(uint32_t counter)
 
 static void check_counter(uint32_t i)
 {
-    if (world.shadow[i] <= world.limit[i] &&
-        (i == 1 || (world.used[i] <= world.limit[i] && world.shadow[i] <= world.used[i])))
+    if (world.shadow[i] <= world.highest[i] &&
+        (i == 1 || (world.used[i] <= world.highest[i] && world.shadow[i] <= world.used[i])))
         return;
     int64_t records = world.shadow[i] - replaced(i);
-    SIM_CHECK_TOO(records <= world.limit[i], "limit %u exceeded: %lld records of %lld", i, (long long)records,
-                  (long long)world.limit[i]);
+    SIM_CHECK_TOO(records <= world.made[i], "limit %u exceeded: %lld records of %lld", i, (long long)records,
+                  (long long)world.made[i]);
     if (i == 1)
         return; /* the dead-letter stage has no counter of its own */
-    SIM_CHECK_TOO(world.used[i] <= world.limit[i], "counter %u says %lld of %lld", i, (long long)world.used[i],
-                  (long long)world.limit[i]);
+    SIM_CHECK_TOO(world.used[i] <= world.made[i], "counter %u says %lld of %lld", i, (long long)world.used[i],
+                  (long long)world.made[i]);
     SIM_CHECK_TOO(records <= world.used[i], "%lld records have credits of counter %u, which says %lld",
                   (long long)records, i, (long long)world.used[i]);
 }
@@ -259,6 +296,17 @@ static void end_idle(const struct unit_share *was)
         }
 }
 
+/* A put enters with a unit that was idle when it claimed it: not if since before that credits in use have been above a
+ * limit that was lowered. */
+static void check_claimed(const struct unit_share *s)
+{
+    const uint32_t i[] = {0, 1u + s->stage, 1 + world.settings.max_stages + s->source};
+    for (int k = 0; k < 3; k++)
+        SIM_CHECK_TOO(s->since <= world.lowered[i[k]] || world.used[i[k]] <= world.highest[i[k]],
+                      "a put claims an idle unit, though counter %u says %lld of %lld", i[k],
+                      (long long)world.used[i[k]], (long long)world.highest[i[k]]);
+}
+
 static void count_unit(uint32_t u)
 {
     const struct cvb_unit *unit = world_unit(u);
@@ -269,7 +317,10 @@ static void count_unit(uint32_t u)
         now.stage = (uint16_t)cvb_hi_stage(unit->word.hi);
         now.source = unit->source;
         now.idle = state == CVB_IDLE;
-        now.since = share[u].idle ? share[u].since : sim.total;
+        now.claimed = state == CVB_RES && (share[u].idle || share[u].claimed);
+        now.since = share[u].idle == now.idle && share[u].claimed == now.claimed ? share[u].since : sim.total;
+        if (state == CVB_QUEUED && share[u].claimed)
+            check_claimed(&share[u]);
         SIM_CHECK(state < CVB_STATES && now.stage < world.settings.max_stages &&
                       now.source < world.settings.max_sources,
                   "unit %u has a word out of bounds", u);
@@ -287,7 +338,11 @@ static void count_unit(uint32_t u)
 static void count_counter(uint32_t i)
 {
     const struct cvb_counter *c = (const struct cvb_counter *)(void *)(world.base + world.geometry.counters) + i;
+    const int64_t before = world.used[i];
     world.used[i] = (int64_t)(c->taken.lo - c->returned.lo);
+    SIM_CHECK_TOO(world.used[i] <= before || world.used[i] <= world.highest[i],
+                  "counter %u says %lld of %lld, and said %lld", i, (long long)world.used[i],
+                  (long long)world.highest[i], (long long)before);
     for (int p = 0; p <= SIM_FIBERS; p++)
         note_most(p, i);
     check_counter(i);
@@ -439,7 +494,11 @@ void world_after_step(const char *access, const void *at, const void *place)
     } else if (o - g->rings < g->cells - g->rings) {
         watch_ring((o - g->rings) / sizeof(uint64_t));
     } else if (o - g->counters < (uint64_t)world.counters * sizeof(struct cvb_counter)) {
-        count_counter((uint32_t)((o - g->counters) / sizeof(struct cvb_counter)));
+        const uint32_t i = (uint32_t)((o - g->counters) / sizeof(struct cvb_counter));
+        if ((o - g->counters) % sizeof(struct cvb_counter) == offsetof(struct cvb_counter, limit))
+            note_limit(i, *(const uint32_t *)at);
+        else
+            count_counter(i);
     } else if (o - g->seats < (uint64_t)world.settings.max_handles * sizeof(struct cvb_seat) &&
                (o - g->seats) % sizeof(struct cvb_seat) == 0) {
         note_seat((uint32_t)((o - g->seats) / sizeof(struct cvb_seat)));

@@ -19,7 +19,14 @@ extern struct world {
     uint32_t counters; /* how many */
     bool positions;    /* records have some */
     /* by counter: credits taken; records that hold one, those of idle units among them */
-    int64_t used[WORLD_COUNTERS], shadow[WORLD_COUNTERS], idle[WORLD_COUNTERS], limit[WORLD_COUNTERS];
+    int64_t used[WORLD_COUNTERS], shadow[WORLD_COUNTERS], idle[WORLD_COUNTERS];
+    /* the limit that the segment shows, what it was made for, and the highest that may still be in force: a call that
+     * lowers it has not returned */
+    int64_t limit[WORLD_COUNTERS], made[WORLD_COUNTERS], highest[WORLD_COUNTERS];
+    long lowered[WORLD_COUNTERS];     /* when `highest` became less */
+    uint32_t setting[SIM_FIBERS + 1]; /* by process: the counter whose limit it has stored and not returned, and 1 */
+    int64_t stored[SIM_FIBERS + 1];   /* the highest that was stored since */
+    int64_t least[SIM_FIBERS + 1][WORLD_COUNTERS]; /* by process: the lowest limit since its operation began */
     /* by process: records in units that have been idle since its operation began (a put may miss one that an ack makes
      * idle meanwhile), and the most credits of any moment since that were not theirs */
     int64_t long_idle[SIM_FIBERS + 1][WORLD_COUNTERS], most[SIM_FIBERS + 1][WORLD_COUNTERS];
@@ -36,6 +43,9 @@ void world_after_step(const char *access, const void *at, const void *place);
 /* futex.c: nobody sleeps; and is this a kernel without futex_waitv? */
 void world_forget_sleepers(bool without_waitv);
 void world_begin(int process);
+/* The process sets the limit of a counter; it has returned from that. */
+void world_sets(int process, uint32_t counter);
+void world_has_set(int process);
 /* The process's locks are gone. */
 void world_unlock_all(int process);
 struct cvb_unit *world_unit(uint32_t u);
