@@ -230,9 +230,23 @@ static void close_recovery(const struct history *h, struct history_step *s, int 
             recovered[p] = s->ended;
 }
 
+/* Did somebody set a limit while the step's call was at work? Until then it may have taken its credits, and enter after
+ * that. */
+static bool may_be_lowered(const struct history *h, const struct history_step *s, int process)
+{
+    for (int i = 0; i < h->calls; i++) {
+        const struct history_call *c = &h->call[i];
+        long died = h->program[c->process].died;
+        if (c->verb == HISTORY_LIMIT && overlaps(c, s, process, c->ended < died ? c->ended : died))
+            return true;
+    }
+    return false;
+}
+
 static void close_step(struct history *h, struct history_step *s, int process, const long *recovered)
 {
     bool refused = s->what.kind == MODEL_REFUSED;
+    s->what.lowered = may_be_lowered(h, s, process);
     if (!refused && s->what.kind != MODEL_SIZE && s->what.kind != MODEL_SIZE_ALL && s->what.kind != MODEL_CREDITS)
         return;
     bool alone = was_alone(h, s, process, recovered);

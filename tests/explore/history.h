@@ -9,7 +9,8 @@
  * - ack, return, release, forward, publish: a step for each record, in the order of the array.
  * - a refusal, after those: the limit was reached; only if nobody else was at work from the call's begin to its end.
  * - sizes, the credits left: exact; only if nobody else was at work.
- * - setting a limit: one step.
+ * - setting a limit: one step. What needs room and is at work meanwhile may have its credits from before, and enter
+ *   after it.
  * - detach: a release of each lease, in any order. Reservations are given up at its begin.
  * - wait: the stage had a record at a moment, or each of the stages was empty at one.
  * - recover, attach: the leases of processes that were dead at its begin have come back, and their calls have no effect

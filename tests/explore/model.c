@@ -50,10 +50,12 @@ static bool is_full(const struct model *m, const struct model_limits *l, enum mo
     }
 }
 
-static bool has_room(const struct model *m, const struct model_limits *l, unsigned stage, unsigned source)
+static bool has_room(const struct model *m, const struct model_limits *l, const struct model_step *s)
 {
+    if (s->lowered)
+        return true;
     for (enum model_limit x = MODEL_TOTAL; x <= MODEL_STAGE; x++)
-        if (is_full(m, l, x, stage, source))
+        if (is_full(m, l, x, s->stage, s->source))
             return false;
     return true;
 }
@@ -94,18 +96,23 @@ static void move(struct model *m, int i, unsigned stage, unsigned retry)
     enter(m, r, stage, retry);
 }
 
-static bool put(struct model *m, const struct model_limits *l, const struct model_step *s)
+static void add_record(struct model *m, const struct model_step *s)
 {
-    if (!has_room(m, l, s->stage, s->source) || m->records == MODEL_RECORDS)
-        return false;
     change_credits(m, s->stage, s->source, 1);
     enter(m, (struct model_record){.content = s->content, .source = s->source}, s->stage, 0);
+}
+
+static bool put(struct model *m, const struct model_limits *l, const struct model_step *s)
+{
+    if (!has_room(m, l, s) || m->records == MODEL_RECORDS)
+        return false;
+    add_record(m, s);
     return true;
 }
 
 static bool reserve(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
 {
-    if (!has_room(m, l, s->stage, s->source))
+    if (!has_room(m, l, s))
         return false;
     change_credits(m, s->stage, s->source, 1);
     m->reserved[process][s->stage][s->source]++;
@@ -124,14 +131,10 @@ static bool cancel(struct model *m, int process, const struct model_step *s)
 /* Without a reservation only if the process is dead and it was given up: then there must be room, as for a put. */
 static bool publish(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
 {
-    bool reserved = cancel(m, process, s);
-    if (put(m, l, s))
-        return true;
-    if (reserved) {
-        change_credits(m, s->stage, s->source, 1);
-        m->reserved[process][s->stage][s->source]++;
-    }
-    return false;
+    if (m->records == MODEL_RECORDS || !cancel(m, process, s))
+        return put(m, l, s);
+    add_record(m, s);
+    return true;
 }
 
 unsigned model_failures(const struct model_record *r) { return r->retry - (r->suspect && r->retry); }
@@ -196,9 +199,9 @@ bool model_buries(const struct model_limits *l, const struct model_record *r)
 static bool forward(struct model *m, const struct model_limits *l, int i, const struct model_step *s)
 {
     struct model_record *r = &m->record[i];
-    if (s->stage != r->stage && is_full(m, l, MODEL_STAGE, s->stage, r->source))
+    if (!s->lowered && s->stage != r->stage && is_full(m, l, MODEL_STAGE, s->stage, r->source))
         return false;
-    if (!r->stage && is_full(m, l, MODEL_SOURCE, s->stage, r->source))
+    if (!s->lowered && !r->stage && is_full(m, l, MODEL_SOURCE, s->stage, r->source))
         return false;
     r->content = s->becomes;
     move(m, i, s->stage, 0);

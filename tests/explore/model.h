@@ -50,6 +50,8 @@ enum model_limit { MODEL_TOTAL, MODEL_SOURCE, MODEL_STAGE };
 struct model_step {
     enum model_kind kind;
     uint8_t stage, source, limit; /* limit: which refused, or is set */
+    bool lowered;                 /* of what needs room: while it was at work a limit may have been lowered, and it may
+                                     have had its credits before */
     bool many;                    /* a get that asks for several; a redelivery of what was leased in company */
     int16_t retry;                /* as it was delivered; -1: not told */
     uint32_t content, becomes;    /* the payload's first word, and the new payload's */

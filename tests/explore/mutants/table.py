@@ -169,28 +169,32 @@ MUTANTS = [
          "        if (own && take)\n            marks = cvb_marks_of(h, counter);\n"
          "        struct cvb_pair w = cvb_load_pair(word);\n        if (!own)"),
         ("cvb_counter_step",
-         "            marks = cvb_marks_of(h, counter); /* after `taken`: the CAS fails if they change meanwhile (L1) */\n",
-         "")]),
+         "            marks = cvb_marks_of(h, counter); /* after `taken`: the CAS fails if they change meanwhile (L1) "
+         "*/\n", "")]),
     ("TAGUNKEPT", "the evidence of the tag that a setter overwrites is not kept (C1)", ["limits"], [
         ("cvb_counter_renew", "        keep_evidence(h, w.hi);\n", "")]),
     ("CLAIMOVER", "a claim takes what is above a lowered limit (L2)", ["limits"], [
         ("goes_back", "    if (__builtin_expect(!(all & CVB_FLAG_OVER), 1) || !cvb_is_over(h, want))",
          "    (void)all;\n    (void)want;\n    if (u != CVB_NO_UNIT)")]),
     ("RECLAIMOVER", "a refused put takes a unit of its kind as it is, above a lowered limit (L2)", ["limits"], [
-        ("reclaim_group", "        if (same && s->unit && !cvb_is_over(h, s->want)) {", "        if (same && s->unit) {")]),
+        ("reclaim_group", "        if (same && s->unit && !cvb_is_over(h, s->want)) {",
+         "        if (same && s->unit) {")]),
     ("OVEREARLY", "a put looks at the flags before its claim (L2)", ["limits"], [
         ("cvb_claim_idle", "        if (!fits(cvb_unit_at(h, u), kind, w) ||",
          "        const uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) |\n"
          "                             cvb_load32_acq(look->room_of_stage) | cvb_load32_acq(look->room_of_source);\n"
          "        if (!fits(cvb_unit_at(h, u), kind, w) ||"),
-        ("cvb_claim_idle", "        if (goes_back(h, look, want, u))\n", "        if ((all & CVB_FLAG_OVER) && goes_back(h, look, want, u))\n")]),
+        ("cvb_claim_idle", "        if (goes_back(h, look, want, u))\n",
+         "        if ((all & CVB_FLAG_OVER) && goes_back(h, look, want, u))\n")]),
     ("OVERSTALE", "a level that begins anew keeps its word, so an older look takes OVER away", ["limits"], [
-        ("cvb_level_begin", "    while (!cvb_cas32(word, now, (now + CVB_FLAG_ONE) & ~(CVB_FLAG_PAUSED | CVB_FLAG_NEAR)));\n",
+        ("cvb_level_begin",
+         "    while (!cvb_cas32(word, now, (now + CVB_FLAG_ONE) & ~(CVB_FLAG_PAUSED | CVB_FLAG_NEAR)));\n",
          "    while (0);\n")]),
     ("ABOVEKEPT", "a refused put gives back what it needs, and not what is above the limit", ["limits"], [
         ("cvb_try_again", "        s.wanted += above_limit(h, counter);\n", "        above_limit(h, counter);\n")]),
     ("NOWAKELIMIT", "a level that begins anew wakes nobody", ["limitwait"], [
-        ("cvb_level_begin", "    if (!cvb_level_correct(h, counter, true))\n        cvb_flag_wake(h, flag, CVB_WAKE_ALL);\n",
+        ("cvb_level_begin",
+         "    if (!cvb_level_correct(h, counter, true))\n        cvb_flag_wake(h, flag, CVB_WAKE_ALL);\n",
          "    (void)flag;\n    cvb_level_correct(h, counter, true);\n")]),
     # idle units
     ("NOGENIDLE", "the generation does not grow when a unit becomes idle (A2)", ["reserve"], [
