@@ -69,7 +69,7 @@ static void measure_fill(struct measure *m, const struct cli_snapshot *s)
             snprintf(m->text, sizeof m->text, "stage '%s' %.0f %% full", s->stages[i].name, m->value);
         }
     for (size_t i = 0; i < s->source_count; i++) {
-        double fill = 100.0 * s->sources[i].buffered / s->settings.max_per_source;
+        double fill = 100.0 * s->sources[i].buffered / s->sources[i].limit;
         if (fill <= m->value)
             continue;
         m->value = fill;
