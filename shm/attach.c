@@ -7,7 +7,8 @@
  * belongs to an open file, which lives as long as a descriptor or a mapping refers to it. Each seat has an open file of
  * its own, of which one page is mapped and no descriptor is kept: a program that closes all its descriptors cannot lose
  * the lock, and a forked child has neither the descriptor nor, by MADV_DONTFORK, the mapping. So the lock ends with
- * munmap, exec or the process's death, and nothing else.
+ * munmap, exec or the process's death, and nothing else. Who holds a lock is asked with F_OFD_GETLK, which needs no
+ * right to write: an observer asks with a descriptor that is open for reading only.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,9 +85,9 @@ int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *
     return 0;
 }
 
-int cvb_segment_open(const char *name, struct cvb_segment *segment, struct cvb_file *file)
+int cvb_segment_open(const char *name, bool read_only, struct cvb_segment *segment, struct cvb_file *file)
 {
-    int fd = open_file(name, O_RDWR), error = fd < 0 ? fd : validate(fd, segment, file);
+    int fd = open_file(name, read_only ? O_RDONLY : O_RDWR), error = fd < 0 ? fd : validate(fd, segment, file);
     if (fd >= 0 && error)
         cvb_close(fd);
     return error ? error : fd;
@@ -103,19 +104,20 @@ int cvb_shows_file(int fd, const struct cvb_file *file, uint64_t *size)
     return st.st_dev == file->device && st.st_ino == file->inode;
 }
 
-int cvb_segment_reopen(const char *name, const struct cvb_file *file)
+int cvb_segment_reopen(const char *name, bool read_only, const struct cvb_file *file)
 {
     uint64_t size;
-    int fd = open_file(name, O_RDWR), shows = fd < 0 ? 0 : cvb_shows_file(fd, file, &size);
+    int fd = open_file(name, read_only ? O_RDONLY : O_RDWR), shows = fd < 0 ? 0 : cvb_shows_file(fd, file, &size);
     if (fd < 0 || shows == 1)
         return fd;
     cvb_close(fd);
     return shows < 0 ? shows : CVB_ENOENT;
 }
 
-int cvb_segment_map(struct cvb_segment *segment, int fd)
+int cvb_segment_map(struct cvb_segment *segment, int fd, bool read_only)
 {
-    segment->base = cvb_system.map(NULL, segment->geometry.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    const int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+    segment->base = cvb_system.map(NULL, segment->geometry.size, protection, MAP_SHARED, fd, 0);
     if (segment->base == MAP_FAILED)
         return CVB_ESYSTEM;
     cvb_system.advise(segment->base, segment->geometry.size, MADV_HUGEPAGE); /* without it, it is slower only */

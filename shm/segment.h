@@ -33,15 +33,15 @@ int cvb_path_error(void);
 /* close; errno stays. */
 void cvb_close(int fd);
 /* Opens and validates; returns a descriptor to be mapped, of an open file of its own. */
-int cvb_segment_open(const char *name, struct cvb_segment *segment, struct cvb_file *file);
+int cvb_segment_open(const char *name, bool read_only, struct cvb_segment *segment, struct cvb_file *file);
 /* One more open file of the same segment: CVB_ENOENT if the name is of another one now. */
-int cvb_segment_reopen(const char *name, const struct cvb_file *file);
+int cvb_segment_reopen(const char *name, bool read_only, const struct cvb_file *file);
 /* 1 if the descriptor shows the file, and *size is then its size in bytes; 0 if it does not; an error if that cannot be
  * told. */
 int cvb_shows_file(int fd, const struct cvb_file *file, uint64_t *size);
 /* Validates only. */
 int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *bytes);
-int cvb_segment_map(struct cvb_segment *segment, int fd);
+int cvb_segment_map(struct cvb_segment *segment, int fd, bool read_only);
 void cvb_segment_unmap(struct cvb_segment *segment);
 /* Fills a new mapping: everything but the header, then the header. */
 void cvb_segment_format(char *base, const struct cvb_settings *settings);

@@ -64,8 +64,14 @@ static inline int cvb_create(const char *name, const struct cvb_settings *settin
  * Errors: ENAME, ENOENT, EPERM, ETRUNCATED, EMAGIC, EVERSION, ELAYOUT, ECORRUPT, EHANDLES, EUNSUPPORTED, ESYSTEM. */
 CVB_API int cvb_attach(const char *name, struct cvb_handle **handle);
 
-/* As cvb_attach, but what dead peers left stays as it is, so that it can be seen (cvb_peer, cvb_census) before it is
- * recovered: for tools. A dead peer's seat is taken, and recovered, only if there is no other. */
+/* A handle that only looks: it maps the segment read-only, needs permission to read it and no other, takes no seat and
+ * no lock, and leaves every byte and what dead peers left as they are. It works when all seats are taken, and while
+ * every other process is stopped. With it all functions of state.h, cvb_audit, cvb_settings_of, cvb_backpressure,
+ * cvb_should_backpressure and cvb_available_credits work, and cvb_stage, cvb_source and cvb_pipeline give the ids of
+ * names that are there (else EUNKNOWN). Whatever would change the segment, or wait, is refused: EREADONLY. It sees who
+ * is dead as others do. Checks and errors as cvb_attach, but for EHANDLES. A file that somebody truncates while it is
+ * mapped ends the process by SIGBUS at the next look beyond its end, as with any mapping; cvb_audit, cvb_peer and
+ * cvb_recover look at the file's length first: ETRUNCATED. */
 CVB_API int cvb_observe(const char *name, struct cvb_handle **handle);
 
 /* Leaves: open reservations are canceled, leases released (cvb_release). The handle is gone whatever this returns.

@@ -52,10 +52,11 @@ enum cvb_error {
     CVB_ELOST = -25,        /* the handle has lost its seat: detach it, and attach anew */
     CVB_EINTERRUPTED = -26, /* the wait was ended by cvb_wake, or by a signal */
     CVB_EUNSUPPORTED = -27, /* the system refuses what the library needs; errno says why */
-    CVB_EBUSY = -28,    /* another handle puts records with positions of this source: cvb_source_open. Of debug builds
-                           also: another thread is in a call with this handle */
-    CVB_ESEALED = -29,  /* no stage of that name, and no other can be made: sealed_stages */
-    CVB_EPOSITION = -30 /* the record's position is not above that of a record that was accepted before */
+    CVB_EBUSY = -28,     /* another handle puts records with positions of this source: cvb_source_open. Of debug builds
+                            also: another thread is in a call with this handle */
+    CVB_ESEALED = -29,   /* no stage of that name, and no other can be made: sealed_stages */
+    CVB_EPOSITION = -30, /* the record's position is not above that of a record that was accepted before */
+    CVB_EREADONLY = -31  /* the handle is an observer's (cvb_observe), and the call would change the segment */
 };
 
 /* A sentence for an error; never NULL. Safe from any thread. */

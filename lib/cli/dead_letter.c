@@ -56,6 +56,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
     s.verb = verb;
     s.fate = is(verb, "drop") ? CLI_DROP : s.to_name ? CLI_MOVE : CLI_TO_ORIGIN;
     s.done = is(verb, "drop") ? "dropped" : "forwarded";
+    s.observe = is(verb, "list");
     cli_note_signals();
     if ((status = check(&s, verb)) != CLI_GO || (status = cli_sift_open(&s)))
         return status;

@@ -51,11 +51,31 @@ static int audit(struct cvb_handle *handle, struct cvb_audit *a)
     return 0;
 }
 
-/* All looks, in turn. What dead peers left is recovered after the first, as every process that attaches does. */
-static int look(struct cvb_handle *handle, bool repair, struct cli_looks *l, int *mended)
+static int count_dead(const struct cli_snapshot *s)
+{
+    int n = 0;
+    for (size_t i = 0; i < s->peer_count; i++)
+        n += s->peers[i].peer.state == CVB_PEER_DEAD;
+    return n;
+}
+
+/* Attaching recovers the `dead` that were seen; the repair mends the rest. How many things were mended, or an error. */
+static int repair_all(const char *segment, int dead)
+{
+    struct cvb_handle *handle;
+    int error = cvb_attach(segment, &handle);
+    if (error)
+        return error;
+    int mended = cvb_repair(handle);
+    cvb_detach(handle);
+    return mended < 0 ? mended : dead + mended;
+}
+
+/* All looks, in turn. With `repair` what dead peers left is recovered after the first. */
+static int look(struct cvb_handle *handle, const char *segment, bool repair, struct cli_looks *l, int *mended)
 {
     int error = cli_snapshot_take(handle, &l->first);
-    *mended = error ? error : repair ? cvb_repair(handle) : cvb_recover(handle);
+    *mended = error || !repair ? error : repair_all(segment, count_dead(&l->first));
     if (*mended < 0)
         return *mended;
     error = audit(handle, &l->audit);
@@ -131,7 +151,7 @@ static int diagnose(struct cvb_handle *handle, const char *segment, const struct
 {
     struct cli_looks l = {0};
     struct cli_findings f;
-    int mended = 0, error = look(handle, d->repair, &l, &mended);
+    int mended = 0, error = look(handle, segment, d->repair, &l, &mended);
     if (!error)
         cli_findings_collect(&f, segment, &l);
     free_looks(&l);
@@ -186,6 +206,8 @@ const struct cli_command cli_doctor = {
     "nobody takes what is in their way. A warning needs a look: a stage that nobody takes from, leases that do not\n"
     "move, handles or names that are nearly used up. A note may be as it should be: a peer that died and whose\n"
     "records are back, a source or stage at its limit, a limit that can never be reached, a removed segment that is\n"
-    "still used. A thing stands still if it did not move in a quarter of a second. What dead peers left is recovered\n"
-    "in any case, because attaching does that; --repair also mends what the audit finds, and says how much that was.",
+    "still used. A thing stands still if it did not move in a quarter of a second. It only looks, without a handle, "
+    "and\n"
+    "needs permission to read; with --repair it attaches, recovers what dead peers left, mends what the audit finds,\n"
+    "and says how much that was.",
     run};

@@ -113,9 +113,10 @@ static void look_at_peers(struct cli_findings *f, const char *segment, const str
         unsigned records = p->holds.leased + p->holds.reserved;
         struct cli_finding *x;
         if (p->peer.state == CVB_PEER_DEAD) {
-            x = add_process(f, "peer-dead", CLI_PROBLEM, p->peer.pid);
-            tell(x, "process %d is dead and holds %u record%s", pid, records, cli_s(records));
-            advise(x, "run 'conveyor doctor %s --repair'", segment);
+            x = add_process(f, "peer-dead", records ? CLI_PROBLEM : CLI_NOTE, p->peer.pid);
+            tell(x, "process %d is dead and holds %u record%s until another process attaches", pid, records,
+                 cli_s(records));
+            advise(x, "start another in its place, or run 'conveyor doctor %s --repair'", segment);
         }
         if (p->peer.state == CVB_PEER_STOPPED) {
             x = add_process(f, "peer-stopped", CLI_PROBLEM, p->peer.pid);

@@ -56,7 +56,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
                                          {"count", CLI_WHOLE, "N", "show only the first N", &p.count, 1, UINT32_MAX},
                                          {"raw", CLI_FLAG, NULL, "each payload whole, as a line", &p.raw, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &p.segment, 1);
-    if (status != CLI_GO || (status = cli_attach(p.segment, &p.handle)))
+    if (status != CLI_GO || (status = cli_observe(p.segment, &p.handle)))
         return status;
     status = cli_find_stage(p.handle, p.segment, "--stage", p.stage_name, "", &p.stage);
     if (!status)

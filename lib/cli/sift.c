@@ -74,7 +74,7 @@ static int find_names(struct cli_sift *s)
 
 int cli_sift_open(struct cli_sift *s)
 {
-    int status = cli_attach(s->segment, &s->handle);
+    int status = s->observe || s->dry_run ? cli_observe(s->segment, &s->handle) : cli_attach(s->segment, &s->handle);
     if (status)
         return status;
     status = find_names(s);

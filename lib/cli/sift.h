@@ -34,6 +34,7 @@ struct cli_sift {
     enum cli_fate fate;
     const char *verb, *noun, *done; /* "drop", "record", "dropped": for sentences */
     bool dry_run, force, json;
+    bool observe; /* only look: nothing is taken out */
     /* its own */
     struct cvb_handle *handle;
     uint32_t stage, to;

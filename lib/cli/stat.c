@@ -35,7 +35,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
     }
     struct cvb_handle *handle;
     struct cli_snapshot snapshot;
-    status = cli_attach(segment, &handle);
+    status = cli_observe(segment, &handle);
     if (status)
         return status;
     int error = cli_snapshot_take(handle, &snapshot);
@@ -49,4 +49,4 @@ static int run(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_stat = {
     "stat", "SEG [--json] [--prometheus]", "show stages, sources, limits, fill, credits, leases, waits and handles",
-    "Counts are since the segment was made. The command's own handle is left out.", run};
+    "Counts are since the segment was made. It needs permission to read the segment, and takes no handle.", run};

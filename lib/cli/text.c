@@ -144,6 +144,12 @@ int cli_attach_until(const char *segment, int64_t until_ns, struct cvb_handle **
     return error ? cli_segment_failed(segment, error) : 0;
 }
 
+int cli_observe(const char *segment, struct cvb_handle **handle)
+{
+    int error = cvb_observe(segment, handle);
+    return error ? cli_segment_failed(segment, error) : 0;
+}
+
 int cli_close_output(void)
 {
     errno = 0;

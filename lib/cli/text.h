@@ -31,6 +31,9 @@ int cli_attach(const char *segment, struct cvb_handle **handle);
 /* As cli_attach, but waits for a segment that is not there yet until that time of cli_now_ns. */
 int cli_attach_until(const char *segment, int64_t until_ns, struct cvb_handle **handle);
 
+/* The same for a command that only looks: without a seat, and with permission to read only. */
+int cli_observe(const char *segment, struct cvb_handle **handle);
+
 /* Flushes standard output: 0, or 1 after a complaint if not all of it could be written. */
 int cli_close_output(void);
 

@@ -122,7 +122,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
     if (status != CLI_GO)
         return status;
     cli_note_signals();
-    status = cli_attach(t.segment, &t.handle);
+    status = cli_observe(t.segment, &t.handle);
     if (status)
         return status;
     int error = show(&t, interval, count);

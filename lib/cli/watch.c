@@ -67,7 +67,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
         return status;
     struct cvb_handle *handle;
     cli_note_signals();
-    status = cli_attach(segment, &handle);
+    status = cli_observe(segment, &handle);
     if (status)
         return status;
     status = watch(handle, segment, interval, count);

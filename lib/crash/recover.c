@@ -276,6 +276,8 @@ int cvb_recover(struct cvb_handle *h)
 {
     CVB_ONE_USER(h);
     int error = cvb_mapping_check(h);
+    if (!error)
+        error = cvb_handle_check(h);
     for (uint32_t s = 0; error >= 0 && s < h->segment.settings.max_handles; s += LOOK_SEATS)
         error = ask_seats(h, s, h->segment.settings.max_handles - s, UINT64_MAX);
     if (error < 0 && h)

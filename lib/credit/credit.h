@@ -43,6 +43,7 @@ int64_t cvb_live(struct cvb_handle *h, uint32_t counter);
 int64_t cvb_room_of(struct cvb_handle *h, uint32_t counter);
 bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew);
 void cvb_level_begin(struct cvb_handle *h, uint32_t counter);
+bool cvb_level_pauses(struct cvb_handle *h, uint32_t counter);
 void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n);
 void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n);
 void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n, unsigned which);

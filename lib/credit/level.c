@@ -150,6 +150,13 @@ void cvb_level_begin(struct cvb_handle *h, uint32_t counter)
     cvb_flag_wake(h, flag, CVB_WAKE_ALL); /* there may be room for one more, whatever the level */
 }
 
+/* True if the level is to pause, whatever the flag shows; reads only. */
+bool cvb_level_pauses(struct cvb_handle *h, uint32_t counter)
+{
+    int64_t slack;
+    return level_of(h, counter, cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter))), &slack) & CVB_FLAG_PAUSED;
+}
+
 static struct cvb_share *share_of(struct cvb_handle *h, uint32_t counter)
 {
     return &h->share[cvb_kind_of_counter(h, counter)][counter % CVB_SHARES];

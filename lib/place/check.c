@@ -5,7 +5,7 @@
 CVB_RARE int cvb_why_not(const struct cvb_handle *h)
 {
     int error = cvb_handle_reads(h);
-    return error ? error : h->poisoned ? CVB_ECORRUPT : CVB_ELOST;
+    return error ? error : h->observer ? CVB_EREADONLY : h->poisoned ? CVB_ECORRUPT : CVB_ELOST;
 }
 
 /* No seat's word is 0 while somebody has it. */
@@ -20,7 +20,7 @@ int cvb_mapping_check(struct cvb_handle *h)
     int error = cvb_handle_reads(h);
     if (!error && cvb_look_begin(h) == CVB_ETRUNCATED)
         return CVB_ETRUNCATED;
-    return error ? error : cvb_handle_check(h);
+    return error ? error : cvb_reader_check(h);
 }
 
 bool cvb_id_named(struct cvb_handle *h, enum cvb_kind kind, uint32_t id)

@@ -33,8 +33,9 @@ const char *cvb_error_text(int error)
                                        "the system refuses a call that is needed",
                                        "another handle has the source, or another thread the handle",
                                        "no such stage, and the segment is sealed: no other can be made",
-                                       "the position was accepted before"};
-    return error > 0 || error < CVB_EPOSITION ? "unknown error" : text[-error];
+                                       "the position was accepted before",
+                                       "the handle only observes: what changes the segment needs cvb_attach"};
+    return error > 0 || error < CVB_EREADONLY ? "unknown error" : text[-error];
 }
 
 int cvb_is_full(int error) { return cvb_is_refusal(error); }

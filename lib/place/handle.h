@@ -190,6 +190,7 @@ struct cvb_handle {
     int question;                                      /* process.c: the descriptor of this round of questions */
     bool poisoned;                                     /* cvb_poison */
     bool told;                                         /* that it has attached is an event */
+    bool observer;                                     /* it has no seat and only reads: cvb_observe */
     const uint32_t *same_process;                      /* a page that a fork wipes: 1 in the process that attached */
     uint64_t seq;                                      /* of the journal */
     struct cvb_search search[2 * CVB_CLASSES_MAX + 2]; /* by bitmap */

@@ -102,7 +102,16 @@ static inline void cvb_unuse(struct cvb_handle **used)
 }
 #endif
 
-/* 0 if the handle may read: also if it has lost its seat. */
+/* 0 if the handle may read what the segment holds: it may change it, or it is an observer's. The rule for a function
+ * that only reads, so that it works on an observer, whose mapping cannot be written: it begins with this check in place
+ * of cvb_handle_check, and stores nothing into the segment, no hint and no flag that it sees wrong either. */
+static inline int cvb_reader_check(const struct cvb_handle *h)
+{
+    int error = cvb_handle_check(h);
+    return error == CVB_EREADONLY ? 0 : error;
+}
+
+/* 0 if the handle is this process's: also if it has lost its seat. */
 static inline int cvb_handle_reads(const struct cvb_handle *h)
 {
     return !h ? CVB_EINVAL : *h->same_process ? 0 : CVB_EFORKED;
@@ -122,7 +131,7 @@ static inline int cvb_corrupt_at_work(struct cvb_handle *h)
     cvb_poison(h);
     return CVB_ECORRUPT;
 }
-int cvb_mapping_check(struct cvb_handle *h); /* cvb_handle_check, and that the file is as long as it was */
+int cvb_mapping_check(struct cvb_handle *h); /* cvb_reader_check, and that the file is as long as it was */
 
 /* clock.c */
 uint64_t cvb_monotonic_ns(void);
@@ -134,7 +143,7 @@ bool cvb_rest(struct cvb_rest *r);
 void cvb_rested(struct cvb_rest *r, bool helped);
 
 /* process.c */
-int cvb_join_mapping(struct cvb_handle *h, const char *name);
+int cvb_join_mapping(struct cvb_handle *h, const char *name); /* an observer's is read-only */
 void cvb_leave_mapping(struct cvb_handle *h);
 int cvb_lock_seat(struct cvb_handle *h, uint32_t seat); /* 1 if somebody else has it */
 void cvb_unlock_seat(struct cvb_handle *h);

@@ -1,6 +1,7 @@
 /* process.c - what the handles of one process share: a mapping for each segment, and the mutex that fork waits for.
  *
- * Overview: a segment is mapped once, however many handles a process has on it (found by device and inode). A handle's
+ * Overview: a segment is mapped once, however many handles a process has on it (found by device and inode), and once
+ * more, read-only, for all its observers. A handle's
  * seat is held by a lock whose only reference is a mapping (shm/attach.c). To ask about the locks of others a
  * descriptor is needed: each mapping has one, whose open file holds no lock. It is the process's to close, as daemons
  * do, or to give its number to another file; so a round of questions looks what it shows before, and again before an
@@ -31,6 +32,7 @@ struct cvb_mapping {
     struct cvb_file file;
     int question; /* the descriptor to ask with, or -1 */
     unsigned users;
+    bool read_only;
     char name[CVB_SEGMENT_NAME_MAX + 2];
 };
 
@@ -106,15 +108,16 @@ static void prepare(void)
     handlers_error = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
 }
 
-static struct cvb_mapping *find(const struct cvb_file *file)
+static struct cvb_mapping *find(const struct cvb_file *file, bool read_only)
 {
     struct cvb_mapping *m = mappings;
-    while (m && (m->file.device != file->device || m->file.inode != file->inode))
+    while (m && (m->file.device != file->device || m->file.inode != file->inode || m->read_only != read_only))
         m = m->next;
     return m;
 }
 
-static struct cvb_mapping *map(int fd, const char *name, const struct cvb_file *file, const struct cvb_segment *segment)
+static struct cvb_mapping *map(int fd, const char *name, const struct cvb_file *file, const struct cvb_segment *segment,
+                               bool read_only)
 {
     struct cvb_mapping *m = cvb_system.allocate(1, sizeof *m);
     if (!m)
@@ -122,8 +125,9 @@ static struct cvb_mapping *map(int fd, const char *name, const struct cvb_file *
     m->segment = *segment;
     m->file = *file;
     m->question = -1;
+    m->read_only = read_only;
     strncpy(m->name, name, sizeof m->name - 1);
-    if (cvb_segment_map(&m->segment, fd)) {
+    if (cvb_segment_map(&m->segment, fd, read_only)) {
         int kept = errno;
         cvb_system.release(m);
         errno = kept;
@@ -160,12 +164,12 @@ static int join(struct cvb_handle *h, const char *name)
 {
     struct cvb_segment segment;
     struct cvb_file file;
-    int fd = cvb_segment_open(name, &segment, &file);
+    int fd = cvb_segment_open(name, h->observer, &segment, &file);
     if (fd < 0)
         return fd;
-    struct cvb_mapping *m = find(&file);
+    struct cvb_mapping *m = find(&file, h->observer);
     if (!m)
-        m = map(fd, name, &file, &segment);
+        m = map(fd, name, &file, &segment, h->observer);
     if (!m) {
         cvb_close(fd);
         return CVB_ESYSTEM;
@@ -209,7 +213,7 @@ void cvb_leave_mapping(struct cvb_handle *h)
 int cvb_lock_seat(struct cvb_handle *h, uint32_t seat)
 {
     lock_process();
-    int fd = cvb_segment_reopen(h->mapping->name, &h->mapping->file);
+    int fd = cvb_segment_reopen(h->mapping->name, false, &h->mapping->file);
     int taken = fd < 0 ? fd : cvb_lock_take(fd, seat, &h->lock);
     if (fd >= 0)
         cvb_close(fd);
@@ -232,7 +236,7 @@ CVB_RARE static int find_question(struct cvb_handle *h, uint64_t *size)
     int before = cvb_guard();
     lock_process();
     if (!cvb_shows_file(m->question, &m->file, size))
-        __atomic_store_n(&m->question, cvb_segment_reopen(m->name, &m->file), __ATOMIC_RELAXED);
+        __atomic_store_n(&m->question, cvb_segment_reopen(m->name, m->read_only, &m->file), __ATOMIC_RELAXED);
     h->question = m->question;
     unlock_process();
     cvb_unguard(before);
@@ -267,7 +271,7 @@ bool cvb_look_confirm(struct cvb_handle *h)
 int cvb_is_linked(struct cvb_handle *h)
 {
     struct stat st;
-    int error = cvb_handle_check(h), before = cvb_guard();
+    int error = cvb_reader_check(h), before = cvb_guard();
     int shows = error ? error : cvb_look_begin(h);
     if (shows == 1)
         shows = cvb_system.status(h->question, &st) ? CVB_ESYSTEM : st.st_nlink > 0;

@@ -47,7 +47,7 @@ static uint32_t own_slot(struct cvb_handle *h, int kind)
 static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id)
 {
     CVB_ONE_USER(h);
-    int error = cvb_handle_check(h);
+    int error = cvb_reader_check(h);
     if (error)
         return error;
     size_t n = text ? strnlen(text, CVB_NAME_MAX + 1) : 0;
@@ -58,6 +58,8 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
     uint32_t limit = h->segment.geometry.name_limit[kind], slots = limit + h->segment.settings.max_handles + 1;
     for (uint32_t i = 0; i < names_most(h, kind); i++) {
         uint32_t reference = cvb_load32_acq(&cvb_references_at(h, kind)[i]);
+        if (!reference && h->observer)
+            return CVB_EUNKNOWN;
         if (!reference) {
             uint32_t mine = own_slot(h, kind);
             if (mine >= slots)
@@ -77,12 +79,14 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
             return 0;
         }
     }
+    if (h->observer)
+        return CVB_EUNKNOWN;
     return kind == CVB_KIND_STAGE && h->segment.settings.sealed_stages ? CVB_ESEALED : CVB_ENAMES;
 }
 
 static int name_of(struct cvb_handle *h, int kind, uint32_t id, char *text)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_reader_check(h);
     if (error || !text)
         return error ? error : CVB_EINVAL;
     uint32_t limit = h->segment.geometry.name_limit[kind];

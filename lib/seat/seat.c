@@ -206,17 +206,29 @@ static void free_memory(struct cvb_handle *h)
     errno = kept;
 }
 
-static int enter(struct cvb_handle *h, bool recover)
+/* An observer is nobody's seat, and its word says that it may change nothing: cvb_why_not. */
+static void sit_beside(struct cvb_handle *h)
+{
+    static const uint64_t never = 1;
+    sit(h, h->segment.settings.max_handles);
+    h->seat_state = &never;
+}
+
+static int enter(struct cvb_handle *h)
 {
     if (!make_tables(h))
         return CVB_ESYSTEM;
     h->refused_class = CVB_NO_CLASS;
     bind_places(h);
-    int error = find_seat(h);
+    int error = 0;
+    if (h->observer)
+        sit_beside(h);
+    else
+        error = find_seat(h);
     if (error < 0)
         return error;
     h->serial = make_serial(h);
-    if (!recover)
+    if (h->observer)
         return 0;
     cvb_event_seat(h, CVB_EVENT_ATTACH);
     h->told = true;
@@ -262,15 +274,16 @@ static void undo(struct cvb_handle *h)
     errno = kept;
 }
 
-static int make_handle(const char *name, bool recover, struct cvb_handle **out)
+static int make_handle(const char *name, bool observer, struct cvb_handle **out)
 {
     struct cvb_handle *h;
     int error = new_handle(&h);
     if (error)
         return error;
+    h->observer = observer;
     error = cvb_join_mapping(h, name);
     if (!error) {
-        error = enter(h, recover);
+        error = enter(h);
         if (error < 0)
             undo(h);
     }
@@ -281,24 +294,24 @@ static int make_handle(const char *name, bool recover, struct cvb_handle **out)
     return error < 0 ? error : 0;
 }
 
-static int attach(const char *name, bool recover, struct cvb_handle **out)
+static int attach(const char *name, bool observer, struct cvb_handle **out)
 {
     if (!out)
         return CVB_EINVAL;
-    int before = cvb_guard(), error = make_handle(name, recover, out);
+    int before = cvb_guard(), error = make_handle(name, observer, out);
     cvb_unguard(before);
     return error;
 }
 
-int cvb_attach(const char *name, struct cvb_handle **out) { return attach(name, true, out); }
-int cvb_observe(const char *name, struct cvb_handle **out) { return attach(name, false, out); }
+int cvb_attach(const char *name, struct cvb_handle **out) { return attach(name, false, out); }
+int cvb_observe(const char *name, struct cvb_handle **out) { return attach(name, true, out); }
 
 int cvb_detach(struct cvb_handle *h)
 {
     if (!h)
         return CVB_EINVAL;
-    int before = cvb_guard(), error = cvb_mapping_check(h);
-    if (!error)
+    int before = cvb_guard(), error = h->observer ? cvb_handle_reads(h) : cvb_mapping_check(h);
+    if (!error && !h->observer)
         leave(h);
     cvb_leave_mapping(h);
     free_memory(h);

@@ -112,6 +112,8 @@ enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, c
 int cvb_wake(struct cvb_handle *h)
 {
     int error = cvb_handle_reads(h);
+    if (!error && h->observer)
+        error = CVB_EREADONLY; /* it never waits */
     if (error)
         return error;
     int kept = errno;

@@ -67,7 +67,7 @@ static int next_event(struct cvb_handle *h, uint64_t *cursor, struct cvb_event *
 int cvb_event_next_sized(struct cvb_handle *h, uint64_t *cursor, struct cvb_event *event, uint64_t *missed, size_t size)
 {
     CVB_ONE_USER(h);
-    int error = cvb_handle_check(h);
+    int error = cvb_reader_check(h);
     if (error || !cursor || !event)
         return error ? error : CVB_EINVAL;
     struct cvb_event e;

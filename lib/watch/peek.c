@@ -121,7 +121,7 @@ int cvb_peek(struct cvb_handle *h, uint32_t stage, struct cvb_cursor *cursor, st
              size_t size)
 {
     CVB_ONE_USER(h);
-    int error = cvb_handle_check(h), found = CVB_ESETTLED;
+    int error = cvb_reader_check(h), found = CVB_ESETTLED;
     if (error || !cursor || !seen || (size && !buffer))
         return error ? error : CVB_EINVAL;
     if (!cvb_id_known(h, CVB_KIND_STAGE, stage))

@@ -6,7 +6,7 @@
 
 static int check_source(struct cvb_handle *h, uint32_t source)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_reader_check(h);
     return !error && !cvb_id_known(h, CVB_KIND_SOURCE, source) ? CVB_EUNKNOWN : error;
 }
 
@@ -17,7 +17,7 @@ int cvb_source_progress_sized(struct cvb_handle *h, uint32_t source, struct cvb_
     int error = check_source(h, source);
     if (error || !progress)
         return error ? error : CVB_EINVAL;
-    error = cvb_survey(h);
+    error = h->observer ? 0 : cvb_survey(h); /* an observer tells what the last survey found */
     if (error < 0)
         return error;
     struct cvb_progress p = {.settled = cvb_load64_acq(&h->stands[source].settled)};

@@ -11,7 +11,7 @@ static_assert(CVB_DELAY_MOST_MS <= GIVEN_DELAY_MOST, "the delay has 16 bits");
 /* The flag of what a signal is for. */
 static int flag_of_signal(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t *flag)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_reader_check(h);
     if (error)
         return error;
     *flag = CVB_FLAG_TOTAL;
@@ -47,7 +47,9 @@ int cvb_signal(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t s
 {
     CVB_ONE_USER(h);
     uint32_t flag;
-    int error = flag_of_signal(h, stage, source, &flag);
+    int error = cvb_handle_check(h);
+    if (!error)
+        error = flag_of_signal(h, stage, source, &flag);
     if (error)
         return error;
     const bool slows = signal == CVB_SIGNAL_SLOW_DOWN;
@@ -95,7 +97,7 @@ int cvb_signal_of_sized(struct cvb_handle *h, uint32_t stage, uint32_t source, s
 
 int cvb_hold_of_sized(struct cvb_handle *h, uint32_t stage, struct cvb_given *given, size_t size)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_reader_check(h);
     if (error)
         return error;
     if (!cvb_id_known(h, CVB_KIND_STAGE, stage))

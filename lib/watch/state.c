@@ -13,7 +13,7 @@
 
 static int check_stage(struct cvb_handle *h, uint32_t stage)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_reader_check(h);
     return !error && !cvb_id_known(h, CVB_KIND_STAGE, stage) ? CVB_EUNKNOWN : error;
 }
 
@@ -32,7 +32,7 @@ int64_t cvb_stage_size(struct cvb_handle *h, uint32_t stage)
 
 int64_t cvb_total_buffered(struct cvb_handle *h)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_reader_check(h);
     return error ? error : cvb_live(h, CVB_COUNTER_TOTAL);
 }
 
@@ -52,7 +52,7 @@ double cvb_global_utilization(struct cvb_handle *h)
 
 int cvb_stages_with_data(struct cvb_handle *h, uint32_t *stages, size_t count)
 {
-    int error = cvb_handle_check(h), found = 0;
+    int error = cvb_reader_check(h), found = 0;
     if (error || (count && !stages))
         return error ? error : CVB_EINVAL;
     for (uint32_t s = 0; cvb_id_known(h, CVB_KIND_STAGE, s); s++)
@@ -112,7 +112,7 @@ int cvb_source_counts_sized(struct cvb_handle *h, uint32_t source, struct cvb_co
 
 int cvb_peer_counts_sized(struct cvb_handle *h, uint32_t seat, struct cvb_counts *counts, size_t size)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_reader_check(h);
     if (error || !counts || seat >= h->segment.settings.max_handles)
         return error ? error : CVB_EINVAL;
     struct cvb_counts sum = {0};
@@ -143,7 +143,7 @@ static void clear(struct cvb_census *array, size_t size, uint32_t count)
 int cvb_census_sized(struct cvb_handle *h, struct cvb_census *total, struct cvb_census *stages,
                      struct cvb_census *sources, struct cvb_census *handles, size_t size)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_reader_check(h);
     if (error || !total || size % sizeof(uint32_t))
         return error ? error : CVB_EINVAL;
     const struct cvb_settings *s = &h->segment.settings;

@@ -35,7 +35,7 @@ static unsigned counters_of(struct cvb_handle *h, uint32_t stage, uint32_t sourc
 
 static int check_ids(struct cvb_handle *h, uint32_t stage, uint32_t source)
 {
-    int error = cvb_handle_check(h);
+    int error = cvb_reader_check(h);
     if (error)
         return error;
     if (source == CVB_NO_SOURCE && stage == CVB_NO_STAGE)
@@ -48,7 +48,7 @@ static int check_ids(struct cvb_handle *h, uint32_t stage, uint32_t source)
 /* What the counter's limit says. */
 static struct cvb_backpressure computed_of(struct cvb_handle *h, uint32_t counter)
 {
-    if (cvb_level_correct(h, counter, false))
+    if (h->observer ? cvb_level_pauses(h, counter) : cvb_level_correct(h, counter, false))
         return (struct cvb_backpressure){CVB_SIGNAL_PAUSE, 0};
     const struct cvb_marks m = cvb_marks_of(h, counter);
     int64_t used = cvb_counter_used(h, counter);
@@ -375,7 +375,9 @@ static int stall(struct cvb_handle *h, const struct wait *w, uint32_t stage, uin
 int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int64_t timeout_ns)
 {
     CVB_ONE_USER(h);
-    int error = check_ids(h, stage, source);
+    int error = cvb_handle_check(h);
+    if (!error)
+        error = check_ids(h, stage, source);
     if (error)
         return error;
     struct wait w = wait_of_credits(h, stage, source, h->refused_class);
@@ -494,7 +496,9 @@ static size_t flags_of_none(struct cvb_handle *h, const struct wait *w, uint32_t
 int cvb_wait_settled(struct cvb_handle *h, uint32_t source, uint64_t position, int64_t timeout_ns)
 {
     CVB_ONE_USER(h);
-    int error = check_ids(h, CVB_NO_STAGE, source);
+    int error = cvb_handle_check(h);
+    if (!error)
+        error = check_ids(h, CVB_NO_STAGE, source);
     if (error || source == CVB_NO_SOURCE)
         return error ? error : CVB_EINVAL;
     struct settling settling = {UINT64_MAX, 0};

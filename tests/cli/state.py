@@ -240,7 +240,7 @@ class State(SegmentTest):
             self.succeed("rm", self.segment)
 
     def test_doctor_notes_that_handles_and_names_are_used_up(self):
-        self.create("--max-total-records", "4000", "--max-handles", "2", "--max-stages", "2", "--max-sources", "1")
+        self.create("--max-total-records", "4000", "--max-handles", "1", "--max-stages", "2", "--max-sources", "1")
         self.push(b"".join(b"%0999d\n" % i for i in range(2000)))
         self.assertFalse([n for n in self.doctor()["notes"] if "handles" in n])
         reader, writer = os.pipe()
@@ -249,7 +249,7 @@ class State(SegmentTest):
         os.close(writer)
         wait_until(lambda: self.stage("filter")["leased"], "a blocked pull holds leases")
         notes = self.doctor()["notes"]
-        for what in ("all 2 handles", "all 2 names of stages", "all 1 names of sources"):
+        for what in ("all 1 handles", "all 2 names of stages", "all 1 names of sources"):
             self.assertTrue([n for n in notes if what in n], (what, notes))
 
     def test_doctor_finds_who_uses_a_removed_segment(self):

@@ -135,10 +135,18 @@ class Usage(SegmentTest):
         first = self.start("push", self.segment, "--stage", "a", "--source", "b", "--progress", stdin=subprocess.PIPE,
                            stderr=subprocess.PIPE)
         self.assertIn(b"pushed 0 records", first.stderr.readline())
-        self.assertIn("--max-handles", self.fail_with(1, "stat", self.segment))
+        for command in (["pull", "--stage", "a"], ["push", "--stage", "a", "--source", "b"], ["doctor", "--repair"]):
+            message = self.fail_with(1, command[0], self.segment, *command[1:], stdin=subprocess.DEVNULL)
+            self.assertIn("--max-handles", message)
+        self.assertEqual([h["pid"] for h in self.stat()["handles"]], [first.pid], "who only looks needs none")
+        self.succeed("doctor", self.segment)
+        self.succeed("top", self.segment, "--count", "1")
+        self.succeed("watch", self.segment, "--count", "1")
+        self.succeed("peek", self.segment, "--stage", "a")
+        self.succeed("dead-letter", self.segment, "list")
         first.stdin.close()
         self.assertEqual(first.wait(), 0)
-        self.succeed("stat", self.segment)
+        self.succeed("pull", self.segment, "--stage", "a")
 
     def test_what_is_no_segment(self):
         path = "/dev/shm/" + self.segment

@@ -85,7 +85,7 @@ static int wait_for_the_dead(void *unused)
 {
     struct cvb_handle *h;
     (void)unused;
-    if (cvb_observe(name, &h))
+    if (cvb_attach(name, &h))
         return 1;
     if (!refuse(plan.number, plan.argument, plan.reason))
         return NOT_HERE;

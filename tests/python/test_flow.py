@@ -531,7 +531,7 @@ def test_errors_of_segments(name, tmp_path):
 def test_every_code_has_a_class():
     from conveyor import errors
 
-    assert all(errors.class_of(code).code == code for code in range(-28, 0))
+    assert all(errors.class_of(code).code == code for code in range(-31, 0))
     assert errors.class_of(-1) is conveyor.ArgumentError and errors.class_of(-99) is conveyor.Error
 
 

@@ -81,6 +81,18 @@ class NamesExhausted(Error):
     code = -14
 
 
+class Sealed(Error):
+    """No stage of that name, and the segment is sealed: no other can be made."""
+
+    code = -29
+
+
+class PositionAccepted(Error):
+    """The record's position is not above that of a record that was accepted before."""
+
+    code = -30
+
+
 class SegmentError(Error):
     """The segment cannot be made, joined or used."""
 
@@ -171,6 +183,13 @@ class Busy(HandleError):
 
     code = -28
     advice = "attach once for each thread"
+
+
+class ReadOnly(HandleError):
+    """The Segment only observes, and the call would change the segment, or wait."""
+
+    code = -31
+    advice = "attach in place of observe"
 
 
 class LeaseError(Error):

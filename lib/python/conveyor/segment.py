@@ -54,7 +54,8 @@ def attach(name: str) -> Segment:
 
 
 def observe(name: str) -> Segment:
-    """As attach, but what dead peers left stays as it is, so that it can be seen: for tools. Takes a seat, too."""
+    """For tools that only look: read-only, needs permission to read and no seat. What would change the segment, or wait,
+    raises ReadOnly; what dead peers left stays as it is."""
     return Segment(name, observe=True)
 
 

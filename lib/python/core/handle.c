@@ -40,7 +40,7 @@ static PyObject *attach(PyTypeObject *type, PyObject *args, PyObject *keywords)
     Py_BEGIN_ALLOW_THREADS;
     error = observe ? cvb_observe(text, &self->cvb) : cvb_attach(text, &self->cvb);
     Py_END_ALLOW_THREADS;
-    if (!error)
+    if (!error && !observe) /* an observer never waits */
         error = cvb_interruptible(self->cvb, 1);
     for (int kind = 0; kind < KINDS && !error; kind++)
         if (!(self->names[kind] = PyDict_New()))
