@@ -387,7 +387,9 @@ int cvb_wait_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, int6
 int cvb_wait_room(struct cvb_handle *h, uint32_t stage, uint32_t source, int64_t timeout_ns)
 {
     CVB_ONE_USER(h);
-    int error = check_ids(h, stage, source);
+    int error = cvb_handle_check(h);
+    if (!error)
+        error = check_ids(h, stage, source);
     if (error || stage == CVB_STAGE_DEAD_LETTER)
         return error ? error : CVB_EUNKNOWN;
     struct wait w = wait_of_room(h, stage, source, h->refused_class);

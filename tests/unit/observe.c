@@ -206,6 +206,7 @@ Test(observe, whatever_would_change_the_segment_or_wait_is_refused)
     cr_expect_eq(cvb_repair(o), CVB_EREADONLY);
     cr_expect_eq(cvb_wait_records(o, &stage, 1, 0), CVB_EREADONLY);
     cr_expect_eq(cvb_wait_credits(o, stage, source, 0), CVB_EREADONLY);
+    cr_expect_eq(cvb_wait_room(o, stage, source, 0), CVB_EREADONLY);
     cr_expect_eq(cvb_wake(o), CVB_EREADONLY);
     cr_expect_eq(cvb_interruptible(o, 1), CVB_EREADONLY);
     cr_expect_eq(fingerprint(), before);
