@@ -150,7 +150,7 @@ static int read_names(json_t *names, const char *path, const char *key, const js
 /* What stat shows beside: how the segment was at that moment. */
 static bool is_state(const char *key)
 {
-    static const char *const state[] = {"version", "segment", "total", "handles", "time_ms"};
+    static const char *const state[] = {"version", "segment", "total", "handles", "time_ms", "seconds"};
     for (size_t i = 0; i < sizeof state / sizeof state[0]; i++)
         if (!strcmp(key, state[i]))
             return true;

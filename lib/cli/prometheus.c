@@ -3,38 +3,42 @@
 #include "prometheus.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "json.h"
 
 enum { COUNTERS = 7 };
 
+static FILE *out; /* where family and sample write */
+
 static void family(const char *name, const char *type, const char *help)
 {
-    printf("# HELP conveyor_%s %s\n# TYPE conveyor_%s %s\n", name, help, name, type);
+    fprintf(out, "# HELP conveyor_%s %s\n# TYPE conveyor_%s %s\n", name, help, name, type);
 }
 
 static void label(const char *name, const char *value, const char *before)
 {
-    printf("%s%s=\"", before, name);
+    fprintf(out, "%s%s=\"", before, name);
     for (; *value; value++) {
         if (*value == '\\' || *value == '"')
-            putchar('\\');
+            putc('\\', out);
         if (*value == '\n')
-            fputs("\\n", stdout);
+            fputs("\\n", out);
         else
-            putchar(*value);
+            putc(*value, out);
     }
-    putchar('"');
+    putc('"', out);
 }
 
 /* One sample with up to two labels beside the segment's. */
 static void sample(const char *name, const char *segment, const char *const labels[4], double value)
 {
-    printf("conveyor_%s", name);
+    fprintf(out, "conveyor_%s", name);
     label("segment", segment, "{");
     for (int i = 0; i < 4 && labels && labels[i]; i += 2)
         label(labels[i], labels[i + 1], ",");
-    printf("} %.*g\n", value == (double)(int64_t)value ? 17 : 9, value);
+    fprintf(out, "} %.*g\n", value == (double)(int64_t)value ? 17 : 9, value);
 }
 
 static void totals(const char *segment, const struct cli_snapshot *s)
@@ -159,7 +163,7 @@ static void handles(const char *segment, const struct cli_snapshot *s)
     sample("limit_handles", segment, NULL, s->settings.max_handles);
 }
 
-void cli_prometheus_print(const char *segment, const struct cli_snapshot *s)
+static void print_one(const char *segment, const struct cli_snapshot *s)
 {
     json_t *plain = cli_json_text(segment); /* labels are UTF-8; a segment's name need not be */
     const char *name = json_string_value(plain);
@@ -169,4 +173,48 @@ void cli_prometheus_print(const char *segment, const struct cli_snapshot *s)
     sources(name, s);
     handles(name, s);
     json_decref(plain);
+}
+
+/* The end of the lines from text on that begin as asked, or not: a family is two lines with # and the samples. */
+static const char *skip(const char *text, bool comments)
+{
+    while (*text && (*text == '#') == comments)
+        text += strcspn(text, "\n") + 1;
+    return text;
+}
+
+/* The text of each segment at at[i]: all have the same families in the same order, and each is printed once. */
+static void merge(const char **at, size_t count)
+{
+    while (count && *at[0]) {
+        const char *samples = skip(at[0], true);
+        fwrite(at[0], 1, (size_t)(samples - at[0]), stdout);
+        for (size_t i = 0; i < count; i++) {
+            const char *begin = skip(at[i], true), *end = skip(begin, false);
+            fwrite(begin, 1, (size_t)(end - begin), stdout);
+            at[i] = end;
+        }
+    }
+}
+
+bool cli_prometheus_print(const struct cli_shown *shown, size_t count)
+{
+    char **text = calloc(count + 1, sizeof *text);
+    const char **at = calloc(count + 1, sizeof *at);
+    bool good = text && at;
+    for (size_t i = 0, size; good && i < count; i++) {
+        out = open_memstream(&text[i], &size);
+        if ((good = out)) {
+            print_one(shown[i].segment, shown[i].snapshot);
+            good = !fclose(out);
+        }
+        at[i] = text[i];
+    }
+    if (good)
+        merge(at, count);
+    for (size_t i = 0; text && i < count; i++)
+        free(text[i]);
+    free(text);
+    free(at);
+    return good;
 }

@@ -4,7 +4,12 @@
 
 #include "snapshot.h"
 
-/* Writes on standard output. */
-void cli_prometheus_print(const char *segment, const struct cli_snapshot *s);
+struct cli_shown {
+    const char *segment;
+    const struct cli_snapshot *snapshot;
+};
+
+/* Writes on standard output, each family once with the samples of all segments; false if there is no memory. */
+bool cli_prometheus_print(const struct cli_shown *shown, size_t count);
 
 #endif

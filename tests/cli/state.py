@@ -59,6 +59,54 @@ class State(SegmentTest):
         self.succeed("rm", self.segment)
         self.assertNotIn(self.segment.encode(), self.succeed("list").stdout)
 
+    def test_list_shows_what_is_in_it(self):
+        self.create("--max-total-records", "100", "--max-per-stage", "10")
+        self.push(b"x\n" * 9, "--batch", "9")
+        held = self.hold(3)
+        mine = [s for s in json.loads(self.succeed("list", "--json").stdout)["segments"] if s["name"] == self.segment]
+        self.assertLessEqual({"buffered": 9, "utilization": 0.09, "handles": 1, "backpressure": "pause"}.items(),
+                             mine[0].items())
+        self.assertRegex(self.succeed("list").stdout.decode(), re.escape(self.segment) + r".* 9 +9\.0 % +1  pause\n")
+        held.kill()
+
+    def test_stat_of_all_segments(self):
+        for name in (self.segment, self.segment + "-2"):
+            self.succeed("create", name, "--max-total-records", "100", "--stages", "filter")
+        self.addCleanup(os.remove, "/dev/shm/" + self.segment + "-2")
+        self.push(b"x\n" * 3)
+        held = {s["segment"]: s["total"]["queued"] for s in json.loads(self.succeed("stat", "--all", "--json").stdout)
+                ["segments"]}
+        self.assertEqual((held[self.segment], held[self.segment + "-2"]), (3, 0))
+        text = self.succeed("stat", "--all").stdout.decode()
+        self.assertIn("segment %s-2\n" % self.segment, text)
+        lines = self.succeed("stat", "--all", "--prometheus").stdout.decode().splitlines()
+        helped = [line for line in lines if line.startswith("# HELP")]
+        self.assertEqual(len(helped), len(set(helped)), "each family stands once")
+        for name, queued in ((self.segment, 3), (self.segment + "-2", 0)):
+            self.assertIn('conveyor_stage_queued_records{segment="%s",stage="filter"} %d' % (name, queued), lines)
+        at = lines.index("# TYPE conveyor_queued_records gauge")
+        following = [line.split("{")[0] for line in lines[at + 1:at + 3]]
+        self.assertEqual(following, ["conveyor_queued_records"] * 2, "samples stand behind their family")
+        self.fail_with(2, "stat", "--all", self.segment)
+
+    def test_stat_shows_rates(self):
+        self.create("--max-total-records", "100000")
+        text = self.succeed("stat", self.segment, "--interval", "0.05").stdout.decode()
+        self.assertRegex(text, r"RATES OF STAGES +in/s +out/s +retry/s +stalled\ndead-letter +0\.0 +0\.0 ")
+        flow = b"conveyor-flow 1\tfilter\n" + b"0\t1\tfile-1\tp\nx\n" * 100000
+        replay = self.start("replay", self.segment, "--rate", "500", "-", stdin=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL)
+        replay.stdin.write(flow[:60000])  # thousands of records; the rest of the flow never comes
+        replay.stdin.flush()
+
+        def rates():
+            answer = json.loads(self.succeed("stat", self.segment, "--interval", "0.1", "--json").stdout)
+            stage = next(s for s in answer["stages"] if s["name"] == "filter")["rates"]
+            self.assertEqual((stage["out"], stage["retry"], set(stage)), (0, 0, {"in", "out", "retry", "stalled"}))
+            return answer["seconds"] >= 0.1 and stage["in"] > 0 and answer["sources"][0]["rates"]["in"] > 0
+        wait_until(rates, "the records that come have a rate")
+        self.fail_with(2, "stat", self.segment, "--interval", "1", "--prometheus")
+
     def test_stat_json_has_the_agreed_keys_and_right_numbers(self):
         self.create("--max-total-records", "1000", "--max-per-stage", "500", "--max-per-source", "400")
         self.push(b"".join(b"%d\n" % i for i in range(100)), source="kafka-1")

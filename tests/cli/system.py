@@ -59,7 +59,7 @@ class Stages(SegmentTest):
     def test_create_makes_stages(self):
         self.create("--max-total-records", "100", stages="a,b,b")
         self.assertEqual(self.names(), ["dead-letter", "a", "b"])
-        for stages in ("", "a,", ",a", "x" * 64, "a\tb", "a," * 20 + "a"):
+        for stages in ("", "a,", ",a", "x" * 64, "a\tb", ",".join("abcdefghijklmnop")):
             self.assertIn("--stages", self.fail_with(2, "create", self.segment + "-2", "--stages", stages))
         self.assertFalse(os.path.exists("/dev/shm/" + self.segment + "-2"))
 
