@@ -7,9 +7,7 @@
  *
  * The loop owns the handle. The library's thread parses the answers and queues them.
  */
-#include <conveyor/flow.h>
 #include <conveyor/notify.h>
-#include <conveyor/progress.h>
 #include <conveyor/state.h>
 #include <errno.h>
 #include <stdio.h>
@@ -24,46 +22,29 @@
 #include "nats_bridge.h"
 #include "pattern.h"
 #include "queue.h"
-#include "removed.h"
 #include "signals.h"
 #include "text.h"
+#include "window.h"
 
 #define MILLISECOND INT64_C(1000000)
-#define ANSWER_NS (3000 * MILLISECOND)    /* without an answer it is sent again */
-#define BACKOFF_LEAST (250 * MILLISECOND) /* after a refusal, doubling */
-#define BACKOFF_MOST (5000 * MILLISECOND)
+#define ANSWER_NS (3000 * MILLISECOND) /* without an answer it is sent again */
 #define OWED_SLICE (2 * MILLISECOND)   /* answers are owed: their wake-up may be left out */
+#define BLOCKED_SLICE (20 * MILLISECOND)
 #define IDLE_SLICE (100 * MILLISECOND) /* the longest time until a signal is seen */
-#define DUE_SLICE (20 * MILLISECOND)   /* between looks for what must be sent again */
 enum { SUBJECT_MAX = 512, WAKE_AT_MOST = 64 };
-
-struct slot {
-    struct cvb_lease lease;
-    int64_t due_ns, backoff_ns; /* when it is sent again */
-    unsigned first,
-        attempt; /* of this lease, and the last one: they grow for ever, so no answer is taken for another's */
-    bool used;
-};
 
 struct out {
     struct bridge *bridge;
+    struct bridge_window window;
     natsConnection *connection;
     natsSubscription *answers;
     natsInbox *inbox;
     struct bridge_queue queue;
     struct cvb_notifier *notifier;
     int epoll;
-    struct slot *slots;
-    unsigned *free_slots, free_count, on_their_way, waiting; /* of those on their way, to be sent again */
-    struct cvb_lease *acked, *refused, *taken;
-    unsigned acked_count, refused_count;
-    int64_t next_due_ns, last_record_ns, next_look_ns;
-    uint64_t done, repeated;
     char subject[SUBJECT_MAX];
-    char trouble[160];                         /* why the stream takes nothing now; "" if it does */
-    char refusal[160];                         /* why it refused a record last */
     uint32_t subject_source, subject_pipeline; /* whose it is */
-    bool one_subject, removed, any_refused;
+    bool one_subject;
 };
 
 static void answered(natsConnection *c, natsSubscription *s, natsMsg *message, void *data)
@@ -111,13 +92,13 @@ static natsStatus add_headers(struct out *o, natsMsg *m, const struct cvb_lease 
 
 static natsStatus publish(struct out *o, unsigned slot)
 {
-    struct slot *s = &o->slots[slot];
+    struct bridge_slot *s = &o->window.slots[slot];
     const char *subject = subject_of(o, &s->lease);
     char reply[128];
     natsMsg *m = NULL;
     if (!subject)
         return NATS_INVALID_SUBJECT;
-    snprintf(reply, sizeof reply, "%s.%u.%u", (const char *)o->inbox, slot, s->attempt);
+    snprintf(reply, sizeof reply, "%s.%u.%u", (const char *)o->inbox, slot, s->sends);
     natsStatus status = natsMsg_Create(&m, subject, reply, s->lease.payload, (int)s->lease.length);
     if (status == NATS_OK)
         status = add_headers(o, m, &s->lease);
@@ -127,85 +108,31 @@ static natsStatus publish(struct out *o, unsigned slot)
     return status;
 }
 
-static void free_slot(struct out *o, unsigned slot)
+static void send_slot(void *sender, unsigned slot, int64_t now)
 {
-    o->slots[slot].used = false;
-    o->free_slots[o->free_count++] = slot;
-    o->on_their_way--;
-}
-
-static void refuse(struct out *o, unsigned slot, const char *why)
-{
-    if (!o->any_refused || strcmp(o->refusal, why)) {
-        cli_progress_break(&o->bridge->progress);
-        cli_complain("a record of %u bytes is refused for good: %s", o->slots[slot].lease.length, why);
-    }
-    snprintf(o->refusal, sizeof o->refusal, "%s", why);
-    o->any_refused = true;
-    o->trouble[0] = 0;
-    o->refused[o->refused_count++] = o->slots[slot].lease;
-    free_slot(o, slot);
-}
-
-static void later(struct out *o, unsigned slot, int64_t now, const char *why)
-{
-    struct slot *s = &o->slots[slot];
-    if (why && strcmp(o->trouble, why)) {
-        cli_progress_break(&o->bridge->progress);
-        cli_complain("not taken now: %s; it is tried again until it is", why);
-        snprintf(o->trouble, sizeof o->trouble, "%s", why);
-    }
-    s->backoff_ns = s->backoff_ns ? s->backoff_ns * 2 : BACKOFF_LEAST;
-    s->backoff_ns = s->backoff_ns < BACKOFF_MOST ? s->backoff_ns : BACKOFF_MOST;
-    s->due_ns = now + s->backoff_ns;
-}
-
-/* Publishes what is in the slot, or says when it is tried again. */
-static void send_slot(struct out *o, unsigned slot, int64_t now)
-{
-    struct slot *s = &o->slots[slot];
-    s->attempt++;
-    s->due_ns = now + ANSWER_NS;
+    struct out *o = sender;
+    o->window.slots[slot].due_ns = now + ANSWER_NS;
     natsStatus status = publish(o, slot);
     if (status == NATS_MAX_PAYLOAD || status == NATS_INVALID_SUBJECT)
-        refuse(o, slot, natsStatus_GetText(status));
+        bridge_window_refuse(&o->window, slot, natsStatus_GetText(status));
     else if (status != NATS_OK)
-        later(o, slot, now, natsStatus_GetText(status));
+        bridge_window_later(&o->window, slot, now, natsStatus_GetText(status));
 }
 
 static void handle_answer(struct out *o, const struct nats_answered *a, int64_t now)
 {
-    if (a->slot >= o->bridge->window || !o->slots[a->slot].used)
+    if (a->slot >= o->bridge->window || !o->window.slots[a->slot].used)
         return;
-    struct slot *s = &o->slots[a->slot];
+    struct bridge_slot *s = &o->window.slots[a->slot];
     bool stored = a->answer == NATS_STORED;
-    if (a->attempt < s->first || a->attempt > s->attempt || (!stored && a->attempt != s->attempt))
-        return; /* of an attempt that another has followed; one that was stored is stored, whichever it was */
-    if (stored) {
-        o->trouble[0] = 0;
-        o->acked[o->acked_count++] = s->lease;
-        free_slot(o, a->slot);
-    } else if (a->answer == NATS_REFUSED) {
-        refuse(o, a->slot, a->text);
-    } else {
-        later(o, a->slot, now, a->text);
-    }
-}
-
-static int settle(struct out *o)
-{
-    int error = 0;
-    if (o->acked_count)
-        error = cvb_ack(o->bridge->handle, o->acked, o->acked_count);
-    if (!error) {
-        o->done += o->acked_count;
-        o->bridge->progress.records = o->done;
-    }
-    o->acked_count = 0;
-    if (!error && o->refused_count)
-        error = cvb_return_to_buffer(o->bridge->handle, o->refused, o->refused_count);
-    o->refused_count = 0;
-    return error;
+    if (a->attempt < s->first_send || a->attempt > s->sends || (!stored && a->attempt != s->sends))
+        return; /* of one that another has followed; one that was stored is stored, whichever it was */
+    if (stored)
+        bridge_window_stored(&o->window, a->slot);
+    else if (a->answer == NATS_REFUSED)
+        bridge_window_refuse(&o->window, a->slot, a->text);
+    else
+        bridge_window_later(&o->window, a->slot, now, a->text);
 }
 
 static int take_answers(struct out *o, int64_t now)
@@ -217,68 +144,22 @@ static int take_answers(struct out *o, int64_t now)
         handle_answer(o, a, now);
         free(a);
     }
-    return settle(o);
+    return bridge_window_settle(&o->window);
 }
 
-/* What has had no answer, or was refused for now, is sent again when it is due. */
-static void send_due(struct out *o, int64_t now)
+static bool takes_more(const struct out *o)
 {
-    if (now < o->next_due_ns || !o->on_their_way)
-        return;
-    o->next_due_ns = now + DUE_SLICE;
-    for (unsigned i = 0; i < o->bridge->window && nats_bridge_connected(o->connection); i++)
-        if (o->slots[i].used && o->slots[i].due_ns <= now) {
-            o->repeated++;
-            send_slot(o, i, now);
-        }
-}
-
-/* How many may be leased now. */
-static size_t room(const struct out *o)
-{
-    size_t most = o->free_count < o->bridge->batch ? o->free_count : o->bridge->batch;
-    uint64_t left = o->bridge->count ? o->bridge->count - o->done - o->on_their_way : most;
-    return left < most ? (size_t)left : most;
-}
-
-/* While the stream does not take what it has been given, no more is added. */
-static bool takes_more(const struct out *o) { return !*o->trouble && nats_bridge_connected(o->connection) && room(o); }
-
-/* Leases records and publishes them: how many, or an error. */
-static int send_new(struct out *o, int64_t now)
-{
-    size_t want = takes_more(o) ? room(o) : 0;
-    int n = want ? cvb_get_batch(o->bridge->handle, o->bridge->stage, o->taken, want) : 0;
-    for (int i = 0; i < n; i++) {
-        unsigned slot = o->free_slots[--o->free_count];
-        o->slots[slot].lease = o->taken[i];
-        o->slots[slot].backoff_ns = 0;
-        o->slots[slot].first = o->slots[slot].attempt + 1;
-        o->slots[slot].used = true;
-        o->on_their_way++;
-        send_slot(o, slot, now);
-    }
-    if (n > 0)
-        o->last_record_ns = now;
-    return n;
+    return nats_bridge_connected(o->connection) && bridge_window_room(&o->window);
 }
 
 /* Until answers come, or records if more may be taken. */
 static void sleep_a_little(struct out *o, bool for_records)
 {
-    bool blocked = *o->trouble || !nats_bridge_connected(o->connection);
-    int64_t slice = blocked ? DUE_SLICE : o->on_their_way ? OWED_SLICE : IDLE_SLICE;
+    bool blocked = *o->window.trouble || !nats_bridge_connected(o->connection);
+    int64_t slice = blocked ? BLOCKED_SLICE : o->window.on_their_way ? OWED_SLICE : IDLE_SLICE;
     if (for_records)
         cvb_notify_rearm(o->notifier);
     cli_wait_readable(for_records ? o->epoll : o->queue.event, slice);
-}
-
-static bool is_over(struct out *o, int64_t now)
-{
-    const struct bridge *b = o->bridge;
-    o->removed |= cli_is_removed(b->handle, &o->next_look_ns);
-    return cli_signals() || o->removed || (b->stop_on_refused && o->any_refused) || (b->count && o->done >= b->count) ||
-           (b->idle_seconds >= 0 && !o->on_their_way && now - o->last_record_ns > (int64_t)(b->idle_seconds * 1e9));
 }
 
 /* What is on its way may still be acknowledged; the rest goes back untried. */
@@ -286,82 +167,47 @@ static int drain(struct out *o)
 {
     int64_t until = cli_now_ns() + (int64_t)(o->bridge->drain_seconds * 1e9);
     int error = 0;
-    while (!error && o->on_their_way && cli_now_ns() < until && cli_signals() < 2) {
+    while (!error && o->window.on_their_way && cli_now_ns() < until && cli_signals() < 2) {
         sleep_a_little(o, false);
         error = take_answers(o, cli_now_ns());
     }
-    for (unsigned i = 0; !error && i < o->bridge->window; i++)
-        if (o->slots[i].used)
-            error = cvb_release(o->bridge->handle, &o->slots[i].lease, 1);
-    return error;
+    return error ? error : bridge_window_give_back(&o->window);
 }
 
 static void tell(struct out *o)
 {
+    const struct bridge_window *w = &o->window;
     cli_progress_tick(&o->bridge->progress);
     if (!bridge_metrics_due(o->bridge))
         return;
     const struct bridge_metric metrics[] = {
-        {"records_total", "Records that the engine has acknowledged.", (double)o->done},
-        {"repeated_total", "Messages that were sent again.", (double)o->repeated},
-        {"on_their_way", "Records that are sent and not acknowledged.", o->on_their_way},
+        {"records_total", "Records that the engine has acknowledged.", (double)w->done},
+        {"repeated_total", "Messages that were sent again.", (double)w->repeated},
+        {"on_their_way", "Records that are sent and not acknowledged.", w->on_their_way},
         {"connected", "1 if the server is connected.", nats_bridge_connected(o->connection)},
-        {"blocked", "1 if the stream takes nothing now.", *o->trouble != 0}};
+        {"blocked", "1 if the engine takes nothing now.", *w->trouble != 0}};
     bridge_metrics_write(o->bridge, metrics, sizeof metrics / sizeof metrics[0]);
 }
 
 static int run(struct out *o)
 {
-    int error = 0;
-    o->last_record_ns = cli_now_ns();
     for (;;) {
         int64_t now = cli_now_ns();
-        error = take_answers(o, now);
-        if (error || is_over(o, now))
-            break;
-        send_due(o, now);
-        int n = send_new(o, now);
-        if (n < 0) {
-            error = n;
-            break;
-        }
+        int error = take_answers(o, now);
+        if (error)
+            return error;
+        if (bridge_window_is_over(&o->window, now))
+            return drain(o);
+        bool connected = nats_bridge_connected(o->connection);
+        if (connected)
+            bridge_window_send_due(&o->window, now);
+        int n = connected ? bridge_window_send_new(&o->window, now) : 0;
+        if (n < 0)
+            return n;
         if (!n)
             sleep_a_little(o, takes_more(o));
         tell(o);
     }
-    return error ? error : drain(o);
-}
-
-static int report(struct out *o, int error)
-{
-    char more[120] = "";
-    if (error)
-        return bridge_segment_failed(o->bridge, error);
-    if (o->removed) {
-        cli_progress_break(&o->bridge->progress);
-        cli_complain_removed(o->bridge->segment);
-        return CLI_FAILED;
-    }
-    if (o->on_their_way || o->repeated)
-        snprintf(more, sizeof more, ", %u given back, %llu sent again", o->on_their_way,
-                 (unsigned long long)o->repeated);
-    cli_progress_end(&o->bridge->progress, more);
-    return o->bridge->stop_on_refused && o->any_refused ? CLI_FAILED : CLI_DONE;
-}
-
-static bool make_room(struct out *o)
-{
-    unsigned window = o->bridge->window;
-    o->slots = calloc(window, sizeof *o->slots);
-    o->free_slots = calloc(window, sizeof *o->free_slots);
-    o->acked = calloc(window, sizeof *o->acked);
-    o->refused = calloc(window, sizeof *o->refused);
-    o->taken = calloc(o->bridge->batch, sizeof *o->taken);
-    if (!o->slots || !o->free_slots || !o->acked || !o->refused || !o->taken)
-        return false;
-    for (unsigned i = 0; i < window; i++)
-        o->free_slots[o->free_count++] = window - 1 - i;
-    return true;
 }
 
 static bool watch(struct out *o, int fd)
@@ -370,20 +216,9 @@ static bool watch(struct out *o, int fd)
     return !epoll_ctl(o->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-static int begin(struct out *o)
+static int listen_for_answers(struct out *o)
 {
-    struct bridge *b = o->bridge;
-    unsigned wake_at = b->window / 4 < WAKE_AT_MOST ? b->window / 4 : WAKE_AT_MOST;
     char subject[160];
-    int error = cvb_notify_open(b->segment, &b->stage, 1, &o->notifier);
-    if (error)
-        return bridge_segment_failed(b, error);
-    o->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!make_room(o) || bridge_queue_begin(&o->queue, wake_at) || o->epoll < 0 || !watch(o, o->queue.event) ||
-        !watch(o, cvb_notify_fd(o->notifier))) {
-        cli_complain("cannot begin: %s", strerror(errno));
-        return CLI_FAILED;
-    }
     natsStatus s = natsInbox_Create(&o->inbox);
     snprintf(subject, sizeof subject, "%s.*.*", s == NATS_OK ? (const char *)o->inbox : "");
     if (s == NATS_OK)
@@ -395,6 +230,22 @@ static int begin(struct out *o)
     return s == NATS_OK ? CLI_DONE : CLI_FAILED;
 }
 
+static int begin(struct out *o)
+{
+    struct bridge *b = o->bridge;
+    unsigned wake_at = b->window / 4 < WAKE_AT_MOST ? b->window / 4 : WAKE_AT_MOST;
+    int error = cvb_notify_open(b->segment, &b->stage, 1, &o->notifier);
+    if (error)
+        return bridge_segment_failed(b, error);
+    o->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (!bridge_window_begin(&o->window, b, send_slot, o) || bridge_queue_begin(&o->queue, wake_at) || o->epoll < 0 ||
+        !watch(o, o->queue.event) || !watch(o, cvb_notify_fd(o->notifier))) {
+        cli_complain("cannot begin: %s", strerror(errno));
+        return CLI_FAILED;
+    }
+    return listen_for_answers(o);
+}
+
 /* The library's thread must be out of `answered` before the queue goes. */
 static void end(struct out *o)
 {
@@ -403,11 +254,7 @@ static void end(struct out *o)
     if (o->notifier)
         cvb_notify_close(o->notifier);
     natsInbox_Destroy(o->inbox);
-    free(o->slots);
-    free(o->free_slots);
-    free(o->acked);
-    free(o->refused);
-    free(o->taken);
+    bridge_window_end(&o->window);
 }
 
 int nats_bridge_out(struct bridge *b, natsConnection *connection)
@@ -422,7 +269,7 @@ int nats_bridge_out(struct bridge *b, natsConnection *connection)
     snprintf(o.subject, sizeof o.subject, "%s", o.one_subject ? b->url.path : "");
     int status = begin(&o);
     if (!status)
-        status = report(&o, run(&o));
+        status = bridge_window_report(&o.window, run(&o));
     end(&o);
     return status;
 }
