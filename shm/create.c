@@ -133,6 +133,10 @@ void cvb_segment_format(char *base, const struct cvb_settings *settings)
     name_first(base, &g, CVB_KIND_STAGE, "dead-letter");
     name_first(base, &g, CVB_KIND_PIPELINE, "default");
 
+    struct cvb_retry *retry = (void *)(base + g.retry);
+    retry->delay_ms = settings->retry_delay_ms;
+    retry->delay_cap_ms = settings->retry_delay_cap_ms;
+
     struct cvb_header *header = (void *)base;
     header->magic = CVB_MAGIC;
     header->version = CVB_LAYOUT_VERSION;

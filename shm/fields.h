@@ -117,6 +117,12 @@
     FIELD(cvb_lookout, seat, 20, 4)                                                                                    \
     FIELD(cvb_lookout, pad, 24, 40)                                                                                    \
     STRUCT(cvb_lookout, 64)                                                                                            \
+    FIELD(cvb_retry, delay_ms, 0, 4)                                                                                   \
+    FIELD(cvb_retry, delay_cap_ms, 4, 4)                                                                               \
+    FIELD(cvb_retry, pad, 8, 56)                                                                                       \
+    STRUCT(cvb_retry, 64)                                                                                              \
+    FIELD(cvb_soonest, bound, 0, 16)                                                                                   \
+    STRUCT(cvb_soonest, 16)                                                                                            \
     FIELD(cvb_tally, n, 0, 128)                                                                                        \
     STRUCT(cvb_tally, 128)                                                                                             \
     FIELD(cvb_moved, low, 0, 8)                                                                                        \
@@ -155,16 +161,18 @@
     FIELD(cvb_settings, mode, 88, 4)                                                                                   \
     FIELD(cvb_settings, sealed_stages, 92, 4)                                                                          \
     FIELD(cvb_settings, header_size, 96, 4)                                                                            \
-    FIELD(cvb_settings, reserved, 100, 4)                                                                              \
-    STRUCT(cvb_settings, 104)                                                                                          \
+    FIELD(cvb_settings, retry_delay_ms, 100, 4)                                                                        \
+    FIELD(cvb_settings, retry_delay_cap_ms, 104, 4)                                                                    \
+    FIELD(cvb_settings, reserved, 108, 4)                                                                              \
+    STRUCT(cvb_settings, 112)                                                                                          \
     FIELD(cvb_header, magic, 0, 8)                                                                                     \
     FIELD(cvb_header, version, 8, 4)                                                                                   \
     FIELD(cvb_header, header_bytes, 12, 4)                                                                             \
     FIELD(cvb_header, fingerprint, 16, 8)                                                                              \
     FIELD(cvb_header, size, 24, 8)                                                                                     \
-    FIELD(cvb_header, settings, 32, 104)                                                                               \
-    FIELD(cvb_header, id, 136, CVB_SEGMENT_ID_BYTES)                                                                   \
-    FIELD(cvb_header, checksum, 152, 8)                                                                                \
-    STRUCT(cvb_header, 160)
+    FIELD(cvb_header, settings, 32, 112)                                                                               \
+    FIELD(cvb_header, id, 144, CVB_SEGMENT_ID_BYTES)                                                                   \
+    FIELD(cvb_header, checksum, 160, 8)                                                                                \
+    STRUCT(cvb_header, 168)
 
 #endif

@@ -81,6 +81,18 @@ static void place_cells(const struct cvb_settings *s, struct cvb_geometry *g)
     }
 }
 
+/* The tree over the due times of all units: numbers its nodes, level by level, and says how many there are. */
+static uint64_t count_nodes(struct cvb_geometry *g)
+{
+    uint32_t nodes = 0, below = g->unit_count;
+    do {
+        below = (below + CVB_DUE_CHILDREN - 1) / CVB_DUE_CHILDREN;
+        g->due_first[g->due_levels++] = nodes;
+        nodes += below;
+    } while (below > 1 && g->due_levels < CVB_DUE_LEVELS);
+    return nodes;
+}
+
 void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
 {
     memset(g, 0, sizeof *g);
@@ -96,7 +108,7 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     uint64_t end = CVB_PAGE;
     g->counters = place(&end, sizeof(struct cvb_counter) * (1ull + s->max_stages + s->max_sources));
     g->thresholds = place(&end, sizeof(struct cvb_thresholds));
-    g->flags = place(&end, sizeof(struct cvb_flag) * (3ull + 2ull * s->max_stages + s->max_sources));
+    g->flags = place(&end, sizeof(struct cvb_flag) * (4ull + 2ull * s->max_stages + s->max_sources));
     g->reason_count = 3 + 2 * s->max_stages + s->max_sources + s->max_handles + 1;
     g->reasons = place(&end, sizeof(struct cvb_reason) * (uint64_t)g->reason_count);
     g->events = place(&end, sizeof(struct cvb_event_ring) + sizeof(struct cvb_event_slot) * (uint64_t)CVB_EVENTS);
@@ -118,6 +130,9 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     g->units = place(&end, sizeof(struct cvb_unit) * (uint64_t)g->unit_count);
     g->extensions = place(&end, sizeof(struct cvb_extension) * (uint64_t)g->large_count);
     g->bitmaps = place(&end, 8ull * g->bitmap_words * g->bitmap_count);
+    g->retry = place(&end, sizeof(struct cvb_retry));
+    g->due = place(&end, 8ull * g->unit_count);
+    g->soonest = place(&end, sizeof(struct cvb_soonest) * count_nodes(g));
     g->rings = place(&end, 8ull * ((1ull << g->dead_ring_bits) + ((s->max_stages - 1ull) << g->ring_bits)));
     g->cells = end;
     for (uint32_t i = 0; i < g->parts; i++)
@@ -159,6 +174,7 @@ uint64_t cvb_fingerprint(void)
                                        CVB_CELL_LEAST,
                                        CVB_EVENTS,
                                        CVB_LENGTH_BITS,
+                                       CVB_DUE_BITS,
                                        CVB_N_COUNTS};
 #undef PLACE_OF
 #undef SIZE_OF

@@ -166,6 +166,24 @@ struct cvb_lookout {
     uint8_t pad[40];
 };
 
+/* How long a record that failed waits before it is tried again: as the segment was made, until somebody sets it. Read
+ * by who returns records, seldom written. */
+struct cvb_retry {
+    uint32_t delay_ms;     /* the first time; 0: not at all */
+    uint32_t delay_cap_ms; /* doubled each time, up to this */
+    uint8_t pad[56];
+};
+
+/* A node of the tree of due times: lib/ring/delay.c. All zero: nothing is delayed. */
+#ifndef CVB_DUE_BITS
+#define CVB_DUE_BITS 6u
+#endif
+#define CVB_DUE_CHILDREN (1u << CVB_DUE_BITS)
+#define CVB_DUE_LEVELS 6u
+struct cvb_soonest {
+    struct cvb_pair bound; /* lo: changes so far; hi: nothing below it is due before this time, 0: nothing is delayed */
+};
+
 /* What the owners of a seat did in a stage, or with a source. Written by the seat's owner alone, summed by readers. */
 enum cvb_count {
     /* of the usual way, on one line */
@@ -228,8 +246,9 @@ struct cvb_cell_header {
 struct cvb_geometry {
     uint64_t size;
     uint64_t counters, thresholds, flags, reasons, events, lookout, hints, seats, idle, tallies, moved, survey, stands,
-        references[CVB_KINDS], names[CVB_KINDS], units, extensions, bitmaps, rings, cells;
+        references[CVB_KINDS], names[CVB_KINDS], units, extensions, bitmaps, retry, due, soonest, rings, cells;
     uint32_t reason_count;
+    uint32_t due_levels, due_first[CVB_DUE_LEVELS]; /* from the lowest nodes up to the root: its first node */
     uint32_t unit_count, large_count, cell_count, bitmap_words, bitmap_count;
     uint32_t ring_bits, dead_ring_bits, idle_bits, name_limit[CVB_KINDS];
     uint32_t header_room; /* of each cell: the payload begins behind it */

@@ -10,6 +10,7 @@
 #define CELLS_MOST 14000000u /* of all classes together: unit numbers have 24 bits */
 #define BYTES_MOST (1u << 20)
 #define HEADER_MOST (1u << 16)
+#define RETRY_CAP_MS 60000u
 
 static void defaults(struct cvb_settings *s)
 {
@@ -138,6 +139,11 @@ int cvb_settings_complete(struct cvb_settings *s, char *text, size_t size)
         error = check_thresholds(s, &c);
     if (error)
         return error;
+    if (!s->retry_delay_cap_ms)
+        s->retry_delay_cap_ms = s->retry_delay_ms > RETRY_CAP_MS ? s->retry_delay_ms : RETRY_CAP_MS;
+    if (s->retry_delay_cap_ms < s->retry_delay_ms)
+        return wrong(&c, "retry_delay_cap_ms is %u: it must be retry_delay_ms (%u) at least", s->retry_delay_cap_ms,
+                     s->retry_delay_ms);
     if (!s->class_count)
         default_classes(s);
     return check_classes(s, &c);

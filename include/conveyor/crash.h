@@ -18,6 +18,7 @@ struct cvb_audit {
     uint32_t problems; /* found while nobody changed anything; 0 if all is well */
     uint32_t exact;    /* 1, or 0: others were at work all the time, problems were not looked for */
     char first_problem[120];
+    uint32_t delayed; /* of those queued: they wait until their time has come (cvb_return_after) */
 };
 
 /* Completes what dead peers left; returns how many seats were freed. Any number of processes may do this at once.

@@ -60,10 +60,10 @@ CVB_API int cvb_reserve(struct cvb_handle *handle, uint32_t stage, const struct 
 CVB_API int cvb_publish(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 CVB_API int cvb_cancel(struct cvb_handle *handle, const struct cvb_slot *slots, size_t count);
 
-/* Leases up to count records of a stage in order; returns how many, 0 if it is empty or held (cvb_hold_stage). It may be fewer than there are:
- * what was put as one batch is taken apart only if it would not fit alone, and a record whose consumer died while it
- * had leased it together with others is delivered alone. A record past max_retries goes to the dead-letter stage when a
- * get finds it, so a get may return 0 after cvb_wait_records has said that there is one. */
+/* Leases up to count records of a stage in order; returns how many, 0 if it is empty or held (cvb_hold_stage). It may
+ * be fewer than there are: what was put as one batch is taken apart only if it would not fit alone, and a record whose
+ * consumer died while it had leased it together with others is delivered alone. A record past max_retries goes to the
+ * dead-letter stage when a get finds it, so a get may return 0 after cvb_wait_records has said that there is one. */
 CVB_API int cvb_get_batch(struct cvb_handle *handle, uint32_t stage, struct cvb_lease *leases, size_t count);
 
 /* Settles leases: any subset in any order, of several stages. All or none: a bad one (ESETTLED, EFOREIGN, EINVAL)
@@ -76,6 +76,14 @@ CVB_API int cvb_ack(struct cvb_handle *handle, const struct cvb_lease *leases, s
  * of a consumer that had leased the record by a get for one record, or alone after an earlier death. A first death with
  * several leased is told by retry_count, but condemns nobody. Errors as cvb_ack. */
 CVB_API int cvb_return_to_buffer(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count);
+
+/* They failed, and are to be tried again later: as cvb_return_to_buffer, but they enter the end of their stage when
+ * delay_ms milliseconds are over, and not before; within 10 ms of that time if somebody gets or waits. Meanwhile they
+ * count against all limits, as queued. Those of one call, and of several with the same delay, keep their order. 0: at
+ * once, whatever retry_delay_ms says. The clock is CLOCK_MONOTONIC: nobody can set it, and it stands still while the
+ * machine is suspended. All processes of a segment must be in one time namespace. Errors as cvb_ack. */
+CVB_API int cvb_return_after(struct cvb_handle *handle, const struct cvb_lease *leases, size_t count,
+                             uint32_t delay_ms);
 
 /* Gives leases back untried: to the end of their stage, with their retry_count as it was; never refused. For a clean
  * leave, a worker that is told to stop, a sink that is full. The order of the array is not kept. Errors as cvb_ack. */

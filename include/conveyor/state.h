@@ -64,6 +64,7 @@ static inline int cvb_peer_counts(struct cvb_handle *handle, uint32_t seat, stru
  * handles has max_handles. */
 struct cvb_census {
     uint32_t queued, leased, reserved;
+    uint32_t delayed; /* of those queued: they wait until their time has come (cvb_return_after) */
 };
 CVB_API int cvb_census_sized(struct cvb_handle *handle, struct cvb_census *total, struct cvb_census *stages,
                              struct cvb_census *sources, struct cvb_census *handles, size_t size);

@@ -91,6 +91,8 @@ struct cvb_settings {
     uint32_t sealed_stages;                    /* 0: no; else so many stages can be named, and then no other */
     uint32_t header_size;                      /* 0: bytes of the longest header, at most 64 KiB; each record's cell
                                                   has room for one. 0: records have none, and it costs nothing */
+    uint32_t retry_delay_ms;                   /* 0: what failed waits so long, twice as long each time */
+    uint32_t retry_delay_cap_ms;               /* 0: a minute, or retry_delay_ms if that is more; no longer */
     uint32_t reserved;                         /* 0, for what later versions add */
 };
 

@@ -156,7 +156,8 @@ static int audit_all(struct cvb_handle *h, struct cvb_audit *audit)
         audit->problems = audit->exact ? c.wrong + c.bad + c.twice + c.missing + c.lost : 0;
         before = c.hash;
         audit->free = count_of_free(h, &c);
-        audit->queued = c.state[CVB_QUEUED];
+        audit->delayed = c.state[CVB_DELAYED];
+        audit->queued = c.state[CVB_QUEUED] + audit->delayed;
         audit->leased = c.state[CVB_LEASED];
         audit->reserved = c.state[CVB_RES];
         count_free(&c);

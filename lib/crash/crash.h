@@ -2,6 +2,7 @@
 #ifndef CVB_LIB_CRASH_H
 #define CVB_LIB_CRASH_H
 
+#include "ring/delay.h"
 #include "ring/ring.h"
 
 /* complete.c */

@@ -47,6 +47,8 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
     unsigned state = cvb_lo_state(w.lo);
     if (state == CVB_QUEUED)
         return cvb_publish_helped(h, u, w);
+    if (state == CVB_DELAYED)
+        cvb_delay_announce(h, u); /* who delayed it may have died before */
     if (state == CVB_FREE)
         cvb_set_free_hint(h, u); /* it may have died between the two */
     if (cvb_hi_seat(w.hi) != dead)
@@ -310,8 +312,8 @@ static bool look_is_due(struct cvb_handle *h, uint64_t now, bool busy)
 }
 
 /* Looks for dead peers, but all handles together no more often than every few milliseconds; and goes on with the pass,
- * for a short time. `busy`: the call has done, or will do, what it was to do, as far as is known. True if a peer was
- * dead: some of what it held may be there now. */
+ * for a short time; and ends the delay of records that are due. `busy`: the call has done, or will do, what it was to
+ * do, as far as is known. True if a peer was dead, and some of what it held may be there now; or if records came. */
 CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h, bool busy)
 {
     uint64_t tick = cvb_coarse_ns();
@@ -320,18 +322,19 @@ CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h, bool busy)
     if (same && busy && !h->pass.seats)
         return false;
     uint64_t start = cvb_monotonic_ns();
+    const bool came = cvb_delay_end(h, start) > 0;
     if (!h->pass.seats && look_is_due(h, start, busy)) {
         if (ask_next_seats(h, start + PART_NS) < 0)
-            return false;
+            return came;
         uint64_t end = cvb_monotonic_ns(), rest = (end - start) * REST_PART;
         cvb_store64_rlx(&h->lookout->look_due_ns, end + (rest < LOOK_LATEST_NS ? rest : LOOK_LATEST_NS));
     }
     if (!h->pass.seats)
-        return false;
+        return came;
     int freed = pass_part(h, start + PART_NS);
     if (h->pass.seats)
         cvb_recover_soon(h);
-    return freed >= 0;
+    return came || freed >= 0;
 }
 
 /* After an operation's error: true if it is a refusal, and a peer was found dead that may have held what refused, so

@@ -6,6 +6,8 @@
 
 #include "flow/flow.h"
 
+#define MS_NS UINT64_C(1000000)
+
 static const struct cvb_place *place_at(const struct cvb_places *p, size_t i)
 {
     return (const struct cvb_place *)(const void *)((const char *)p->first + i * p->stride);
@@ -146,6 +148,14 @@ static int tally_unit(struct cvb_handle *h, uint32_t u, struct cvb_pair w, enum 
     return 0;
 }
 
+/* How long a record waits that has failed so often before: twice as long each time. */
+static uint64_t delay_by_settings(struct cvb_handle *h, unsigned failures)
+{
+    const uint64_t first = cvb_load32_rlx(&h->retry->delay_ms), cap = cvb_load32_rlx(&h->retry->delay_cap_ms);
+    const uint64_t delay = first << (failures < 32 ? failures : 32);
+    return delay < cap ? delay : cap;
+}
+
 static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
     (void)unused;
@@ -156,6 +166,10 @@ static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
         return error;
     if (stage != CVB_STAGE_DEAD_LETTER && cvb_hi_failures(w.hi) >= cvb_retries_of(h, stage))
         return cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
+    const uint64_t delay_ms =
+        h->delay_ms == CVB_DELAY_OF_SETTINGS ? delay_by_settings(h, cvb_hi_failures(w.hi)) : h->delay_ms;
+    if (delay_ms)
+        return cvb_delay(h, u, w, cvb_hi_failed(w.hi), cvb_monotonic_ns() + delay_ms * MS_NS);
     return cvb_enqueue(h, u, w, stage, cvb_hi_failed(w.hi));
 }
 
@@ -316,12 +330,27 @@ CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_
     return ack_many(h, leases, count);
 }
 
+static int return_leases(struct cvb_handle *h, const struct cvb_lease *leases, size_t count, uint64_t delay_ms)
+{
+    int error = cvb_handle_check(h);
+    if (error)
+        return error;
+    size_t done = 0;
+    struct cvb_places p = places_of(leases, count);
+    h->delay_ms = delay_ms;
+    return cvb_settle(h, &p, return_unit, NULL, &done);
+}
+
 int cvb_return_to_buffer(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
     CVB_ONE_USER(h);
-    size_t done = 0;
-    struct cvb_places p = places_of(leases, count);
-    return cvb_settle(h, &p, return_unit, NULL, &done);
+    return return_leases(h, leases, count, CVB_DELAY_OF_SETTINGS);
+}
+
+int cvb_return_after(struct cvb_handle *h, const struct cvb_lease *leases, size_t count, uint32_t delay_ms)
+{
+    CVB_ONE_USER(h);
+    return return_leases(h, leases, count, delay_ms);
 }
 
 int cvb_release(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)

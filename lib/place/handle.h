@@ -13,6 +13,7 @@
 #define CVB_RARE __attribute__((noinline)) /* but for these */
 #define CVB_NO_UNIT UINT32_MAX
 #define CVB_NO_CLASS UINT32_MAX
+#define CVB_DELAY_OF_SETTINGS UINT64_MAX
 #define CVB_WAIT_MAX 64u
 #ifndef CVB_HINT_PERIOD
 #define CVB_HINT_PERIOD 16u
@@ -209,9 +210,14 @@ struct cvb_handle {
     struct cvb_pass pass;        /* recovery's, begun and not over */
     struct cvb_lookout *lookout; /* in the segment, as the next two */
     struct cvb_survey *survey;
-    struct cvb_stand *stands;    /* by source */
-    uint64_t *next_position;     /* by source: the lowest that a put may have; 0: this handle has not opened it */
-    struct cvb_found *found;     /* by source */
+    struct cvb_stand *stands; /* by source */
+    uint64_t *next_position;  /* by source: the lowest that a put may have; 0: this handle has not opened it */
+    struct cvb_found *found;  /* by source */
+    struct cvb_retry *retry;
+    uint64_t *due;               /* by unit: when it is due, if it is DELAYED */
+    struct cvb_soonest *soonest; /* the nodes of the tree of due times, */
+    struct cvb_soonest *root;    /* and the last of them */
+    uint64_t delay_ms;           /* of the return at work; CVB_DELAY_OF_SETTINGS */
     uint64_t promise_ns;         /* what this handle wrote there last as the lookout; 0: it is not the lookout */
     uint32_t flag_turn;          /* the flag that the lookout looks at next */
     uint32_t spin;               /* turns before a wait sleeps */

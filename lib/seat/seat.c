@@ -75,6 +75,10 @@ static void bind_places(struct cvb_handle *h)
     h->survey = (void *)(base + g->survey);
     h->stands = (void *)(base + g->stands);
     h->cells.header_room = g->header_room;
+    h->retry = (void *)(base + g->retry);
+    h->due = (void *)(base + g->due);
+    h->soonest = (void *)(base + g->soonest);
+    h->root = h->soonest + g->due_first[g->due_levels - 1];
     h->idle = base + g->idle;
     h->idle_mask = (UINT64_C(1) << g->idle_bits) - 1;
     h->idle_stride = cvb_idle_stride(g);

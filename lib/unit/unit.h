@@ -85,7 +85,7 @@ static inline void cvb_high_raise(struct cvb_tally *of_source, uint64_t position
 /* Is a unit with this word live: does the buffer have its records, for a survey? */
 static inline bool cvb_is_live(struct cvb_pair w)
 {
-    return cvb_lo_state(w.lo) == CVB_QUEUED || cvb_lo_state(w.lo) == CVB_LEASED;
+    return cvb_lo_state(w.lo) == CVB_QUEUED || cvb_lo_state(w.lo) == CVB_LEASED || cvb_lo_state(w.lo) == CVB_DELAYED;
 }
 
 /* move.c */

@@ -96,7 +96,7 @@ enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t val
 enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, const uint32_t *value, size_t count,
                                   uint64_t until_ns)
 {
-    struct waitv v[CVB_WAIT_MAX + 1];
+    struct waitv v[CVB_WAIT_MAX + 2];
     struct timespec t = timespec_of(until_ns);
     for (size_t i = 0; i < count; i++)
         v[i] = (struct waitv){value[i], (uint64_t)(uintptr_t)word[i], WAITV_SIZE_32, 0};

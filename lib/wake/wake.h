@@ -22,6 +22,8 @@ static inline uint32_t cvb_flag_count(struct cvb_handle *h)
 {
     return cvb_flag_of_source(h, h->segment.settings.max_sources);
 }
+/* The lookout sleeps on it as well: something is due sooner than it knew. The last one; no limit's, and no stage's. */
+static inline uint32_t cvb_flag_of_time(struct cvb_handle *h) { return cvb_flag_count(h); }
 static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { return &h->flags[flag].word; }
 
 #define CVB_FLAG_PAUSED 1u
@@ -82,7 +84,7 @@ enum cvb_slept {
 uint32_t cvb_futex_wake(uint32_t *word, uint32_t most);
 /* On the word that serves all who have no futex_waitv; its value was read before what is waited for was looked at. */
 enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t value, uint64_t until_ns);
-/* On one or more words, at most CVB_WAIT_MAX. */
+/* On one or more words, at most CVB_WAIT_MAX + 1. */
 enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, const uint32_t *value, size_t count,
                                   uint64_t until_ns);
 bool cvb_is_woken(struct cvb_handle *h); /* True if cvb_wake was called; the call is then used up. */

@@ -126,11 +126,14 @@ int cvb_peer_counts_sized(struct cvb_handle *h, uint32_t seat, struct cvb_counts
  * have fewer numbers than ours. */
 static void count_in(struct cvb_census *array, size_t size, uint32_t index, unsigned state, uint32_t n)
 {
-    size_t at = state == CVB_QUEUED   ? offsetof(struct cvb_census, queued)
-                : state == CVB_LEASED ? offsetof(struct cvb_census, leased)
-                : state == CVB_RES    ? offsetof(struct cvb_census, reserved)
-                                      : SIZE_MAX;
+    size_t at = state == CVB_QUEUED || state == CVB_DELAYED ? offsetof(struct cvb_census, queued)
+                : state == CVB_LEASED                       ? offsetof(struct cvb_census, leased)
+                : state == CVB_RES                          ? offsetof(struct cvb_census, reserved)
+                                                            : SIZE_MAX;
     if (array && at < size)
+        *(uint32_t *)(void *)((char *)array + index * size + at) += n;
+    at = offsetof(struct cvb_census, delayed);
+    if (array && at < size && state == CVB_DELAYED)
         *(uint32_t *)(void *)((char *)array + index * size + at) += n;
 }
 
@@ -161,7 +164,7 @@ int cvb_census_sized(struct cvb_handle *h, struct cvb_census *total, struct cvb_
             count_in(stages, size, cvb_hi_stage(w.hi), state, n);
         if (source < s->max_sources && cvb_hi_stage(w.hi) != CVB_STAGE_DEAD_LETTER)
             count_in(sources, size, source, state, n);
-        if (state != CVB_QUEUED && cvb_hi_seat(w.hi) < s->max_handles)
+        if (state != CVB_QUEUED && state != CVB_DELAYED && cvb_hi_seat(w.hi) < s->max_handles)
             count_in(handles, size, cvb_hi_seat(w.hi), state, n);
     }
     return 0;

@@ -183,7 +183,7 @@ static int ended_by(enum cvb_slept slept)
 
 /* The flags that a sleep is on. */
 struct bed {
-    uint32_t *word[CVB_WAIT_MAX], value[CVB_WAIT_MAX];
+    uint32_t *word[CVB_WAIT_MAX + 1], value[CVB_WAIT_MAX + 1]; /* one more: that of time */
     size_t count;
     uint32_t *any, any_value; /* the common word, which serves where the others do not */
     bool waitv;
@@ -202,17 +202,21 @@ static int sleep_on(struct cvb_handle *h, const struct wait *w, const struct bed
 }
 
 /* One sleep, until a flag changes or the time comes; 0. The condition's answer if it need not sleep. */
-static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until)
+static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until, bool lookout)
 {
-    uint32_t flag[CVB_WAIT_MAX];
+    uint32_t flag[CVB_WAIT_MAX + 1];
     struct bed b = {.any = cvb_flag_at(h, CVB_FLAG_ANY), .waitv = sleeps_by_waitv(h)};
     b.any_value = cvb_load32_acq(b.any);
     b.count = w->flags(h, w, flag);
+    if (lookout)
+        flag[b.count++] = cvb_flag_of_time(h);
     for (size_t i = 0; i < b.count; i++) {
         b.word[i] = cvb_flag_word(h, flag[i]);
         b.value[i] = announce(b.word[i], (b.waitv ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY) | w->bits);
     }
     cvb_fence_after_cas();
+    if (lookout)
+        until = cvb_delay_or(h, until);
     int there = w->look(h, w, true);
     if (there || (!w->period_ns && !in_the_way(h, w, flag, b.count)))
         return there;
@@ -235,7 +239,7 @@ static int spin(struct cvb_handle *h, const struct wait *w)
     return 0;
 }
 
-static int sleep_on_any(struct cvb_handle *h, const struct wait *w, uint64_t until);
+static int sleep_on_any(struct cvb_handle *h, const struct wait *w, uint64_t until, bool lookout);
 
 /* Sleeps until it is there or the time is over; *now is then the time. */
 static int sleep_until(struct cvb_handle *h, const struct wait *w, uint64_t end, uint64_t *now)
@@ -248,8 +252,10 @@ static int sleep_until(struct cvb_handle *h, const struct wait *w, uint64_t end,
         if (w->period_ns && until > *now + w->period_ns)
             until = *now + w->period_ns;
         until = until < end ? until : end;
-        there = w->any ? sleep_on_any(h, w, until) : sleep_once(h, w, until);
+        there = w->any ? sleep_on_any(h, w, until, lookout) : sleep_once(h, w, until, lookout);
         *now = cvb_monotonic_ns();
+        if (!there && lookout)
+            there = cvb_delay_end(h, *now) < 0 ? CVB_ECORRUPT : 0;
         if (!there && lookout && *now >= look_at) {
             there = cvb_lookout_look(h);
             look_at = *now + LOOK_NS;
@@ -411,7 +417,8 @@ static bool is_held(struct cvb_handle *h, uint32_t stage) { return cvb_hand_paus
 /* 1 + the index of a stage that has data and is not held. */
 static int look_for_data(struct cvb_handle *h, const struct wait *w, bool thorough)
 {
-    (void)thorough;
+    if (thorough && cvb_delay_next(h) && cvb_delay_end(h, cvb_monotonic_ns()) < 0)
+        return CVB_ECORRUPT;
     for (uint32_t i = 0; i < w->count; i++) {
         int has = is_held(h, w->stages[i]) ? 0 : cvb_ring_has_data(h, w->stages[i]);
         if (has)
@@ -558,8 +565,10 @@ static void lie_on(struct bed *b, struct cvb_handle *h, uint32_t flag, uint32_t 
 }
 
 /* The sleep will be on the common word: cvb_wake is told, and all that waits for one of the flags. */
-static void announce_on_common(struct cvb_handle *h, const struct wait *w)
+static void announce_on_common(struct cvb_handle *h, const struct wait *w, bool lookout)
 {
+    if (lookout)
+        announce(cvb_flag_word(h, cvb_flag_of_time(h)), CVB_FLAG_WAITERS_ANY);
     __atomic_store_n(&h->common, 1, __ATOMIC_SEQ_CST);
     for (size_t k = 0; k < w->several; k++)
         for (uint32_t i = 0; i < w->any[k].flags; i++)
@@ -567,7 +576,7 @@ static void announce_on_common(struct cvb_handle *h, const struct wait *w)
 }
 
 /* As sleep_once, for any of several. If these have more flags than a sleep can be on, it is on the common word. */
-static int sleep_on_any(struct cvb_handle *h, const struct wait *w, uint64_t until)
+static int sleep_on_any(struct cvb_handle *h, const struct wait *w, uint64_t until, bool lookout)
 {
     struct bed b = {.any = cvb_flag_at(h, CVB_FLAG_ANY), .waitv = sleeps_by_waitv(h)};
     b.any_value = cvb_load32_acq(b.any);
@@ -577,12 +586,16 @@ static int sleep_on_any(struct cvb_handle *h, const struct wait *w, uint64_t unt
         for (uint32_t i = 0; i < a->flags; i++)
             lie_on(&b, h, a->flag[i], one.bits);
     }
+    if (lookout)
+        lie_on(&b, h, cvb_flag_of_time(h), 0);
     if (b.waitv)
         for (size_t i = 0; i < b.count; i++)
             b.value[i] = announce(b.word[i], CVB_FLAG_WAITERS | b.value[i]);
     else
-        announce_on_common(h, w);
+        announce_on_common(h, w, lookout);
     cvb_fence_after_cas();
+    if (lookout)
+        until = cvb_delay_or(h, until);
     int there = w->look(h, w, true);
     if (there)
         return there;

@@ -11,7 +11,7 @@ enum { UNITS = 3, SEATS = 3, STAGES = MODEL_STAGES, SOURCES = 1, RING_BITS = 1, 
 
 static struct cvb_unit units[UNITS] __attribute__((aligned(64)));
 static struct cvb_counter counters[1 + STAGES + SOURCES] __attribute__((aligned(64)));
-static struct cvb_flag flags[3 + 2 * STAGES + SOURCES];
+static struct cvb_flag flags[4 + 2 * STAGES + SOURCES];
 static struct cvb_hint hints[STAGES];
 static struct cvb_seat seats[SEATS + 1];
 static uint64_t rings[STAGES][1 << RING_BITS];
@@ -20,6 +20,7 @@ static struct cvb_ends ends[SEATS][STAGES];
 static struct cvb_tally tallies[SEATS + 1][STAGES + SOURCES];
 static struct cvb_handle handles[SEATS];
 static struct cvb_lookout lookout;
+static struct cvb_soonest root;
 static uint64_t died_in[SEATS][SEATS];
 static int payloads[UNITS]; /* plain memory: a race on it is a violation */
 
@@ -86,6 +87,7 @@ static void model_handles(void)
         h->flags = flags;
         h->ends = ends[s];
         h->lookout = &lookout;
+        h->root = &root;
         h->pass.died_in = died_in[s];
         h->tallies = tallies[s];
         h->segment.base = (char *)seats; /* what is reached by offsets: the seats, and the tallies */

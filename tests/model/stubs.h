@@ -117,6 +117,11 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *u)
 }
 #endif
 
+#ifndef HAS_DELAY
+void cvb_delay_announce(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
+int cvb_delay_end(struct cvb_handle *h, uint64_t now_ns) { return UNUSED, (void)now_ns, 0; }
+#endif
+
 bool cvb_rest(struct cvb_rest *r) { return (void)r, false; }
 void cvb_rested(struct cvb_rest *r, bool helped) { (void)r, (void)helped; }
 #ifndef HAS_LOOKOUT
