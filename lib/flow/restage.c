@@ -39,8 +39,6 @@ static void give_after_move(struct cvb_handle *h, const struct cvb_journal *f)
     cvb_tally(h, f->stage, f->source, f->stage2 == CVB_STAGE_DEAD_LETTER ? CVB_N_DEAD_LETTERED : CVB_N_FORWARDED,
               f->count);
     cvb_own_add64(&h->tallies[f->stage2].n[CVB_N_ACCEPTED], f->count);
-    if (f->stage2 == CVB_STAGE_DEAD_LETTER)
-        cvb_flag_tell_dead_letter(h, f->stage, f->source, f->count);
 }
 
 CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
@@ -61,6 +59,8 @@ CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
     if (cvb_enqueue(h, u, w, to, 0))
         return cvb_corrupt_at_work(h); /* the journal stays open: recovery tells what happened */
     give_after_move(h, &f);
+    if (to == CVB_STAGE_DEAD_LETTER)
+        cvb_flag_tell_dead_letter(h, f.stage, f.source, f.count);
     return 0;
 }
 

@@ -73,7 +73,10 @@ int cvb_hold_stage(struct cvb_handle *h, uint32_t stage, int on, const char *rea
     if (!is_reason(reason))
         return CVB_EINVAL;
     reason = reason ? reason : "";
-    error = cvb_hand_give(h, cvb_flag_of_data(stage), on ? CVB_SIGNAL_PAUSE : CVB_SIGNAL_NONE, 0, reason);
+    const uint32_t flag = cvb_flag_of_data(stage);
+    error = cvb_hand_give(h, flag, on ? CVB_SIGNAL_PAUSE : CVB_SIGNAL_NONE, 0, reason);
+    if (!error && !on) /* those who sleep for records: whom a put has called meanwhile may have got nothing */
+        cvb_flag_wake(h, flag, CVB_WAKE_ALL);
     if (!error)
         tell_given(h, CVB_EVENT_HOLD, stage, CVB_NO_SOURCE, on != 0, 0, reason);
     return error;

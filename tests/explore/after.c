@@ -126,6 +126,7 @@ void after_all(const struct scenario *scenario)
     if (!sim.histories_only)
         audit(UINT32_MAX, "after recovery");
     check_progress();
+    work_lift_all(SIM_AFTER);
     drain();
     check_progress();
     watch_check();

@@ -142,6 +142,7 @@ bool work_wait_records(int me, uint32_t stage)
     SIM_LOG("p%d waits for records of stage %u", me, stage);
     unsigned n = 1 + (other != stage && sim_below(2));
     p->wait_other = stages[n - 1];
+    long began = sim.total;
     watch_call(me, HISTORY_WAIT, 0, (int)n);
     for (unsigned i = 0; i < n; i++)
         watch_argument(me, stages[i], 0, NULL);
@@ -151,6 +152,8 @@ bool work_wait_records(int me, uint32_t stage)
         p->called_to |= 1u << stages[there];
     SIM_LOG("p%d has waited: %s", me, cvb_error_text(there < 0 ? there : 0));
     SIM_CHECK(there == 0 || there == 1 || there == CVB_ETIMEDOUT, "waiting for records gave %d", there);
+    if (there < 0 && (work_was_held(stage, began) || work_was_held(p->wait_other, began)))
+        watch_call(me, HISTORY_OTHER, 0, 0); /* it says nothing of what there was */
     work_end(me, there, 0);
     return there >= 0;
 }
@@ -183,7 +186,7 @@ static bool calls(uint32_t stage)
     bool left = false;
     for (int i = 0; i < sim.count; i++)
         left |= process[i].called_to >> stage & 1;
-    return ghost_queued(stage) && !left;
+    return ghost_queued(stage) && !left && !work_stops(cvb_flag_of_data(stage));
 }
 
 /* Does a sleeper's condition hold? */
@@ -192,6 +195,10 @@ static bool could_go_on(const struct process *p)
     uint32_t stages = world.settings.max_stages;
     if (p->waits == FOR_RECORDS)
         return calls(p->wait_stage) || calls(p->wait_other);
+    const uint32_t room = cvb_flag_of_room(p->handle, p->wait_stage);
+    if (work_stops(CVB_FLAG_TOTAL) || work_stops(cvb_flag_of_source(p->handle, p->wait_source)) ||
+        (p->wait_stage != CVB_NO_STAGE && work_stops(room)))
+        return false;
     return stays_low(0) && stays_low(1 + stages + p->wait_source) &&
            (p->wait_stage == CVB_NO_STAGE || stays_low(1 + p->wait_stage));
 }

@@ -3,6 +3,17 @@
 
 #include "work.h"
 
+/* A get ends. That it got nothing says that the stage was empty, unless it was held at a moment. */
+static void held_or_empty(int me, uint32_t stage, const int *id, int got, long began)
+{
+    const bool held = work_was_held(stage, began);
+    SIM_CHECK_TOO(!got || !work_held_throughout(stage, began), "p%d got %d from stage %u, which is held", me, got,
+                  stage);
+    if (!got && held)
+        watch_call(me, HISTORY_OTHER, 0, 0);
+    ghost_get_ended(me, stage, id, got, !got && !held, began);
+}
+
 int work_get(int me, uint32_t stage, int n)
 {
     struct process *p = &process[me];
@@ -23,7 +34,7 @@ int work_get(int me, uint32_t stage, int n)
         SIM_LOG("p%d was given record %d, unit %u member %u, retry %u", me, id[i], lease[i].place.unit,
                 lease[i].place.member, lease[i].retry_count);
     }
-    ghost_get_ended(me, stage, id, got, !got, began);
+    held_or_empty(me, stage, id, got, began);
     p->called_to &= ~(1u << stage);
     SIM_LOG("p%d got %d of %d", me, got, n);
     p->held += got;
@@ -48,7 +59,7 @@ int work_take(int me, uint32_t stage, int n)
         id[i] = ghost_taken(me, &taken[i], stage, began);
         SIM_LOG("p%d took record %d", me, id[i]);
     }
-    ghost_get_ended(me, stage, id, got, !got, began);
+    held_or_empty(me, stage, id, got, began);
     ghost_take(me, UINT32_MAX);
     SIM_LOG("p%d has taken %d of %d", me, got, n);
     work_end(me, got, 0);

@@ -138,6 +138,14 @@ static bool operate(int me, enum op op)
         return work_open(me, source);
     case PROGRESS:
         return work_progress(me, source);
+    case SIGNAL:
+        return work_signal(me, stage, source);
+    case HOLD:
+        return work_hold(me, from);
+    case GIVEN:
+        return work_given(me, stage, source);
+    case EVENTS:
+        return work_events(me);
     default:
         return rejoin(me);
     }
@@ -243,6 +251,7 @@ void work_reset(const struct scenario *scenario, uint64_t seed)
     position_reset(sim.hurt);
     watch_reset();
     work_forget_names();
+    work_hand_reset();
     memset(process, 0, sizeof process);
 }
 

@@ -30,6 +30,10 @@ enum op {
     WAIT_CREDITS,
     OPEN,
     PROGRESS,
+    SIGNAL,
+    HOLD,
+    GIVEN,
+    EVENTS,
     REJOIN,
     OPS
 };
@@ -116,6 +120,13 @@ void work_forget_names(void);
 /* progress.c */
 bool work_open(int me, uint32_t source);
 bool work_progress(int me, uint32_t source);
+/* hand.c */
+bool work_signal(int me, uint32_t stage, uint32_t source);
+bool work_hold(int me, uint32_t stage);
+bool work_given(int me, uint32_t stage, uint32_t source);
+bool work_events(int me);
+void work_lift_all(int me);
+void work_hand_reset(void);
 /* systematic.c: all schedules of the smallest scenario that differ from a plain one in two ways. */
 uint64_t systematic_explore(const struct scenario *scenario, uint64_t only);
 /* after.c: a process that comes when all others are dead or gone: recovers, audits, drains, fills, drains. */

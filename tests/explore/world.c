@@ -502,6 +502,9 @@ void world_after_step(const char *access, const void *at, const void *place)
     } else if (o - g->seats < (uint64_t)world.settings.max_handles * sizeof(struct cvb_seat) &&
                (o - g->seats) % sizeof(struct cvb_seat) == 0) {
         note_seat((uint32_t)((o - g->seats) / sizeof(struct cvb_seat)));
+    } else if (o - g->flags < g->reasons - g->flags &&
+               (o - g->flags) % sizeof(struct cvb_flag) == offsetof(struct cvb_flag, given)) {
+        work_hand_written();
     }
 }
 

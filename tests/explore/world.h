@@ -56,6 +56,12 @@ struct cvb_stand *world_stand(uint32_t source);
 int world_member_id(uint32_t u, unsigned i);
 /* Cells that are free, or idle, and large enough. */
 uint32_t world_free_cells(uint32_t length);
+/* hand.c: after a write to a flag's signal or hold; is a stage held since before that step; was it at one since; does a
+ * flag's signal or hold say pause? */
+void work_hand_written(void);
+bool work_held_throughout(uint32_t stage, long began);
+bool work_was_held(uint32_t stage, long began);
+bool work_stops(uint32_t flag);
 /* When nobody is at work: each free unit has its bit, each idle unit is listed. */
 void world_check_hints(void);
 /* Is the record in a unit that is queued or leased? */

@@ -28,7 +28,8 @@ FLAGS = ["-std=gnu11", "-O1", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-
          "-DCVB_IDLE_BITS_MIN=2u", "-DCVB_IDLE_ENTRIES=2u", "-DCVB_COARSE_BYTES=65u", "-DCVB_SPIN_MAX=4u",
          "-DCVB_SPIN_MIN=2u", "-DCVB_REST_NS=0", "-DCVB_REST_PAUSES=1u", "-DCVB_RECOVER_CALLS=3u",
          "-DCVB_PASS_UNITS=2u", "-DCVB_LOOKS=2u", "-DCVB_BARREN_WORDS=1u", "-DCVB_SHORT_TRAIN=2u",
-         "-DCVB_NEAR_BYTES=128u", "-DCVB_SURVEY_REST_NS=0", "-DCVB_SURVEY_REST_TIMES=0", "-mcx16", "-w"]
+         "-DCVB_NEAR_BYTES=128u", "-DCVB_SURVEY_REST_NS=0", "-DCVB_SURVEY_REST_TIMES=0", "-DCVB_EVENTS=4u",
+         "-DCVB_EVENT_TURNS=2u", "-mcx16", "-w"]
 REPLACED = {"attach.c", "process.c", "futex.c", "clock.c", "system.c", "notify.c"}
 FUNCTION = re.compile(r"^(?!#|typedef)[a-zA-Z_][\w \*,]*?[ \*](\w+)\([^;{}]*\)\n?\s*\{", re.M)
 LINE = "%-15s %-72s %-9s %9s %7s  %s"

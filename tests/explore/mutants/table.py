@@ -257,7 +257,8 @@ MUTANTS = [
     ("NOJOURNALREC", "recovery passes over the units before the journal is completed (B5)", ["mixed", "split",
      "forward1"], [
         ("join_pass", "    int error = complete_begun(h, dead, state);\n", "    int error = 0;\n"),
-        ("end_pass", "        if (!over || !cvb_cas64(", "        if (!over || complete_begun(h, s, state) || !cvb_cas64(")]),
+        ("end_pass", "        if (!over || !cvb_cas64(",
+         "        if (!over || complete_begun(h, s, state) || !cvb_cas64(")]),
     ("FREEDFIRST", "a seat freed before what it owned (B6)", ["recover", "single"], [
         ("ask_seats", "error = dead > 0 ? join_pass(h, s, state) : dead;",
          "error = dead > 0 && cvb_cas64(&cvb_seat_at(h, s)->state, state, state + 1) ? join_pass(h, s, state + 1) : "
@@ -273,7 +274,8 @@ MUTANTS = [
     ("NORETRY", "a redelivered record keeps its retry count", ["single", "retry"], [
         ("tries_after_death", "    return cvb_hi_failed(hi) | ", "    return (hi & CVB_HI_TRIES) | ")]),
     ("LOCKLATE", "the seat locked after it became active", ["recover", "single", "names"], [
-        ("try_seat", "    int taken = cvb_lock_seat(h, s);", "    int taken = dead ? cvb_lock_seat(h, s) : 0;"),
+        ("try_seat", "    int taken = cvb_lock_seat(h, s);",
+         "    int taken = dead ? cvb_lock_seat(h, s) : 0;"),
         ("try_seat", "        return dead ? take_over(h, s, now, pid) : 0;",
          "        return dead ? take_over(h, s, now, pid) : cvb_lock_seat(h, s);")]),
     # moving on
@@ -344,6 +346,32 @@ MUTANTS = [
     ("IDLECOUNTED", "credits left do not count idle ones", ["mixed1", "mixed"], [
         ("cvb_live", "    int64_t live = cvb_counter_used(h, counter) - cvb_idle_count(h, counter);",
          "    int64_t live = cvb_counter_used(h, counter);")]),
+    # by hand, and events
+    ("HOLDUNSEEN", "a get does not look whether its stage is held", ["hand", "handwait"], [
+        ("get_leases", "    if (__builtin_expect(cvb_hand_pauses(h, cvb_flag_of_data(stage)), false))\n        return 0;",
+         "    if (false)\n        return 0;")]),
+    ("NOWAKEHAND", "what is lifted wakes nobody", ["handwait"], [
+        ("replace", "        cvb_hand_wake(h, flag);", "        (void)h;")]),
+    ("NOWAKEHELD", "a stage that is let go wakes nobody who slept before it was held", ["handwait"], [
+        ("cvb_hold_stage", "        cvb_flag_wake(h, flag, CVB_WAKE_ALL);", "        (void)flag;")]),
+    ("ONEHELDSLEEP", "who waits for several stages sleeps though the flag of one was not announced", ["handwait"], [
+        ("in_the_way", "w->any_brings_it ? announced == n : announced;", "announced;")]),
+    ("REASONTORN", "a reason is told though its reference has changed meanwhile", ["hand"], [
+        ("cvb_hand_read", "        if (again == given)", "        if (again == given || true)")]),
+    ("REASONINUSE", "a reason is written that a flag refers to", ["hand"], [
+        ("take_reason", " || is_referred_to(h, i, w))", ")")]),
+    ("REASONSHARED", "a reason is written by two at once", ["hand"], [
+        ("take_reason", "        if ((!own && cvb_is_being_written(h, w)) ||", "        if ((!own && false) ||")]),
+    ("REASONLATE", "a signal is given before its reason is written", ["hand"], [
+        ("cvb_hand_give", "    write_reason(reason_at(h, i), text);\n", ""),
+        ("cvb_hand_give", "    cvb_cas_pair(&reason_at(h, i)->owner, mine,",
+         "    write_reason(reason_at(h, i), text);\n    cvb_cas_pair(&reason_at(h, i)->owner, mine,")]),
+    ("EVENTTORN", "an event is told though its slot has changed meanwhile", ["hand"], [
+        ("read_event", "    return cvb_load64_acq(&slot->word.lo) == done;", "    return true;")]),
+    ("EVENTSHARED", "an event is written into a slot that a slower writer has", ["hand"], [
+        ("claim_slot", " || cvb_is_being_written(h, w))", ")")]),
+    ("EVENTOLD", "an event is written over a later one", ["hand"], [
+        ("claim_slot", "(w.lo && w.lo >> 2 >= n) || ", "")]),
     # leases
     ("OWNLATE", "what was read in a payload is stored there after the lease has ended (U1)", ["mixed1", "any"], [
         ("cvb_park", "    return become_idle(h, unit, u, w);\n}",
@@ -485,6 +513,7 @@ SLOW = {"HELDNOGEN", "LATELOOK", "NORECHECK", "NOSEATGEN", "NOTPASSEDON"}
 # exact only when nobody else is at work; lost wake-ups; names; and those that end an operation with an error or not
 # at all.
 UNSEEN = {"WAKEONE", "BITLOST", "WOKENLEFT", "NOTPASSEDON", "NORELOOK", "NOHINT", "NORECHECK", "NOJCHECK", "GIVEFIRST",
-"NOVERSION", "NORTCHECK", "NONOTES", "NOSEATGEN",
-          "NOWAKEDATA", "NOWAKEROOM", "NOWAKEANY", "NOWAKELEVEL", "SLEEPBLIND", "SLOTAGAIN", "HEADHINTFULL", "EARLYPOS",
+          "NOVERSION", "NORTCHECK", "NONOTES", "NOSEATGEN", "NOWAKEDATA", "NOWAKEROOM", "NOWAKEANY", "NOWAKEHAND",
+          "NOWAKEHELD", "ONEHELDSLEEP", "HOLDUNSEEN", "REASONTORN", "REASONINUSE", "REASONSHARED", "REASONLATE",
+          "EVENTTORN", "EVENTSHARED", "EVENTOLD", "NOWAKELEVEL", "SLEEPBLIND", "SLOTAGAIN", "HEADHINTFULL", "EARLYPOS",
           "HELDNOGEN", "NOCLASS", "STEPAGAIN", "NOGENIDLE", "NOSEATGENPASS", "LOCKLATE"}
