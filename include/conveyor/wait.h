@@ -96,10 +96,9 @@ CVB_API int64_t cvb_available_credits(struct cvb_handle *handle, uint32_t source
 CVB_API int64_t cvb_room(struct cvb_handle *handle, uint32_t stage, uint32_t source);
 
 /* Sleeps until neither source, total nor stage says pause, by its limit or by hand, or for timeout_ns nanoseconds
- * (negative: for ever). After a
- * put of this handle that memory refused it also waits for a free cell of that size. 0, ETIMEDOUT, EINTERRUPTED
- * (cvb_wake, cvb_interruptible), EUNSUPPORTED if the system lets nobody sleep (errno says why), or another error. May
- * recover dead peers. */
+ * (negative: for ever). After a put of this handle that memory refused it also waits for a free cell of that size. 0,
+ * ETIMEDOUT, EINTERRUPTED (cvb_wake, cvb_interruptible), EUNSUPPORTED if the system lets nobody sleep (errno says why),
+ * or another error. May recover dead peers. */
 CVB_API int cvb_wait_credits(struct cvb_handle *handle, uint32_t stage, uint32_t source, int64_t timeout_ns);
 
 /* Sleeps until cvb_room would say 1 at least, whatever the thresholds say: for who must go on as soon as one record
@@ -108,8 +107,7 @@ CVB_API int cvb_wait_credits(struct cvb_handle *handle, uint32_t stage, uint32_t
 CVB_API int cvb_wait_room(struct cvb_handle *handle, uint32_t stage, uint32_t source, int64_t timeout_ns);
 
 /* Sleeps until one of the stages (at most 64) that are not held has a record to lease; returns its index in the array,
- * ETIMEDOUT, or an
- * error. timeout_ns as above. */
+ * ETIMEDOUT, or an error. timeout_ns as above. */
 CVB_API int cvb_wait_records(struct cvb_handle *handle, const uint32_t *stages, size_t count, int64_t timeout_ns);
 
 /* The calls of flow.h that wait by themselves, for timeout_ns at most (negative: for ever). A put or a forward that is

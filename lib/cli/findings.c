@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hand.h"
 #include "removed.h"
 #include "units.h"
 
@@ -225,7 +226,7 @@ static void look_at_stages(struct cli_findings *f, const char *segment, const st
             look_at_dead_letters(f, segment, &l->now, t);
             continue;
         }
-        if (l->moment && i < l->before.stage_count)
+        if (l->moment && i < l->before.stage_count && !t->held.signal)
             look_at_movement(f, segment, &l->now, &l->before.stages[i], t);
         if (cli_holds(&t->holds) >= t->limit) {
             struct cli_finding *x = add(f, "stage-full", CLI_NOTE, "stage", t->name);
@@ -298,6 +299,43 @@ static void look_at_sources(struct cli_findings *f, const char *segment, const s
              cli_s(s->buffered));
 }
 
+/* A signal that somebody has given; `option` names whom it is for. */
+static void look_at_given(struct cli_findings *f, const char *segment, const char *kind, const char *name,
+                          const struct cvb_given *g)
+{
+    char text[CLI_GIVEN_BYTES], option[96] = "";
+    if (g->signal == CVB_SIGNAL_NONE)
+        return;
+    if (*name)
+        snprintf(option, sizeof option, "--%s '%s' ", kind, name);
+    struct cli_finding *x = add(f, "signal-by-hand", CLI_NOTE, *name ? kind : "segment", name);
+    tell(x, "%s%s%s has a signal by hand: %s", *name ? kind : "every source", *name ? " " : "", name,
+         cli_given_text(g, text));
+    advise(x, "if it is not needed any more: 'conveyor signal %s %snone'", segment, option);
+}
+
+static void look_at_hold(struct cli_findings *f, const char *segment, const struct cli_stage *t)
+{
+    char text[CLI_GIVEN_BYTES];
+    if (t->held.signal == CVB_SIGNAL_NONE)
+        return;
+    struct cli_finding *x = add(f, "stage-held", CLI_WARNING, "stage", t->name);
+    tell(x, "stage '%s' is held, and has %u record%s waiting: %s", t->name, t->holds.queued, cli_s(t->holds.queued),
+         cli_given_by(&t->held, text));
+    advise(x, "let it deliver with 'conveyor release %s --stage '%s''", segment, t->name);
+}
+
+static void look_at_hand(struct cli_findings *f, const char *segment, const struct cli_snapshot *s)
+{
+    look_at_given(f, segment, "source", "", &s->given);
+    for (size_t i = 0; i < s->stage_count; i++) {
+        look_at_given(f, segment, "stage", s->stages[i].name, &s->stages[i].given);
+        look_at_hold(f, segment, &s->stages[i]);
+    }
+    for (size_t i = 0; i < s->source_count; i++)
+        look_at_given(f, segment, "source", s->sources[i].name, &s->sources[i].given);
+}
+
 /* Others of this name, that one cannot see otherwise. */
 static void look_at_removed(struct cli_findings *f, const char *segment)
 {
@@ -358,6 +396,7 @@ void cli_findings_collect(struct cli_findings *f, const char *segment, const str
     look_at_peers(f, segment, &looks->now);
     look_at_stages(f, segment, looks);
     look_at_sources(f, segment, &looks->now);
+    look_at_hand(f, segment, &looks->now);
     look_at_supplies(f, &looks->now);
     look_at_limits(f, &looks->now.settings);
     look_at_removed(f, segment);

@@ -57,23 +57,34 @@ static json_t *with_counts(json_t *object, const struct cvb_counts *c)
     return object;
 }
 
+/* What was given by hand, or null. */
+static json_t *given(const struct cvb_given *g)
+{
+    if (g->signal == CVB_SIGNAL_NONE)
+        return json_null();
+    return json_pack("{s:s,s:I,s:I,s:o,s:I}", "signal", cli_signal_name(g->signal), "delay_ms", (json_int_t)g->delay_ms,
+                     "by", (json_int_t)g->pid, "reason", cli_json_text(g->reason), "age_ms",
+                     (json_int_t)(g->age_ns / 1000000));
+}
+
 static json_t *stage(const struct cli_stage *s)
 {
     json_t *object = json_pack(
-        "{s:o,s:I,s:I,s:I,s:f,s:s,s:I,s:o}", "name", cli_json_text(s->name), "queued", (json_int_t)s->holds.queued,
-        "leased", (json_int_t)s->holds.leased, "reserved", (json_int_t)s->holds.reserved, "utilization", s->utilization,
-        "backpressure", cli_signal_name(s->signal), "limit", (json_int_t)s->limit, "max_retries",
-        s->max_retries == CVB_RETRIES_NEVER ? json_string("never") : json_integer(s->max_retries));
+        "{s:o,s:I,s:I,s:I,s:f,s:s,s:I,s:o,s:o,s:b,s:o}", "name", cli_json_text(s->name), "queued",
+        (json_int_t)s->holds.queued, "leased", (json_int_t)s->holds.leased, "reserved", (json_int_t)s->holds.reserved,
+        "utilization", s->utilization, "backpressure", cli_signal_name(s->signal), "limit", (json_int_t)s->limit,
+        "max_retries", s->max_retries == CVB_RETRIES_NEVER ? json_string("never") : json_integer(s->max_retries),
+        "signal", given(&s->given), "held", s->held.signal != CVB_SIGNAL_NONE, "hold", given(&s->held));
     return with_counts(object, &s->counts);
 }
 
 static json_t *source(const struct cli_source *s)
 {
     uint32_t delay_ms = s->backpressure.signal == CVB_SIGNAL_SLOW_DOWN ? s->backpressure.delay_ms : 0;
-    json_t *object = json_pack("{s:o,s:I,s:I,s:s,s:I,s:I}", "name", cli_json_text(s->name), "buffered",
+    json_t *object = json_pack("{s:o,s:I,s:I,s:s,s:I,s:I,s:o}", "name", cli_json_text(s->name), "buffered",
                                (json_int_t)s->buffered, "credits", (json_int_t)(s->credits < 0 ? 0 : s->credits),
                                "backpressure", cli_signal_name(s->backpressure.signal), "delay_ms",
-                               (json_int_t)delay_ms, "limit", (json_int_t)s->limit);
+                               (json_int_t)delay_ms, "limit", (json_int_t)s->limit, "signal", given(&s->given));
     return with_counts(object, &s->counts);
 }
 
@@ -114,13 +125,13 @@ json_t *cli_json_stat(const char *segment, const struct cli_snapshot *s)
         json_array_append_new(sources, source(&s->sources[i]));
     for (size_t i = 0; i < s->peer_count; i++)
         json_array_append_new(peers, peer(&s->peers[i]));
-    return json_pack("{s:i,s:o,s:{s:I,s:I,s:I},s:o,s:{s:f,s:f},s:{s:I,s:I,s:I,s:I,s:f,s:I},s:o,s:o,s:o}", "version", 1,
-                     "segment", cli_json_text(segment), "capacity", "max_total_records",
+    return json_pack("{s:i,s:o,s:{s:I,s:I,s:I},s:o,s:{s:f,s:f},s:{s:I,s:I,s:I,s:I,s:f,s:I,s:o},s:o,s:o,s:o}", "version",
+                     1, "segment", cli_json_text(segment), "capacity", "max_total_records",
                      (json_int_t)s->settings.max_total_records, "max_per_stage", (json_int_t)s->settings.max_per_stage,
                      "max_per_source", (json_int_t)s->settings.max_per_source, "settings", settings(&s->settings),
                      "thresholds", "backpressure", s->backpressure_threshold, "resume", s->resume_threshold, "total",
                      "buffered", (json_int_t)s->buffered, "queued", (json_int_t)s->total.queued, "leased",
                      (json_int_t)s->total.leased, "reserved", (json_int_t)s->total.reserved, "utilization",
-                     s->utilization, "limit", (json_int_t)s->limit, "stages", stages, "sources", sources, "handles",
-                     peers);
+                     s->utilization, "limit", (json_int_t)s->limit, "signal", given(&s->given), "stages", stages,
+                     "sources", sources, "handles", peers);
 }

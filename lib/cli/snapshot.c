@@ -32,6 +32,8 @@ static int read_sources(struct cvb_handle *h, struct cli_snapshot *s, const stru
             error = cvb_source_counts(h, id, &o->counts);
         if (!error)
             error = cvb_backpressure(h, CVB_NO_STAGE, id, &o->backpressure);
+        if (!error)
+            error = cvb_signal_of(h, CVB_NO_STAGE, id, &o->given);
         if (error)
             return error;
         o->buffered = cli_holds(&holds[id]);
@@ -48,7 +50,9 @@ static int read_signal(struct cvb_handle *h, struct cli_stage *stage)
     struct cvb_backpressure own;
     int error = cvb_backpressure(h, stage->id, CVB_NO_SOURCE, &own);
     stage->signal = error ? CVB_SIGNAL_NONE : own.signal;
-    return error;
+    if (!error && stage->id != CVB_STAGE_DEAD_LETTER)
+        error = cvb_signal_of(h, stage->id, CVB_NO_SOURCE, &stage->given);
+    return error ? error : cvb_hold_of(h, stage->id, &stage->held);
 }
 
 static int read_stages(struct cvb_handle *h, struct cli_snapshot *s, const struct cvb_census *holds)
@@ -109,7 +113,9 @@ static int read_all(struct cvb_handle *h, struct cli_snapshot *s, struct cvb_cen
     char name[CVB_NAME_MAX + 1];
     while (!cvb_pipeline_name(h, (uint32_t)s->pipeline_count, name))
         s->pipeline_count++;
-    error = read_sources(h, s, sources);
+    error = cvb_signal_of(h, CVB_NO_STAGE, CVB_NO_SOURCE, &s->given);
+    if (!error)
+        error = read_sources(h, s, sources);
     if (!error)
         error = read_stages(h, s, stages);
     return error ? error : read_peers(h, s, peers);

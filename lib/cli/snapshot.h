@@ -14,6 +14,7 @@ struct cli_stage {
     struct cvb_counts counts;
     double utilization;
     enum cvb_signal signal;
+    struct cvb_given given, held; /* by hand */
 };
 
 struct cli_source {
@@ -22,6 +23,7 @@ struct cli_source {
     int64_t credits;
     struct cvb_counts counts;
     struct cvb_backpressure backpressure;
+    struct cvb_given given;
 };
 
 struct cli_peer {
@@ -38,6 +40,7 @@ struct cli_snapshot {
     struct cvb_census total;
     uint32_t buffered; /* queued, leased and reserved */
     double utilization;
+    struct cvb_given given; /* to all sources */
     size_t stage_count, source_count, pipeline_count, peer_count;
     size_t own_seats; /* of this process */
     struct cli_stage *stages;

@@ -4,6 +4,7 @@
 #include <conveyor/limits.h>
 #include <stdio.h>
 
+#include "hand.h"
 #include "units.h"
 
 enum { NAME_WIDTH = 16 };
@@ -108,6 +109,28 @@ static void sources(const struct cli_snapshot *s)
     }
 }
 
+static void print_given(const char *kind, const char *name, const struct cvb_given *g)
+{
+    char text[CLI_GIVEN_BYTES];
+    if (g->signal != CVB_SIGNAL_NONE)
+        printf("by hand   %s%s%s: %s\n", kind, *name ? " " : "", name, cli_given_text(g, text));
+}
+
+/* Signals and holds that somebody has given, a line each. */
+static void by_hand(const struct cli_snapshot *s)
+{
+    char text[CLI_GIVEN_BYTES];
+    print_given("all sources", "", &s->given);
+    for (size_t i = 0; i < s->stage_count; i++) {
+        const struct cli_stage *t = &s->stages[i];
+        print_given("stage", t->name, &t->given);
+        if (t->held.signal != CVB_SIGNAL_NONE)
+            printf("held      stage %s delivers nothing: %s\n", t->name, cli_given_by(&t->held, text));
+    }
+    for (size_t i = 0; i < s->source_count; i++)
+        print_given("source", s->sources[i].name, &s->sources[i].given);
+}
+
 static void handles(const struct cli_snapshot *s)
 {
     printf("\n%-*s %8s %8s  %s\n", NAME_WIDTH, "HANDLE (PID)", "leased", "reserved", "state");
@@ -120,6 +143,7 @@ static void handles(const struct cli_snapshot *s)
 void cli_table_print(const char *segment, const struct cli_snapshot *s)
 {
     limits(segment, s);
+    by_hand(s);
     stages(s);
     if (s->source_count)
         sources(s);

@@ -73,12 +73,8 @@ CVB_RARE void cvb_event(struct cvb_handle *h, const struct cvb_event *e)
 /* Of the process that has, or had, a seat. */
 static void tell_of_seat(struct cvb_handle *h, enum cvb_event_kind kind, int32_t pid, uint64_t before, uint64_t after)
 {
-    const struct cvb_event e = {.kind = kind,
-                                .pid = pid,
-                                .stage = CVB_NO_STAGE,
-                                .source = CVB_NO_SOURCE,
-                                .before = before,
-                                .after = after};
+    const struct cvb_event e = {
+        .kind = kind, .pid = pid, .stage = CVB_NO_STAGE, .source = CVB_NO_SOURCE, .before = before, .after = after};
     cvb_event(h, &e);
 }
 

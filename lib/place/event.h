@@ -6,7 +6,8 @@
  * When to call it: after the change, on what is rare (a transition, a call of an operator): it costs some 200 ns and
  * writes lines that all share. Never on the way of each record; where something may happen again and again at any
  * rate, record it once in a while (cvb_flag_tell_... in wake.h). A process that is killed before the call leaves no
- * event: nothing is decided by them. A new kind is added at the end of enum cvb_event_kind, and told by lib/cli/events.c.
+ * event: nothing is decided by them. A new kind is added at the end of enum cvb_event_kind, and told by
+ * lib/cli/events.c.
  *
  * How a slot is owned: an event's number is taken by a fetch-and-add, its slot by a compare-and-swap to WRITING, with
  * the writer's seat and what that seat's word says; the text is written, and the slot is made DONE. Nobody waits: who
@@ -24,7 +25,8 @@
 
 #include "place/place.h"
 
-/* Records an event: the pid, if it is 0, and the time are filled in. Lock-free. A handle without a seat records none. */
+/* Records an event: the pid, if it is 0, and the time are filled in. Lock-free. A handle without a seat records none.
+ */
 void cvb_event(struct cvb_handle *h, const struct cvb_event *e);
 /* Seat `dead`, whose word is `state`, belongs to a dead process: recorded by the first who notices. */
 void cvb_event_death(struct cvb_handle *h, uint32_t dead, uint64_t state);

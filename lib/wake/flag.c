@@ -112,6 +112,6 @@ CVB_RARE void cvb_flag_tell_dead_letter(struct cvb_handle *h, uint32_t stage, ui
 {
     uint32_t *told = &h->flags[cvb_flag_of_data(stage)].told, seen = cvb_load32_rlx(told), next = cvb_event_tick();
     if (next != seen && cvb_cas32(told, seen, next))
-        cvb_event(h, &(struct cvb_event){
-                         .kind = CVB_EVENT_DEAD_LETTER, .stage = stage, .source = source, .after = records});
+        cvb_event(
+            h, &(struct cvb_event){.kind = CVB_EVENT_DEAD_LETTER, .stage = stage, .source = source, .after = records});
 }

@@ -51,8 +51,8 @@ static int take_reason(struct cvb_handle *h, uint32_t flag, uint32_t *reason, st
         const bool own = (w.hi & ~CVB_WRITER_PLACE) == cvb_writer(h->entered, h->seat, 0);
         if ((!own && cvb_is_being_written(h, w)) || is_referred_to(h, i, w))
             continue;
-        *mine = (struct cvb_pair){cvb_written_lo((w.lo >> 2) + 1, CVB_WRITTEN_NOW),
-                                  cvb_writer(h->entered, h->seat, flag)};
+        *mine =
+            (struct cvb_pair){cvb_written_lo((w.lo >> 2) + 1, CVB_WRITTEN_NOW), cvb_writer(h->entered, h->seat, flag)};
         *reason = i;
         if (cvb_cas_pair(owner, w, *mine))
             return 0;

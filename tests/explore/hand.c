@@ -1,7 +1,7 @@
 /* hand.c - signals and holds by hand, and events: given, lifted, and read while others give and are killed.
  *
- * Each reason says of itself which it is: 20 + n times the same letter, the n-th one, with the delay n + 1. So halves of
- * two are seen to be such.
+ * Each reason says of itself which it is: 20 + n times the same letter, the n-th one, with the delay n + 1. So halves
+ * of two are seen to be such.
  */
 #include <string.h>
 
@@ -58,7 +58,8 @@ static uint32_t reason(char text[CVB_REASON_MAX + 1])
 static void check_reason(const char *text, uint64_t delay)
 {
     const size_t length = strlen(text), n = (size_t)(text[0] - 'a');
-    SIM_CHECK(n < LETTERS && length == 20 + n && strspn(text, (char[]){text[0], 0}) == length && (!delay || delay == n + 1),
+    SIM_CHECK(n < LETTERS && length == 20 + n && strspn(text, (char[]){text[0], 0}) == length &&
+                  (!delay || delay == n + 1),
               "a reason is \"%s\", with a delay of %llu ms", text, (unsigned long long)delay);
 }
 

@@ -85,6 +85,8 @@ const struct scenario scenarios[] = {
                 [GET_ONE] = 3,
                 [GET_MANY] = 2,
                 [ACK] = 4}},
+    {"held", LIMITS(4, 3, 4), SHAPE(3, 1, 8, 2), CROWD(4, 0, 10), .unhurt = true,
+     .weight = {[HOLD] = 5, [PUT] = 2, [WAIT_RECORDS] = 6, [GET_ONE] = 2, [ACK] = 2}},
     {"publish", LIMITS(8, 8, 8), SHAPE(2, 1, 8, 2), CROWD(6, 0, 5), .doomed = 3,
      .weight = {[PUT] = 4, [GET_ONE] = 1, [RETURN] = 1, [RECOVER] = 4}},
     {"reseat", LIMITS(6, 3, 4), SHAPE(2, 1, 8, 2), CROWD(3, 4, 6),

@@ -352,9 +352,9 @@ MUTANTS = [
          "    if (false)\n        return 0;")]),
     ("NOWAKEHAND", "what is lifted wakes nobody", ["handwait"], [
         ("replace", "        cvb_hand_wake(h, flag);", "        (void)h;")]),
-    ("NOWAKEHELD", "a stage that is let go wakes nobody who slept before it was held", ["handwait"], [
+    ("NOWAKEHELD", "a stage that is let go wakes nobody who slept before it was held", ["held"], [
         ("cvb_hold_stage", "        cvb_flag_wake(h, flag, CVB_WAKE_ALL);", "        (void)flag;")]),
-    ("ONEHELDSLEEP", "who waits for several stages sleeps though the flag of one was not announced", ["handwait"], [
+    ("ONEHELDSLEEP", "who waits for several stages sleeps though the flag of one was not announced", ["held"], [
         ("in_the_way", "w->any_brings_it ? announced == n : announced;", "announced;")]),
     ("REASONTORN", "a reason is told though its reference has changed meanwhile", ["hand"], [
         ("cvb_hand_read", "        if (again == given)", "        if (again == given || true)")]),
