@@ -94,7 +94,9 @@ static int read_given(struct cvb_handle *h, uint32_t flag, struct cvb_given *giv
 int cvb_signal_of_sized(struct cvb_handle *h, uint32_t stage, uint32_t source, struct cvb_given *given, size_t size)
 {
     uint32_t flag;
-    int error = flag_of_signal(h, stage, source, &flag);
+    int error = cvb_reader_check(h);
+    if (!error)
+        error = flag_of_signal(h, stage, source, &flag);
     return error ? error : read_given(h, flag, given, size);
 }
 
