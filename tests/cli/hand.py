@@ -92,7 +92,7 @@ class Hand(SegmentTest):
                 (("signal", self.segment), 2, b"is missing"),
                 (("signal", self.segment, "pause", "--stage", "filter", "--source", "kafka-1"), 2, b"exclude"),
                 (("signal", self.segment, "pause", "--reason", "r" * 64), 2, b"at most 63 bytes"),
-                (("signal", self.segment, "pause", "--source", "nobody"), 1, b"no such source; kafka),
+                (("signal", self.segment, "pause", "--source", "nobody"), 1, b"no such source"),
                 (("signal", self.segment, "pause", "--stage", "dead-letter"), 1, b"nobody puts into"),
                 (("hold", self.segment), 2, b"--stage NAME is missing"),
                 (("hold", self.segment, "--stage", "nowhere"), 1, b"no such stage"),
