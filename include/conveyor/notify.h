@@ -3,7 +3,8 @@
  *
  * Waiting in wait.h would keep such a loop from its other descriptors. A notifier does it in a thread of its own, with
  * a handle of its own (a seat more), and makes an eventfd readable, which epoll, libuv, libevent or poll watch beside
- * the rest. One notifier serves any number of watches: records of a stage, credits of a source, room in a stage.
+ * the rest. One notifier serves any number of watches: records of a stage, credits of a source, room in a stage, and
+ * how far a source is settled (which it looks at every 50 ms, while such a watch is armed).
  *
  *     cvb_notify_create("lines", &notifier);                 watch cvb_notify_fd(notifier) for being readable
  *     id = cvb_notify_watch(notifier, &(struct cvb_watch){.what = CVB_WATCH_RECORDS, .stage = stage});
@@ -35,15 +36,17 @@ struct cvb_notifier;
 enum cvb_watch_what {
     CVB_WATCH_RECORDS = 1, /* the stage has a record to lease: as cvb_wait_records */
     CVB_WATCH_CREDITS = 2, /* nothing says pause to the source in the stage: as cvb_wait_credits */
-    CVB_WATCH_ROOM = 3     /* the limits would let a record of the source into the stage: as cvb_wait_room */
+    CVB_WATCH_ROOM = 3,    /* the limits would let a record of the source into the stage: as cvb_wait_room */
+    CVB_WATCH_SETTLED = 4  /* no record of the source up to the position is left: as cvb_wait_settled */
 };
 
 /* A watch. Name the members when you initialize one; those that are not named are 0 then. */
 struct cvb_watch {
     uint32_t what;          /* an enum cvb_watch_what */
-    uint32_t stage;         /* credits: or CVB_NO_STAGE */
+    uint32_t stage;         /* credits, room: or CVB_NO_STAGE */
     uint32_t source;        /* credits, room: or CVB_NO_SOURCE */
     uint32_t length;        /* credits, room: not 0: wait for a free cell for a record of that length, too */
+    uint64_t position;      /* settled */
     void *data;             /* the caller's own: what has fired brings it back */
     int32_t id;             /* of what has fired; else 0 */
     uint32_t reserved_word; /* 0 */
@@ -65,6 +68,9 @@ CVB_API int cvb_notify_watch(struct cvb_notifier *notifier, const struct cvb_wat
  * descriptor becomes unreadable when all are told. What is told is not armed any more. Errors: EINVAL, EFORKED, or what
  * ended the thread's waiting, such as ECORRUPT; then the descriptor stays readable. */
 CVB_API int cvb_notify_fired(struct cvb_notifier *notifier, struct cvb_watch *fired, size_t count);
+
+/* Gives a watch for what is settled another position and arms it, in whichever state it is. Errors: EINVAL, EFORKED. */
+CVB_API int cvb_notify_position(struct cvb_notifier *notifier, int id, uint64_t position);
 
 /* Arms a watch that was told: it fires if what it is for is there, now or later. One that is armed, or has fired and is
  * not told yet, stays as it is. Errors: EINVAL (no such watch), EFORKED. */

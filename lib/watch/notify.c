@@ -33,6 +33,7 @@ struct watching {
     enum { CVB_NONE, CVB_ARMED, CVB_FIRED, CVB_TOLD } state;
     uint32_t round; /* grows with each arming, so that what was found for an earlier one is not taken for this one's */
     int next;       /* in the queue of those that have fired, or -1 */
+    uint64_t gone, looked_ns; /* for what is settled: what its last look has seen */
 };
 
 struct cvb_notifier {
@@ -104,12 +105,28 @@ static size_t gather_armed(struct cvb_notifier *n)
             n->list[count++] = (struct cvb_awaited){.what = w->given.what,
                                                     .stage = w->given.stage,
                                                     .source = w->given.source,
+                                                    .position = w->given.position,
+                                                    .gone = w->gone,
+                                                    .looked_ns = w->looked_ns,
                                                     .class = w->given.length ? cvb_class_for(n->handle, w->given.length)
                                                                              : CVB_NO_CLASS,
                                                     .id = (uint32_t)id,
                                                     .round = w->round};
     }
     return count;
+}
+
+/* What a wait has seen of what is settled spares the next one a look at all units. */
+static void keep_looks(struct cvb_notifier *n, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct cvb_awaited *a = &n->list[i];
+        struct watching *w = &n->watch[a->id];
+        if (w->round == a->round) {
+            w->gone = a->gone;
+            w->looked_ns = a->looked_ns;
+        }
+    }
 }
 
 /* What the thread's wait has found: some, or an error. */
@@ -144,6 +161,7 @@ static void *watch(void *argument)
         int found = cvb_wait_any(n->handle, n->list, count, -1);
         pthread_mutex_lock(&n->mutex);
         n->waiting = false;
+        keep_looks(n, count);
         if (found != CVB_EINTERRUPTED)
             tell_found(n, count, found);
     }
@@ -201,6 +219,12 @@ static int grow_watches(struct cvb_notifier *n)
     return 0;
 }
 
+static void arm_watch(struct watching *w)
+{
+    w->state = CVB_ARMED;
+    w->round++;
+}
+
 static int add_watch(struct cvb_notifier *n, const struct cvb_watch *given)
 {
     int id = 0;
@@ -212,8 +236,8 @@ static int add_watch(struct cvb_notifier *n, const struct cvb_watch *given)
     struct watching *w = &n->watch[id];
     w->given = *given;
     w->given.id = id;
-    w->state = CVB_ARMED;
-    w->round++;
+    w->gone = UINT64_MAX;
+    arm_watch(w);
     return id;
 }
 
@@ -296,12 +320,12 @@ int cvb_notify_fd(const struct cvb_notifier *n) { return n ? n->fd : CVB_EINVAL;
 /* 0, or why there can be no such watch. Reads what never changes of the thread's handle. */
 static int watch_check(struct cvb_notifier *n, const struct cvb_watch *w)
 {
-    if (w->id || w->reserved_word || w->reserved[0] || w->reserved[1] || w->reserved[2])
-        return CVB_EINVAL;
-    const bool records = w->what == CVB_WATCH_RECORDS, no_stage = w->stage == CVB_NO_STAGE && !records,
-               no_source = w->source == CVB_NO_SOURCE || records;
-    if ((!records && w->what != CVB_WATCH_CREDITS && w->what != CVB_WATCH_ROOM) || (no_stage && no_source) ||
-        (records && (w->source || w->length)))
+    const bool records = w->what == CVB_WATCH_RECORDS, settled = w->what == CVB_WATCH_SETTLED,
+               no_stage = settled || (w->stage == CVB_NO_STAGE && !records),
+               no_source = records || w->source == CVB_NO_SOURCE;
+    if (w->id || w->reserved_word || w->reserved[0] || w->reserved[1] || w->reserved[2] ||
+        w->what < CVB_WATCH_RECORDS || w->what > CVB_WATCH_SETTLED || (no_stage && no_source) ||
+        (!settled && w->position) || (settled && (w->stage || w->length)) || (records && (w->source || w->length)))
         return CVB_EINVAL;
     if (w->length > n->handle->segment.settings.payload_size)
         return CVB_ETOOLONG;
@@ -363,12 +387,6 @@ static struct watching *watch_of(struct cvb_notifier *n, int id)
     return id >= 0 && id < n->room && n->watch[id].state != CVB_NONE ? &n->watch[id] : NULL;
 }
 
-static void arm_watch(struct watching *w)
-{
-    w->state = CVB_ARMED;
-    w->round++;
-}
-
 int cvb_notify_arm(struct cvb_notifier *n, int id)
 {
     int before, error = enter_notifier(n, &before);
@@ -380,6 +398,24 @@ int cvb_notify_arm(struct cvb_notifier *n, int id)
         nudge(n);
     }
     return leave_notifier(n, before, w ? 0 : CVB_EINVAL);
+}
+
+int cvb_notify_position(struct cvb_notifier *n, int id, uint64_t position)
+{
+    int before, error = enter_notifier(n, &before);
+    if (error)
+        return error;
+    struct watching *w = watch_of(n, id);
+    const bool settled = w && w->given.what == CVB_WATCH_SETTLED;
+    if (settled) {
+        if (w->state == CVB_FIRED)
+            unqueue_fired(n, id);
+        w->given.position = position;
+        arm_watch(w);
+        show_fired(n);
+        nudge(n);
+    }
+    return leave_notifier(n, before, settled ? 0 : CVB_EINVAL);
 }
 
 int cvb_notify_unwatch(struct cvb_notifier *n, int id)

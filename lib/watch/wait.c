@@ -192,6 +192,15 @@ struct bed {
 /* futex_waitv goes on after a handler with SA_RESTART. */
 static bool sleeps_by_waitv(struct cvb_handle *h) { return cvb_futex_has_waitv() && !h->interruptible; }
 
+/* Field by field: the model checker cannot follow a struct that is cleared as a whole. */
+static void begin_bed(struct cvb_handle *h, struct bed *b)
+{
+    b->count = 0;
+    b->waitv = sleeps_by_waitv(h);
+    b->any = cvb_flag_at(h, CVB_FLAG_ANY);
+    b->any_value = cvb_load32_acq(b->any);
+}
+
 /* The sleep itself, until a flag changes or the time comes; 0, or what ends the wait. */
 static int sleep_on(struct cvb_handle *h, const struct wait *w, const struct bed *b, uint64_t until)
 {
@@ -205,8 +214,8 @@ static int sleep_on(struct cvb_handle *h, const struct wait *w, const struct bed
 static int sleep_once(struct cvb_handle *h, const struct wait *w, uint64_t until, bool lookout)
 {
     uint32_t flag[CVB_WAIT_MAX + 1];
-    struct bed b = {.any = cvb_flag_at(h, CVB_FLAG_ANY), .waitv = sleeps_by_waitv(h)};
-    b.any_value = cvb_load32_acq(b.any);
+    struct bed b;
+    begin_bed(h, &b);
     b.count = w->flags(h, w, flag);
     if (lookout)
         flag[b.count++] = cvb_flag_of_time(h);
@@ -522,8 +531,20 @@ int cvb_wait_settled(struct cvb_handle *h, uint32_t source, uint64_t position, i
     return there < 0 ? there : 0;
 }
 
+static int look_at_settled(struct cvb_handle *h, const struct wait *w, bool thorough)
+{
+    (void)thorough;
+    return cvb_load64_acq(&h->stands[w->source].settled) >= w->position;
+}
+
 static struct wait wait_of(struct cvb_handle *h, const struct cvb_awaited *a)
 {
+    if (a->what == CVB_WATCH_SETTLED)
+        return (struct wait){.look = look_at_settled,
+                             .flags = flags_of_none,
+                             .period_ns = SETTLED_PERIOD_NS,
+                             .source = a->source,
+                             .position = a->position};
     if (a->what == CVB_WATCH_RECORDS)
         return (struct wait){
             .look = look_for_data, .flags = flags_of_data, .stages = &a->stage, .count = 1, .any_brings_it = true};
@@ -531,10 +552,31 @@ static struct wait wait_of(struct cvb_handle *h, const struct cvb_awaited *a)
                                      : wait_of_credits(h, a->stage, a->source, a->class);
 }
 
+/* One look at all units serves all that wait until something is settled. */
+static int survey_for_any(struct cvb_handle *h, const struct wait *w)
+{
+    const uint64_t now = cvb_monotonic_ns();
+    struct cvb_awaited *end = w->any + w->several;
+    bool wanted = false;
+    for (struct cvb_awaited *a = w->any; a < end; a++)
+        if (a->what == CVB_WATCH_SETTLED && cvb_load64_acq(&h->stands[a->source].settled) < a->position) {
+            a->gone_now = gone_of(h, a->source);
+            wanted |= a->gone_now != a->gone || now - a->looked_ns >= SETTLED_LATEST_NS;
+        }
+    const int made = wanted ? cvb_survey(h) : 0;
+    for (struct cvb_awaited *a = w->any; made > 0 && a < end; a++) {
+        a->gone = a->gone_now;
+        a->looked_ns = now;
+    }
+    return made < 0 ? made : 0;
+}
+
 /* How many are there. */
 static int look_for_any(struct cvb_handle *h, const struct wait *w, bool thorough)
 {
-    int found = 0;
+    int found = w->period_ns ? survey_for_any(h, w) : 0;
+    if (found)
+        return found;
     for (size_t i = 0; i < w->several; i++) {
         const struct wait one = wait_of(h, &w->any[i]);
         int there = one.look(h, &one, thorough);
@@ -578,8 +620,8 @@ static void announce_on_common(struct cvb_handle *h, const struct wait *w, bool 
 /* As sleep_once, for any of several. If these have more flags than a sleep can be on, it is on the common word. */
 static int sleep_on_any(struct cvb_handle *h, const struct wait *w, uint64_t until, bool lookout)
 {
-    struct bed b = {.any = cvb_flag_at(h, CVB_FLAG_ANY), .waitv = sleeps_by_waitv(h)};
-    b.any_value = cvb_load32_acq(b.any);
+    struct bed b;
+    begin_bed(h, &b);
     for (struct cvb_awaited *a = w->any; a < w->any + w->several; a++) {
         const struct wait one = wait_of(h, a);
         a->flags = (uint32_t)one.flags(h, &one, a->flag);
@@ -601,7 +643,7 @@ static int sleep_on_any(struct cvb_handle *h, const struct wait *w, uint64_t unt
         return there;
     for (struct cvb_awaited *a = w->any; a < w->any + w->several; a++) {
         const struct wait one = wait_of(h, a);
-        if (!in_the_way(h, &one, a->flag, a->flags))
+        if (!one.period_ns && !in_the_way(h, &one, a->flag, a->flags))
             return 0;
     }
     return sleep_on(h, w, &b, until);
@@ -614,6 +656,9 @@ int cvb_wait_any(struct cvb_handle *h, struct cvb_awaited *any, size_t count, in
     if (error)
         return error;
     struct wait w = {.look = look_for_any, .any = any, .several = count};
+    for (size_t i = 0; i < count; i++)
+        if (any[i].what == CVB_WATCH_SETTLED)
+            w.period_ns = SETTLED_PERIOD_NS;
     uint64_t slept = 0;
     return wait_for(h, &w, timeout_ns, &slept);
 }

@@ -9,9 +9,10 @@ struct cvb_awaited {
     uint32_t what, stage, source; /* as in struct cvb_watch */
     uint32_t class;               /* of cells, or CVB_NO_CLASS */
     uint64_t position;
-    uint32_t id, round; /* the notifier's */
-    bool there;         /* at the last look */
-    uint32_t flag[4];   /* where its sleeper is announced, `flags` of them */
+    uint64_t gone, gone_now, looked_ns; /* for what is settled: as struct settling, and what is counted by now */
+    uint32_t id, round;                 /* the notifier's */
+    bool there;                         /* at the last look */
+    uint32_t flag[4];                   /* where its sleeper is announced, `flags` of them */
     uint32_t flags;
 };
 

@@ -1,6 +1,8 @@
 /* live.c - joining and leaving, recovering, auditing, names, state, and waiting. */
+#include <conveyor/notify.h>
 #include <string.h>
 
+#include "watch/watch.h"
 #include "work.h"
 
 bool work_join(int me)
@@ -158,15 +160,33 @@ bool work_wait_records(int me, uint32_t stage)
     return there >= 0;
 }
 
+/* As a notifier waits: for records of the stage, credits of the source and room. Its loop is told of all that is there.
+ */
+static int wait_for_any(struct process *p, int64_t timeout_ns)
+{
+    struct cvb_awaited any[3];
+    for (uint32_t i = 0; i < 3; i++)
+        any[i] = (struct cvb_awaited){
+            .what = CVB_WATCH_RECORDS + i, .stage = p->wait_stage, .source = p->wait_source, .class = CVB_NO_CLASS};
+    int found = cvb_wait_any(p->handle, any, 3, timeout_ns);
+    if (found > 0 && any[0].there)
+        p->called_to |= 1u << p->wait_stage;
+    return found > 0 ? 0 : found;
+}
+
 bool work_wait_credits(int me, uint32_t stage, uint32_t source)
 {
     struct process *p = &process[me];
     work_begin(me);
-    p->waits = FOR_CREDITS;
-    p->wait_stage = sim_below(4) ? stage : CVB_NO_STAGE;
+    p->waits = FOR_CREDITS + sim_below(3);
+    p->wait_stage = p->waits == FOR_ANY || sim_below(4) ? stage : CVB_NO_STAGE;
+    p->wait_other = stage;
     p->wait_source = source;
-    SIM_LOG("p%d waits for credits of stage %u, source %u", me, p->wait_stage, source);
-    int error = cvb_wait_credits(p->handle, p->wait_stage, source, patience_ns[sim_below(3)]);
+    SIM_LOG("p%d waits for credits (%d) of stage %u, source %u", me, p->waits, p->wait_stage, source);
+    int64_t patience = patience_ns[sim_below(3)];
+    int error = p->waits == FOR_CREDITS ? cvb_wait_credits(p->handle, p->wait_stage, source, patience)
+                : p->waits == FOR_ROOM  ? cvb_wait_room(p->handle, p->wait_stage, source, patience)
+                                        : wait_for_any(p, patience);
     p->waits = AWAKE;
     SIM_LOG("p%d has waited: %s", me, cvb_error_text(error));
     SIM_CHECK(!error || error == CVB_ETIMEDOUT, "waiting for credits gave %d", error);
@@ -178,6 +198,8 @@ static bool stays_low(uint32_t counter)
 {
     return world.used[counter] - world.idle[counter] <= (int64_t)((double)world.limit[counter] * 0.5);
 }
+
+static bool has_room(uint32_t counter) { return world.used[counter] - world.idle[counter] < world.limit[counter]; }
 
 /* Does the stage have records that nobody was called to? Who was told of them, and has not looked there since, had the
  * wake-up. */
@@ -192,15 +214,18 @@ static bool calls(uint32_t stage)
 /* Does a sleeper's condition hold? */
 static bool could_go_on(const struct process *p)
 {
-    uint32_t stages = world.settings.max_stages;
-    if (p->waits == FOR_RECORDS)
-        return calls(p->wait_stage) || calls(p->wait_other);
-    const uint32_t room = cvb_flag_of_room(p->handle, p->wait_stage);
-    if (work_stops(CVB_FLAG_TOTAL) || work_stops(cvb_flag_of_source(p->handle, p->wait_source)) ||
-        (p->wait_stage != CVB_NO_STAGE && work_stops(room)))
+    const uint32_t of_source = 1 + world.settings.max_stages + p->wait_source;
+    const bool no_stage = p->wait_stage == CVB_NO_STAGE;
+    bool records = p->waits == FOR_RECORDS || p->waits == FOR_ANY, room = p->waits == FOR_ROOM || p->waits == FOR_ANY;
+    if (records && (calls(p->wait_stage) || calls(p->wait_other)))
+        return true;
+    if (room && has_room(0) && has_room(of_source) && (no_stage || has_room(1 + p->wait_stage)))
+        return true;
+    if (p->waits == FOR_RECORDS || p->waits == FOR_ROOM || work_stops(CVB_FLAG_TOTAL) ||
+        work_stops(cvb_flag_of_source(p->handle, p->wait_source)) ||
+        (!no_stage && work_stops(cvb_flag_of_room(p->handle, p->wait_stage))))
         return false;
-    return stays_low(0) && stays_low(1 + stages + p->wait_source) &&
-           (p->wait_stage == CVB_NO_STAGE || stays_low(1 + p->wait_stage));
+    return stays_low(0) && stays_low(of_source) && (no_stage || stays_low(1 + p->wait_stage));
 }
 
 void work_only_sleepers(void)

@@ -70,7 +70,7 @@ struct process {
     int slots;
     struct cvb_slot old_slot; /* one that was published or canceled */
     bool has_old, has_old_slot, joining;
-    enum { AWAKE, FOR_RECORDS, FOR_CREDITS } waits;
+    enum { AWAKE, FOR_RECORDS, FOR_CREDITS, FOR_ROOM, FOR_ANY } waits;
     uint32_t wait_stage, wait_other, wait_source;
     bool opened[POSITION_SOURCES];
     uint64_t position[POSITION_SOURCES]; /* of the last record that it put, of a source that it has opened */

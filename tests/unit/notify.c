@@ -188,8 +188,9 @@ static int use_in_child(void *unused)
     struct cvb_notifier *own;
     struct cvb_watch w = {.what = CVB_WATCH_RECORDS, .stage = stages[0]};
     if (cvb_notify_watch(n, &w) != CVB_EFORKED || cvb_notify_fired(n, &w, 1) != CVB_EFORKED ||
-        cvb_notify_arm(n, 0) != CVB_EFORKED || cvb_notify_unwatch(n, 0) != CVB_EFORKED ||
-        cvb_notify_rearm(n) != CVB_EFORKED || cvb_notify_close(n) != CVB_EFORKED)
+        cvb_notify_arm(n, 0) != CVB_EFORKED || cvb_notify_position(n, 0, 1) != CVB_EFORKED ||
+        cvb_notify_unwatch(n, 0) != CVB_EFORKED || cvb_notify_rearm(n) != CVB_EFORKED ||
+        cvb_notify_close(n) != CVB_EFORKED)
         return 1;
     if (cvb_notify_open(name, stages, 1, &own))
         return 2;
@@ -337,6 +338,36 @@ Test(notify, credits_and_room_are_watched_too)
     cr_assert_eq(fired(), 30);
 }
 
+static void put_at(uint64_t position)
+{
+    struct cvb_record r = {.payload = "x", .length = 1, .source = source, .position = position};
+    cr_assert_eq(cvb_buffer_for_stage(h, stages[0], &r), 0);
+}
+
+Test(notify, what_is_settled_is_watched_too)
+{
+    open_watches();
+    put_at(5);
+    put_at(7);
+    struct cvb_watch w = {.what = CVB_WATCH_SETTLED, .source = source, .position = 5, .data = (void *)10};
+    int id = cvb_notify_watch(n, &w);
+    cr_assert_geq(id, 0, "%s", cvb_error_text(id));
+    int records = watch(CVB_WATCH_RECORDS, stages[1], 0, 20);
+    nothing_fired();
+    put(stages[1], 0);
+    cr_assert_eq(fired(), 20, "others are told meanwhile");
+    struct cvb_lease l[2];
+    cr_assert_eq(get_all(h, stages[0], l, 2), 2);
+    cr_assert_eq(cvb_ack(h, &l[0], 1), 0);
+    cr_assert_eq(fired(), 10);
+    cr_assert_eq(cvb_notify_position(n, id, 7), 0);
+    nothing_fired();
+    cr_assert_eq(cvb_ack(h, &l[1], 1), 0);
+    cr_assert_eq(fired(), 10);
+    cr_assert_eq(cvb_notify_position(n, records, 7), CVB_EINVAL);
+    cr_assert_eq(cvb_notify_position(n, 1000, 7), CVB_EINVAL);
+}
+
 Test(notify, a_removed_watch_tells_nothing)
 {
     open_watches();
@@ -430,6 +461,10 @@ Test(notify, errors_of_watches)
                {{.what = CVB_WATCH_CREDITS, .stage = CVB_NO_STAGE, .source = CVB_NO_SOURCE}, CVB_EINVAL},
                {{.what = CVB_WATCH_ROOM, .stage = CVB_STAGE_DEAD_LETTER}, CVB_EUNKNOWN},
                {{.what = CVB_WATCH_ROOM, .stage = 1, .length = 65}, CVB_ETOOLONG},
+               {{.what = CVB_WATCH_ROOM, .stage = 1, .position = 1}, CVB_EINVAL},
+               {{.what = CVB_WATCH_SETTLED, .stage = 1, .position = 1}, CVB_EINVAL},
+               {{.what = CVB_WATCH_SETTLED, .source = CVB_NO_SOURCE, .position = 1}, CVB_EINVAL},
+               {{.what = CVB_WATCH_SETTLED, .source = 8, .position = 1}, CVB_EUNKNOWN},
                {{.what = CVB_WATCH_ROOM, .stage = 1, .id = 1}, CVB_EINVAL},
                {{.what = CVB_WATCH_ROOM, .stage = 1, .reserved = {0, 0, 1}}, CVB_EINVAL}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)

@@ -320,7 +320,7 @@ MUTANTS = [
     ("BITLOST", "a waker takes the waiters bit away though sleepers may be left (F5)", ["wait"], [
         ("wake_waiters", "woken < most ? CVB_FLAG_WAITERS : 0", "CVB_FLAG_WAITERS")]),
     ("WOKENLEFT", "a sleeper announces itself and the last waker does not see it (F5)", ["wait"], [
-        ("announce", "value[i] = (now | bit) & ~CVB_FLAG_WOKEN;", "value[i] = now | bit;")]),
+        ("announce", "shown = (now | bits) & ~CVB_FLAG_WOKEN;", "shown = now | bits;")]),
     ("NOTPASSEDON", "who slept on several flags keeps the wake-ups of all", ["wait"], [
         ("cvb_wait_records", "    if (there > 0 && slept && count > 1)", "    if (false)")]),
     ("NOWAKEROOM", "returned credits wake nobody", ["wait"], [
@@ -331,10 +331,14 @@ MUTANTS = [
         ("wake_waiters", "        cvb_flag_wake_any(h);\n        over |=", "        over |=")]),
     ("NOWAKELEVEL", "a flag that is lowered wakes nobody", ["wait"], [
         ("change", "    if (lifted)\n        cvb_flag_wake(h, flag, CVB_WAKE_ALL);\n", "    (void)lifted;\n")]),
+    ("NOWAKEFORROOM", "who waits for one record less sleeps until the level is low", ["wait"], [
+        ("cvb_level_returned", "(now & CVB_FLAG_ROOM || !(now & CVB_FLAG_PAUSED))", "!(now & CVB_FLAG_PAUSED)")]),
+    ("ROOMBITLOST", "a change of the level forgets that somebody waits for room", ["wait"], [
+        ("change", "(now & CVB_FLAG_SLEEPERS)", "(now & CVB_FLAG_WAITERS_EITHER)")]),
     ("SLEEPBLIND", "a sleeper does not look again after it has set its bit (F1)", ["wait"], [
         ("sleep_once", "    int there = w->look(h, w, true);\n"
-         "    if (there || (!w->period_ns && !in_the_way(h, w, flag, count)))",
-         "    int there = 0;\n    if (!count)")]),
+         "    if (there || (!w->period_ns && !in_the_way(h, w, flag, b.count)))",
+         "    int there = 0;\n    if (!b.count)")]),
     ("FOUNDBYSLOT", "waiting finds a record by its slot, though its unit was taken", ["wait", "waitkill"], [
         ("cvb_ring_has_data",
          "    struct cvb_pair word;\n    return find_head(h, &h->ends[stage], stage, &unit, &word);",
