@@ -20,6 +20,7 @@
 #ifndef CVB_CELL_LEAST
 #define CVB_CELL_LEAST 8u
 #endif
+#define CVB_PAYLOAD_LEAST 8u /* bytes: whoever has leased a payload writes its first word back (cvb_own_line) */
 #ifndef CVB_RING_BITS_MIN
 #define CVB_RING_BITS_MIN 6u
 #endif
@@ -69,7 +70,7 @@ static void place_cells(const struct cvb_settings *s, struct cvb_geometry *g)
     g->header_room = header_room_for(s->header_size);
     for (uint32_t i = 0; i < g->parts; i++) {
         const uint32_t bytes = s->classes[i].bytes;
-        uint32_t stride = stride_of(g->header_room + (bytes > CVB_CELL_LEAST ? bytes : CVB_CELL_LEAST));
+        uint32_t stride = stride_of(g->header_room + (bytes > CVB_PAYLOAD_LEAST ? bytes : CVB_PAYLOAD_LEAST));
         uint32_t reserve = CVB_RESERVE_BYTES / stride;
         reserve = reserve > 64 ? 64 : reserve ? reserve : 1;
         uint32_t train = CVB_TRAIN_BYTES / stride;

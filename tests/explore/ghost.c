@@ -14,6 +14,7 @@ static struct record {
     uint32_t stage, source, retry; /* as it would be delivered now */
     uint32_t version, version2;    /* of the payload */
     uint64_t position;
+    uint32_t header, header2;             /* which one it has, by its number */
     uint32_t stage2, retry2;              /* and if the settling at work took effect */
     bool suspect, suspect2, company;      /* a consumer died that had leased it in company; company: now */
     bool accepted, marked, perhaps_taken; /* perhaps_taken: by one that died while it took and settled */
@@ -78,6 +79,30 @@ static int read_payload(const void *payload, uint32_t length, uint32_t *version)
     return id;
 }
 
+/* Header number n: 0, 4 or 8 bytes. */
+static uint32_t write_header(uint32_t number, char *header)
+{
+    uint32_t words[2] = {number, mix(number)};
+    memcpy(header, words, sizeof words);
+    return world.settings.header_size ? number % 3 * 4 : 0;
+}
+
+uint32_t ghost_header(int id, char *header) { return write_header(record[id].header, header); }
+
+bool ghost_new_header(int id, char *header, uint32_t *length)
+{
+    *length = write_header(record[id].header2, header);
+    return record[id].header2 != record[id].header;
+}
+
+static void check_header(const struct record *r, int id, const void *header, uint32_t length)
+{
+    char should[GHOST_HEADER];
+    uint32_t bytes = write_header(r->header, should);
+    SIM_CHECK_TOO(length == bytes && (!bytes || !memcmp(header, should, bytes)),
+                  "record %d came with another header than its own, of %u bytes", id, length);
+}
+
 int ghost_new(int process, uint32_t stage, uint32_t source, int first)
 {
     SIM_CHECK(records < GHOST_RECORDS, "the explorer has no room for more records");
@@ -87,6 +112,7 @@ int ghost_new(int process, uint32_t stage, uint32_t source, int first)
                                  .stage = stage,
                                  .source = source,
                                  .version = (uint32_t)id % 5,
+                                 .header = (uint32_t)id << 8,
                                  .entered_from = sim.total,
                                  .entered_to = never,
                                  .batch = first < 0 ? id : first,
@@ -136,6 +162,7 @@ static void take_effect(struct record *r)
     r->retry = r->retry2;
     r->suspect = r->suspect2;
     r->version = r->version2;
+    r->header = r->header2;
 }
 
 static uint32_t failures(const struct record *r) { return r->retry - (r->suspect && r->retry); }
@@ -183,6 +210,7 @@ int ghost_delivered(int process, const struct cvb_lease *l, long began)
     struct record *r = deliverable(id);
     expect(r, id, l);
     SIM_CHECK_TOO(version == r->version, "record %d came with version %u, not %u", id, version, r->version);
+    check_header(r, id, l->header, l->header_length);
     SIM_CHECK_TOO(l->stage == CVB_STAGE_DEAD_LETTER || failures(r) <= world.settings.max_retries,
                   "record %d was delivered past its retry limit", id);
     check_order(r, id, began);
@@ -205,6 +233,7 @@ int ghost_taken(int process, const struct cvb_record *taken, uint32_t stage, lon
                   "record %d of stage %u was taken from stage %u", id, r->stage, stage);
     SIM_CHECK(taken->position == r->position, "record %d was taken with position %llu, not %llu", id,
               (unsigned long long)taken->position, (unsigned long long)r->position);
+    check_header(r, id, taken->header, taken->header_length);
     check_order(r, id, began);
     r->state = SETTLED;
     r->owner = process;
@@ -258,10 +287,12 @@ void ghost_settle(int process, const struct cvb_lease *leases, const int *ids, i
         uint32_t version;
         SIM_CHECK_TOO(read_payload(leases[i].payload, leases[i].length, &version) == ids[i] && version == r->version,
                       "record %d changed while it was leased", ids[i]);
+        check_header(r, ids[i], leases[i].header, leases[i].header_length);
         r->stage2 = r->stage;
         r->retry2 = r->retry + (fate == GHOST_RETURN);
         r->suspect2 = r->suspect;
         r->version2 = r->version + (fate == GHOST_REPLACE);
+        r->header2 = r->header + (fate == GHOST_REPLACE && r->version % 2);
         bool moves = fate == GHOST_FORWARD || fate == GHOST_REPLACE;
         bool buries = fate == GHOST_RETURN && failures(r) >= world.settings.max_retries;
         if (moves || (buries && r->stage != CVB_STAGE_DEAD_LETTER)) {

@@ -6,7 +6,7 @@
 
 #include "world.h"
 
-enum { GHOST_RECORDS = 1024, GHOST_BATCH = 16, GHOST_PAYLOAD = 128 };
+enum { GHOST_RECORDS = 1024, GHOST_BATCH = 16, GHOST_PAYLOAD = 128, GHOST_HEADER = 8 };
 
 enum ghost_fate { GHOST_ACK, GHOST_RETURN, GHOST_RELEASE, GHOST_FORWARD, GHOST_REPLACE };
 
@@ -18,6 +18,10 @@ void ghost_position(int id, uint64_t position);
 /* What the record's payload is, or will be when it has been replaced; its length. */
 uint32_t ghost_write(int id, char *payload);
 uint32_t ghost_rewrite(int id, char *payload);
+/* Its header and that one's length, 0 where there are none; and, when it is about to be replaced, the one that it will
+ * have: true if that is a new one. */
+uint32_t ghost_header(int id, char *header);
+bool ghost_new_header(int id, char *header, uint32_t *length);
 /* The put of ids[0..n) ended: the first `in` of them are in. */
 void ghost_put_ended(const int *ids, int n, int in);
 /* The process of a get that began at `began` was given a lease; the record's id. */

@@ -69,6 +69,7 @@ static void make(const struct scenario *s)
     settings.max_per_stage = s->stage;
     settings.max_per_source = s->source;
     settings.payload_size = s->payload;
+    settings.header_size = s->headers ? GHOST_HEADER : 0;
     settings.max_stages = s->stages;
     settings.max_sources = s->sources;
     settings.max_pipelines = 1;

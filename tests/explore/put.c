@@ -23,7 +23,7 @@ static uint64_t position_of(const struct process *p, uint64_t *last, uint32_t so
 int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
 {
     struct cvb_record record[GHOST_BATCH];
-    char payload[GHOST_BATCH][GHOST_PAYLOAD];
+    char payload[GHOST_BATCH][GHOST_PAYLOAD], header[GHOST_BATCH][GHOST_HEADER];
     int id[GHOST_BATCH];
     uint64_t position[POSITION_SOURCES];
     *why = 0;
@@ -31,8 +31,11 @@ int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
     memcpy(position, process[me].position, sizeof position);
     for (int i = 0; i < n; i++) {
         id[i] = ghost_new(me, stage, sources[i], i ? id[0] : -1);
-        record[i] =
-            (struct cvb_record){.payload = payload[i], .length = ghost_write(id[i], payload[i]), .source = sources[i]};
+        record[i] = (struct cvb_record){.payload = payload[i],
+                                        .length = ghost_write(id[i], payload[i]),
+                                        .source = sources[i],
+                                        .header = header[i],
+                                        .header_length = ghost_header(id[i], header[i])};
         record[i].position = position_of(&process[me], position, sources[i], id[i]);
     }
     watch_call(me, HISTORY_PUT, stage, n);
@@ -70,7 +73,8 @@ bool work_reserve(int me, uint32_t stage, uint32_t source, int n)
     if (!n)
         return false;
     work_begin(me);
-    struct cvb_record shape = {.length = world.settings.payload_size, .source = source};
+    struct cvb_record shape = {
+        .length = world.settings.payload_size, .source = source, .header_length = world.settings.header_size};
     watch_call(me, HISTORY_RESERVE, stage, n);
     for (int i = 0; i < n; i++)
         watch_argument(me, stage, source, NULL);
@@ -119,10 +123,13 @@ bool work_publish(int me)
     work_begin(me);
     watch_call(me, HISTORY_PUBLISH, 0, n);
     for (int i = 0; i < n; i++) {
-        char payload[GHOST_PAYLOAD];
+        char payload[GHOST_PAYLOAD], header[GHOST_HEADER];
         id[i] = ghost_new(me, stage[i], source[i], -1);
         slot[i].length = ghost_write(id[i], payload);
         slot[i].position = position_of(p, p->position, source[i], id[i]);
+        slot[i].header_length = ghost_header(id[i], header);
+        if (slot[i].header_length)
+            memcpy(slot[i].header, header, slot[i].header_length);
         watch_argument(me, stage[i], source[i], payload);
         memcpy(slot[i].payload, payload, 4);
         sim_point("write payload", NULL, __builtin_return_address(0));

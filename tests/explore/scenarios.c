@@ -16,7 +16,7 @@ const struct scenario scenarios[] = {
      .weight = {[PUT] = 4, [GET_ONE] = 3, [ACK] = 3, [RETURN] = 1, [RECOVER] = 1}},
     {"batch", LIMITS(8, 4, 5), SHAPE(2, 2, 16, 2), CROWD(3, 2, 7),
      .weight = {[PUT_BATCH] = 4, [GET_MANY] = 3, [ACK] = 3, [RETURN] = 1, [RECOVER] = 1}},
-    {"split", LIMITS(8, 6, 6), SHAPE(2, 2, 8, 2), CROWD(4, 2, 7),
+    {"split", LIMITS(8, 6, 6), SHAPE(2, 2, 8, 2), CROWD(4, 2, 7), .headers = true,
      .weight = {[PUT_BATCH] = 3, [GET_ONE] = 3, [GET_MANY] = 1, [ACK] = 3, [RETURN] = 1, [RELEASE] = 1, [RECOVER] = 1}},
     {"retry", LIMITS(5, 3, 4), SHAPE(2, 1, 8, 0), CROWD(3, 2, 8),
      .weight = {[PUT] = 2, [GET_ONE] = 4, [RETURN] = 4, [RELEASE] = 1, [ACK] = 1, [RECOVER] = 1}},
@@ -26,11 +26,11 @@ const struct scenario scenarios[] = {
      .weight = {[PUT] = 3, [GET_ONE] = 4, [FORWARD] = 4, [ACK] = 1, [RECOVER] = 1}},
     {"forward", LIMITS(6, 3, 4), SHAPE(3, 2, 8, 1), CROWD(4, 2, 7),
      .weight = {[PUT] = 2, [PUT_BATCH] = 1, [GET_MANY] = 3, [FORWARD] = 3, [ACK] = 1, [RECOVER] = 1}},
-    {"replace1", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 2, 7),
+    {"replace1", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 2, 7), .headers = true,
      .weight = {[PUT] = 3, [GET_ONE] = 4, [REPLACE] = 4, [ACK] = 1, [RECOVER] = 1}},
-    {"replace", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 2, 7),
+    {"replace", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 2, 7), .headers = true,
      .weight = {[PUT] = 2, [PUT_BATCH] = 1, [GET_MANY] = 3, [REPLACE] = 3, [ACK] = 1, [RECOVER] = 1}},
-    {"reserve", LIMITS(6, 4, 4), SHAPE(2, 2, 16, 2), CROWD(3, 2, 12),
+    {"reserve", LIMITS(6, 4, 4), SHAPE(2, 2, 16, 2), CROWD(3, 2, 12), .headers = true,
      .weight = {[RESERVE] = 4,
                 [PUBLISH] = 3,
                 [CANCEL] = 1,
@@ -39,7 +39,7 @@ const struct scenario scenarios[] = {
                 [STALE] = 2,
                 [RECOVER] = 1,
                 [REJOIN] = 1}},
-    {"take", LIMITS(6, 4, 4), SHAPE(2, 2, 16, 1), CROWD(4, 2, 7),
+    {"take", LIMITS(6, 4, 4), SHAPE(2, 2, 16, 1), CROWD(4, 2, 7), .headers = true,
      .weight = {[PUT] = 2, [PUT_BATCH] = 2, [TAKE] = 4, [GET_ONE] = 1, [RETURN] = 1, [RECOVER] = 1}},
     {"sizes", LIMITS(5, 4, 4), SHAPE(2, 1, 120, 1), CROWD(4, 2, 7), .classes = {{16, 4}, {120, 2}},
      .weight = {[PUT] = 3, [PUT_BATCH] = 2, [GET_ONE] = 2, [GET_MANY] = 1, [ACK] = 3, [RETURN] = 1, [RECOVER] = 1}},
@@ -205,6 +205,7 @@ void scenario_draw(struct scenario *s, uint64_t seed)
     s->stages = 2 + sim_below(3);
     s->sources = 1 + sim_below(3);
     s->payload = 8 + sim_below(3) * 20;
+    s->headers = seed / ANY_BLOCK % 2;
     s->retries = sim_below(3);
     s->starters = 2 + (int)sim_below(4);
     s->late = (int)sim_below(4);

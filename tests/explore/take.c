@@ -89,13 +89,18 @@ static int settle_call(int me, enum ghost_fate fate, const struct cvb_lease *lea
 {
     struct cvb_handle *h = process[me].handle;
     struct cvb_record result[GHOST_BATCH];
-    char payload[GHOST_BATCH][GHOST_PAYLOAD];
+    char payload[GHOST_BATCH][GHOST_PAYLOAD], header[GHOST_BATCH][GHOST_HEADER];
     *why = 0;
     if (fate == GHOST_FORWARD)
         return cvb_forward(h, stage, lease, (size_t)n, why);
     if (fate == GHOST_REPLACE) {
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             result[i] = (struct cvb_record){.payload = payload[i], .length = ghost_rewrite(id[i], payload[i])};
+            if (ghost_new_header(id[i], header[i], &result[i].header_length))
+                result[i].header = header[i];
+            else
+                result[i].header_length = 0; /* it keeps what it has */
+        }
         return cvb_forward_records(h, stage, lease, result, (size_t)n, why);
     }
     int error = fate == GHOST_ACK      ? cvb_ack(h, lease, (size_t)n)

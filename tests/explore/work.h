@@ -51,6 +51,7 @@ struct scenario {
     bool systematic;             /* not drawn: systematic.c */
     bool rounds;                 /* put, get, ack, again and again */
     bool positions;              /* who has opened a source puts with positions */
+    bool headers;                /* records have them */
 };
 
 /* The scenario "any": drawn anew for each ANY_BLOCK seeds. */

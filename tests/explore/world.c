@@ -521,7 +521,8 @@ static const void *payload_of(uint32_t u, unsigned i)
     uint32_t cell = world_member(u, i)->cell, p = 0;
     while (p + 1 < g->parts && cell - g->part[p].first_cell >= g->part[p].cell_count)
         p++;
-    return world.base + g->part[p].offset + (uint64_t)(cell - g->part[p].first_cell) * g->part[p].stride;
+    const char *cells = world.base + g->part[p].offset + g->header_room;
+    return cells + (uint64_t)(cell - g->part[p].first_cell) * g->part[p].stride;
 }
 
 int world_member_id(uint32_t u, unsigned i)

@@ -283,6 +283,13 @@ MUTANTS = [
         ("recover_restage", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),
     ("LATELOOK", "what was to enter is not read between two equal heads (B7)", ["replace1", "replace"], [
         ("cvb_journal_fields", "    return cvb_load64_acq(&j->head) == head;", "    return true;")]),
+    ("HEADLOST", "results that are given no header lose that of their record", ["replace1", "replace"], [
+        ("replace_members", "(h->cells.header_room && cvb_keep_headers(h, lease, part, b, r))", "0")]),
+    ("HEADLATE", "the header is kept after the exchange, when the record is delivered already", ["replace1", "replace"], [
+        ("replace_members", "(h->cells.header_room && cvb_keep_headers(h, lease, part, b, r))", "0"),
+        ("replace_members", "        *members = part;\n        if (!error ||",
+         "        *members = part;\n        if (!error && h->cells.header_room)\n"
+         "            cvb_keep_headers(h, lease, part, b, r);\n        if (!error ||")]),
     ("SETTLEFIRST", "a replaced lease settled before its result is in", ["replace1", "replace"], [
         ("cvb_replace", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
          "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.before2, to, 0))")]),
