@@ -80,8 +80,8 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
     if (counter == CVB_NO_COUNTER)
         return 1;
     struct cvb_pair *word = word_of_step(h, step, counter);
-    struct cvb_marks marks = {0};
     int64_t used = 0;
+    uint32_t high = 0;
     uint64_t tag = tag_of(actor, seq, step), *head = &cvb_seat_at(h, actor)->journal.head;
     for (;;) {
         struct cvb_pair w = cvb_load_pair(word);
@@ -97,16 +97,17 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
                 return 0;
         } else if (take) {
             uint64_t back = cvb_load64_acq(&cvb_counter_at(h, counter)->returned.lo);
-            marks = cvb_marks_of(h, counter); /* after `taken`: the CAS fails if they change meanwhile (L1) */
+            const struct cvb_marks *marks = cvb_marks_of(h, counter); /* after `taken`: else the CAS fails (L1) */
+            high = marks->high;
             used = (int64_t)(w.lo + f->count - back);
-            if (used > (int64_t)marks.limit)
+            if (used > (int64_t)marks->limit)
                 return refusals[x];
         }
         keep_evidence(h, w.hi);
         if (cvb_cas_pair(word, w, (struct cvb_pair){w.lo + f->count, tag})) {
             if (!take)
                 cvb_level_returned(h, counter, f->count);
-            else if (used >= marks.high)
+            else if (used >= high)
                 h->near |= 1u << x;
             return 1;
         }
@@ -136,8 +137,8 @@ uint32_t cvb_room_at_limits(struct cvb_handle *h, uint32_t source, uint32_t stag
     cvb_counters_of(h, source, stage, which);
     int64_t least = INT64_MAX, least_below = INT64_MAX;
     for (unsigned x = 0; x < 3; x++) {
-        const struct cvb_marks marks = cvb_marks_of(h, which[x]);
-        int64_t used = cvb_counter_used(h, which[x]), room = marks.limit - used, room_below = marks.high - 1 - used;
+        const struct cvb_marks *marks = cvb_marks_of(h, which[x]);
+        int64_t used = cvb_counter_used(h, which[x]), room = marks->limit - used, room_below = marks->high - 1 - used;
         if (room < least) {
             least = room;
             *refusal = refusals[x];

@@ -28,7 +28,7 @@ static inline unsigned cvb_kind_of_counter(const struct cvb_handle *h, uint32_t 
 {
     return counter == CVB_COUNTER_TOTAL ? 1 : counter <= h->segment.settings.max_stages ? 2 : 0;
 }
-struct cvb_marks cvb_marks_of(struct cvb_handle *h, uint32_t counter);
+const struct cvb_marks *cvb_marks_of(struct cvb_handle *h, uint32_t counter);
 uint32_t cvb_retries_of(struct cvb_handle *h, uint32_t stage);
 
 /* level.c */

@@ -60,27 +60,27 @@ int64_t cvb_live(struct cvb_handle *h, uint32_t counter)
 /* Records that the limit would let in now. */
 int64_t cvb_room_of(struct cvb_handle *h, uint32_t counter)
 {
-    int64_t room = (int64_t)cvb_marks_of(h, counter).limit - cvb_live(h, counter);
+    int64_t room = (int64_t)cvb_marks_of(h, counter)->limit - cvb_live(h, counter);
     return room < 0 ? 0 : room;
 }
 
 /* What the flag, which shows `now`, should say; *slack: so many records may come or go before that may change. */
 static uint32_t level_of(struct cvb_handle *h, uint32_t counter, uint32_t now, int64_t *slack)
 {
-    const struct cvb_marks m = cvb_marks_of(h, counter); /* after `now`: limit.c says why */
+    const struct cvb_marks *m = cvb_marks_of(h, counter); /* after `now`: limit.c says why */
     const bool paused = now & CVB_FLAG_PAUSED;
     int64_t used = cvb_counter_used(h, counter), live;
-    const uint32_t over = used > m.limit ? CVB_FLAG_OVER : 0;
+    const uint32_t over = used > m->limit ? CVB_FLAG_OVER : 0;
     *slack = 0;
-    if (used <= m.low || (!paused && used < m.high))
+    if (used <= m->low || (!paused && used < m->high))
         return 0;
     live = used - cvb_idle_count(h, counter);
-    if (live >= m.high || (paused && live > m.low)) {
-        *slack = live - m.low - 1;
+    if (live >= m->high || (paused && live > m->low)) {
+        *slack = live - m->low - 1;
         return CVB_FLAG_PAUSED | over;
     }
-    *slack = m.high - live - 1;
-    return (used >= m.high ? CVB_FLAG_NEAR : 0) | over;
+    *slack = m->high - live - 1;
+    return (used >= m->high ? CVB_FLAG_NEAR : 0) | over;
 }
 
 /* An epoch is odd while it is not known yet what its slack is. */
@@ -246,8 +246,8 @@ static bool is_outdated(struct cvb_handle *h, uint32_t counter, uint32_t now)
     if (!(now & (CVB_FLAG_NEAR | CVB_FLAG_OVER)))
         return false;
     const int64_t used = cvb_counter_used(h, counter);
-    const struct cvb_marks m = cvb_marks_of(h, counter);
-    return now & CVB_FLAG_OVER ? used <= m.limit : used < m.high;
+    const struct cvb_marks *m = cvb_marks_of(h, counter);
+    return now & CVB_FLAG_OVER ? used <= m->limit : used < m->high;
 }
 
 /* After n credits were given back. */
@@ -297,6 +297,6 @@ void cvb_levels_renew(struct cvb_handle *h)
     const struct cvb_settings *s = &h->segment.settings;
     for (uint32_t i = 0; i <= s->max_stages + s->max_sources; i++)
         if ((cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, i))) & CVB_FLAG_LEVEL) ||
-            cvb_counter_used(h, i) >= cvb_marks_of(h, i).high)
+            cvb_counter_used(h, i) >= cvb_marks_of(h, i)->high)
             cvb_level_correct(h, i, true);
 }

@@ -27,8 +27,8 @@
 static uint32_t limit_made(const struct cvb_handle *h, uint32_t counter)
 {
     const struct cvb_settings *s = &h->segment.settings;
-    const uint32_t made[] = {s->max_per_source, s->max_total_records, s->max_per_stage};
-    return made[cvb_kind_of_counter(h, counter)];
+    const unsigned kind = cvb_kind_of_counter(h, counter);
+    return kind == 0 ? s->max_per_source : kind == 1 ? s->max_total_records : s->max_per_stage;
 }
 
 /* The limit in force. What nobody can have set counts as none. */
@@ -55,26 +55,29 @@ static uint64_t thresholds_now(struct cvb_handle *h)
     return valid ? word : thresholds_word(s->backpressure_threshold, s->resume_threshold);
 }
 
-static struct cvb_marks marks_for(uint32_t limit, uint64_t thresholds)
+/* Field by field: the model checker cannot follow a struct that is copied as a whole. */
+static void make_marks(struct cvb_marks *m, uint32_t limit, uint64_t thresholds)
 {
     const uint64_t high = (uint32_t)thresholds, low = thresholds >> LOW_SHIFT;
-    struct cvb_marks m = {limit, (uint32_t)((limit * high + ONE - 1) / ONE), (uint32_t)(limit * low / ONE), thresholds};
-    if (!m.high)
-        m.high = 1;
-    if (m.low >= m.high)
-        m.low = m.high - 1;
-    return m;
+    m->limit = limit;
+    m->thresholds = thresholds;
+    m->high = (uint32_t)((limit * high + ONE - 1) / ONE);
+    m->low = (uint32_t)(limit * low / ONE);
+    if (!m->high)
+        m->high = 1;
+    if (m->low >= m->high)
+        m->low = m->high - 1;
 }
 
-/* The limit of a counter and its watermarks, as of this moment. */
-struct cvb_marks cvb_marks_of(struct cvb_handle *h, uint32_t counter)
+/* The limit of a counter and its watermarks, as of this moment; until the next call for such a counter. */
+const struct cvb_marks *cvb_marks_of(struct cvb_handle *h, uint32_t counter)
 {
     struct cvb_marks *m = &h->marks[cvb_kind_of_counter(h, counter)];
     const uint32_t limit = limit_now(h, counter);
     const uint64_t thresholds = thresholds_now(h);
     if (m->limit != limit || m->thresholds != thresholds)
-        *m = marks_for(limit, thresholds);
-    return *m;
+        make_marks(m, limit, thresholds);
+    return m;
 }
 
 /* How often a record of the stage may fail. */

@@ -198,14 +198,14 @@ static bool has_room(struct cvb_handle *h, int refusal, const struct cvb_want *w
 {
     uint32_t counter = counter_of(h, refusal, want);
     return refusal == CVB_EMEMORY_FULL ? cvb_memory_left(h, want->class)
-                                       : cvb_counter_used(h, counter) < cvb_marks_of(h, counter).limit;
+                                       : cvb_counter_used(h, counter) < cvb_marks_of(h, counter)->limit;
 }
 
 /* How many credits of the counter there are above its limit: none, unless that was lowered. Then the flag says so, from
  * the first refusal on. */
 static uint64_t above_limit(struct cvb_handle *h, uint32_t counter)
 {
-    const int64_t above = cvb_counter_used(h, counter) - cvb_marks_of(h, counter).limit;
+    const int64_t above = cvb_counter_used(h, counter) - cvb_marks_of(h, counter)->limit;
     if (above <= 0)
         return 0;
     cvb_level_correct(h, counter, false);

@@ -72,7 +72,7 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
     int64_t room;
     cvb_refusal_begin(h);
     do
-        room = cvb_marks_of(h, counter).limit - cvb_counter_used(h, counter);
+        room = cvb_marks_of(h, counter)->limit - cvb_counter_used(h, counter);
     while (room < want.count && cvb_try_again(h, CVB_ESTAGE_FULL, &want, NULL, NULL));
     if (room <= 0)
         return CVB_ESTAGE_FULL;

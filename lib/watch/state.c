@@ -41,13 +41,13 @@ double cvb_stage_utilization(struct cvb_handle *h, uint32_t stage)
     int64_t size = cvb_stage_size(h, stage);
     if (size < 0)
         return (double)size;
-    return (double)size / cvb_marks_of(h, stage ? cvb_counter_of_stage(stage) : CVB_COUNTER_TOTAL).limit;
+    return (double)size / cvb_marks_of(h, stage ? cvb_counter_of_stage(stage) : CVB_COUNTER_TOTAL)->limit;
 }
 
 double cvb_global_utilization(struct cvb_handle *h)
 {
     int64_t size = cvb_total_buffered(h);
-    return size < 0 ? (double)size : (double)size / cvb_marks_of(h, CVB_COUNTER_TOTAL).limit;
+    return size < 0 ? (double)size : (double)size / cvb_marks_of(h, CVB_COUNTER_TOTAL)->limit;
 }
 
 int cvb_stages_with_data(struct cvb_handle *h, uint32_t *stages, size_t count)

@@ -50,13 +50,13 @@ static struct cvb_backpressure computed_of(struct cvb_handle *h, uint32_t counte
 {
     if (h->observer ? cvb_level_pauses(h, counter) : cvb_level_correct(h, counter, false))
         return (struct cvb_backpressure){CVB_SIGNAL_PAUSE, 0};
-    const struct cvb_marks m = cvb_marks_of(h, counter);
+    const struct cvb_marks *m = cvb_marks_of(h, counter);
     int64_t used = cvb_counter_used(h, counter);
-    if (used > m.low)
+    if (used > m->low)
         used = cvb_live(h, counter);
-    if (used <= m.low)
+    if (used <= m->low)
         return (struct cvb_backpressure){CVB_SIGNAL_NONE, 0};
-    int64_t above = (used < m.high ? used : m.high) - m.low, range = m.high - m.low;
+    int64_t above = (used < m->high ? used : m->high) - m->low, range = m->high - m->low;
     int64_t delay = DELAY_LEAST_MS + above * (DELAY_MOST_MS - DELAY_LEAST_MS) / range;
     return (struct cvb_backpressure){CVB_SIGNAL_SLOW_DOWN, (uint32_t)delay};
 }
@@ -104,8 +104,8 @@ int64_t cvb_available_credits(struct cvb_handle *h, uint32_t source)
     if (error)
         return error;
     const uint32_t counter = cvb_counter_of_source(h, source);
-    int64_t own = cvb_marks_of(h, counter).limit - cvb_live(h, counter);
-    int64_t all = cvb_marks_of(h, CVB_COUNTER_TOTAL).limit - cvb_live(h, CVB_COUNTER_TOTAL);
+    int64_t own = cvb_marks_of(h, counter)->limit - cvb_live(h, counter);
+    int64_t all = cvb_marks_of(h, CVB_COUNTER_TOTAL)->limit - cvb_live(h, CVB_COUNTER_TOTAL);
     int64_t least = own < all ? own : all;
     return least < 0 ? 0 : least;
 }

@@ -21,6 +21,7 @@ static struct cvb_tally tallies[SEATS + 1][STAGES + SOURCES];
 static struct cvb_handle handles[SEATS];
 static struct cvb_lookout lookout;
 static struct cvb_soonest root;
+static struct cvb_thresholds thresholds = {.word = UINT64_C(1000000000) | UINT64_C(500000000) << 32}; /* 1, 0.5 */
 static uint64_t died_in[SEATS][SEATS];
 static int payloads[UNITS]; /* plain memory: a race on it is a violation */
 
@@ -99,10 +100,7 @@ static void model_handles(void)
         h->segment.settings.max_per_source = h->segment.settings.max_per_stage = LIMIT;
         h->segment.settings.max_total_records = LIMIT;
         h->segment.geometry.tallies = (uint64_t)((char *)tallies - (char *)seats);
-        for (unsigned i = 0; i < 3; i++) {
-            h->marks[i].limit = h->marks[i].high = LIMIT;
-            h->marks[i].low = LIMIT - 1;
-        }
+        h->thresholds = &thresholds;
         for (uint32_t i = 0; i < STAGES; i++) {
             ends[s][i].ring = rings[i];
             ends[s][i].hint = &hints[i];

@@ -47,7 +47,17 @@ void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uin
     UNUSED, (void)stage, (void)source, (void)n, (void)which;
 }
 void cvb_levels_renew(struct cvb_handle *h) { UNUSED; }
+void cvb_level_begin(struct cvb_handle *h, uint32_t counter) { UNUSED, (void)counter; }
 int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter) { return UNUSED, (void)counter, 0; }
+#endif
+
+#ifndef HAS_LIMIT
+const struct cvb_marks *cvb_marks_of(struct cvb_handle *h, uint32_t counter)
+{
+    static const struct cvb_marks marks = {LIMIT, LIMIT, LIMIT - 1, 0};
+    return UNUSED, (void)counter, &marks;
+}
+uint32_t cvb_retries_of(struct cvb_handle *h, uint32_t stage) { return UNUSED, (void)stage, 0; }
 #endif
 
 #ifndef HAS_CREDIT

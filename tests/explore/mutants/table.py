@@ -166,11 +166,11 @@ MUTANTS = [
         ("heed", "    cvb_counter_renew(h, counter);\n", "")]),
     ("LIMITFIRST", "a put reads the limit before the counter (L1)", ["limits"], [
         ("cvb_counter_step", "        struct cvb_pair w = cvb_load_pair(word);\n        if (!own)",
-         "        if (own && take)\n            marks = cvb_marks_of(h, counter);\n"
+         "        const struct cvb_marks *before = NULL;\n        if (own && take)\n            before = cvb_marks_of(h, counter);\n"
          "        struct cvb_pair w = cvb_load_pair(word);\n        if (!own)"),
         ("cvb_counter_step",
-         "            marks = cvb_marks_of(h, counter); /* after `taken`: the CAS fails if they change meanwhile (L1) "
-         "*/\n", "")]),
+         "            const struct cvb_marks *marks = cvb_marks_of(h, counter); /* after `taken`: else the CAS fails (L1) "
+         "*/\n", "            const struct cvb_marks *marks = before;\n")]),
     ("TAGUNKEPT", "the evidence of the tag that a setter overwrites is not kept (C1)", ["limits"], [
         ("cvb_counter_renew", "        keep_evidence(h, w.hi);\n", "")]),
     ("CLAIMOVER", "a claim takes what is above a lowered limit (L2)", ["limits"], [

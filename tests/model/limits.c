@@ -1,0 +1,94 @@
+/* limits.c - one lowers the limit of a stage while another takes a credit of it, or (with CLAIM) claims an idle unit,
+ * which has its credit; the shipped limit.c and credit.c, with CLAIM level.c, idle.c and reuse.c.
+ *
+ * Checked: who takes a credit after the counter got its new tag heeds the new limit (L1); a unit that is still idle
+ * when the limit has been set serves no put that has it above the limit (L2).
+ */
+#define HAS_LIMIT
+#define HAS_FLAG
+#ifdef CLAIM
+#define HAS_GIVE
+#include "idle.h"
+#else
+#define HAS_CREDIT
+#include "segment.h"
+
+#include <credit.c>
+#include <journal.c>
+#endif
+
+#include <flag.c>
+#include <limit.c>
+
+#include "stubs.h"
+
+static bool accepted, still_idle;
+
+#ifdef CLAIM
+/* The counter has its tag by credit.c, as the other variant shows. */
+void cvb_counter_renew(struct cvb_handle *h, uint32_t counter) { (void)h, (void)counter; }
+
+/* The unit's credits come back. */
+int cvb_give(struct cvb_handle *h, uint32_t u) { return (void)h, (void)u, 0; }
+#endif
+
+static void *lower(void *argument)
+{
+    (void)argument;
+    cvb_store32_rel(&counters[2].limit, 1);
+    heed(&handles[0], 2);
+#ifdef CLAIM
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it has returned: what comes now is seen by all after that */
+    still_idle = cvb_lo_state(cvb_load64_rlx(&units[0].word.lo)) == CVB_IDLE;
+#endif
+    return NULL;
+}
+
+static void *put(void *argument)
+{
+    (void)argument;
+#ifdef CLAIM
+    const struct cvb_want want = {0, 1, 1, 0};
+    uint32_t u;
+    struct cvb_pair w;
+    accepted = cvb_claim_idle(&handles[1], &want, CVB_LOOK_FAR, &u, &w);
+#else
+    struct cvb_journal f = {.count = 1, .stage = 1, .stage2 = 1};
+    accepted = cvb_counter_step(&handles[1], 1, 1, CVB_TAKE_STAGE, &f, true) == 1;
+#endif
+    return NULL;
+}
+
+int main(void)
+{
+    pthread_t thread[2];
+    model_handles();
+#ifdef CLAIM
+    model_idle(2);
+    for (uint32_t s = 0; s < SEATS; s++) {
+        const struct cvb_want want = {0, 1, 1, 0};
+        model_looked(&handles[s], &want);
+    }
+    model_parked(0, 0, 1);
+    struct cvb_look *look = handles[1].looked;
+    lists[0].group[0].entry[0] = 0 | UINT64_C(1) << VERSION_SHIFT;
+    look->seen[0].at = &lists[0].group[0].entry[0];
+    look->seen[0].entry = lists[0].group[0].entry[0];
+    look->groups[0].group = &lists[0].group[0];
+    look->groups[0].end = look->end = look->count = 1;
+    *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){LIMIT, 0});
+#else
+    *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){1, 0});
+#endif
+    pthread_create(&thread[0], NULL, lower, NULL);
+    pthread_create(&thread[1], NULL, put, NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_join(thread[i], NULL);
+#ifdef CLAIM
+    assert(!(accepted && still_idle));
+#else
+    const uint64_t last = cvb_load_pair(&counters[2].taken).hi >> 53;
+    assert(!accepted || last == 0 + 1); /* the tag of who set the limit came after it */
+#endif
+    return 0;
+}
