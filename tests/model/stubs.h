@@ -38,6 +38,7 @@ bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct 
 void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most) { UNUSED, (void)flag, (void)most; }
 void cvb_flag_wake_any(struct cvb_handle *h) { UNUSED; }
 uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter) { return UNUSED, (void)counter, CVB_FLAG_TOTAL; }
+void cvb_flag_tell_level(struct cvb_handle *h, uint32_t flag, bool paused) { UNUSED, (void)flag, (void)paused; }
 #endif
 
 #ifndef HAS_LEVEL
