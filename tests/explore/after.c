@@ -3,6 +3,8 @@
 
 #include "work.h"
 
+enum { TIME_OVER = 100000 }; /* steps: two seconds */
+
 static void audit(uint32_t queued, const char *when)
 {
     struct cvb_audit a;
@@ -36,6 +38,7 @@ static void join_alone(void)
 static void drain(void)
 {
     struct process *p = &process[SIM_AFTER];
+    sim.skipped += TIME_OVER; /* what is delayed is due */
     for (uint32_t stage = world.settings.max_stages; stage-- > 0;)
         for (;;) {
             int n = 1 + (int)sim_below(4), which[GHOST_BATCH] = {0, 1, 2, 3};

@@ -21,6 +21,10 @@ static struct record {
     uint32_t leased_in;                   /* the stage, if marked */
     int batch, index;                     /* the put call, and its place in it */
     long entered_from, entered_to;        /* when it entered its stage; to: LONG_MAX while unknown */
+    uint64_t due, due2, due_most; /* of the clock: not delivered before, 0: at once; if the settling at work took
+                                     effect; due at that time certainly, 0: unknown */
+    uint64_t delayed_ns;          /* when the call that delayed it began */
+    long delayed_to;              /* when the call that delayed it had ended */
 } record[GHOST_RECORDS];
 static int records;
 
@@ -29,6 +33,7 @@ static struct delivery {
     int id, batch, index, process;
     uint32_t stage, source;
     long entered_from, entered_to, ended;
+    uint64_t due;
     bool first;
 } delivery[4 * GHOST_RECORDS];
 static int deliveries;
@@ -163,6 +168,7 @@ static void take_effect(struct record *r)
     r->suspect = r->suspect2;
     r->version = r->version2;
     r->header = r->header2;
+    r->due = r->due2;
 }
 
 static uint32_t failures(const struct record *r) { return r->retry - (r->suspect && r->retry); }
@@ -194,6 +200,18 @@ static void expect(struct record *r, int id, const struct cvb_lease *l)
     SIM_CHECK_TOO(l->source == r->source, "record %d came with source %u, not %u", id, l->source, r->source);
 }
 
+/* What was delayed is not there before its time, nor after what was due later and has been delivered already. */
+static void check_due(struct record *r, int id, long began)
+{
+    if (!r->due)
+        return;
+    SIM_CHECK_TOO(cvb_monotonic_ns() >= r->due, "record %d was delivered %llu ns before its time", id,
+                  (unsigned long long)(r->due - cvb_monotonic_ns()));
+    for (int i = 0; i < deliveries && r->due_most; i++)
+        SIM_CHECK_TOO(delivery[i].stage != r->stage || delivery[i].ended >= began || delivery[i].due <= r->due_most,
+                      "record %d was due before record %d, and came after it", id, delivery[i].id);
+}
+
 static struct record *deliverable(int id)
 {
     struct record *r = &record[id];
@@ -214,6 +232,7 @@ int ghost_delivered(int process, const struct cvb_lease *l, long began)
     SIM_CHECK_TOO(l->stage == CVB_STAGE_DEAD_LETTER || failures(r) <= world.settings.max_retries,
                   "record %d was delivered past its retry limit", id);
     check_order(r, id, began);
+    check_due(r, id, began);
     r->perhaps_taken = false;
     r->state = LEASED;
     r->owner = process;
@@ -235,12 +254,29 @@ int ghost_taken(int process, const struct cvb_record *taken, uint32_t stage, lon
               (unsigned long long)taken->position, (unsigned long long)r->position);
     check_header(r, id, taken->header, taken->header_length);
     check_order(r, id, began);
+    check_due(r, id, began);
     r->state = SETTLED;
     r->owner = process;
     return id;
 }
 
-void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fewer, long began)
+/* A get that found nothing has ended the delay of all that was due when it began. */
+static void check_all_due_came(uint32_t stage, long began, uint64_t began_ns)
+{
+    for (uint32_t u = 0; u < world.geometry.unit_count; u++) {
+        struct cvb_pair w = world_unit(u)->word;
+        if (cvb_lo_state(w.lo) != CVB_DELAYED || cvb_hi_stage(w.hi) != stage)
+            continue;
+        for (uint32_t mask = cvb_hi_mask(w.hi); mask; mask &= mask - 1) {
+            int id = world_member_id(u, (unsigned)__builtin_ctz(mask)) & ((1 << VERSION_SHIFT) - 1);
+            const struct record *r = &record[id];
+            SIM_CHECK_TOO(r->state != IN || !r->due_most || r->delayed_to >= began || r->due_most > began_ns,
+                          "a get found nothing although record %d was due", id);
+        }
+    }
+}
+
+void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fewer, long began, uint64_t began_ns)
 {
     for (int i = 0; i < n; i++) {
         const struct record *r = &record[ids[i]];
@@ -258,10 +294,12 @@ void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fe
                                                    .source = r->source,
                                                    .entered_from = r->entered_from,
                                                    .entered_to = r->entered_to,
+                                                   .due = r->due,
                                                    .ended = sim.total};
     }
     if (!fewer || (n && record[ids[n - 1]].suspect))
         return; /* what is suspect comes alone */
+    check_all_due_came(stage, began, began_ns);
     for (int id = 0; id < records; id++) {
         const struct record *r = &record[id];
         if (r->state != IN || r->stage != stage || r->entered_to >= began || (n && r->suspect))
@@ -289,14 +327,18 @@ void ghost_settle(int process, const struct cvb_lease *leases, const int *ids, i
                       "record %d changed while it was leased", ids[i]);
         check_header(r, ids[i], leases[i].header, leases[i].header_length);
         r->stage2 = r->stage;
-        r->retry2 = r->retry + (fate == GHOST_RETURN);
+        r->retry2 = r->retry + (fate == GHOST_RETURN || fate == GHOST_DELAY);
+        r->due2 = fate == GHOST_DELAY ? cvb_monotonic_ns() + stage * GHOST_MS_NS : 0;
+        r->due_most = 0;
+        r->delayed_ns = cvb_monotonic_ns();
         r->suspect2 = r->suspect;
         r->version2 = r->version + (fate == GHOST_REPLACE);
         r->header2 = r->header + (fate == GHOST_REPLACE && r->version % 2);
         bool moves = fate == GHOST_FORWARD || fate == GHOST_REPLACE;
-        bool buries = fate == GHOST_RETURN && failures(r) >= world.settings.max_retries;
+        bool buries = (fate == GHOST_RETURN || fate == GHOST_DELAY) && failures(r) >= world.settings.max_retries;
         if (moves || (buries && r->stage != CVB_STAGE_DEAD_LETTER)) {
             r->stage2 = moves ? stage : CVB_STAGE_DEAD_LETTER;
+            r->due2 = 0;
             r->retry2 = 0;
             r->suspect2 = false;
         }
@@ -322,7 +364,9 @@ void ghost_settled(int process, const int *ids, int n, int done, enum ghost_fate
         } else if (mine) {
             take_effect(r);
             r->state = r->perhaps_taken ? MAYBE_ACKED : IN;
-            r->entered_to = sim.total;
+            r->entered_to = r->due ? never : sim.total;
+            r->due_most = r->due ? r->due + (cvb_monotonic_ns() - r->delayed_ns) : 0;
+            r->delayed_to = sim.total;
         } else {
             SIM_CHECK_TOO(fate != GHOST_ACK, "record %d was acked and yet is %s", ids[i], state_names[r->state]);
         }
@@ -357,6 +401,7 @@ static void leased_by_dead(struct record *r, int id, int process)
     else
         r->state = acking ? MAYBE_ACKED : IN;
     r->retry = r->retry < 255 ? r->retry + 1 : r->retry;
+    r->due = r->due_most = 0;
     SIM_CHECK_TOO(!(r->suspect && r->company), "record %d is suspect and was leased in company", id);
     r->suspect |= r->company;
     r->entered_from = sim.total;

@@ -8,7 +8,9 @@
 
 enum { GHOST_RECORDS = 1024, GHOST_BATCH = 16, GHOST_PAYLOAD = 128, GHOST_HEADER = 8 };
 
-enum ghost_fate { GHOST_ACK, GHOST_RETURN, GHOST_RELEASE, GHOST_FORWARD, GHOST_REPLACE };
+#define GHOST_MS_NS UINT64_C(1000000)
+
+enum ghost_fate { GHOST_ACK, GHOST_RETURN, GHOST_RELEASE, GHOST_FORWARD, GHOST_REPLACE, GHOST_DELAY };
 
 void ghost_reset(void);
 /* A record that process is about to put, in one call with record `first` if that is not negative. */
@@ -30,8 +32,9 @@ int ghost_delivered(int process, const struct cvb_lease *lease, long began);
 void ghost_take(int process, uint32_t stage);
 int ghost_taken(int process, const struct cvb_record *record, uint32_t stage, long began);
 /* The get ended; it was given n leases of those asked for: `short_` if fewer. */
-void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fewer, long began);
-/* Leases are about to be settled, and the first `done` of them were. */
+void ghost_get_ended(int process, uint32_t stage, const int *ids, int n, bool fewer, long began, uint64_t began_ns);
+/* Leases are about to be settled, and the first `done` of them were. GHOST_DELAY: `stage` says for how many
+ * milliseconds. */
 void ghost_settle(int process, const struct cvb_lease *leases, const int *ids, int n, enum ghost_fate fate,
                   uint32_t stage);
 void ghost_settled(int process, const int *ids, int n, int done, enum ghost_fate fate);

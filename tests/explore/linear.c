@@ -158,6 +158,7 @@ static long hint_of(const struct model *m, int p, const struct model_step *s, lo
     case MODEL_FORWARD:
     case MODEL_BURY:
     case MODEL_REDELIVER:
+    case MODEL_DUE:
         i = model_find(m, s->content);
         if (i < 0)
             return HISTORY_NEVER;
@@ -205,6 +206,10 @@ static int hidden_choices(const struct node *n, struct choice *choice)
         const struct model_record *r = &n->model.record[i];
         if (r->where == MODEL_QUEUED)
             continue;
+        if (r->where == MODEL_DELAYED) {
+            count = add_hidden(n, choice, count, 0, MODEL_DUE, r);
+            continue;
+        }
         int p = r->owner;
         const struct history_step *s = next_of(n, p);
         if (n->gone[p]) {
@@ -351,10 +356,10 @@ enum linear_verdict linear_check(const struct history *h, long budget)
 
 bool linear_went_back(void) { return has_failed; }
 
-static const char *const kinds[] = {"put",     "reserve", "publish", "cancel",    "get",       "take",
-                                    "ack",     "return",  "release", "forward",   "limit",     "refused",
-                                    "empty",   "found",   "left",    "recovered", "size",      "all",
-                                    "credits", "end",     "uncover", "bury",      "redeliver", "settle"};
+static const char *const kinds[] = {"put",     "reserve", "publish",   "cancel",  "get",   "take",    "ack",
+                                    "return",  "delay",   "release",   "forward", "limit", "refused", "empty",
+                                    "found",   "left",    "recovered", "size",    "all",   "credits", "end",
+                                    "uncover", "bury",    "redeliver", "due",     "settle"};
 
 static void describe(char *line, size_t size, int p, const struct history_step *s, const char *mark)
 {

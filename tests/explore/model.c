@@ -219,6 +219,23 @@ static bool redeliver(struct model *m, int i, bool company)
     return true;
 }
 
+/* It is nobody's, and no stage's queue has it. */
+static void delay(struct model_record *r)
+{
+    r->retry = r->retry < 255 ? r->retry + 1 : 255;
+    r->where = MODEL_DELAYED;
+    r->owner = MODEL_NO_PROCESS;
+}
+
+static bool due(struct model *m, uint32_t content)
+{
+    int i = model_find(m, content);
+    if (i < 0 || m->record[i].where != MODEL_DELAYED)
+        return false;
+    move(m, i, m->record[i].stage, m->record[i].retry);
+    return true;
+}
+
 /* What the process has leased ends. */
 static bool settle(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
 {
@@ -235,8 +252,10 @@ static bool settle(struct model *m, const struct model_limits *l, int process, c
         take_out(m, i);
         return true;
     default:
-        if (s->kind == MODEL_BURY || (s->kind == MODEL_RETURN && model_buries(l, r)))
+        if (s->kind == MODEL_BURY || ((s->kind == MODEL_RETURN || s->kind == MODEL_DELAY) && model_buries(l, r)))
             move(m, i, 0, 0);
+        else if (s->kind == MODEL_DELAY)
+            delay(r);
         else if (s->kind == MODEL_RELEASE)
             move(m, i, r->stage, r->retry);
         else if (s->kind == MODEL_REDELIVER)
@@ -250,7 +269,8 @@ static bool settle(struct model *m, const struct model_limits *l, int process, c
 static bool own_nothing(const struct model *m, uint32_t processes)
 {
     for (int i = 0; i < m->records; i++)
-        if (m->record[i].where != MODEL_QUEUED && (processes >> m->record[i].owner & 1))
+        if (m->record[i].where != MODEL_QUEUED && m->record[i].where != MODEL_DELAYED &&
+            (processes >> m->record[i].owner & 1))
             return false;
     return true;
 }
@@ -298,6 +318,8 @@ bool model_do(struct model *m, const struct model_limits *l, int process, const 
         return credits_left(m, l, s->source) == s->content;
     case MODEL_NOTHING:
         return true;
+    case MODEL_DUE:
+        return due(m, s->content);
     default:
         return settle(m, l, process, s);
     }

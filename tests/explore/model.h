@@ -26,6 +26,7 @@ enum model_kind {
     MODEL_TAKE,    /* the same, and it is settled at once */
     MODEL_ACK,     /* a lease is settled; its credits come back */
     MODEL_RETURN,  /* a leased record enters the end of its stage again, or of the dead-letter stage */
+    MODEL_DELAY,   /* a leased record waits for its time, or enters the dead-letter stage */
     MODEL_RELEASE, /* a leased record enters the end of its stage again, untried */
     MODEL_FORWARD, /* a leased record enters the end of another stage, perhaps with another payload; needs room there */
     MODEL_LIMIT,   /* a limit becomes `content` */
@@ -42,6 +43,7 @@ enum model_kind {
     MODEL_UNCOVER,   /* a get finds the first record past its retry limit, and leases it to itself */
     MODEL_BURY,      /* and that record enters the dead-letter stage */
     MODEL_REDELIVER, /* a record that a dead process had leased enters its stage again */
+    MODEL_DUE,       /* a record whose time has come enters the end of its stage */
     MODEL_SETTLE,    /* a take of a process that was killed later settles what it had leased */
 };
 
@@ -57,7 +59,7 @@ struct model_step {
     uint32_t content, becomes;    /* the payload's first word, and the new payload's */
 };
 
-enum model_where { MODEL_QUEUED, MODEL_LEASED, MODEL_UNCOVERED, MODEL_TAKEN };
+enum model_where { MODEL_QUEUED, MODEL_LEASED, MODEL_UNCOVERED, MODEL_TAKEN, MODEL_DELAYED };
 
 struct model_record {
     uint32_t content;

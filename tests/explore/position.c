@@ -40,7 +40,7 @@ static uint64_t lowest_live(uint32_t source)
     return p <= accepted[source] ? p : UINT64_MAX;
 }
 
-static bool is_live(unsigned state) { return state == CVB_QUEUED || state == CVB_LEASED; }
+static bool is_live(unsigned state) { return state >= CVB_QUEUED; }
 
 static struct holding look_at(uint32_t u)
 {

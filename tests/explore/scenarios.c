@@ -1,11 +1,10 @@
 /* scenarios.c - small segments and mixes of operations: limits of 2 to 8 records, rings of 2 to 8 slots. */
 #include "work.h"
 
-const char *const work_names[OPS] = {"put",      "put batch",    "reserve",      "publish", "cancel",   "get one",
-                                     "get many", "take",         "ack",          "return",  "release",  "forward",
-                                     "replace",  "stale",        "recover",      "audit",   "name",     "state",
-                                     "limit",    "wait records", "wait credits", "open",    "progress", "signal",
-                                     "hold",     "given",        "events",       "rejoin"};
+const char *const work_names[OPS] = {
+    "put",          "put batch",    "reserve", "publish",  "cancel", "get one", "get many", "take",   "ack",   "return",
+    "delay",        "release",      "forward", "replace",  "stale",  "recover", "audit",    "name",   "state", "limit",
+    "wait records", "wait credits", "open",    "progress", "signal", "hold",    "given",    "events", "rejoin"};
 
 #define LIMITS(t, p, s) .total = (t), .stage = (p), .source = (s)
 #define SHAPE(n, m, bytes, r) .stages = (n), .sources = (m), .payload = (bytes), .retries = (r)
@@ -20,6 +19,10 @@ const struct scenario scenarios[] = {
      .weight = {[PUT_BATCH] = 3, [GET_ONE] = 3, [GET_MANY] = 1, [ACK] = 3, [RETURN] = 1, [RELEASE] = 1, [RECOVER] = 1}},
     {"retry", LIMITS(5, 3, 4), SHAPE(2, 1, 8, 0), CROWD(3, 2, 8),
      .weight = {[PUT] = 2, [GET_ONE] = 4, [RETURN] = 4, [RELEASE] = 1, [ACK] = 1, [RECOVER] = 1}},
+    {"delay", LIMITS(6, 4, 5), SHAPE(3, 2, 8, 3), CROWD(4, 2, 9),
+     .weight = {[PUT] = 2, [PUT_BATCH] = 1, [GET_ONE] = 5, [GET_MANY] = 2, [DELAY] = 5, [ACK] = 1, [RECOVER] = 1}},
+    {"delaywait", LIMITS(4, 3, 3), SHAPE(2, 1, 8, 9), CROWD(4, 1, 9), .unhurt = true,
+     .weight = {[PUT] = 2, [GET_ONE] = 4, [DELAY] = 4, [ACK] = 1, [WAIT_RECORDS] = 3}},
     {"revive", LIMITS(7, 2, 3), SHAPE(2, 2, 8, 0), CROWD(4, 2, 9),
      .weight = {[PUT] = 3, [GET_ONE] = 5, [RETURN] = 4, [FORWARD] = 4, [REPLACE] = 1, [ACK] = 1, [RECOVER] = 1}},
     {"forward1", LIMITS(6, 3, 4), SHAPE(3, 2, 8, 1), CROWD(4, 2, 7),

@@ -4,14 +4,14 @@
 #include "work.h"
 
 /* A get ends. That it got nothing says that the stage was empty, unless it was held at a moment. */
-static void held_or_empty(int me, uint32_t stage, const int *id, int got, long began)
+static void held_or_empty(int me, uint32_t stage, const int *id, int got, long began, uint64_t began_ns)
 {
     const bool held = work_was_held(stage, began);
     SIM_CHECK_TOO(!got || !work_held_throughout(stage, began), "p%d got %d from stage %u, which is held", me, got,
                   stage);
     if (!got && held)
         watch_call(me, HISTORY_OTHER, 0, 0);
-    ghost_get_ended(me, stage, id, got, !got && !held, began);
+    ghost_get_ended(me, stage, id, got, !got && !held, began, began_ns);
 }
 
 int work_get(int me, uint32_t stage, int n)
@@ -23,6 +23,7 @@ int work_get(int me, uint32_t stage, int n)
         return 0;
     work_begin(me);
     long began = sim.total;
+    const uint64_t began_ns = cvb_monotonic_ns();
     watch_call(me, HISTORY_GET, stage, n);
     SIM_LOG("p%d gets %d from stage %u", me, n, stage);
     struct cvb_lease *lease = &p->lease[p->held];
@@ -34,7 +35,7 @@ int work_get(int me, uint32_t stage, int n)
         SIM_LOG("p%d was given record %d, unit %u member %u, retry %u", me, id[i], lease[i].place.unit,
                 lease[i].place.member, lease[i].retry_count);
     }
-    held_or_empty(me, stage, id, got, began);
+    held_or_empty(me, stage, id, got, began, began_ns);
     p->called_to &= ~(1u << stage);
     SIM_LOG("p%d got %d of %d", me, got, n);
     p->held += got;
@@ -49,6 +50,7 @@ int work_take(int me, uint32_t stage, int n)
     int id[GHOST_BATCH];
     work_begin(me);
     long began = sim.total;
+    const uint64_t began_ns = cvb_monotonic_ns();
     watch_call(me, HISTORY_TAKE, stage, n);
     SIM_LOG("p%d takes %d from stage %u", me, n, stage);
     ghost_take(me, stage);
@@ -59,7 +61,7 @@ int work_take(int me, uint32_t stage, int n)
         id[i] = ghost_taken(me, &taken[i], stage, began);
         SIM_LOG("p%d took record %d", me, id[i]);
     }
-    held_or_empty(me, stage, id, got, began);
+    held_or_empty(me, stage, id, got, began, began_ns);
     ghost_take(me, UINT32_MAX);
     SIM_LOG("p%d has taken %d of %d", me, got, n);
     work_end(me, got, 0);
@@ -105,6 +107,7 @@ static int settle_call(int me, enum ghost_fate fate, const struct cvb_lease *lea
     }
     int error = fate == GHOST_ACK      ? cvb_ack(h, lease, (size_t)n)
                 : fate == GHOST_RETURN ? cvb_return_to_buffer(h, lease, (size_t)n)
+                : fate == GHOST_DELAY  ? cvb_return_after(h, lease, (size_t)n, stage)
                                        : cvb_release(h, lease, (size_t)n);
     return error ? error : n;
 }
@@ -112,14 +115,14 @@ static int settle_call(int me, enum ghost_fate fate, const struct cvb_lease *lea
 /* Settles the leases at the places which[0..n), in that order. */
 void work_settle(int me, enum ghost_fate fate, const int *which, int n, uint32_t stage)
 {
-    static const char *const verbs[] = {"acks", "returns", "releases", "forwards", "replaces"};
-    static const enum history_verb history_verbs[] = {HISTORY_ACK, HISTORY_RETURN, HISTORY_RELEASE, HISTORY_FORWARD,
-                                                      HISTORY_FORWARD};
+    static const char *const verbs[] = {"acks", "returns", "releases", "forwards", "replaces", "delays"};
+    static const enum history_verb history_verbs[] = {HISTORY_ACK,     HISTORY_RETURN,  HISTORY_RELEASE,
+                                                      HISTORY_FORWARD, HISTORY_FORWARD, HISTORY_DELAY};
     struct process *p = &process[me];
     struct cvb_lease lease[GHOST_BATCH];
     int id[GHOST_BATCH], why;
     work_begin(me);
-    watch_call(me, history_verbs[fate], stage, n);
+    watch_call(me, history_verbs[fate], fate == GHOST_DELAY ? 0 : stage, n);
     for (int i = 0; i < n; i++) {
         lease[i] = p->lease[which[i]];
         id[i] = p->id[which[i]];
@@ -131,7 +134,7 @@ void work_settle(int me, enum ghost_fate fate, const int *which, int n, uint32_t
         char becomes[GHOST_PAYLOAD];
         if (fate == GHOST_REPLACE)
             ghost_rewrite(id[i], becomes);
-        watch_settled(me, &lease[i], stage, fate == GHOST_REPLACE ? becomes : NULL);
+        watch_settled(me, &lease[i], fate == GHOST_DELAY ? 0 : stage, fate == GHOST_REPLACE ? becomes : NULL);
     }
     int done = settle_call(me, fate, lease, id, n, stage, &why);
     SIM_LOG("p%d has settled %d of %d, %s", me, done, n, cvb_error_text(why));

@@ -111,6 +111,8 @@ static bool operate(int me, enum op op)
         return work_on_held(me, GHOST_ACK, 0);
     case RETURN:
         return work_on_held(me, GHOST_RETURN, 0);
+    case DELAY:
+        return work_on_held(me, GHOST_DELAY, sim_below(2) ? 1 : 1 + sim_below(12));
     case RELEASE:
         return work_on_held(me, GHOST_RELEASE, 0);
     case FORWARD:

@@ -17,6 +17,7 @@ enum op {
     TAKE,
     ACK,
     RETURN,
+    DELAY,
     RELEASE,
     FORWARD,
     REPLACE,

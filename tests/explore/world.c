@@ -348,13 +348,13 @@ static void count_counter(uint32_t i)
     check_counter(i);
 }
 
-static const char *const state_names[] = {"FREE", "HELD", "RES", "IDLE", "QUEUED", "LEASED"};
+static const char *const state_names[] = {"FREE", "HELD", "RES", "IDLE", "QUEUED", "LEASED", "DELAYED"};
 
 static void describe_word(char *out, size_t size, const struct cvb_unit *unit)
 {
     uint64_t lo = unit->word.lo, hi = unit->word.hi;
     unsigned state = cvb_lo_state(lo);
-    snprintf(out, size, "%s(%s%llu m%x st%u seat%u r%u%s)", state < 6 ? state_names[state] : "?",
+    snprintf(out, size, "%s(%s%llu m%x st%u seat%u r%u%s)", state < CVB_STATES ? state_names[state] : "?",
              lo & CVB_KIND_GENERATION ? "g" : "p", (unsigned long long)cvb_lo_number(lo), cvb_hi_mask(hi),
              cvb_hi_stage(hi), cvb_hi_seat(hi), cvb_hi_retry(hi), hi & CVB_HI_SPLIT ? " split" : "");
 }
