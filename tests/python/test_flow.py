@@ -1,5 +1,6 @@
 """Putting, taking and settling."""
 
+import array
 import gc
 import logging
 import signal
@@ -586,3 +587,86 @@ def test_memory_does_not_grow(segment):
     after = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert after - before < 20000
+
+
+@pytest.fixture
+def headed(name):
+    with conveyor.create(name, conveyor.Settings(max_total_records=1000, header_size=64)) as segment:
+        yield segment
+        check_audit(segment)
+
+
+def test_headers_and_positions(headed):
+    stage, source = headed.stage("filter"), headed.source("kafka-1")
+    source.put(stage, b"one", header=b"head\0er", position=7)
+    source.put(stage, b"two", header=b"")
+    source.put(stage, b"three")
+    with pytest.raises(conveyor.PositionAccepted):
+        source.put(stage, b"again", position=7)
+    with pytest.raises(conveyor.TooLong):
+        source.put(stage, b"one", header=b"x" * 65)
+    batch = stage.get(10)
+    assert [(bytes(lease), lease.header, lease.position) for lease in batch] == [
+        (b"one", b"head\0er", 7),
+        (b"two", b"", 0),
+        (b"three", b"", 0),
+    ]
+    lease = batch[0]
+    batch.forward("enrich", [b"ONE", b"TWO", b"THREE"])
+    with pytest.raises(conveyor.Settled):
+        _ = lease.header
+    with headed.stage("enrich").get(10) as batch:
+        assert [(bytes(lease), lease.header) for lease in batch] == [(b"ONE", b"head\0er"), (b"TWO", b""), (b"THREE", b"")]
+    source.put(stage, b"taken", header=b"h" * 64)
+    assert stage.take(10) == [b"taken"]
+
+
+def test_put_packed(headed):
+    stage, source = headed.stage("filter"), headed.source("kafka-1")
+    lengths, headers = array.array("I", [1, 0, 3]), array.array("I", [2, 0, 0])
+    assert source.put_packed(stage, b"aHHccc", lengths, header_lengths=headers, positions=array.array("Q", [4, 5, 9])) == 3
+    with stage.get(10) as batch:
+        assert [(bytes(lease), lease.header, lease.position) for lease in batch] == [
+            (b"a", b"HH", 4),
+            (b"", b"", 5),
+            (b"ccc", b"", 9),
+        ]
+    assert source.put_packed(stage, bytearray(b"abc"), array.array("I", [1, 1, 1])) == 3
+    assert source.put_packed(stage, b"", array.array("I")) == 0
+    assert stage.take(10) == [b"a", b"b", b"c"]
+    with pytest.raises(conveyor.ArgumentError) as told:
+        source.put_packed(stage, b"ab", array.array("I", [1, 1, 1]))
+    assert told.value.done == 2
+    assert stage.take(10) == [b"a", b"b"]
+    with pytest.raises(ValueError):
+        source.put_packed(stage, b"ab", array.array("B", [1, 1]))
+    with pytest.raises(ValueError):
+        source.put_packed(stage, b"ab", array.array("I", [1, 1]), positions=array.array("Q", [1]))
+    with pytest.raises(TypeError):
+        source.put_packed(stage, b"ab", [1, 1])
+
+
+def test_put_packed_goes_on_where_it_was_refused(segment):
+    stage, source = segment.stage("filter"), segment.source("kafka-1")
+    lengths = array.array("I", (i % 50 for i in range(900)))
+    data = b"".join(bytes([i % 256]) * (i % 50) for i in range(900))
+    with pytest.raises(conveyor.SourceFull) as told:
+        source.put_packed(stage, data, lengths, timeout=0)
+    assert told.value.done == 400
+    found = stage.take(400)
+    taker = threading.Thread(target=lambda: found.extend(taken_of(segment.name, 900)))
+    taker.start()
+    assert source.put_packed(stage, data, lengths, timeout=60) == 900
+    taker.join()
+    wanted = [bytes([i % 256]) * (i % 50) for i in range(900)]
+    assert found == wanted[:400] + wanted
+
+
+def taken_of(name, count):
+    """The next records of the stage, as they come."""
+    taken = []
+    with conveyor.attach(name) as segment:
+        while len(taken) < count:
+            with segment.stage("filter").get(64, timeout=PATIENCE) as batch:
+                taken += [bytes(lease) for lease in batch]
+    return taken

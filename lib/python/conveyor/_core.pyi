@@ -34,7 +34,29 @@ class Handle:
     def name(self, kind: int, id: int, /) -> str: ...
     def get(self, stage: _Stage, count: int, /) -> Batch: ...
     def take(self, stage: _Stage, count: int, /) -> list[bytes]: ...
-    def put(self, stage: _Stage, source: int, pipeline: int, payload: _Buffer, timeout: float | None, /) -> None: ...
+    def put(
+        self,
+        stage: _Stage,
+        source: int,
+        pipeline: int,
+        payload: _Buffer,
+        timeout: float | None,
+        header: bytes | None = ...,
+        position: int = ...,
+        /,
+    ) -> None: ...
+    def put_packed(
+        self,
+        stage: _Stage,
+        source: int,
+        pipeline: int,
+        data: _Buffer,
+        lengths: _Buffer,
+        header_lengths: _Buffer | None,
+        positions: _Buffer | None,
+        timeout: float | None,
+        /,
+    ) -> int: ...
     def put_many(
         self, stage: _Stage, source: int, pipeline: int, payloads: Iterable[_Buffer], timeout: float | None, /
     ) -> int: ...
@@ -79,6 +101,12 @@ class Lease:
     def retry_count(self) -> int: ...
     @property
     def buffered_at_ns(self) -> int: ...
+    @property
+    def header(self) -> bytes:
+        """A copy of the opaque bytes beside the payload; b"" if there are none. Settled once the record is."""
+    @property
+    def position(self) -> int:
+        """Within its source, as it was put; 0: it has none."""
     @property
     def settled(self) -> bool: ...
     def __len__(self) -> int: ...

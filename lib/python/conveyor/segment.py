@@ -277,7 +277,8 @@ class Stage:
         return self._handle.get(self.id, count)
 
     def take(self, count: int = 64) -> list[bytes]:
-        """Copies up to `count` records and acks them at once: what a crash interrupts then is lost. Does not wait."""
+        """Copies up to `count` payloads and acks their records at once: what a crash interrupts then is lost. Headers are
+        left out. Does not wait."""
         return self._handle.take(self.id, count)
 
     def batches(self, size: int = 64, timeout: float | None = None) -> _core.Batches:
@@ -330,10 +331,23 @@ class Source:
     def __repr__(self) -> str:
         return f"<conveyor.Source {self.name!r} of {self.segment.name!r}>"
 
-    def put(self, stage: Stage | str, payload: Buffer, timeout: float | None = None) -> None:
+    def put(
+        self,
+        stage: Stage | str,
+        payload: Buffer,
+        timeout: float | None = None,
+        *,
+        header: bytes | None = None,
+        position: int = 0,
+    ) -> None:
         """Puts a record into a stage. Waits for room, `timeout` seconds at most (None: for ever), then raises
-        StageFull, SourceFull, TotalFull or MemoryFull. Also Interrupted, TooLong, Unknown."""
-        self._put(stage, self.id, self._pipeline, payload, timeout)
+        StageFull, SourceFull, TotalFull or MemoryFull. Also Interrupted, TooLong, Unknown. `header`: opaque bytes
+        beside the payload, up to the setting header_size, which stay with the record. `position`: above that of the
+        record before it, else PositionAccepted; 0: it has none."""
+        if header is None and not position:
+            self._put(stage, self.id, self._pipeline, payload, timeout)
+        else:
+            self._handle.put(stage, self.id, self._pipeline, payload, timeout, header, position)
 
     def put_nowait(self, stage: Stage | str, payload: Buffer) -> None:
         """As put(), without waiting."""
@@ -347,6 +361,25 @@ class Source:
     def put_many_nowait(self, stage: Stage | str, payloads: Iterable[Buffer]) -> int:
         """As put_many(), without waiting: Full, if not all of them fit."""
         return self._handle.put_many(stage, self.id, self._pipeline, payloads, 0)
+
+    def put_packed(
+        self,
+        stage: Stage | str,
+        data: Buffer,
+        lengths: Buffer,
+        *,
+        header_lengths: Buffer | None = None,
+        positions: Buffer | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Puts records that lie one behind the other in `data`, each header (if there are any) behind its payload,
+        without an object for each; returns how many. `lengths` and `header_lengths` are arrays of 4-byte unsigned
+        integers (array.array("I"), numpy.uint32), `positions` of 8-byte ones; the records are as many as `lengths`.
+        As put_many(); ValueError for arrays that do not fit each other, ArgumentError if the lengths are of more
+        bytes than `data` has."""
+        return self._handle.put_packed(
+            stage, self.id, self._pipeline, data, lengths, header_lengths, positions, timeout
+        )
 
     def reserve(
         self, stage: Stage | str, length: int, count: int = 1, timeout: float | None = None

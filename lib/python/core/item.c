@@ -40,6 +40,22 @@ static PyObject *buffered_at_ns(PyObject *self, void *unused)
     return PyLong_FromUnsignedLongLong(lease_of(self)->buffered_at_ns);
 }
 
+/* A copy: it is short, and may be looked at when the record is settled. */
+static PyObject *header(PyObject *self, void *unused)
+{
+    struct item *item = (struct item *)self;
+    (void)unused;
+    if (!holding_open(item->held, item->index))
+        return NULL;
+    return PyBytes_FromStringAndSize(lease_of(self)->header, lease_of(self)->header_length);
+}
+
+static PyObject *position(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(lease_of(self)->position);
+}
+
 static PyObject *is_settled(PyObject *self, void *unused)
 {
     struct item *item = (struct item *)self;
@@ -111,6 +127,8 @@ static PyGetSetDef lease_attributes[] = {{"payload", payload, NULL, NULL, NULL},
                                          {"origin", name_of_lease, NULL, NULL, (void *)3},
                                          {"retry_count", retry_count, NULL, NULL, NULL},
                                          {"buffered_at_ns", buffered_at_ns, NULL, NULL, NULL},
+                                         {"header", header, NULL, NULL, NULL},
+                                         {"position", position, NULL, NULL, NULL},
                                          {"settled", is_settled, NULL, NULL, NULL},
                                          {NULL, NULL, NULL, NULL, NULL}};
 static PySequenceMethods lease_sequence = {.sq_length = lease_length};

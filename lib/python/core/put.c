@@ -49,7 +49,24 @@ static bool fill_record(struct cvb_record *record, PyObject *payload, Py_buffer 
     return true;
 }
 
-/* (stage, source, pipeline, payload, timeout) */
+/* The header and the position that a put may have besides. False: an exception is set. */
+static bool add_to_record(struct cvb_record *record, PyObject *header, PyObject *position)
+{
+    char *bytes;
+    Py_ssize_t length;
+    record->position = PyLong_AsUnsignedLongLong(position);
+    if (PyErr_Occurred())
+        return false;
+    if (header == Py_None)
+        return true;
+    if (PyBytes_AsStringAndSize(header, &bytes, &length))
+        return false;
+    record->header = bytes;
+    record->header_length = length > UINT32_MAX ? UINT32_MAX : (uint32_t)length;
+    return true;
+}
+
+/* (stage, source, pipeline, payload, timeout[, header, position]) */
 static PyObject *put(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
     struct handle *handle = (struct handle *)self;
@@ -58,13 +75,14 @@ static PyObject *put(PyObject *self, PyObject *const *args, Py_ssize_t n)
     Py_buffer buffer;
     bool used;
     int64_t deadline_ns;
-    if (n != 5)
-        return PyErr_Format(PyExc_TypeError, "put takes 5 arguments");
+    if (n != 5 && n != 7)
+        return PyErr_Format(PyExc_TypeError, "put takes 5 or 7 arguments");
     if (!handle_stage(handle, args[0], &stage) || !deadline_of(args[4], &deadline_ns))
         return NULL;
     record.source = (uint32_t)PyLong_AsUnsignedLong(args[1]);
     record.pipeline = (uint32_t)PyLong_AsUnsignedLong(args[2]);
-    if (PyErr_Occurred() || !fill_record(&record, args[3], &buffer, &used))
+    if (PyErr_Occurred() || (n == 7 && !add_to_record(&record, args[5], args[6])) ||
+        !fill_record(&record, args[3], &buffer, &used))
         return NULL;
     int error;
     bool good = true;
@@ -148,6 +166,105 @@ static PyObject *put_many(PyObject *self, PyObject *args)
             good = await_room(handle, "put_many", n < 0 ? n : why, stage, source, deadline_ns);
     }
     many_free(&m);
+    return good ? PyLong_FromSsize_t(done) : raise_with_done(done);
+}
+
+/* An array of numbers of so many bytes each, or none for None. False: an exception is set. */
+static bool numbers_of(PyObject *given, Py_ssize_t bytes, const char *what, Py_buffer *numbers)
+{
+    *numbers = (Py_buffer){0};
+    if (given == Py_None)
+        return true;
+    if (PyObject_GetBuffer(given, numbers, PyBUF_ND | PyBUF_FORMAT))
+        return false;
+    if (numbers->itemsize == bytes && numbers->ndim == 1)
+        return true;
+    PyErr_Format(PyExc_ValueError, "%s are an array of unsigned integers of %zd bytes each", what, bytes);
+    return false;
+}
+
+/* Records of one buffer, and the arrays that go with it. */
+struct flat {
+    Py_buffer bytes, lengths, header_lengths, positions;
+    struct cvb_packed left; /* what is not in yet */
+    Py_ssize_t count;
+};
+
+static void flat_free(struct flat *f)
+{
+    PyBuffer_Release(&f->bytes);
+    PyBuffer_Release(&f->lengths);
+    PyBuffer_Release(&f->header_lengths);
+    PyBuffer_Release(&f->positions);
+}
+
+static bool as_many(const struct flat *f, const Py_buffer *numbers)
+{
+    return !numbers->obj || numbers->shape[0] == f->count;
+}
+
+static bool flat_fill(struct flat *f, PyObject *bytes, PyObject *lengths, PyObject *header_lengths, PyObject *positions)
+{
+    *f = (struct flat){0};
+    if (PyObject_GetBuffer(bytes, &f->bytes, PyBUF_SIMPLE) || !numbers_of(lengths, 4, "lengths", &f->lengths) ||
+        !numbers_of(header_lengths, 4, "header lengths", &f->header_lengths) ||
+        !numbers_of(positions, 8, "positions", &f->positions))
+        return false;
+    f->count = f->lengths.obj ? f->lengths.shape[0] : 0;
+    if (!as_many(f, &f->header_lengths) || !as_many(f, &f->positions)) {
+        PyErr_SetString(PyExc_ValueError, "there are not as many header lengths or positions as lengths");
+        return false;
+    }
+    f->left.bytes = f->bytes.buf;
+    f->left.size = (uint64_t)f->bytes.len;
+    f->left.lengths = f->lengths.buf;
+    f->left.header_lengths = f->header_lengths.buf;
+    f->left.positions = f->positions.buf;
+    return true;
+}
+
+/* n records are in. Another thread may have changed the numbers meanwhile, but no more bytes are left than there are.
+ */
+static void flat_go_on(struct cvb_packed *left, int n)
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < n; i++)
+        bytes += (uint64_t)left->lengths[i] + (left->header_lengths ? left->header_lengths[i] : 0);
+    bytes = bytes < left->size ? bytes : left->size;
+    left->bytes = (const char *)left->bytes + bytes;
+    left->size -= bytes;
+    left->lengths += n;
+    left->header_lengths = left->header_lengths ? left->header_lengths + n : NULL;
+    left->positions = left->positions ? left->positions + n : NULL;
+}
+
+/* (stage, source, pipeline, bytes, lengths, header_lengths, positions, timeout): how many. */
+static PyObject *put_packed(PyObject *self, PyObject *args)
+{
+    struct handle *handle = (struct handle *)self;
+    PyObject *to, *bytes, *lengths, *header_lengths, *positions, *seconds;
+    unsigned int source, pipeline;
+    uint32_t stage;
+    int64_t deadline_ns;
+    if (!PyArg_ParseTuple(args, "OIIOOOOO", &to, &source, &pipeline, &bytes, &lengths, &header_lengths, &positions,
+                          &seconds) ||
+        !handle_stage(handle, to, &stage) || !deadline_of(seconds, &deadline_ns))
+        return NULL;
+    struct flat f;
+    bool good = flat_fill(&f, bytes, lengths, header_lengths, positions) && handle_ready(handle);
+    f.left.source = source;
+    f.left.pipeline = pipeline;
+    Py_ssize_t done = 0;
+    while (good && done < f.count) {
+        int why = 0;
+        int n = cvb_put_packed(handle->cvb, stage, &f.left, (size_t)(f.count - done), &why);
+        if (n > 0)
+            flat_go_on(&f.left, n);
+        done += n > 0 ? n : 0;
+        if (done < f.count)
+            good = await_room(handle, "put_packed", n < 0 ? n : why, stage, source, deadline_ns);
+    }
+    flat_free(&f);
     return good ? PyLong_FromSsize_t(done) : raise_with_done(done);
 }
 
@@ -258,7 +375,7 @@ static struct cvb_record *taken_room(Py_ssize_t count, uint32_t longest, char **
     return (struct cvb_record *)PyErr_NoMemory();
 }
 
-/* (stage, count): a list of bytes, copied and acked at once. */
+/* (stage, count): a list of bytes, the payloads, copied and acked at once. */
 static PyObject *take(PyObject *self, PyObject *args)
 {
     struct handle *handle = (struct handle *)self;
@@ -274,10 +391,11 @@ static PyObject *take(PyObject *self, PyObject *args)
     int n = cvb_settings_of(handle->cvb, &settings);
     if (n)
         return raise_error(handle, "take", n);
-    struct cvb_record *taken = taken_room(count, settings.payload_size, &bytes);
+    const uint32_t longest = settings.payload_size + settings.header_size;
+    struct cvb_record *taken = taken_room(count, longest, &bytes);
     if (!taken)
         return NULL;
-    n = cvb_take_batch(handle->cvb, stage, taken, (size_t)count, bytes, (size_t)count * settings.payload_size);
+    n = cvb_take_batch(handle->cvb, stage, taken, (size_t)count, bytes, (size_t)count * longest);
     PyObject *list = n < 0 ? raise_error(handle, "take", n) : PyList_New(n);
     for (int i = 0; list && i < n; i++) {
         PyObject *one = PyBytes_FromStringAndSize(taken[i].payload, taken[i].length);
@@ -293,6 +411,7 @@ static PyObject *take(PyObject *self, PyObject *args)
 
 PyMethodDef put_methods[] = {{"put", (PyCFunction)(void (*)(void))put, METH_FASTCALL, NULL},
                              {"put_many", put_many, METH_VARARGS, NULL},
+                             {"put_packed", put_packed, METH_VARARGS, NULL},
                              {"reserve", reserve, METH_VARARGS, NULL},
                              {"take", take, METH_VARARGS, NULL},
                              {NULL, NULL, 0, NULL}};
