@@ -1,38 +1,29 @@
-"""asyncio: waiting in an event loop. A stage that is awaited has one watch: an eventfd, and behind it a thread and a
-seat of the library's; a source that was refused has one thread and seat that wait for its credits. Both are made once,
-whatever the number of calls, and end with Segment.close()."""
+"""asyncio: waiting in an event loop. A segment has one notifier of the library's in its loop: an eventfd, and behind it
+a thread and a seat, for all stages that are awaited and all sources that were refused, whatever the number of calls. It
+is made when it is needed first, and ends with Segment.close()."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from . import _core
-from .errors import Full, Interrupted, MemoryFull, SourceFull
+from .errors import Full, MemoryFull, SourceFull
 
 if TYPE_CHECKING:
     from .segment import Buffer, Segment, Stage
 
-_MEMORY_RETRY = 0.01  # seconds until a put that found no free cell is tried again: no watch tells about cells
+Wanted = tuple[int, int, int, int]  # what, stage, source, and the length of a record that memory has refused
 
 
 class Watch:
-    """The descriptor of some stages in one event loop, and the tasks that wait for it."""
+    """What tasks wait for: records of a stage, or credits of a source in one."""
 
-    def __init__(self, segment: str, stages: Sequence[int], loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+    def __init__(self, id: int) -> None:
+        self.id = id
+        self.armed = True
         self.waiters: set[asyncio.Future[None]] = set()
-        self._notifier = _core.Notifier(segment, stages)
-        self._armed = True
-        loop.add_reader(self._notifier.fileno(), self._fired)
-
-    def _fired(self) -> None:
-        """The descriptor stays readable until it is rearmed: it is not looked at before somebody waits again."""
-        self.loop.remove_reader(self._notifier.fileno())
-        self._armed = False
-        self.wake()
 
     def wake(self) -> None:
         """Lets all tasks look again."""
@@ -40,140 +31,111 @@ class Watch:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def wait(self, timeout: float | None) -> bool:
-        """Until there may be records; False if the time was over before."""
-        if not self._armed:
-            self._notifier.rearm()
-            self.loop.add_reader(self._notifier.fileno(), self._fired)
-            self._armed = True
-        waiter = self.loop.create_future()
-        self.waiters.add(waiter)
+
+class Watches:
+    """What one Segment waits with in an event loop: a notifier, which has a thread and a seat, and the watches that it
+    serves. A watch that has fired is armed when a task waits for it again."""
+
+    def __init__(self, segment: str) -> None:
+        self._segment = segment
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._notifier: _core.Notifier | None = None
+        self._watches: dict[Wanted, Watch] = {}
+        self._failed: Exception | None = None
+
+    def _open(self) -> _core.Notifier:
+        """The notifier of the running loop."""
+        loop = asyncio.get_running_loop()
+        if self._notifier is None or self._loop is not loop:
+            self.close()
+            self._notifier = _core.Notifier(self._segment)
+            self._loop = loop
+            loop.add_reader(self._notifier.fileno(), self._fired)
+        return self._notifier
+
+    def _fired(self) -> None:
+        """Some watches have fired, or the notifier cannot go on: then its descriptor stays readable."""
+        assert self._notifier is not None and self._loop is not None
+        try:
+            ids = set(self._notifier.fired())
+        except Exception as error:
+            self._failed = error
+            self._loop.remove_reader(self._notifier.fileno())
+            self._wake_all()
+            return
+        for watch in self._watches.values():
+            if watch.id in ids:
+                watch.armed = False
+                watch.wake()
+
+    async def wait(self, wanted: Iterable[Wanted], timeout: float | None = None) -> bool:
+        """Until there may be one of these; False if the time was over before."""
+        notifier = self._open()
+        if self._failed:
+            raise self._failed
+        waiter = asyncio.get_running_loop().create_future()
+        watches = [self._armed(notifier, one) for one in wanted]
+        for watch in watches:
+            watch.waiters.add(waiter)
         try:
             await asyncio.wait_for(waiter, timeout)
             return True
         except asyncio.TimeoutError:
             return False
         finally:
-            self.waiters.discard(waiter)
+            for watch in watches:
+                watch.waiters.discard(waiter)
 
-    def close(self) -> None:
-        """Waiting tasks look again, and find the segment closed."""
-        if self._armed and not self.loop.is_closed():
-            self.loop.remove_reader(self._notifier.fileno())
-        self._notifier.close()
-        if not self.loop.is_closed():
-            self.wake()
-
-
-class Credits:
-    """Waits for credits in a thread with a seat of its own, and tells the loop. One for each stage and source."""
-
-    def __init__(self, segment: str, stage: int, source: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.waiters: set[asyncio.Future[None]] = set()
-        self._handle = _core.Handle(segment)
-        self._wanted = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, args=(stage, source), name="conveyor-credits", daemon=True)
-        self._thread.start()
-
-    def _run(self, stage: int, source: int) -> None:
-        try:
-            while True:
-                self._wanted.acquire()
-                self._handle.wait_credits(stage, source)
-                self.loop.call_soon_threadsafe(self.wake)
-        except (Interrupted, RuntimeError):
-            pass  # closed, or the loop is
-        except Exception:
-            self.loop.call_soon_threadsafe(self.wake)  # the next put meets the same
-        finally:
-            self._handle.close()
-
-    def wake(self) -> None:
-        """Lets all tasks try again."""
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def wait(self) -> None:
-        """Until there may be room."""
-        waiter = self.loop.create_future()
-        self.waiters.add(waiter)
-        if len(self.waiters) == 1:
-            self._wanted.release()
-        try:
-            await waiter
-        finally:
-            self.waiters.discard(waiter)
-
-    def close(self) -> None:
-        """Ends the thread."""
-        if not self._handle.closed:
-            self._handle.stop()
-        self._wanted.release()
-        self._thread.join()
-        if not self.loop.is_closed():
-            self.wake()
-
-
-class Watches:
-    """What one Segment waits with."""
-
-    def __init__(self, segment: str) -> None:
-        self._segment = segment
-        self._stages: dict[tuple[int, ...], Watch] = {}
-        self._credits: dict[tuple[int, int], Credits] = {}
-
-    def records(self, stages: Sequence[int]) -> Watch:
-        """The watch of these stages in the running loop."""
-        key, loop = tuple(stages), asyncio.get_running_loop()
-        watch = self._stages.get(key)
-        if watch is not None and watch.loop is not loop:
-            watch.close()
-            watch = None
+    def _armed(self, notifier: _core.Notifier, wanted: Wanted) -> Watch:
+        watch = self._watches.get(wanted)
         if watch is None:
-            watch = self._stages[key] = Watch(self._segment, key, loop)
+            watch = self._watches[wanted] = Watch(notifier.watch(*wanted))
+        elif not watch.armed:
+            notifier.arm(watch.id)
+            watch.armed = True
         return watch
 
-    def credits(self, stage: int, source: int) -> Credits:
-        """The watch of a source's credits in the running loop."""
-        key, loop = (stage, source), asyncio.get_running_loop()
-        found = self._credits.get(key)
-        if found is not None and found.loop is not loop:
-            found.close()
-            found = None
-        if found is None:
-            found = self._credits[key] = Credits(self._segment, stage, source, loop)
-        return found
+    def forget(self, wanted: Wanted) -> None:
+        """Removes a watch, unless somebody waits for it."""
+        watch = self._watches.get(wanted)
+        if watch is not None and not watch.waiters and self._notifier is not None:
+            self._notifier.unwatch(watch.id)
+            del self._watches[wanted]
 
-    def _all(self) -> list[Watch | Credits]:
-        return [*self._stages.values(), *self._credits.values()]
+    def _wake_all(self) -> None:
+        for watch in self._watches.values():
+            watch.wake()
 
     def wake(self) -> None:
         """Any thread: all tasks that wait look again."""
-        for watch in self._all():
-            if not watch.loop.is_closed():
-                watch.loop.call_soon_threadsafe(watch.wake)
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._wake_all)
 
     def close(self) -> None:
-        """Ends all threads."""
-        for watch in self._all():
-            watch.close()
-        self._stages.clear()
-        self._credits.clear()
+        """Ends the thread. Waiting tasks look again, and find the segment closed."""
+        if self._notifier is None or self._loop is None:
+            return
+        if not self._loop.is_closed():
+            self._loop.remove_reader(self._notifier.fileno())
+            self._wake_all()
+        self._notifier.close()
+        self._notifier = self._failed = None
+        self._watches = {}
 
 
 def next_batch(
     watches: Watches, stages: Sequence[int], timeout: float | None
 ) -> Callable[[_core.AsyncBatches], Awaitable[_core.Batch]]:
     """What an asynchronous iterator awaits."""
+    wanted = [(_core.WATCH_RECORDS, stage, 0, 0) for stage in stages]
 
     async def wait(batches: _core.AsyncBatches) -> _core.Batch:
         while True:
             batch = batches.try_next()
             if batch is not None:
                 return batch
-            if not await watches.records(stages).wait(timeout):
+            if not await watches.wait(wanted, timeout):
                 raise StopAsyncIteration
 
     return wait
@@ -202,19 +164,17 @@ class AsyncSource:
                     done += self._source.put_many_nowait(stage, left[done:] if done else left)
                 except Full as full:
                     done += full.done
-                    await self._wait(stage, full)
+                    await _room(self.segment, stage, self._source.id, memoryview(left[done]).nbytes, full)
         return done
 
-    async def _wait(self, stage: Stage | str, full: Full) -> None:
-        await _room(self.segment, stage, self._source.id, full)
 
-
-async def _room(segment: Segment, stage: Stage | str, source: int, full: Full) -> None:
-    if isinstance(full, MemoryFull):
-        await asyncio.sleep(_MEMORY_RETRY)
-        return
+async def _room(segment: Segment, stage: Stage | str, source: int, length: int, full: Full) -> None:
     (number,) = segment._ids([stage])
-    await segment._watch().credits(number, source).wait()
+    wanted = (_core.WATCH_CREDITS, number, source, max(length, 1) if isinstance(full, MemoryFull) else 0)
+    watches = segment._watch()
+    await watches.wait([wanted])
+    if wanted[-1]:
+        watches.forget(wanted)
 
 
 async def forward(
@@ -231,5 +191,6 @@ async def forward(
             done += full.done
             refused = isinstance(full, SourceFull)  # a dead letter takes a credit of its source again
             source = segment.source(batch.open()[0].source).id if refused else _core.NO_SOURCE
-            await _room(segment, stage, source, full)
+            length = 0 if left is None else memoryview(left[done]).nbytes
+            await _room(segment, stage, source, length, full)
     return done

@@ -126,7 +126,9 @@ PyMODINIT_FUNC PyInit__core(void)
         if (PyType_Ready(types[i].type) || PyModule_AddObjectRef(module, types[i].name, (PyObject *)types[i].type))
             Py_CLEAR(module);
     if (module && (PyModule_AddIntConstant(module, "NO_STAGE", CVB_NO_STAGE) ||
-                   PyModule_AddIntConstant(module, "NO_SOURCE", CVB_NO_SOURCE)))
+                   PyModule_AddIntConstant(module, "NO_SOURCE", CVB_NO_SOURCE) ||
+                   PyModule_AddIntConstant(module, "WATCH_RECORDS", CVB_WATCH_RECORDS) ||
+                   PyModule_AddIntConstant(module, "WATCH_CREDITS", CVB_WATCH_CREDITS)))
         Py_CLEAR(module);
     return module;
 }

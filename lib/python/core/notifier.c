@@ -1,5 +1,7 @@
-/* notifier.c - a descriptor that says when stages have records (conveyor/notify.h), for asyncio. */
+/* notifier.c - a descriptor that says what there is of what is watched (conveyor/notify.h), for asyncio. */
 #include "core.h"
+
+#define FIRED_MOST 64 /* watches that one call tells */
 
 struct notifier {
     PyObject_HEAD struct cvb_notifier *cvb;
@@ -16,27 +18,24 @@ static int close_notifier(struct notifier *self)
     return error;
 }
 
-/* (name, ids of stages) */
+/* (name) */
 static PyObject *open_notifier(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     const char *name;
-    PyObject *stages;
-    uint32_t ids[64];
-    size_t count;
     int error;
     (void)keywords;
-    if (!PyArg_ParseTuple(args, "sO", &name, &stages) || !handle_ids(stages, ids, 64, &count))
+    if (!PyArg_ParseTuple(args, "s", &name))
         return NULL;
     struct notifier *self = (struct notifier *)type->tp_alloc(type, 0);
     if (!self)
         return NULL;
     Py_BEGIN_ALLOW_THREADS;
-    error = cvb_notify_open(name, ids, count, &self->cvb);
+    error = cvb_notify_create(name, &self->cvb);
     Py_END_ALLOW_THREADS;
     if (error) {
         self->cvb = NULL;
         Py_DECREF(self);
-        return raise_error(NULL, "watch stages", error);
+        return raise_error(NULL, "watch", error);
     }
     return (PyObject *)self;
 }
@@ -53,14 +52,49 @@ static PyObject *fileno_of(PyObject *self, PyObject *none)
     return PyLong_FromLong(((struct notifier *)self)->cvb ? cvb_notify_fd(((struct notifier *)self)->cvb) : -1);
 }
 
-static PyObject *rearm(PyObject *self, PyObject *none)
+/* (what, stage, source, length): the id of the new watch, which is armed */
+static PyObject *watch(PyObject *self, PyObject *args)
 {
     struct notifier *n = (struct notifier *)self;
-    (void)none;
-    int error = n->cvb ? cvb_notify_rearm(n->cvb) : CVB_EINVAL;
+    struct cvb_watch w = {0};
+    if (!PyArg_ParseTuple(args, "IIII", &w.what, &w.stage, &w.source, &w.length))
+        return NULL;
+    int id = n->cvb ? cvb_notify_watch(n->cvb, &w) : CVB_EINVAL;
+    return id < 0 ? raise_error(NULL, "watch", id) : PyLong_FromLong(id);
+}
+
+static PyObject *do_with_id(PyObject *self, PyObject *number, int (*what)(struct cvb_notifier *, int))
+{
+    struct notifier *n = (struct notifier *)self;
+    int id = (int)PyLong_AsLong(number);
+    if (id == -1 && PyErr_Occurred())
+        return NULL;
+    int error = n->cvb ? what(n->cvb, id) : CVB_EINVAL;
     if (error)
-        return raise_error(NULL, "watch stages", error);
+        return raise_error(NULL, "watch", error);
     Py_RETURN_NONE;
+}
+
+static PyObject *arm(PyObject *self, PyObject *id) { return do_with_id(self, id, cvb_notify_arm); }
+
+static PyObject *unwatch(PyObject *self, PyObject *id) { return do_with_id(self, id, cvb_notify_unwatch); }
+
+/* The ids of watches that have fired; the descriptor stays readable if there are more. */
+static PyObject *fired(PyObject *self, PyObject *none)
+{
+    struct notifier *n = (struct notifier *)self;
+    struct cvb_watch told[FIRED_MOST];
+    (void)none;
+    int count = n->cvb ? cvb_notify_fired(n->cvb, told, FIRED_MOST) : CVB_EINVAL;
+    PyObject *ids = count < 0 ? raise_error(NULL, "watch", count) : PyList_New(count);
+    for (int i = 0; ids && i < count; i++) {
+        PyObject *id = PyLong_FromLong(told[i].id);
+        if (id)
+            PyList_SET_ITEM(ids, i, id);
+        else
+            Py_CLEAR(ids);
+    }
+    return ids;
 }
 
 static PyObject *close_method(PyObject *self, PyObject *none)
@@ -73,7 +107,10 @@ static PyObject *close_method(PyObject *self, PyObject *none)
 }
 
 static PyMethodDef methods[] = {{"fileno", fileno_of, METH_NOARGS, NULL},
-                                {"rearm", rearm, METH_NOARGS, NULL},
+                                {"watch", watch, METH_VARARGS, NULL},
+                                {"arm", arm, METH_O, NULL},
+                                {"unwatch", unwatch, METH_O, NULL},
+                                {"fired", fired, METH_NOARGS, NULL},
                                 {"close", close_method, METH_NOARGS, NULL},
                                 {NULL, NULL, 0, NULL}};
 
