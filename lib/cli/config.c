@@ -1,6 +1,7 @@
 /* config.c - what a segment shall be made with, from a file. */
 #include "config.h"
 
+#include <conveyor/limits.h>
 #include <conveyor/segment.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -35,15 +36,18 @@ static const struct setting {
 
 bool cli_config_init(struct cli_config *c)
 {
-    *c = (struct cli_config){.stages = json_array(), .sources = json_array()};
+    *c = (struct cli_config){
+        .stages = json_array(), .sources = json_array(), .stage_limits = json_object(), .source_limits = json_object()};
     cvb_settings_init(&c->settings);
-    return c->stages && c->sources;
+    return c->stages && c->sources && c->stage_limits && c->source_limits;
 }
 
 void cli_config_free(struct cli_config *c)
 {
     json_decref(c->stages);
     json_decref(c->sources);
+    json_decref(c->stage_limits);
+    json_decref(c->source_limits);
 }
 
 void cli_config_add(json_t *names, const char *name)
@@ -131,26 +135,50 @@ static int read_group(struct cli_config *c, const char *path, const char *group,
     return 0;
 }
 
-/* Of each stage or source its name, which may also stand there alone. */
-static int read_names(json_t *names, const char *path, const char *key, const json_t *array)
+/* Of each stage or source its name, which may also stand there alone, and its limit. */
+static int read_names(json_t *names, json_t *limits, const char *path, const char *key, const json_t *array)
 {
     if (!json_is_array(array))
         return wrong(path, "", key, "must be an array");
     for (size_t i = 0; i < json_array_size(array); i++) {
-        const json_t *one = json_array_get(array, i);
+        json_t *one = json_array_get(array, i), *limit = json_object_get(one, "limit");
         const char *name = json_string_value(json_is_object(one) ? json_object_get(one, "name") : one);
+        uint32_t n;
         if (!name || !cli_is_name(name))
             return wrong(path, "", key, "must have names of 1 to 63 bytes without control characters");
-        if (strcmp(name, "dead-letter") != 0)
-            cli_config_add(names, name);
+        if (limit && !read_whole(limit, &n))
+            return wrong(path, name, "limit", "must be a whole number");
+        if (!strcmp(name, "dead-letter"))
+            continue;
+        cli_config_add(names, name);
+        if (limit)
+            json_object_set(limits, name, limit);
     }
     return 0;
+}
+
+/* {"backpressure": F, "resume": F} */
+static int read_thresholds(struct cli_config *c, const char *path, const json_t *object)
+{
+    const json_t *backpressure = json_object_get(object, "backpressure"), *resume = json_object_get(object, "resume");
+    if (!json_is_number(backpressure) || !json_is_number(resume))
+        return wrong(path, "", "thresholds", "must have the numbers backpressure and resume");
+    c->backpressure = json_number_value(backpressure);
+    c->resume = json_number_value(resume);
+    return 0;
+}
+
+/* Of how much there was only the limit counts. */
+static int read_total(struct cli_config *c, const char *path, const json_t *object)
+{
+    const json_t *limit = json_object_get(object, "limit");
+    return !limit || read_whole(limit, &c->total_limit) ? 0 : wrong(path, "total", "limit", "must be a whole number");
 }
 
 /* What stat shows beside: how the segment was at that moment. */
 static bool is_state(const char *key)
 {
-    static const char *const state[] = {"version", "segment", "total", "handles", "time_ms", "seconds"};
+    static const char *const state[] = {"version", "segment", "handles", "time_ms", "seconds"};
     for (size_t i = 0; i < sizeof state / sizeof state[0]; i++)
         if (!strcmp(key, state[i]))
             return true;
@@ -162,10 +190,14 @@ static int read_key(struct cli_config *c, const char *path, const char *key, jso
     if (!strcmp(key, "capacity") || !strcmp(key, "settings"))
         return read_group(c, path, key, value);
     if (!strcmp(key, "stages"))
-        return read_names(c->stages, path, key, value);
+        return read_names(c->stages, c->stage_limits, path, key, value);
     if (!strcmp(key, "sources"))
-        return read_names(c->sources, path, key, value);
-    return is_state(key) ? 0 : wrong(path, "", key, "is none of capacity, settings, stages and sources");
+        return read_names(c->sources, c->source_limits, path, key, value);
+    if (!strcmp(key, "thresholds"))
+        return read_thresholds(c, path, value);
+    if (!strcmp(key, "total"))
+        return read_total(c, path, value);
+    return is_state(key) ? 0 : wrong(path, "", key, "is none of capacity, settings, thresholds, stages and sources");
 }
 
 int cli_config_read(struct cli_config *c, const char *path)
@@ -183,4 +215,35 @@ int cli_config_read(struct cli_config *c, const char *path)
     c->sealed = c->settings.sealed_stages != 0;
     json_decref(object);
     return status;
+}
+
+/* Those of the stages, or of the sources: 0 or an error. */
+static int set_limits(json_t *limits, struct cvb_handle *handle, bool stages, uint32_t made_for)
+{
+    const char *name;
+    json_t *limit;
+    json_object_foreach(limits, name, limit)
+    {
+        uint32_t id, n = (uint32_t)json_integer_value(limit);
+        if (n == made_for)
+            continue;
+        int error = stages ? cvb_stage(handle, name, &id) : cvb_source(handle, name, &id);
+        if (!error)
+            error = cvb_set_limit(handle, stages ? id : CVB_NO_STAGE, stages ? CVB_NO_SOURCE : id, n);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+int cli_config_limit(const struct cli_config *c, struct cvb_handle *handle)
+{
+    const struct cvb_settings *s = &c->settings;
+    int error = set_limits(c->stage_limits, handle, true, s->max_per_stage);
+    if (!error)
+        error = set_limits(c->source_limits, handle, false, s->max_per_source);
+    if (!error && c->total_limit && c->total_limit != s->max_total_records)
+        error = cvb_set_limit(handle, CVB_NO_STAGE, CVB_NO_SOURCE, c->total_limit);
+    bool other = c->backpressure != s->backpressure_threshold || c->resume != s->resume_threshold;
+    return error || c->backpressure <= 0 || !other ? error : cvb_set_thresholds(handle, c->backpressure, c->resume);
 }

@@ -196,11 +196,13 @@ static int make(const struct create *c)
 {
     struct cvb_handle *handle = NULL;
     int error = cvb_create(c->segment, &c->config.settings);
-    if (error || json_array_size(c->config.stages) + json_array_size(c->config.sources) == 0)
+    if (error || (!c->config_file && !c->stages))
         return error;
     error = cvb_attach(c->segment, &handle);
     if (!error)
         error = make_names(c, handle);
+    if (!error)
+        error = cli_config_limit(&c->config, handle);
     cvb_detach(handle);
     if (error)
         cvb_unlink(c->segment);

@@ -14,8 +14,9 @@
 static const struct {
     const char *name;
     enum cli_piece_kind kind;
-} fields[] = {{"payload", CLI_PAYLOAD}, {"length", CLI_LENGTH},   {"source", CLI_SOURCE}, {"pipeline", CLI_PIPELINE},
-              {"stage", CLI_STAGE},     {"retries", CLI_RETRIES}, {"time", CLI_TIME}};
+} fields[] = {{"payload", CLI_PAYLOAD},   {"length", CLI_LENGTH}, {"source", CLI_SOURCE},
+              {"pipeline", CLI_PIPELINE}, {"stage", CLI_STAGE},   {"retries", CLI_RETRIES},
+              {"position", CLI_POSITION}, {"time", CLI_TIME}};
 enum { FIELDS = sizeof fields / sizeof fields[0] };
 
 static bool add(struct cli_format *f, enum cli_piece_kind kind, const char *text, size_t length)
@@ -52,7 +53,7 @@ void cli_format_prefixed(struct cli_format *f)
 static int unknown_field(const char *text, size_t length)
 {
     cli_complain("--format: '%.*s' is no field: there are {payload}, {length}, {source}, {pipeline}, {stage}, "
-                 "{retries} and {time}; a brace itself is \\{",
+                 "{retries}, {position} and {time}; a brace itself is \\{",
                  (int)length, text);
     return CLI_USAGE;
 }
@@ -116,6 +117,9 @@ static size_t field(const struct cli_format *f, enum cli_piece_kind kind, const 
         break;
     case CLI_STAGE:
         cvb_stage_name(f->handle, lease->stage, to);
+        break;
+    case CLI_POSITION:
+        snprintf(to, CLI_PIECE_BYTES, "%llu", (unsigned long long)lease->position);
         break;
     case CLI_TIME:
         snprintf(to, CLI_PIECE_BYTES, "%llu.%03llu", (unsigned long long)(lease->buffered_at_ns / 1000000000),

@@ -17,6 +17,7 @@ enum cli_piece_kind {
     CLI_PIPELINE,
     CLI_STAGE,
     CLI_RETRIES,
+    CLI_POSITION,
     CLI_TIME /* of the put, in seconds since 1970 */
 };
 
@@ -39,8 +40,8 @@ void cli_format_lines(struct cli_format *f);
 void cli_format_nul(struct cli_format *f);
 void cli_format_prefixed(struct cli_format *f);
 
-/* As the text says: {payload}, {length}, {source}, {pipeline}, {stage}, {retries}, {time}; \n, \t, \0, \\ and \{. 0, or
- * the exit status after a complaint. Free with cli_format_free. */
+/* As the text says: {payload}, {length}, {source}, {pipeline}, {stage}, {retries}, {position}, {time}; \n, \t, \0,
+ * \\ and \{. 0, or the exit status after a complaint. Free with cli_format_free. */
 int cli_format_parse(struct cli_format *f, const char *text);
 void cli_format_free(struct cli_format *f);
 

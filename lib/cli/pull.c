@@ -115,6 +115,6 @@ const struct cli_command cli_pull = {
     "first, then twice as many each time all have been read; with --batch 1 there is never more than one on the way.\n"
     "Without --follow it ends when the stage is empty. SIGINT, SIGTERM and SIGHUP end it with exit status 0 within a\n"
     "moment, also when the output is stuck: what was not read goes back. If standard output is a file whose last line\n"
-    "was cut off, a new line is begun. --format knows {payload}, {length}, {source}, {pipeline}, {stage}, {retries}\n"
-    "and {time} (of the put, seconds since 1970), and \\n, \\t, \\0, \\\\ and \\{.",
+    "was cut off, a new line is begun. --format knows {payload}, {length}, {source}, {pipeline}, {stage}, {retries},\n"
+    "{position} (0: none) and {time} (of the put, seconds since 1970), and \\n, \\t, \\0, \\\\ and \\{.",
     run};

@@ -59,7 +59,11 @@ class Framing(SegmentTest):
                          b"filter\ts-1 p 3 0:a b{\\\nfilter\ts-2 default 0 0:{\\\n")
         self.push(b"x\n")
         self.assertRegex(self.pull("--format", "{time}"), rb"^[0-9]{10}\.[0-9]{3}$")
-        for text, word in (("{position}", "{position}"), ("{payload", "{payload"), ("{}", "{}"),
+        self.push(b"x\n")
+        self.assertEqual(self.pull("--format", "{position},{payload}"), b"0,x")
+        self.succeed("replay", self.segment, "-", input=b"conveyor-flow 1\tfilter\n0\t1\ta\tp\t0\t17\nx\n")
+        self.assertEqual(self.pull("--format", "{position},{payload}"), b"17,x")
+        for text, word in (("{offset}", "{offset}"), ("{payload", "{payload"), ("{}", "{}"),
                            ("{payload}" * 40, "too many")):
             self.assertIn(word, self.fail_with(2, "pull", self.segment, "--stage", "filter", "--format", text))
         for one, other in (("-0", "--length-prefixed"), ("-0", "--format=x"), ("--length-prefixed", "--format=x")):

@@ -33,6 +33,27 @@ class Start(SegmentTest):
         self.assertEqual(os.stat("/dev/shm/" + self.segment).st_mode & 0o777, 0o640)
         self.assertEqual(now["total"]["buffered"], 0)
 
+    def test_limits_that_were_set_are_set_again(self):
+        self.create("--max-total-records", "1000", "--max-per-stage", "500", "--max-per-source", "400",
+                    stages="filter,sink")
+        self.push(b"x\n")
+        self.succeed("set", self.segment, "--stage", "sink", "--limit", "50")
+        self.succeed("set", self.segment, "--source", "file-1", "--limit", "40")
+        self.succeed("set", self.segment, "--limit", "900")
+        self.succeed("set", self.segment, "--backpressure-threshold", "0.7", "--resume-threshold", "0.3")
+        was = self.stat()
+        self.succeed("rm", self.segment)
+        self.succeed("create", self.segment, "--config", self.config(was))
+        now = self.stat()
+        self.assertEqual((now["thresholds"], now["total"]["limit"]), (was["thresholds"], 900))
+        for key in ("stages", "sources"):
+            self.assertEqual([(s["name"], s["limit"]) for s in now[key]], [(s["name"], s["limit"]) for s in was[key]])
+        self.assertEqual((self.stage("sink")["limit"], now["sources"][0]["limit"]), (50, 40))
+        for text, word in (('{"stages": [{"name": "a", "limit": -1}]}', "a.limit"),
+                           ('{"total": {"limit": "x"}}', "total"),
+                           ('{"thresholds": {"resume": 1}}', "thresholds")):
+            self.assertIn(word, self.fail_with(2, "create", self.segment + "-2", "--config", self.config(text)))
+
     def test_options_go_before_the_file(self):
         file = self.config({"capacity": {"max_total_records": 500, "max_per_stage": 50}, "stages": ["filter"]})
         self.succeed("create", self.segment, "--max-per-stage", "60", "--config", file, "--stages", "sink,filter")

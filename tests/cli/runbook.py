@@ -1,0 +1,192 @@
+"""The runbook of lib/docs/production.md: each of its rows is brought about, and mended by typing what it says.
+
+What is typed here must stand on that page: type_it() looks for it there, with SEG, PID and STAGE as the page has them.
+The files of lib/packaging that the page speaks of are tried too."""
+import glob
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from conveyor import COMMAND, PATIENCE, SegmentTest, call, main, wait_until
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+
+
+def read(*parts):
+    with open(os.path.join(ROOT, *parts), encoding="utf-8") as f:
+        return f.read()
+
+
+RUNBOOK = " ".join(read("lib/docs/production.md").partition("## Runbook")[2].split())
+
+
+class Runbook(SegmentTest):
+    def type_it(self, text, status=0, **values):
+        """Runs a command that the page shows, with these values in the place of the words in capitals."""
+        self.assertIn(text, RUNBOOK)
+        words = [str(values.get(word, word)) for word in text.replace("SEG", self.segment).split()]
+        self.assertEqual(words[0], "conveyor")
+        done = call(*words[1:])
+        self.assertEqual(done.returncode, status, (words, done.stdout, done.stderr))
+        return done.stdout.decode()
+
+    def fill(self, records, *options, stage="filter", source="file-1"):
+        self.push(b"x\n" * records, "--batch", str(records), *options, stage=stage, source=source)
+
+    def test_a_stage_fills_because_nobody_takes(self):
+        self.create("--max-total-records", "100")
+        self.fill(5)
+        self.assertIn("nobody takes them: start a consumer", self.type_it("conveyor doctor SEG"))
+        self.assertRegex(self.type_it("conveyor stat SEG"), r"\nfilter +5 +0 ")
+        self.pull()
+        self.assertNotIn("nobody takes", self.type_it("conveyor doctor SEG"))
+
+    def test_a_stage_fills_because_its_name_is_misspelled(self):
+        self.create("--max-total-records", "100", stages="filter")
+        self.fill(5, stage="fliter")
+        self.assertRegex(self.type_it("conveyor stat SEG"), r"\nfliter +5 +0 ")
+        self.type_it("conveyor move SEG --stage A --to B --force", A="fliter", B="filter")
+        self.assertEqual(self.pull(), b"x\n" * 5)
+
+    def test_a_source_is_paused_by_dead_letters(self):
+        self.create("--max-total-records", "20", "--max-retries", "0", "--max-per-source", "20")
+        self.fill(16)
+        self.make_fail()
+        text = self.type_it("conveyor doctor SEG", status=1)
+        self.assertIn("told to pause only because of dead letters", text)
+        self.type_it("conveyor dead-letter SEG drop --older-than SECONDS --force", SECONDS=0)
+        self.assertEqual(self.stat()["sources"][0]["backpressure"], "none")
+
+    def test_a_source_is_paused_by_its_own_limit(self):
+        self.create("--max-total-records", "100", "--max-per-source", "10")
+        self.fill(9)
+        self.assertIn("source 'file-1' holds 9 of the 10 records", self.type_it("conveyor doctor SEG", status=1))
+        self.pull("--count", "5")
+        self.assertEqual(self.stat()["sources"][0]["backpressure"], "none")
+
+    def test_dead_letters(self):
+        self.create("--max-total-records", "100", "--max-retries", "0", stages="filter,sink")
+        self.fill(4)
+        self.make_fail()
+        self.assertIn("4 dead letters", self.type_it("conveyor dead-letter SEG list"))
+        self.type_it("conveyor dead-letter SEG retry --count N --dry-run", N=1)
+        self.type_it("conveyor dead-letter SEG retry")
+        self.assertEqual((self.queued(), self.queued("dead-letter")), (4, 0))
+
+    def test_a_hung_worker(self):
+        self.create("--max-total-records", "100")
+        self.fill(5)
+        hung = self.hold(5)
+        self.assertIn(str(hung.pid), self.type_it("conveyor stat SEG"))
+        text = self.type_it("conveyor evict SEG --hung-after SECONDS --dry-run", SECONDS="0.2")
+        self.assertIn("would be ended", text)
+        self.assertIsNone(hung.poll())
+        self.type_it("conveyor evict SEG --pid PID", PID=hung.pid)
+        self.assertEqual(hung.wait(timeout=PATIENCE), -signal.SIGKILL)
+        self.assertEqual(self.pull(), b"x\n" * 5)
+
+    def test_a_stopped_worker_goes_on(self):
+        self.create("--max-total-records", "100")
+        self.fill(5)
+        stopped = self.hold(5)
+        stopped.send_signal(signal.SIGSTOP)
+        wait_until(lambda: self.stat()["handles"][0]["state"] == "stopped", "it is stopped")
+        self.assertIn("process %d is stopped" % stopped.pid, self.type_it("conveyor doctor SEG", status=1))
+        self.assertIn("kill -CONT PID", RUNBOOK)
+        stopped.send_signal(signal.SIGCONT)
+        wait_until(lambda: self.stat()["handles"][0]["state"] == "alive", "it goes on")
+
+    def test_no_seats(self):
+        self.create("--max-total-records", "100", "--max-handles", "1")
+        self.fill(1)
+        greedy = self.hold(1)
+        message = self.fail_with(1, "push", self.segment, "--stage", "filter", "--source", "a")
+        self.assertIn("every handle's seat is taken", message)
+        self.assertIn(str(greedy.pid), self.type_it("conveyor stat SEG"))
+        self.type_it("conveyor evict SEG --pid PID", PID=greedy.pid)
+        self.fill(1)
+
+    def test_the_segment_is_full_of_what_nobody_wants(self):
+        self.create("--max-total-records", "20", "--max-per-stage", "20", "--max-per-source", "20",
+                    "--backpressure-threshold", "1", "--resume-threshold", "0.9")
+        self.fill(20)
+        self.assertIn("the segment is full", self.type_it("conveyor doctor SEG", status=1))
+        self.assertIn("CRITICAL", self.type_it("conveyor check SEG", status=2))
+        self.assertIn("20 records would be dropped", self.type_it("conveyor purge SEG --stage STAGE --dry-run",
+                                                                  STAGE="filter"))
+        self.type_it("conveyor purge SEG --stage STAGE --source SOURCE --force", STAGE="filter", SOURCE="file-1")
+        self.assertIn("OK", self.type_it("conveyor check SEG"))
+
+
+class Files(SegmentTest):
+    def test_the_unit_makes_the_segment_once_and_again(self):
+        unit = read("lib/packaging/systemd/conveyor@.service")
+        start = re.search(r"^ExecStart=(.*)$", unit, re.M)[1]
+        with tempfile.TemporaryDirectory() as etc:
+            self.create("--max-total-records", "500", stages="filter,sink")
+            with open("%s/%s.json" % (etc, self.segment), "w", encoding="utf-8") as f:
+                json.dump(self.stat(), f)
+            self.succeed("rm", self.segment)
+            line = start.replace("/usr/bin/conveyor", COMMAND).replace("/etc/conveyor", etc).replace("%i", self.segment)
+            for word in (b"created segment", b"is there already"):
+                self.assertIn(word, subprocess.run(line.split(), stdout=subprocess.PIPE, check=True).stdout)
+        self.assertEqual([s["name"] for s in self.stat()["stages"]], ["dead-letter", "filter", "sink"])
+
+    def test_the_metrics_are_written_whole(self):
+        unit = read("lib/packaging/systemd/conveyor-textfile.service")
+        script = re.search(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.M)[1]
+        self.create("--max-total-records", "100")
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["sh", "-c", script.replace("/run/conveyor", folder)], check=True,
+                           env=dict(os.environ, PATH=os.path.dirname(COMMAND) + ":" + os.environ["PATH"]))
+            self.assertEqual(os.listdir(folder), ["metrics.prom"])
+            with open(folder + "/metrics.prom", encoding="utf-8") as f:
+                self.assertIn('segment="%s"' % self.segment, f.read())
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd-analyze")
+    def test_the_units_are_as_systemd_wants_them(self):
+        for path in glob.glob(os.path.join(ROOT, "lib/packaging/systemd/*.[st]*e*")):
+            if path.endswith((".service", ".timer")):
+                done = subprocess.run(["systemd-analyze", "verify", "--man=no", path], stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, check=False)
+                wrong = [line for line in done.stdout.decode().splitlines()
+                         if os.path.basename(path).split("@")[0] in line and "is not executable" not in line]
+                self.assertEqual(wrong, [])
+
+    @unittest.skipUnless(shutil.which("systemd-tmpfiles"), "no systemd-tmpfiles")
+    def test_the_folder_for_metrics_is_made(self):
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        text = read("lib/packaging/systemd/conveyor.tmpfiles.conf").replace("conveyor conveyor -", "%s - -" % user)
+        with tempfile.TemporaryDirectory() as root:
+            with open(root + "/conveyor.conf", "w", encoding="utf-8") as f:
+                f.write(text.replace("/run/", root + "/run/"))
+            subprocess.run(["systemd-tmpfiles", "--create", root + "/conveyor.conf"], check=True)
+            self.assertTrue(os.path.isdir(root + "/run/conveyor"))
+
+    @unittest.skipUnless(shutil.which("promtool"), "no promtool")
+    def test_each_alert_fires_for_what_it_is_meant_for(self):
+        done = subprocess.run(["promtool", "test", "rules", "conveyor.rules.test.yml"],
+                              cwd=os.path.join(ROOT, "lib/packaging/prometheus"), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_the_alerts_and_the_board_use_metrics_that_are_there(self):
+        self.create("--max-total-records", "100")
+        self.push(b"x\n")
+        there = set(re.findall(r"^# TYPE (\S+)", self.succeed("stat", self.segment, "--prometheus").stdout.decode(),
+                               re.M))
+        for path in glob.glob(os.path.join(ROOT, "lib/packaging/prometheus/*")):
+            with open(path, encoding="utf-8") as f:
+                used = set(re.findall(r"\bconveyor_[a-z_]+", f.read()))
+            self.assertTrue(used)
+            self.assertLessEqual(used, there, path)
+
+
+if __name__ == "__main__":
+    main()
