@@ -123,6 +123,12 @@ inline std::string_view text(const cvb_lease &lease) noexcept
     return {static_cast<const char *>(lease.payload), lease.length};
 }
 
+// The opaque bytes beside the payload; empty if there are none.
+inline std::string_view header(const cvb_lease &lease) noexcept
+{
+    return {static_cast<const char *>(lease.header), lease.header_length};
+}
+
 inline cvb_record record(std::string_view payload, std::uint32_t source, std::uint32_t pipeline) noexcept
 {
     cvb_record made{};
@@ -131,6 +137,14 @@ inline cvb_record record(std::string_view payload, std::uint32_t source, std::ui
     made.source = source;
     made.pipeline = pipeline;
     return made;
+}
+
+// The same record with a header, which may be empty; header_size bounds it.
+inline cvb_record with_header(cvb_record record, std::string_view header) noexcept
+{
+    record.header = header.data() ? header.data() : "";
+    record.header_length = static_cast<std::uint32_t>(header.size());
+    return record;
 }
 
 #if __cplusplus >= 202002L
@@ -329,6 +343,18 @@ class buffer
         return n > 0 ? pushed{static_cast<std::size_t>(n), why} : detail::told(n, why).value();
     }
     pushed put(std::uint32_t stage, const cvb_record &one) { return put(stage, &one, 1); }
+
+    // Records that lie one behind the other in one buffer.
+    result<pushed> try_put_packed(std::uint32_t stage, const cvb_packed &packed, std::size_t count) noexcept
+    {
+        int why = 0;
+        const int n = cvb_put_packed(handle_, stage, &packed, count, &why);
+        return detail::told(n, why);
+    }
+    pushed put_packed(std::uint32_t stage, const cvb_packed &packed, std::size_t count)
+    {
+        return try_put_packed(stage, packed, count).value();
+    }
 #if __cplusplus >= 202002L
     pushed put(std::uint32_t stage, std::span<const cvb_record> records)
     {

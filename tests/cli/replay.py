@@ -270,7 +270,8 @@ class Replay(SegmentTest):
     def test_headers_and_positions_are_kept(self):
         self.create("--max-total-records", "1000", "--header-size", "300")
         header = bytes(range(256))
-        content = (b"conveyor-flow 1\tfilter\n0\t3\ta\tdefault\t256\t7\none" + header + b"\n0\t3\ta\tdefault\t0\t9\ntwo\n"
+        content = (b"conveyor-flow 1\tfilter\n0\t3\ta\tdefault\t256\t7\none" + header + b"\n"
+                   b"0\t3\ta\tdefault\t0\t9\ntwo\n"
                    b"0\t0\tb\tdefault\t1\t0\n\n\n0\t5\tb\tdefault\nplain\n")
         self.write(content)
         self.succeed("replay", self.segment, "--create-stages", self.path)

@@ -165,6 +165,37 @@ void waits()
     r.buffer = std::move(moved);
 }
 
+void headers()
+{
+    rig r;
+    const cvb_record plain = conveyor::record("one", r.source, r.pipeline),
+                     marked = conveyor::with_header(plain, "mark");
+    CHECK(r.buffer.put(r.stage, marked).count == 1 && r.buffer.put(r.stage, plain).count == 1);
+    auto b = r.buffer.get<8>(r.stage);
+    for (std::size_t i = 0; i < b.size(); i++)
+        CHECK(conveyor::header(b[i]) == (i ? "" : "mark"));
+    b.ack();
+    CHECK(code_of([&] { r.buffer.put(r.stage, conveyor::with_header(plain, "more than 16 bytes")); }) == CVB_ETOOLONG);
+    const std::uint32_t lengths[] = {3, 0, 2}, header_lengths[] = {0, 1, 2};
+    cvb_packed packed{};
+    packed.bytes = "oneHtwHH";
+    packed.size = 8;
+    packed.lengths = lengths;
+    packed.header_lengths = header_lengths;
+    packed.source = r.source;
+    CHECK(r.buffer.put_packed(r.stage, packed, 3).count == 3);
+    std::string all;
+    for (auto c = r.buffer.get<8>(r.stage); !c.empty(); c = r.buffer.get<8>(r.stage)) {
+        for (const cvb_lease &lease : c)
+            all += std::string(conveyor::text(lease)) + "+" + std::string(conveyor::header(lease)) + " ";
+        c.ack();
+    }
+    CHECK(all == "one+ +H tw+HH ");
+    packed.size = 7;
+    CHECK(r.buffer.try_put_packed(r.stage, packed, 3).value().count == 2);
+    CHECK(r.drain() == 2);
+}
+
 } // namespace
 
 int main()
@@ -173,12 +204,14 @@ int main()
     cvb_settings settings = conveyor::buffer::defaults();
     settings.max_total_records = settings.max_per_stage = 100;
     settings.max_per_source = 40;
+    settings.header_size = 16;
     conveyor::buffer::create(name, &settings);
     errors();
     batches();
     forwards();
     reservations();
     waits();
+    headers();
     struct cvb_audit audit;
     conveyor::buffer buffer = conveyor::buffer::attach(name);
     CHECK(!cvb_audit(buffer.get(), &audit) && audit.exact && !audit.problems && audit.free == audit.capacity);

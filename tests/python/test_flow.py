@@ -616,7 +616,8 @@ def test_headers_and_positions(headed):
     with pytest.raises(conveyor.Settled):
         _ = lease.header
     with headed.stage("enrich").get(10) as batch:
-        assert [(bytes(lease), lease.header) for lease in batch] == [(b"ONE", b"head\0er"), (b"TWO", b""), (b"THREE", b"")]
+        kept = [(b"ONE", b"head\0er"), (b"TWO", b""), (b"THREE", b"")]
+        assert [(bytes(lease), lease.header) for lease in batch] == kept
     source.put(stage, b"taken", header=b"h" * 64)
     assert stage.take(10) == [b"taken"]
 
@@ -624,7 +625,8 @@ def test_headers_and_positions(headed):
 def test_put_packed(headed):
     stage, source = headed.stage("filter"), headed.source("kafka-1")
     lengths, headers = array.array("I", [1, 0, 3]), array.array("I", [2, 0, 0])
-    assert source.put_packed(stage, b"aHHccc", lengths, header_lengths=headers, positions=array.array("Q", [4, 5, 9])) == 3
+    positions = array.array("Q", [4, 5, 9])
+    assert source.put_packed(stage, b"aHHccc", lengths, header_lengths=headers, positions=positions) == 3
     with stage.get(10) as batch:
         assert [(bytes(lease), lease.header, lease.position) for lease in batch] == [
             (b"a", b"HH", 4),

@@ -277,8 +277,8 @@ class Stage:
         return self._handle.get(self.id, count)
 
     def take(self, count: int = 64) -> list[bytes]:
-        """Copies up to `count` payloads and acks their records at once: what a crash interrupts then is lost. Headers are
-        left out. Does not wait."""
+        """Copies up to `count` payloads, without headers, and acks their records at once: what a crash interrupts then
+        is lost. Does not wait."""
         return self._handle.take(self.id, count)
 
     def batches(self, size: int = 64, timeout: float | None = None) -> _core.Batches:

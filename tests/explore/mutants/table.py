@@ -285,7 +285,7 @@ MUTANTS = [
         ("cvb_journal_fields", "    return cvb_load64_acq(&j->head) == head;", "    return true;")]),
     ("HEADLOST", "results that are given no header lose that of their record", ["replace1", "replace"], [
         ("replace_members", "(h->cells.header_room && cvb_keep_headers(h, lease, part, b, r))", "0")]),
-    ("HEADLATE", "the header is kept after the exchange, when the record is delivered already", ["replace1", "replace"], [
+    ("HEADLATE", "the header is kept after the exchange, when others may have the record", ["replace1", "replace"], [
         ("replace_members", "(h->cells.header_room && cvb_keep_headers(h, lease, part, b, r))", "0"),
         ("replace_members", "        *members = part;\n        if (!error ||",
          "        *members = part;\n        if (!error && h->cells.header_room)\n"
