@@ -134,8 +134,7 @@ void cvb_segment_format(char *base, const struct cvb_settings *settings)
     name_first(base, &g, CVB_KIND_PIPELINE, "default");
 
     struct cvb_retry *retry = (void *)(base + g.retry);
-    retry->delay_ms = settings->retry_delay_ms;
-    retry->delay_cap_ms = settings->retry_delay_cap_ms;
+    retry->word = settings->retry_delay_ms | (uint64_t)settings->retry_delay_cap_ms << 32;
 
     struct cvb_header *header = (void *)base;
     header->magic = CVB_MAGIC;

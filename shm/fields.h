@@ -117,8 +117,7 @@
     FIELD(cvb_lookout, seat, 20, 4)                                                                                    \
     FIELD(cvb_lookout, pad, 24, 40)                                                                                    \
     STRUCT(cvb_lookout, 64)                                                                                            \
-    FIELD(cvb_retry, delay_ms, 0, 4)                                                                                   \
-    FIELD(cvb_retry, delay_cap_ms, 4, 4)                                                                               \
+    FIELD(cvb_retry, word, 0, 8)                                                                                       \
     FIELD(cvb_retry, pad, 8, 56)                                                                                       \
     STRUCT(cvb_retry, 64)                                                                                              \
     FIELD(cvb_soonest, bound, 0, 16)                                                                                   \

@@ -169,8 +169,7 @@ struct cvb_lookout {
 /* How long a record that failed waits before it is tried again: as the segment was made, until somebody sets it. Read
  * by who returns records, seldom written. */
 struct cvb_retry {
-    uint32_t delay_ms;     /* the first time; 0: not at all */
-    uint32_t delay_cap_ms; /* doubled each time, up to this */
+    uint64_t word; /* milliseconds: the first time 32, 0: not at all | doubled each time up to this 32 */
     uint8_t pad[56];
 };
 

@@ -45,6 +45,14 @@ CVB_API int cvb_set_max_retries(struct cvb_handle *handle, uint32_t stage, uint3
 /* What holds for a stage, or for those that have none of their own. Errors: EINVAL, EUNKNOWN, EFORKED. */
 CVB_API int64_t cvb_max_retries_of(struct cvb_handle *handle, uint32_t stage);
 
+/* Sets how long a record waits that cvb_return_to_buffer returns, in milliseconds, as in the settings: delay_ms the
+ * first time (0: it is there again at once), then twice as long each time, up to cap_ms. Holds for all that is returned
+ * from now on; what waits already keeps its time. Errors: EINVAL (cap_ms below delay_ms), EFORKED, ELOST. */
+CVB_API int cvb_set_retry_delay(struct cvb_handle *handle, uint32_t delay_ms, uint32_t cap_ms);
+
+/* The delay in force. Errors: EINVAL, EFORKED. */
+CVB_API int cvb_retry_delay_of(struct cvb_handle *handle, uint32_t *delay_ms, uint32_t *cap_ms);
+
 #ifdef __cplusplus
 }
 #endif

@@ -24,13 +24,14 @@ static const struct setting {
     {                                                                                                                  \
         group, #name, kind, offsetof(struct cvb_settings, name)                                                        \
     }
-    SETTING("capacity", WHOLE, max_total_records), SETTING("capacity", WHOLE, max_per_stage),
-    SETTING("capacity", WHOLE, max_per_source),    SETTING("settings", REAL, backpressure_threshold),
-    SETTING("settings", REAL, resume_threshold),   SETTING("settings", WHOLE, payload_size),
-    SETTING("settings", WHOLE, max_retries),       SETTING("settings", WHOLE, max_stages),
-    SETTING("settings", WHOLE, max_sources),       SETTING("settings", WHOLE, max_pipelines),
-    SETTING("settings", WHOLE, max_handles),       SETTING("settings", WHOLE, sealed_stages),
-    SETTING("settings", WHOLE, header_size),
+    SETTING("capacity", WHOLE, max_total_records),  SETTING("capacity", WHOLE, max_per_stage),
+    SETTING("capacity", WHOLE, max_per_source),     SETTING("settings", REAL, backpressure_threshold),
+    SETTING("settings", REAL, resume_threshold),    SETTING("settings", WHOLE, payload_size),
+    SETTING("settings", WHOLE, max_retries),        SETTING("settings", WHOLE, max_stages),
+    SETTING("settings", WHOLE, max_sources),        SETTING("settings", WHOLE, max_pipelines),
+    SETTING("settings", WHOLE, max_handles),        SETTING("settings", WHOLE, sealed_stages),
+    SETTING("settings", WHOLE, header_size),        SETTING("settings", WHOLE, retry_delay_ms),
+    SETTING("settings", WHOLE, retry_delay_cap_ms),
 #undef SETTING
 };
 

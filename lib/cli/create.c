@@ -12,7 +12,7 @@
 #include "text.h"
 #include "units.h"
 
-enum { MOST_RECORDS = 12000000, MOST_BYTES = 1 << 20, MOST_HEADER = 1 << 16 };
+enum { MOST_RECORDS = 12000000, MOST_BYTES = 1 << 20, MOST_HEADER = 1 << 16, MOST_MS = 2000000000 };
 
 struct create {
     const char *segment, *config_file, *classes,
@@ -135,6 +135,9 @@ static int parse_options(const struct cli_command *self, int argc, char **argv, 
         {"classes", CLI_TEXT, "BYTES:COUNT,...", "split the memory by hand into up to 4 sizes", &c->classes, 0, 0},
         {"max-retries", CLI_WHOLE, "N", "failures that a record may have; with one more it is a dead letter (3)",
          &s->max_retries, 0, 254},
+        {"retry-delay", CLI_WHOLE, "MS", "what failed waits so long, twice as long each time (0: not at all)",
+         &s->retry_delay_ms, 0, MOST_MS},
+        {"retry-delay-cap", CLI_WHOLE, "MS", "and no longer than this (60000)", &s->retry_delay_cap_ms, 0, MOST_MS},
         {"mode", CLI_OCTAL, "OCTAL", "permissions (0600)", &s->mode, 0, 0777},
         {"stages", CLI_TEXT, "NAME,...", "make these stages at once, so that consumers can wait for records",
          &c->stages, 0, 0},
@@ -237,6 +240,7 @@ static int compare(const struct create *c, const struct cvb_settings *is)
         SETTING(max_pipelines),
         SETTING(max_handles),
         SETTING(max_retries),
+        SETTING(retry_delay_ms),
         SETTING(sealed_stages),
         SETTING(mode),
 #undef SETTING

@@ -69,12 +69,13 @@ static json_t *given(const struct cvb_given *g)
 
 static json_t *stage(const struct cli_stage *s)
 {
-    json_t *object = json_pack(
-        "{s:o,s:I,s:I,s:I,s:f,s:s,s:I,s:o,s:o,s:b,s:o}", "name", cli_json_text(s->name), "queued",
-        (json_int_t)s->holds.queued, "leased", (json_int_t)s->holds.leased, "reserved", (json_int_t)s->holds.reserved,
-        "utilization", s->utilization, "backpressure", cli_signal_name(s->signal), "limit", (json_int_t)s->limit,
-        "max_retries", s->max_retries == CVB_RETRIES_NEVER ? json_string("never") : json_integer(s->max_retries),
-        "signal", given(&s->given), "held", s->held.signal != CVB_SIGNAL_NONE, "hold", given(&s->held));
+    json_t *object =
+        json_pack("{s:o,s:I,s:I,s:I,s:I,s:f,s:s,s:I,s:o,s:o,s:b,s:o}", "name", cli_json_text(s->name), "queued",
+                  (json_int_t)s->holds.queued, "delayed", (json_int_t)s->holds.delayed, "leased",
+                  (json_int_t)s->holds.leased, "reserved", (json_int_t)s->holds.reserved, "utilization", s->utilization,
+                  "backpressure", cli_signal_name(s->signal), "limit", (json_int_t)s->limit, "max_retries",
+                  s->max_retries == CVB_RETRIES_NEVER ? json_string("never") : json_integer(s->max_retries), "signal",
+                  given(&s->given), "held", s->held.signal != CVB_SIGNAL_NONE, "hold", given(&s->held));
     return with_counts(object, &s->counts);
 }
 
@@ -108,12 +109,14 @@ static json_t *settings(const struct cvb_settings *s)
 {
     char mode[16];
     snprintf(mode, sizeof mode, "%04o", s->mode);
-    return json_pack(
-        "{s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:o}", "backpressure_threshold", s->backpressure_threshold,
-        "resume_threshold", s->resume_threshold, "payload_size", (json_int_t)s->payload_size, "header_size",
-        (json_int_t)s->header_size, "max_retries", (json_int_t)s->max_retries, "max_stages", (json_int_t)s->max_stages,
-        "max_sources", (json_int_t)s->max_sources, "max_pipelines", (json_int_t)s->max_pipelines, "max_handles",
-        (json_int_t)s->max_handles, "sealed_stages", (json_int_t)s->sealed_stages, "mode", mode, "classes", classes(s));
+    return json_pack("{s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:o}", "backpressure_threshold",
+                     s->backpressure_threshold, "resume_threshold", s->resume_threshold, "payload_size",
+                     (json_int_t)s->payload_size, "header_size", (json_int_t)s->header_size, "max_retries",
+                     (json_int_t)s->max_retries, "max_stages", (json_int_t)s->max_stages, "max_sources",
+                     (json_int_t)s->max_sources, "max_pipelines", (json_int_t)s->max_pipelines, "max_handles",
+                     (json_int_t)s->max_handles, "sealed_stages", (json_int_t)s->sealed_stages, "retry_delay_ms",
+                     (json_int_t)s->retry_delay_ms, "retry_delay_cap_ms", (json_int_t)s->retry_delay_cap_ms, "mode",
+                     mode, "classes", classes(s));
 }
 
 json_t *cli_json_stat(const char *segment, const struct cli_snapshot *s)
@@ -125,13 +128,13 @@ json_t *cli_json_stat(const char *segment, const struct cli_snapshot *s)
         json_array_append_new(sources, source(&s->sources[i]));
     for (size_t i = 0; i < s->peer_count; i++)
         json_array_append_new(peers, peer(&s->peers[i]));
-    return json_pack("{s:i,s:o,s:{s:I,s:I,s:I},s:o,s:{s:f,s:f},s:{s:I,s:I,s:I,s:I,s:f,s:I,s:o},s:o,s:o,s:o}", "version",
-                     1, "segment", cli_json_text(segment), "capacity", "max_total_records",
+    return json_pack("{s:i,s:o,s:{s:I,s:I,s:I},s:o,s:{s:f,s:f},s:{s:I,s:I,s:I,s:I,s:I,s:f,s:I,s:o},s:o,s:o,s:o}",
+                     "version", 1, "segment", cli_json_text(segment), "capacity", "max_total_records",
                      (json_int_t)s->settings.max_total_records, "max_per_stage", (json_int_t)s->settings.max_per_stage,
                      "max_per_source", (json_int_t)s->settings.max_per_source, "settings", settings(&s->settings),
                      "thresholds", "backpressure", s->backpressure_threshold, "resume", s->resume_threshold, "total",
-                     "buffered", (json_int_t)s->buffered, "queued", (json_int_t)s->total.queued, "leased",
-                     (json_int_t)s->total.leased, "reserved", (json_int_t)s->total.reserved, "utilization",
-                     s->utilization, "limit", (json_int_t)s->limit, "signal", given(&s->given), "stages", stages,
-                     "sources", sources, "handles", peers);
+                     "buffered", (json_int_t)s->buffered, "queued", (json_int_t)s->total.queued, "delayed",
+                     (json_int_t)s->total.delayed, "leased", (json_int_t)s->total.leased, "reserved",
+                     (json_int_t)s->total.reserved, "utilization", s->utilization, "limit", (json_int_t)s->limit,
+                     "signal", given(&s->given), "stages", stages, "sources", sources, "handles", peers);
 }

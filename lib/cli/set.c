@@ -8,7 +8,7 @@
 #include "options.h"
 #include "text.h"
 
-enum { MOST_RECORDS = 12000000, MOST_RETRIES = 254 };
+enum { MOST_RECORDS = 12000000, MOST_RETRIES = 254, MOST_MS = 2000000000 };
 
 struct set {
     struct cvb_handle *handle;
@@ -16,6 +16,7 @@ struct set {
     uint32_t limit;                                 /* 0: not given */
     double backpressure, resume;                    /* negative: not given */
     uint32_t stage_id, source_id, max_retries;
+    uint32_t delay_ms, cap_ms; /* UINT32_MAX: not given */
 };
 
 static int wrong(const char *why)
@@ -25,6 +26,8 @@ static int wrong(const char *why)
 }
 
 static bool sets_thresholds(const struct set *s) { return s->backpressure >= 0 || s->resume >= 0; }
+
+static bool sets_delay(const struct set *s) { return s->delay_ms != UINT32_MAX || s->cap_ms != UINT32_MAX; }
 
 /* "never", "default" (of a stage), or a number. */
 static int parse_retries(struct set *s)
@@ -45,8 +48,11 @@ static int parse_retries(struct set *s)
 
 static int check_usage(struct set *s)
 {
-    if (!s->limit && !s->retries && !sets_thresholds(s))
-        return wrong("nothing to set: give --limit, --backpressure-threshold, --resume-threshold or --max-retries");
+    if (!s->limit && !s->retries && !sets_thresholds(s) && !sets_delay(s))
+        return wrong("nothing to set: give --limit, --backpressure-threshold, --resume-threshold, --max-retries, "
+                     "--retry-delay or --retry-delay-cap");
+    if (sets_delay(s) && (s->stage || s->source))
+        return wrong("--retry-delay is of all stages: it is not of one, nor of a source");
     if (s->stage && s->source)
         return wrong("--stage and --source exclude each other: a limit is of the one or the other");
     if (sets_thresholds(s) && (s->stage || s->source))
@@ -138,6 +144,25 @@ static int set_retries(const struct set *s)
     return CLI_GO;
 }
 
+static int set_delay(const struct set *s)
+{
+    uint32_t delay_ms, cap_ms;
+    int error = cvb_retry_delay_of(s->handle, &delay_ms, &cap_ms);
+    if (error)
+        return failed(s, error);
+    const uint32_t delay = s->delay_ms == UINT32_MAX ? delay_ms : s->delay_ms;
+    const uint32_t cap = s->cap_ms != UINT32_MAX ? s->cap_ms : cap_ms > delay ? cap_ms : delay;
+    if (cap < delay) {
+        cli_complain("--retry-delay-cap would be %u ms, and --retry-delay %u ms: it must be that at least", cap, delay);
+        return CLI_USAGE;
+    }
+    error = cvb_set_retry_delay(s->handle, delay, cap);
+    if (error)
+        return failed(s, error);
+    printf("retry delay: %u ms -> %u ms\nretry delay's cap: %u ms -> %u ms\n", delay_ms, delay, cap_ms, cap);
+    return CLI_GO;
+}
+
 static int set_all(struct set *s)
 {
     const bool thresholds = sets_thresholds(s);
@@ -157,19 +182,23 @@ static int set_all(struct set *s)
         status = set_thresholds(s);
     if (status == CLI_GO && s->retries)
         status = set_retries(s);
+    if (status == CLI_GO && sets_delay(s))
+        status = set_delay(s);
     return status == CLI_GO ? cli_close_output() : status;
 }
 
 static int run(const struct cli_command *self, int argc, char **argv)
 {
-    struct set s = {.backpressure = -1, .resume = -1};
+    struct set s = {.backpressure = -1, .resume = -1, .delay_ms = UINT32_MAX, .cap_ms = UINT32_MAX};
     const struct cli_option options[] = {
         {"stage", CLI_TEXT, "NAME", "of this stage", &s.stage, 0, 0},
         {"source", CLI_TEXT, "NAME", "of this source", &s.source, 0, 0},
         {"limit", CLI_WHOLE, "N", "records at most, up to what the segment was made for", &s.limit, 1, MOST_RECORDS},
         {"backpressure-threshold", CLI_REAL, "F", "sources pause at this part of a limit", &s.backpressure, 0, 1},
         {"resume-threshold", CLI_REAL, "F", "and go on at this part of it", &s.resume, 0, 1},
-        {"max-retries", CLI_TEXT, "N", "failures until a record is a dead letter, or 'never'", &s.retries, 0, 0}};
+        {"max-retries", CLI_TEXT, "N", "failures until a record is a dead letter, or 'never'", &s.retries, 0, 0},
+        {"retry-delay", CLI_WHOLE, "MS", "what failed waits so long, twice as long each time", &s.delay_ms, 0, MOST_MS},
+        {"retry-delay-cap", CLI_WHOLE, "MS", "and no longer than this", &s.cap_ms, 0, MOST_MS}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &s.segment, 1);
     if (status == CLI_GO)
         status = check_usage(&s);

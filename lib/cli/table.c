@@ -64,6 +64,10 @@ static void limits(const char *segment, const struct cli_snapshot *s)
     own_limits(s);
     printf("buffered  %u record%s, %.1f %%: %u queued, %u leased, %u reserved\n", s->buffered, cli_s(s->buffered),
            s->utilization * 100, s->total.queued, s->total.leased, s->total.reserved);
+    if (s->total.delayed)
+        printf("delayed   %u of those queued %s until %s time has come: %s failed, and %s to be tried again\n",
+               s->total.delayed, s->total.delayed == 1 ? "waits" : "wait", s->total.delayed == 1 ? "its" : "their",
+               s->total.delayed == 1 ? "it has" : "they have", s->total.delayed == 1 ? "is" : "are");
     uint32_t dead = s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;
     if (dead)
         printf("dead      %u of them %s dead letter%s, and %s room of the limit of all records (not of their sources) "

@@ -179,6 +179,27 @@ int cvb_set_max_retries(struct cvb_handle *h, uint32_t stage, uint32_t max_retri
     return 0;
 }
 
+int cvb_set_retry_delay(struct cvb_handle *h, uint32_t delay_ms, uint32_t cap_ms)
+{
+    CVB_ONE_USER(h);
+    int error = cvb_handle_check(h);
+    if (error || cap_ms < delay_ms)
+        return error ? error : CVB_EINVAL;
+    cvb_store64_rel(&h->retry->word, delay_ms | (uint64_t)cap_ms << 32);
+    return 0;
+}
+
+int cvb_retry_delay_of(struct cvb_handle *h, uint32_t *delay_ms, uint32_t *cap_ms)
+{
+    int error = cvb_handle_reads(h);
+    if (error || !delay_ms || !cap_ms)
+        return error ? error : CVB_EINVAL;
+    const uint64_t word = cvb_load64_acq(&h->retry->word);
+    *delay_ms = (uint32_t)word;
+    *cap_ms = (uint32_t)(word >> 32);
+    return 0;
+}
+
 int64_t cvb_max_retries_of(struct cvb_handle *h, uint32_t stage)
 {
     int error = cvb_handle_reads(h);

@@ -151,7 +151,7 @@ static int tally_unit(struct cvb_handle *h, uint32_t u, struct cvb_pair w, enum 
 /* How long a record waits that has failed so often before: twice as long each time. */
 static uint64_t delay_by_settings(struct cvb_handle *h, unsigned failures)
 {
-    const uint64_t first = cvb_load32_rlx(&h->retry->delay_ms), cap = cvb_load32_rlx(&h->retry->delay_cap_ms);
+    const uint64_t word = cvb_load64_rlx(&h->retry->word), first = (uint32_t)word, cap = word >> 32;
     const uint64_t delay = first << (failures < 32 ? failures : 32);
     return delay < cap ? delay : cap;
 }
