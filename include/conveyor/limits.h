@@ -20,7 +20,7 @@ extern "C" {
  * is reserved that makes records exceed it, also by a process that was stopped in the middle of a put. Watermarks
  * follow at once and backpressure begins anew: a pause ends, and its sleepers are woken, unless records are at the new
  * high watermark. Errors: EINVAL (out of range, both a stage and a source, or the dead-letter stage, which the total
- * limits alone), EUNKNOWN, EFORKED, ELOST. */
+ * limits alone), EUNKNOWN, EFORKED, ELOST, EREADONLY. */
 CVB_API int cvb_set_limit(struct cvb_handle *handle, uint32_t stage, uint32_t source, uint32_t limit);
 
 /* The limit in force. Errors: EINVAL, EUNKNOWN, EFORKED. */

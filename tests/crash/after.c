@@ -141,9 +141,29 @@ static const char *put_until(struct cvb_handle *h, unsigned stage, unsigned sour
                : say("stage %u takes %d of source %u (%s), not %d", stage, n, source, cvb_error_text(why), fits);
 }
 
+/* The limit of STAGE_A is the one or the other, and holds; then it is again what the segment was made for. */
+static const char *limit_sound(struct cvb_handle *h)
+{
+    const int64_t limit = cvb_limit_of(h, STAGE_A, CVB_NO_SOURCE);
+    if (limit != PER_STAGE && limit != LOWERED)
+        return say("the limit of stage %u is %lld", STAGE_A, (long long)limit);
+    if (limit == LOWERED) {
+        const char *wrong = put_until(h, STAGE_A, 3, LOWERED, CVB_ESTAGE_FULL);
+        if (wrong)
+            return wrong;
+        wrong = drain_all(h, NULL);
+        if (wrong)
+            return wrong;
+    }
+    int error = cvb_set_limit(h, STAGE_A, CVB_NO_SOURCE, PER_STAGE);
+    return error ? say("the limit cannot be set: %s", cvb_error_text(error)) : NULL;
+}
+
 static const char *fill_exactly(struct cvb_handle *h)
 {
-    const char *wrong = put_until(h, STAGE_A, 0, PER_SOURCE, CVB_ESOURCE_FULL);
+    const char *wrong = limit_sound(h);
+    if (!wrong)
+        wrong = put_until(h, STAGE_A, 0, PER_SOURCE, CVB_ESOURCE_FULL);
     if (!wrong)
         wrong = put_until(h, STAGE_A, 1, PER_STAGE - PER_SOURCE, CVB_ESTAGE_FULL);
     if (!wrong)

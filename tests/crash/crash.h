@@ -10,6 +10,7 @@
 /* The segment: small, so that it can be copied at every instruction; large payloads make it have few spare cells. */
 enum { DEAD_LETTERS, STAGE_A, STAGE_B, STAGE_C, STAGES_NAMED, STAGES };
 enum { SOURCES = 5, PER_STAGE = 10, PER_SOURCE = 7, TOTAL = 16, RETRIES = 2, SEATS = 6, TRAIN = 4, PAYLOAD = 16384 };
+enum { LOWERED = 6 }; /* what the limit of STAGE_A may be set to */
 enum { RECORDS_MOST = 128, BATCH = 8, BOUND = 200000 };
 
 /* A record of the starting state, or of what the victim did before its operation. */

@@ -333,6 +333,13 @@ static int recover(struct world *w)
     return n < 0 ? n : 0;
 }
 
+/* Of STAGE_A, lower than what some starts have there. */
+static int set_limit(struct world *w)
+{
+    (void)w;
+    return cvb_set_limit(v.h, STAGE_A, CVB_NO_SOURCE, LOWERED);
+}
+
 static int intern(struct world *w)
 {
     (void)w;
@@ -408,6 +415,7 @@ const struct operation operations[] = {
     {"wait records", join, wait_records_short, true, false},
     {"wait any", join, wait_any_short, true, false},
     {"recover", join, recover, false, false},
+    {"set limit", join, set_limit, false, false},
     {"names", to_intern, intern, false, false},
     {"audit", join, audit, false, false},
     {"state", join, stat, false, false},
