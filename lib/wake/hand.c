@@ -62,7 +62,7 @@ static int take_reason(struct cvb_handle *h, uint32_t flag, uint32_t *reason, st
 
 static void write_reason(struct cvb_reason *r, const char *text)
 {
-    cvb_fence_rel();
+    cvb_fence_rel(); /* who reads what follows sees that no flag refers to it (H2) */
     cvb_store64_rlx(&r->at_ns, cvb_now_ns());
     cvb_store64_rlx(&r->since_ns, cvb_monotonic_ns());
     cvb_store32_rlx(&r->pid, (uint32_t)getpid());
@@ -110,7 +110,7 @@ static void read_reason(struct cvb_reason *r, struct cvb_given *found)
 
 int cvb_hand_read(struct cvb_handle *h, uint32_t flag, struct cvb_given *found)
 {
-    uint64_t given = cvb_load64_acq(&h->flags[flag].given);
+    uint64_t given = cvb_load64_acq(&h->flags[flag].given); /* H1 */
     for (unsigned looks = 0; looks < REASON_LOOKS; looks++) {
         *found = (struct cvb_given){.signal = cvb_given_signal(given), .delay_ms = cvb_given_delay(given)};
         if (!given)
@@ -118,7 +118,7 @@ int cvb_hand_read(struct cvb_handle *h, uint32_t flag, struct cvb_given *found)
         if (found->signal > CVB_SIGNAL_PAUSE || reason_of(given) >= h->segment.geometry.reason_count)
             return CVB_ECORRUPT;
         read_reason(reason_at(h, reason_of(given)), found);
-        cvb_fence_acq();
+        cvb_fence_acq(); /* H2 */
         const uint64_t again = cvb_load64_acq(&h->flags[flag].given);
         if (again == given)
             return 0;

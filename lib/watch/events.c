@@ -41,7 +41,7 @@ static bool read_event(const struct cvb_event_slot *slot, uint64_t number, unsig
     if (lo != done)
         return false;
     copy_event(slot, number, e);
-    cvb_fence_acq();
+    cvb_fence_acq(); /* H2 */
     return cvb_load64_acq(&slot->word.lo) == done;
 }
 

@@ -39,7 +39,7 @@ static void *sleep_for_it(void *argument)
 #else
     struct wait w = {.look = look_for_data, .flags = flags_of_data, .stages = &stage, .count = 1};
 #endif
-    sleep_once(&handles[1], &w, 0);
+    sleep_once(&handles[1], &w, 0, false);
     return NULL;
 }
 

@@ -38,7 +38,7 @@ static void *sleep_for_it(void *argument)
     struct wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = CVB_NO_CLASS, .count = 1};
     (void)argument;
     w.counter[0] = cvb_counter_of_stage(1);
-    sleep_once(&handles[1], &w, 0);
+    sleep_once(&handles[1], &w, 0, false);
     return NULL;
 }
 

@@ -23,6 +23,7 @@ static struct cvb_lookout lookout;
 static struct cvb_soonest root;
 static struct cvb_thresholds thresholds = {.word = UINT64_C(1000000000) | UINT64_C(500000000) << 32}; /* 1, 0.5 */
 static uint64_t died_in[SEATS][SEATS];
+static struct cvb_reason reasons[2] __attribute__((aligned(16)));
 static int payloads[UNITS]; /* plain memory: a race on it is a violation */
 
 static inline bool model_is_unit(const void *at)
@@ -31,14 +32,22 @@ static inline bool model_is_unit(const void *at)
     return o < sizeof units && o % sizeof units[0] < sizeof units[0].word;
 }
 
+static inline bool model_is_reason(const void *at)
+{
+    uintptr_t o = (uintptr_t)at - (uintptr_t)reasons;
+    return o < sizeof reasons && o % sizeof reasons[0] < sizeof reasons[0].owner;
+}
+
 static inline bool model_packed(const void *at)
 {
     uintptr_t o = (uintptr_t)at - (uintptr_t)counters;
-    return model_is_unit(at) || (o < sizeof counters && o % 128 < sizeof counters[0].taken);
+    return model_is_unit(at) || model_is_reason(at) || (o < sizeof counters && o % 128 < sizeof counters[0].taken);
 }
 
 static inline uint64_t model_pack(const void *at, struct cvb_pair p)
 {
+    if (model_is_reason(at)) /* generation and state; seat and what it says; flag */
+        return (p.lo & 0xfff) | (p.hi & 0xff) << 12 | (p.hi >> 17 & 0xffff) << 20;
     if (!model_is_unit(at))
         return (p.lo & 0xfff) | (p.hi >> 53 & 15) << 12 | (p.hi & 0xfff) << 16;
     return p.lo >> 59 << 27 | (p.lo & 0xfff) << 15 | (p.hi & 15) << 11 | (p.hi >> 32 & 3) << 9 | (p.hi >> 44 & 7) << 6 |
@@ -47,6 +56,8 @@ static inline uint64_t model_pack(const void *at, struct cvb_pair p)
 
 static inline struct cvb_pair model_unpack(const void *at, uint64_t x)
 {
+    if (model_is_reason(at))
+        return (struct cvb_pair){x & 0xfff, (x >> 12 & 0xff) | (x >> 20 & 0xffff) << 17};
     if (!model_is_unit(at))
         return (struct cvb_pair){x & 0xfff, (x >> 12 & 15) << 53 | (x >> 16 & 0xfff)};
     return (struct cvb_pair){x >> 27 << 59 | (x >> 15 & 0xfff), (x >> 11 & 15) | (x >> 9 & 3) << 32 |
@@ -86,6 +97,8 @@ static void model_handles(void)
         h->extensions = extensions;
         h->counters = counters;
         h->flags = flags;
+        h->reasons = reasons;
+        h->segment.geometry.reason_count = 2;
         h->ends = ends[s];
         h->lookout = &lookout;
         h->root = &root;

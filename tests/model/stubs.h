@@ -38,8 +38,20 @@ bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct 
 void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most) { UNUSED, (void)flag, (void)most; }
 void cvb_flag_wake_any(struct cvb_handle *h) { UNUSED; }
 uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter) { return UNUSED, (void)counter, CVB_FLAG_TOTAL; }
+void cvb_hand_wake(struct cvb_handle *h, uint32_t flag) { UNUSED, (void)flag; }
 void cvb_flag_tell_level(struct cvb_handle *h, uint32_t flag, bool paused) { UNUSED, (void)flag, (void)paused; }
+void cvb_flag_tell_refusal(struct cvb_handle *h, uint32_t flag, int error) { UNUSED, (void)flag, (void)error; }
+void cvb_flag_tell_dead_letter(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t records)
+{
+    UNUSED, (void)stage, (void)source, (void)records;
+}
 #endif
+
+/* Events decide nothing. */
+void cvb_event(struct cvb_handle *h, const struct cvb_event *e) { UNUSED, (void)e; }
+void cvb_event_death(struct cvb_handle *h, uint32_t dead, uint64_t state) { UNUSED, (void)dead, (void)state; }
+void cvb_event_recovery(struct cvb_handle *h, uint32_t dead, int32_t pid) { UNUSED, (void)dead, (void)pid; }
+uint32_t cvb_event_tick(void) { return 1; }
 
 #ifndef HAS_LEVEL
 void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n) { UNUSED, (void)counter, (void)n; }

@@ -48,7 +48,7 @@ static void *sleep_for_it(void *argument)
 {
     static const uint32_t stage = 1;
     const struct wait w = {.look = look, .flags = flags_of_data, .stages = &stage, .count = 1};
-    sleep_once(&handles[(uintptr_t)argument], &w, 0);
+    sleep_once(&handles[(uintptr_t)argument], &w, 0, false);
     return NULL;
 }
 
