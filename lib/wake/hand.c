@@ -108,11 +108,13 @@ static void read_reason(struct cvb_reason *r, struct cvb_given *found)
     cvb_load_text(r->text, found->reason);
 }
 
+/* Field by field: the model checker cannot follow a struct that is cleared as a whole. */
 int cvb_hand_read(struct cvb_handle *h, uint32_t flag, struct cvb_given *found)
 {
     uint64_t given = cvb_load64_acq(&h->flags[flag].given); /* H1 */
     for (unsigned looks = 0; looks < REASON_LOOKS; looks++) {
-        *found = (struct cvb_given){.signal = cvb_given_signal(given), .delay_ms = cvb_given_delay(given)};
+        found->signal = cvb_given_signal(given);
+        found->delay_ms = cvb_given_delay(given);
         if (!given)
             return 0;
         if (found->signal > CVB_SIGNAL_PAUSE || reason_of(given) >= h->segment.geometry.reason_count)
@@ -121,9 +123,8 @@ int cvb_hand_read(struct cvb_handle *h, uint32_t flag, struct cvb_given *found)
         cvb_fence_acq(); /* H2 */
         const uint64_t again = cvb_load64_acq(&h->flags[flag].given);
         if (again == given)
-            return 0;
+            return 1;
         given = again;
     }
-    *found = (struct cvb_given){.signal = cvb_given_signal(given), .delay_ms = cvb_given_delay(given)};
-    return 0; /* it was changed again and again: the signal is known, its reason is not */
+    return 0; /* it was changed again and again: a signal is known, its reason is not */
 }

@@ -69,7 +69,7 @@ static inline bool cvb_hand_pauses(struct cvb_handle *h, uint32_t flag)
 }
 /* Gives a signal by hand, or lifts it; lock-free. ECORRUPT. */
 int cvb_hand_give(struct cvb_handle *h, uint32_t flag, uint32_t signal, uint32_t delay_ms, const char *text);
-/* What is given now, and why; changes nothing. ECORRUPT. */
+/* What is given now; 1 if its reason was read too, else 0. Changes nothing. ECORRUPT. */
 int cvb_hand_read(struct cvb_handle *h, uint32_t flag, struct cvb_given *found);
 
 /* futex.c: until_ns is of the monotonic clock; both waits may return early. */

@@ -84,11 +84,14 @@ int cvb_hold_stage(struct cvb_handle *h, uint32_t stage, int on, const char *rea
 
 static int read_given(struct cvb_handle *h, uint32_t flag, struct cvb_given *given, size_t size)
 {
-    struct cvb_given found;
-    int error = given ? cvb_hand_read(h, flag, &found) : CVB_EINVAL;
-    if (!error)
-        cvb_sized_give(given, size, &found, sizeof found);
-    return error;
+    struct cvb_given found = {0};
+    int known = given ? cvb_hand_read(h, flag, &found) : CVB_EINVAL;
+    if (known < 0)
+        return known;
+    if (!known)
+        found = (struct cvb_given){.signal = found.signal, .delay_ms = found.delay_ms};
+    cvb_sized_give(given, size, &found, sizeof found);
+    return 0;
 }
 
 int cvb_signal_of_sized(struct cvb_handle *h, uint32_t stage, uint32_t source, struct cvb_given *given, size_t size)

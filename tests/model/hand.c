@@ -70,7 +70,7 @@ static void *sleep_or_read(void *argument)
     (void)argument;
 #ifdef REASON
     struct model_given g;
-    assert(!cvb_hand_read(&handles[1], flag(), &g));
+    assert(cvb_hand_read(&handles[1], flag(), &g) == 1);
     assert(g.at_ns >= 1 && g.at_ns <= 3 && g.pid == (int)g.at_ns && text_read == g.at_ns);
 #elif defined SIGNAL
     struct wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = CVB_NO_CLASS, .count = 1};
