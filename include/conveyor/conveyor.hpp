@@ -83,7 +83,8 @@ template <typename T> class [[nodiscard]] result
     int error_ = 0;
 };
 
-// How many of the records went, and what refused the next one: one of the CVB_E..._FULL, or 0.
+// How many of the records went, and what refused the next one: one of the CVB_E..._FULL, or 0. Of a call that waits:
+// what ended it, such as CVB_ETIMEDOUT.
 struct pushed {
     std::size_t count = 0;
     int refused = 0;
@@ -109,6 +110,14 @@ inline result<pushed> told(int count, int why) noexcept
     if (why && !is_full(why) && count <= 0)
         return result<pushed>::failed(why);
     return pushed{count < 0 ? 0 : static_cast<std::size_t>(count), count < 0 ? count : why};
+}
+
+// The same of those that wait: their time may be over.
+inline pushed waited(int count, int why)
+{
+    if (count < 0 && count != CVB_ETIMEDOUT)
+        throw error(count);
+    return pushed{count < 0 ? 0 : static_cast<std::size_t>(count), why};
 }
 
 inline std::int64_t nanoseconds(std::optional<std::chrono::nanoseconds> timeout) noexcept
@@ -207,6 +216,22 @@ template <std::size_t N> class batch
     pushed forward(std::uint32_t stage, const cvb_record *results = nullptr)
     {
         return try_forward(stage, results).value();
+    }
+    // Sends all on, and waits for room; what is left when the time is over stays in the batch.
+    pushed forward_wait(std::uint32_t stage, const cvb_record *results = nullptr,
+                        std::optional<std::chrono::nanoseconds> timeout = {})
+    {
+        int why = 0;
+        if (!count_)
+            return pushed{};
+        const std::int64_t ns = detail::nanoseconds(timeout);
+        const int n = results ? cvb_forward_records_wait(handle_, stage, data(), results, count_, ns, &why)
+                              : cvb_forward_wait(handle_, stage, data(), count_, ns, &why);
+        if (n > 0) {
+            first_ += static_cast<std::size_t>(n);
+            count_ -= static_cast<std::size_t>(n);
+        }
+        return detail::waited(n, why);
     }
 
   private:
@@ -362,6 +387,15 @@ class buffer
     }
 #endif
 
+    // Puts all of them, and waits for room. Fewer if the time was over, or by wake().
+    pushed put_wait(std::uint32_t stage, const cvb_record *records, std::size_t count,
+                    std::optional<std::chrono::nanoseconds> timeout = {})
+    {
+        int why = 0;
+        const int n = cvb_put_wait(handle_, stage, records, count, detail::nanoseconds(timeout), &why);
+        return detail::waited(n, why);
+    }
+
     // Up to N slots (at most `count`) of records of `shape`'s length.
     template <std::size_t N> reservation<N> reserve(std::uint32_t stage, const cvb_record &shape, std::size_t count = N)
     {
@@ -383,6 +417,17 @@ class buffer
         return b;
     }
 
+    // Up to N leases, as soon as there is one; empty if the time was over.
+    template <std::size_t N>
+    batch<N> get_wait(std::uint32_t stage, std::optional<std::chrono::nanoseconds> timeout = {})
+    {
+        batch<N> b;
+        b.handle_ = handle_;
+        const int n = cvb_get_wait(handle_, stage, b.leases_.data(), N, detail::nanoseconds(timeout));
+        b.count_ = n == CVB_ETIMEDOUT ? 0 : static_cast<std::size_t>(check(n));
+        return b;
+    }
+
     // True if there are records; false if the time was over. CVB_EINTERRUPTED (wake) is an error.
     bool wait_records(std::uint32_t stage, std::optional<std::chrono::nanoseconds> timeout = {})
     {
@@ -400,6 +445,17 @@ class buffer
     bool wait_credits(std::uint32_t stage, std::uint32_t source, std::optional<std::chrono::nanoseconds> timeout = {})
     {
         const int n = cvb_wait_credits(handle_, stage, source, detail::nanoseconds(timeout));
+        return n != CVB_ETIMEDOUT && check(n) == 0;
+    }
+    // How many records would be let in now.
+    std::int64_t room(std::uint32_t stage, std::uint32_t source)
+    {
+        const std::int64_t n = cvb_room(handle_, stage, source);
+        return n < 0 ? check(static_cast<int>(n)) : n;
+    }
+    bool wait_room(std::uint32_t stage, std::uint32_t source, std::optional<std::chrono::nanoseconds> timeout = {})
+    {
+        const int n = cvb_wait_room(handle_, stage, source, detail::nanoseconds(timeout));
         return n != CVB_ETIMEDOUT && check(n) == 0;
     }
     void wake() { check(cvb_wake(handle_)); }
@@ -428,6 +484,49 @@ class buffer
     }
 
     cvb_handle *handle_ = nullptr;
+};
+
+// A descriptor for a loop of one's own that says what there is: conveyor/notify.h.
+class notifier
+{
+  public:
+    static notifier create(const std::string &name)
+    {
+        notifier n;
+        check(cvb_notify_create(name.c_str(), &n.notifier_));
+        return n;
+    }
+    notifier() noexcept = default;
+    notifier(notifier &&other) noexcept : notifier_(std::exchange(other.notifier_, nullptr)) {}
+    notifier &operator=(notifier &&other) noexcept
+    {
+        if (this != &other) {
+            close();
+            notifier_ = std::exchange(other.notifier_, nullptr);
+        }
+        return *this;
+    }
+    ~notifier() { close(); }
+
+    int fd() const noexcept { return cvb_notify_fd(notifier_); }
+    int watch(const cvb_watch &what) { return check(cvb_notify_watch(notifier_, &what)); }
+    std::size_t fired(cvb_watch *told, std::size_t count)
+    {
+        return static_cast<std::size_t>(check(cvb_notify_fired(notifier_, told, count)));
+    }
+    void arm(int id) { check(cvb_notify_arm(notifier_, id)); }
+    void position(int id, std::uint64_t settled) { check(cvb_notify_position(notifier_, id, settled)); }
+    void unwatch(int id) { check(cvb_notify_unwatch(notifier_, id)); }
+
+  private:
+    void close() noexcept
+    {
+        if (notifier_)
+            cvb_notify_close(notifier_);
+        notifier_ = nullptr;
+    }
+
+    cvb_notifier *notifier_ = nullptr;
 };
 
 } // namespace conveyor

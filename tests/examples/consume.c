@@ -8,16 +8,14 @@ static int consume(struct cvb_handle *buffer, uint32_t stage, int count)
 {
     struct cvb_lease lease[32];
     while (count > 0) {
-        int n = cvb_get_batch(buffer, stage, lease, count < 32 ? (size_t)count : 32);
+        int n = cvb_get_wait(buffer, stage, lease, count < 32 ? (size_t)count : 32, -1);
         if (n < 0)
             return n;
         for (int i = 0; i < n; i++)
             printf("%.*s\n", (int)lease[i].length, (const char *)lease[i].payload);
-        if (n && fflush(stdout))
-            return CVB_ESYSTEM; /* not acked: leaving gives them back */
-        int error = n ? cvb_ack(buffer, lease, (size_t)n) : cvb_wait_records(buffer, &stage, 1, -1);
-        if (error < 0)
-            return error;
+        int error = fflush(stdout) ? CVB_ESYSTEM : cvb_ack(buffer, lease, (size_t)n);
+        if (error)
+            return error; /* what is not acked is given back when this process leaves */
         count -= n;
     }
     return 0;

@@ -31,15 +31,19 @@ static int serve(struct server *s, size_t i)
     return fflush(stdout) ? CVB_ESYSTEM : cvb_ack(s->buffer, leases, (size_t)n);
 }
 
-/* There are records: some of each stage, and then the notifier tells again, at once if there are more. */
+/* Stages have records: some of each, and then its watch is armed; it fires at once if there are more. */
 static int on_records(struct server *s)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        int error = serve(s, i);
+    struct cvb_watch fired[STAGES];
+    int n = cvb_notify_fired(s->notifier, fired, STAGES);
+    for (int i = 0; i < n; i++) {
+        int error = serve(s, (size_t)((uint32_t *)fired[i].data - s->stages));
+        if (!error)
+            error = cvb_notify_arm(s->notifier, fired[i].id);
         if (error)
             return error;
     }
-    return cvb_notify_rearm(s->notifier);
+    return n < 0 ? n : 0;
 }
 
 static int run(struct server *s, int loop, int signals)
@@ -61,7 +65,14 @@ static int begin(struct server *s, const char *segment)
     int error = cvb_attach(segment, &s->buffer);
     for (size_t i = 0; !error && i < s->count; i++)
         error = cvb_stage(s->buffer, s->names[i], &s->stages[i]);
-    return error ? error : cvb_notify_open(segment, s->stages, s->count, &s->notifier);
+    if (!error)
+        error = cvb_notify_create(segment, &s->notifier);
+    for (size_t i = 0; !error && i < s->count; i++) {
+        int id = cvb_notify_watch(
+            s->notifier, &(struct cvb_watch){.what = CVB_WATCH_RECORDS, .stage = s->stages[i], .data = &s->stages[i]});
+        error = id < 0 ? id : 0;
+    }
+    return error;
 }
 
 int main(int argc, char **argv)

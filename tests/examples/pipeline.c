@@ -19,9 +19,8 @@ static int run_source(int count)
         error = cvb_pipeline(buffer, "squares", &record.pipeline);
     for (int i = 1; i <= count && !error; i++) {
         record.length = (uint32_t)snprintf(text, TEXT, "%d", i);
-        while (cvb_is_full(error = cvb_buffer_for_stage(buffer, stage[FILTER], &record)))
-            if ((error = cvb_wait_credits(buffer, stage[FILTER], record.source, -1)))
-                return error;
+        int put = cvb_put_wait(buffer, stage[FILTER], &record, 1, -1, NULL);
+        error = put < 0 ? put : 0;
     }
     return error;
 }
@@ -29,13 +28,8 @@ static int run_source(int count)
 /* The next stage gets the result and the lease is settled, in one step that a crash cannot cut in half. */
 static int forward(uint32_t to, const struct cvb_lease *lease, const struct cvb_record *result)
 {
-    for (;;) {
-        int why = 0, n = cvb_forward_records(buffer, to, lease, result, 1, &why);
-        if (n)
-            return n < 0 ? n : 0;
-        if ((n = cvb_is_full(why) ? cvb_wait_credits(buffer, to, CVB_NO_SOURCE, -1) : why))
-            return n;
-    }
+    int n = cvb_forward_records_wait(buffer, to, lease, result, 1, -1, NULL);
+    return n < 0 ? n : 0;
 }
 
 static int work(int me, const struct cvb_lease *lease)
@@ -56,8 +50,8 @@ static int run_worker(int me)
 {
     for (;;) {
         struct cvb_lease lease;
-        int n = cvb_get_batch(buffer, stage[me], &lease, 1);
-        int error = n > 0 ? work(me, &lease) : n ? n : cvb_wait_records(buffer, &stage[me], 1, SECOND_NS);
+        int n = cvb_get_wait(buffer, stage[me], &lease, 1, SECOND_NS);
+        int error = n > 0 ? work(me, &lease) : n;
         if (error < 0)
             return error == CVB_ETIMEDOUT ? 0 : error;
     }

@@ -6,14 +6,8 @@
 
 static int put(struct cvb_handle *buffer, uint32_t stage, const struct cvb_record *record)
 {
-    for (;;) {
-        int error = cvb_buffer_for_stage(buffer, stage, record);
-        if (!cvb_is_full(error))
-            return error; /* 0, or not for lack of room */
-        error = cvb_wait_credits(buffer, stage, record->source, -1);
-        if (error)
-            return error;
-    }
+    int n = cvb_put_wait(buffer, stage, record, 1, -1, NULL);
+    return n < 0 ? n : 0;
 }
 
 static int produce(struct cvb_handle *buffer, const char *stage_name, const char *source_name, int count)

@@ -41,20 +41,13 @@ static struct cvb_record work(const struct cvb_lease *lease, char *out)
 static int send_on(struct worker *w, const struct cvb_lease *leases, const struct cvb_record *results, size_t count)
 {
     for (size_t done = 0; done < count;) {
-        int why = 0;
-        int n = cvb_forward_records(w->buffer, w->to, leases + done, results + done, count - done, &why);
-        if (n < 0)
-            return n;
-        done += (size_t)n;
-        if (done == count)
-            break;
-        if (why && !cvb_is_full(why))
+        int why,
+            n = cvb_forward_records_wait(w->buffer, w->to, leases + done, results + done, count - done, SLICE_NS, &why);
+        if (why && why != CVB_ETIMEDOUT)
             return why;
-        if (stop)
+        done += n > 0 ? (size_t)n : 0;
+        if (stop && done < count)
             return cvb_release(w->buffer, leases + done, count - done); /* nothing failed */
-        int error = cvb_wait_credits(w->buffer, w->to, CVB_NO_SOURCE, SLICE_NS);
-        if (error && error != CVB_ETIMEDOUT)
-            return error;
     }
     return 0;
 }
@@ -83,11 +76,9 @@ static int run(struct worker *w)
 {
     struct cvb_lease leases[BATCH];
     while (!stop) {
-        int n = cvb_get_batch(w->buffer, w->from, leases, BATCH);
+        int n = cvb_get_wait(w->buffer, w->from, leases, BATCH, SLICE_NS);
         int error = n > 0 ? handle_batch(w, leases, (size_t)n) : n;
-        if (!n)
-            error = cvb_wait_records(w->buffer, &w->from, 1, SLICE_NS);
-        if (error < 0 && error != CVB_ETIMEDOUT)
+        if (error && error != CVB_ETIMEDOUT)
             return error;
     }
     return 0;

@@ -30,6 +30,40 @@ static int c_observe(void) { return cvb_observe(name, &own); }
 static int c_open(void) { return cvb_notify_open(name, &stage, 1, &notifier); }
 static int c_rearm(void) { return cvb_notify_rearm(notifier); }
 static int c_close(void) { return cvb_notify_close(notifier); }
+static int c_notifier(void) { return cvb_notify_create(name, &notifier); }
+static int c_arm(void) { return cvb_notify_arm(notifier, 0); }
+static int c_unwatch(void) { return cvb_notify_unwatch(notifier, 0); }
+
+static int c_watch(void)
+{
+    return cvb_notify_watch(notifier, &(struct cvb_watch){.what = CVB_WATCH_RECORDS, .stage = stage});
+}
+
+static int c_fired(void)
+{
+    struct cvb_watch fired;
+    return cvb_notify_fired(notifier, &fired, 1) < 0;
+}
+
+static int c_room(void) { return cvb_wait_room(live, stage, source, 20000000); }
+
+static int c_get_wait(void)
+{
+    struct cvb_lease l;
+    return cvb_get_wait(live, stage, &l, 1, 20000000) != CVB_ETIMEDOUT;
+}
+
+static int c_put_wait(void)
+{
+    struct cvb_record r[30] = {{0}};
+    struct cvb_lease l[30];
+    int why, n;
+    for (int i = 0; i < 30; i++)
+        r[i] = (struct cvb_record){.payload = "x", .length = 1, .source = source};
+    n = cvb_put_wait(live, stage, r, 30, 20000000, &why);
+    return n != 20 || why != CVB_ETIMEDOUT || get_all(live, stage, l, 20) != 20 || cvb_ack(live, l, 20);
+}
+
 static int c_recover(void) { return cvb_recover(live); }
 
 static int c_audit(void)
@@ -68,9 +102,10 @@ static int c_flow(void)
     return error;
 }
 
-static int (*const calls[])(void) = {c_create, c_list, c_unlink,  c_attach, c_detach,  c_observe,
-                                     c_detach, c_open, c_rearm,   c_close,  c_recover, c_audit,
-                                     c_peer,   c_wait, c_credits, c_name,   c_flow};
+static int (*const calls[])(void) = {c_create,  c_list,  c_unlink, c_attach,   c_detach,  c_observe, c_detach,
+                                     c_open,    c_rearm, c_close,  c_recover,  c_audit,   c_peer,    c_wait,
+                                     c_credits, c_name,  c_flow,   c_notifier, c_watch,   c_fired,   c_arm,
+                                     c_unwatch, c_close, c_room,   c_get_wait, c_put_wait};
 
 static void *call_it(void *call)
 {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -121,6 +122,44 @@ static int notify(void *unused)
     return result;
 }
 
+static bool is_told(void *n)
+{
+    struct pollfd p = {.fd = cvb_notify_fd(n), .events = POLLIN};
+    return poll(&p, 1, 0) == 1;
+}
+
+static void *watch_thread(void *result)
+{
+    struct cvb_notifier *n;
+    struct cvb_handle *h;
+    struct cvb_watch w[2];
+    int told = 0, error = cvb_attach(name, &h) || cvb_notify_create(name, &n);
+    double before = cpu_seconds();
+    for (int i = 0; !error && i < 2; i++)
+        error = cvb_notify_watch(n, &(struct cvb_watch){.what = CVB_WATCH_RECORDS, .stage = stage[i]}) != i;
+    if (!error) {
+        nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
+        error = cpu_seconds() - before > 0.1;
+        if (put_numbers(h, stage[1], source, 0, 1, NULL) == 1 && wait_until(is_told, n, 20000))
+            told = cvb_notify_fired(n, w, 2);
+        error |= told != 1 || w[0].id != 1 || cvb_notify_close(n) || drain(h, stage[1]) != 1 || cvb_detach(h);
+    }
+    *(int *)result = error;
+    return NULL;
+}
+
+static int watches(void *unused)
+{
+    pthread_t thread;
+    int result = 9;
+    (void)unused;
+    if (!refuse(plan.number, plan.argument, plan.reason))
+        return NOT_HERE;
+    pthread_create(&thread, NULL, watch_thread, &result);
+    pthread_join(thread, NULL);
+    return result;
+}
+
 static int wait_for_credits(void *unused)
 {
     struct cvb_handle *h;
@@ -161,6 +200,7 @@ Test(refused, futex_waitv, .timeout = 100)
         plan = (struct plan){FUTEX_WAITV, ANY, reasons[i], 2 - i % 2};
         expect(wait_a_second, "wait");
         expect(notify, "notify");
+        expect(watches, "watches");
         expect(wait_for_credits, "credits");
         cr_assert_eq(put_numbers(h, stage[1], source, 0, 5, NULL), 5);
         expect(wait_for_the_dead, "recovery");

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <poll.h>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -160,6 +161,28 @@ void waits()
     const std::uint32_t stages[] = {r.sink, r.stage};
     CHECK(r.buffer.wait_records(stages, 2).value() == 1);
     CHECK(r.drain() == 1);
+    CHECK(r.buffer.room(r.stage, r.source) == 40);
+    const std::vector<cvb_record> many(60, conveyor::record("payload", r.source, r.pipeline));
+    const conveyor::pushed cut = r.buffer.put_wait(r.stage, many.data(), many.size(), 1ms);
+    CHECK(cut.count == 40 && cut.refused == CVB_ETIMEDOUT);
+    CHECK(!r.buffer.wait_room(r.stage, r.source, 1ms) && !r.buffer.room(r.stage, r.source));
+    auto sent = r.buffer.get_wait<4>(r.stage, 1s);
+    CHECK(sent.size() == 4 && sent.forward_wait(r.sink).count == 4 && sent.empty());
+    CHECK(r.drain() == 36 && r.buffer.get_wait<4>(r.stage, 1ms).empty());
+    r.buffer.get<4>(r.sink).ack();
+
+    conveyor::notifier told = conveyor::notifier::create(name);
+    cvb_watch watch{};
+    watch.what = CVB_WATCH_RECORDS;
+    watch.stage = r.stage;
+    const int id = told.watch(watch);
+    r.fill(1);
+    pollfd p{told.fd(), POLLIN, 0};
+    CHECK(poll(&p, 1, 60000) == 1 && told.fired(&watch, 1) == 1 && watch.id == id && r.drain() == 1);
+    told.arm(id);
+    told.unwatch(id);
+    CHECK(code_of([&] { told.arm(id); }) == CVB_EINVAL);
+
     conveyor::buffer moved = std::move(r.buffer);
     CHECK(moved && !r.buffer);
     r.buffer = std::move(moved);
