@@ -62,7 +62,12 @@
     FIELD(cvb_seat, told_dead, 24, 8)                                                                                  \
     FIELD(cvb_seat, pad_state, 32, 32)                                                                                 \
     FIELD(cvb_seat, journal, 64, 128)                                                                                  \
-    FIELD(cvb_seat, pad, 192, 320)                                                                                     \
+    FIELD(cvb_seat, active_ns, 192, 8)                                                                                 \
+    FIELD(cvb_seat, deaths, 200, 8)                                                                                    \
+    FIELD(cvb_seat, recoveries, 208, 8)                                                                                \
+    FIELD(cvb_seat, pauses, 216, 8)                                                                                    \
+    FIELD(cvb_seat, signals, 224, 8)                                                                                   \
+    FIELD(cvb_seat, pad, 232, 280)                                                                                     \
     STRUCT(cvb_seat, 512)                                                                                              \
     FIELD(cvb_idle_group, header, 0, 8)                                                                                \
     FIELD(cvb_idle_group, entry, 8, 8 * CVB_IDLE_ENTRIES)                                                              \
@@ -135,6 +140,14 @@
     FIELD(cvb_stand, claim, 0, 8)                                                                                      \
     FIELD(cvb_stand, settled, 8, 8)                                                                                    \
     STRUCT(cvb_stand, 16)                                                                                              \
+    FIELD(cvb_window, number, 0, 4)                                                                                    \
+    FIELD(cvb_window, longest, 4, 4)                                                                                   \
+    FIELD(cvb_window, count, 8, 112)                                                                                   \
+    STRUCT(cvb_window, 120)                                                                                            \
+    FIELD(cvb_stay, window, 0, 240)                                                                                    \
+    FIELD(cvb_stay, died, 240, 8)                                                                                      \
+    FIELD(cvb_stay, pauses, 248, 8)                                                                                    \
+    STRUCT(cvb_stay, 256)                                                                                              \
     FIELD(cvb_name, length, 0, 1)                                                                                      \
     FIELD(cvb_name, text, 1, CVB_NAME_MAX)                                                                             \
     STRUCT(cvb_name, 64)                                                                                               \

@@ -120,6 +120,7 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     g->idle = place(&end, cvb_idle_stride(g) * (s->max_handles + 1ull));
     g->tallies =
         place(&end, sizeof(struct cvb_tally) * (s->max_handles + 1ull) * ((uint64_t)s->max_stages + s->max_sources));
+    g->stays = place(&end, sizeof(struct cvb_stay) * (s->max_handles + 1ull) * s->max_stages);
     g->moved = place(&end, sizeof(struct cvb_moved) * (s->max_handles + 1ull) * s->max_sources);
     g->survey = place(&end, sizeof(struct cvb_survey));
     g->stands = place(&end, sizeof(struct cvb_stand) * s->max_sources);

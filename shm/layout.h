@@ -48,10 +48,10 @@ struct cvb_unit {
     uint64_t generation;
     uint16_t source;
     uint16_t pipeline;
-    uint16_t origin; /* the stage a dead letter came from */
-    uint16_t class;  /* of its cells */
-    uint64_t buffered_at_ns;
-    uint64_t first; /* the position of the first record that it was published with; 0: its records have none */
+    uint16_t origin;         /* the stage a dead letter came from */
+    uint16_t class;          /* of its cells */
+    uint64_t buffered_at_ns; /* when it was put, and since when it is where it is: lib/place/stay.h */
+    uint64_t first;          /* the position of the first record that it was published with; 0: its records have none */
     struct cvb_member member[CVB_INLINE_MEMBERS];
 };
 struct cvb_extension {
@@ -84,7 +84,9 @@ struct cvb_seat {
     uint64_t told_dead;         /* the state whose owner's death is an event already: place/event.h */
     uint8_t pad_state[32];
     struct cvb_journal journal;
-    uint8_t pad[320];
+    uint64_t active_ns;                           /* of the monotonic clock: when its owner was seen in a call last */
+    uint64_t deaths, recoveries, pauses, signals; /* what its owners have noticed, done and given */
+    uint8_t pad[280];
 };
 
 /* What waits for reuse, as its seat's owner has listed it: lib/credit/idle.h. */
@@ -229,6 +231,20 @@ struct cvb_stand {
     uint64_t settled; /* no record at or below this position is in the buffer; it only grows */
 };
 
+/* How long records had been in a stage when a seat's owner took them: lib/place/stay.h. */
+#define CVB_WAIT_BUCKETS 56u
+struct cvb_window {
+    uint32_t number;                  /* of the time that it is of */
+    uint32_t longest;                 /* units of 2^20 ns */
+    uint16_t count[CVB_WAIT_BUCKETS]; /* saturates */
+};
+struct cvb_stay {
+    struct cvb_window window[2];
+    uint64_t died;   /* dead letters because consumers died */
+    uint64_t pauses; /* of the stage's level */
+};
+static_assert(sizeof(struct cvb_stay) == 256, "whole lines");
+
 struct cvb_name {
     uint8_t length;
     char text[CVB_NAME_MAX];
@@ -244,8 +260,8 @@ struct cvb_cell_header {
 /* Everything about a segment's shape; computed from the settings alone, so attach computes it anew and compares. */
 struct cvb_geometry {
     uint64_t size;
-    uint64_t counters, thresholds, flags, reasons, events, lookout, hints, seats, idle, tallies, moved, survey, stands,
-        references[CVB_KINDS], names[CVB_KINDS], units, extensions, bitmaps, retry, due, soonest, rings, cells;
+    uint64_t counters, thresholds, flags, reasons, events, lookout, hints, seats, idle, tallies, stays, moved, survey,
+        stands, references[CVB_KINDS], names[CVB_KINDS], units, extensions, bitmaps, retry, due, soonest, rings, cells;
     uint32_t reason_count;
     uint32_t due_levels, due_first[CVB_DUE_LEVELS]; /* from the lowest nodes up to the root: its first node */
     uint32_t unit_count, large_count, cell_count, bitmap_words, bitmap_count;

@@ -36,7 +36,9 @@ struct cvb_counts {
     uint64_t refused_source;
     uint64_t refused_total;
     uint64_t refused_memory;
-    uint64_t stalled_ns; /* slept in cvb_wait_credits */
+    uint64_t stalled_ns;    /* slept in cvb_wait_credits */
+    uint64_t dead_by_death; /* of a stage: those of dead_lettered whose consumers died; the others were returned */
+    uint64_t pauses;        /* of a stage: how often its level began to pause */
 };
 
 /* EUNKNOWN if nobody has that name yet. */
@@ -74,6 +76,50 @@ static inline int cvb_census(struct cvb_handle *handle, struct cvb_census *total
     return cvb_census_sized(handle, total, stages, sources, handles, sizeof *total);
 }
 
+/* How old the oldest is, in nanoseconds; 0 if there is none. By the wall clock, a few milliseconds coarse: a clock that
+ * is set back makes them younger. */
+struct cvb_age {
+    uint64_t record_ns; /* since the put of the oldest record that is queued or leased */
+    uint64_t lease_ns;  /* since the oldest lease began */
+};
+/* Of all, of each stage, of each source (without its dead letters), and of what each seat's owner has leased. Shape,
+ * time and errors as cvb_census. */
+CVB_API int cvb_ages_sized(struct cvb_handle *handle, struct cvb_age *total, struct cvb_age *stages,
+                           struct cvb_age *sources, struct cvb_age *handles, size_t size);
+static inline int cvb_ages(struct cvb_handle *handle, struct cvb_age *total, struct cvb_age *stages,
+                           struct cvb_age *sources, struct cvb_age *handles)
+{
+    return cvb_ages_sized(handle, total, stages, sources, handles, sizeof *total);
+}
+
+/* How long records had been in a stage when they were taken, within the last one to two minutes: sampled, one of each
+ * consumer's in a tick of the clock. From the put, or from the forward or return that brought the record; of one whose
+ * consumer died, from when that one had leased it. p50 and p99 are known to about a fifth. */
+struct cvb_waits {
+    uint64_t samples; /* 0: the rest is 0 as well */
+    uint64_t p50_ns, p99_ns, max_ns;
+};
+/* A few hundred loads for each handle. Errors: EINVAL, EUNKNOWN, EFORKED, ELOST. */
+CVB_API int cvb_stage_waits_sized(struct cvb_handle *handle, uint32_t stage, struct cvb_waits *waits, size_t size);
+static inline int cvb_stage_waits(struct cvb_handle *handle, uint32_t stage, struct cvb_waits *waits)
+{
+    return cvb_stage_waits_sized(handle, stage, waits, sizeof *waits);
+}
+
+/* Since the segment was made. */
+struct cvb_totals {
+    uint64_t deaths;     /* handles whose process ended without cvb_detach, as noticed */
+    uint64_t recoveries; /* those whose seats were put in order */
+    uint64_t pauses;     /* how often the level of a stage, a source or the total began to pause */
+    uint64_t signals;    /* calls of cvb_signal */
+};
+/* Errors: EINVAL, EFORKED, ELOST. */
+CVB_API int cvb_totals_sized(struct cvb_handle *handle, struct cvb_totals *totals, size_t size);
+static inline int cvb_totals(struct cvb_handle *handle, struct cvb_totals *totals)
+{
+    return cvb_totals_sized(handle, totals, sizeof *totals);
+}
+
 /* How far a peek through a stage has come; begins as {0}. */
 struct cvb_cursor {
     uint64_t position;
@@ -101,6 +147,10 @@ enum cvb_peer_state { CVB_PEER_NONE, CVB_PEER_ALIVE, CVB_PEER_STOPPED, CVB_PEER_
 struct cvb_peer {
     int32_t pid;    /* as its own pid namespace has it */
     uint32_t state; /* an enum cvb_peer_state */
+    /* Since it was seen in a call last: one in a wait is seen at the end of each of its sleeps (a second, or 20 ms for
+     * each handle that there can be). It looks at the clock where that costs nothing: a few milliseconds coarse, and
+     * one that was quick and is slow now may be late by up to eight calls. */
+    uint64_t idle_ns;
 };
 
 /* The owner of seat number `seat`, 0 to max_handles - 1. STOPPED is told from /proc and only within this pid namespace.

@@ -13,6 +13,7 @@
 #include <conveyor/crash.h>
 
 #include "crash/crash.h"
+#include "place/stay.h"
 
 #define NO_SEAT UINT32_MAX
 /* A unit of the dead is looked at again when another recoverer has changed it, which happens once or twice. */
@@ -300,6 +301,10 @@ static void pace(struct cvb_handle *h, uint64_t tick)
     uint64_t took = tick - h->tick_ns, calls = took ? h->calls * CLOCK_EVERY_NS / took : CVB_RECOVER_CALLS;
     h->calls_due = calls > CVB_RECOVER_CALLS ? CVB_RECOVER_CALLS : (uint32_t)calls;
     h->calls = 0;
+    if (took) {
+        cvb_active_at(h, tick);
+        h->taken_seen = 0; /* the next get tells the time anew */
+    }
     h->tick_ns = tick;
 }
 

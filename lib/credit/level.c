@@ -21,6 +21,7 @@
  * looks.
  */
 #include "credit/idle.h"
+#include "place/stay.h"
 
 int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter)
 {
@@ -99,6 +100,15 @@ static void end_epoch(uint64_t *slack, uint64_t begun, int64_t records)
     cvb_cas64(slack, begun, begun + (UINT64_C(1) << CVB_EPOCH_SHIFT) + (uint64_t)(records > 0 ? records : 0));
 }
 
+/* The level of a flag begins to pause. */
+static void count_pause(struct cvb_handle *h, uint32_t flag)
+{
+    const uint32_t stage = flag - cvb_flag_of_room(h, 0);
+    cvb_own_add64(&cvb_seat_at(h, h->seat)->pauses, 1);
+    if (stage < h->segment.settings.max_stages)
+        cvb_own_add64(&cvb_stay_at(h, h->seat, stage)->pauses, 1);
+}
+
 /* The flag gets the level; false if it has changed meanwhile. Nobody pauses any more: all who sleep are woken. */
 static bool change(struct cvb_handle *h, uint32_t flag, uint32_t now, uint32_t level)
 {
@@ -109,6 +119,8 @@ static bool change(struct cvb_handle *h, uint32_t flag, uint32_t now, uint32_t l
         return false;
     if (lifted)
         cvb_flag_wake(h, flag, CVB_WAKE_ALL);
+    if (level & ~now & CVB_FLAG_PAUSED)
+        count_pause(h, flag);
     if ((now ^ level) & CVB_FLAG_PAUSED)
         cvb_flag_tell_level(h, flag, !lifted);
     return true;

@@ -8,6 +8,7 @@
  * section 5).
  */
 #include "flow/flow.h"
+#include "place/stay.h"
 
 /* The credits that a move to f->stage2 needs besides those that stay with the records: the stage's, and for a dead
  * letter its source's. A refusal leaves none taken, and the journal closed. */
@@ -52,6 +53,7 @@ CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
         return CVB_ECORRUPT;
     if (to == CVB_STAGE_DEAD_LETTER)
         cvb_store16_rlx(&unit->origin, f.stage);
+    cvb_enters_stage(h, unit);
     cvb_journal_open(h, CVB_OP_RESTAGE, &f);
     int error = take_for_move(h, &f, CVB_OP_RESTAGE);
     if (error)

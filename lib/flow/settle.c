@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "flow/flow.h"
+#include "place/stay.h"
 
 #define MS_NS UINT64_C(1000000)
 
@@ -166,6 +167,7 @@ static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
         return error;
     if (stage != CVB_STAGE_DEAD_LETTER && cvb_hi_failures(w.hi) >= cvb_retries_of(h, stage))
         return cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
+    cvb_enters_stage(h, cvb_unit_at(h, u));
     const uint64_t delay_ms =
         h->delay_ms == CVB_DELAY_OF_SETTINGS ? delay_by_settings(h, cvb_hi_failures(w.hi)) : h->delay_ms;
     if (delay_ms)
@@ -179,7 +181,10 @@ int cvb_release_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     (void)unused;
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
     int error = tally_unit(h, u, w, CVB_N_RELEASED);
-    return error ? error : cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), w.hi & CVB_HI_TRIES);
+    if (error)
+        return error;
+    cvb_enters_stage(h, cvb_unit_at(h, u));
+    return cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), w.hi & CVB_HI_TRIES);
 }
 
 static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)

@@ -5,6 +5,7 @@
 
 #include "flow/flow.h"
 #include "flow/header.h"
+#include "place/stay.h"
 
 #define FETCHED_BYTES 256u /* longer payloads the processor itself fetches ahead, if nobody else does */
 #define OWNED_BYTES 2048u  /* a train of longer ones would not stay near until it is read */
@@ -127,7 +128,10 @@ static inline bool lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w,
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     const uint32_t stage = cvb_hi_stage(w.hi);
-    *out = (struct cvb_lease){.buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
+    const uint64_t time = cvb_load64_rlx(&unit->buffered_at_ns);
+    if (time != h->taken_seen)
+        cvb_took(h, time, stage);
+    *out = (struct cvb_lease){.buffered_at_ns = h->taken_ns,
                               .source = cvb_load16_rlx(&unit->source),
                               .pipeline = cvb_load16_rlx(&unit->pipeline),
                               .stage = stage,
@@ -135,19 +139,14 @@ static inline bool lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w,
                               .origin = stage ? stage : cvb_load16_rlx(&unit->origin),
                               .place = {w.lo, u, h->serial, 0, (uint16_t)stage},
                               .position = cvb_load64_rlx(&unit->first)};
-    if (out->buffered_at_ns != h->taken_ns) { /* time has passed: the next call looks at the clock */
-        h->taken_ns = out->buffered_at_ns;
-        cvb_recover_soon(h);
-    }
+    cvb_store64_rlx(&unit->buffered_at_ns, h->taken_stamp);
     return stage < h->segment.settings.max_stages && out->source < h->segment.settings.max_sources;
 }
 
 /* The part of the unit's leases that is a train, if it is one. */
-CVB_RARE static unsigned hand_out_long(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
+CVB_RARE static unsigned hand_out_long(struct cvb_handle *h, uint32_t u, struct cvb_pair w,
+                                       const struct cvb_lease lease, struct cvb_lease *out)
 {
-    struct cvb_lease lease;
-    if (!lease_of(h, u, w, &lease))
-        return 0;
     bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
     uint32_t next = placed ? cvb_unit_ahead(h, lease.stage, cvb_lo_number(w.lo) + 1) : CVB_NO_UNIT;
     return hand_out_train(h, cvb_members_of(h, u), cvb_mask_count(cvb_hi_mask(w.hi)), &lease, next, out);
@@ -162,7 +161,7 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
     if (!cvb_has_room(h, u, mask) || !lease_of(h, u, w, &lease))
         return CVB_ECORRUPT;
     if (cvb_is_train(mask)) {
-        done = hand_out_long(h, u, w, out);
+        done = hand_out_long(h, u, w, lease, out);
         mask = cvb_mask_after(mask, done);
     }
     int few = hand_out_few(h, cvb_members_of(h, u), mask, lease, out + done);
@@ -214,6 +213,7 @@ static inline int get_unit(struct cvb_handle *h, uint32_t stage, size_t want, bo
         int error = cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
         if (error < 0)
             return error;
+        cvb_own_add64(&cvb_stay_at(h, h->seat, stage)->died, cvb_mask_count(cvb_hi_mask(w.hi)));
     }
 }
 

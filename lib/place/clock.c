@@ -1,7 +1,7 @@
 /* clock.c - the clocks of the system. */
 #include <time.h>
 
-#include "place/place.h"
+#include "place/stay.h"
 
 uint64_t cvb_monotonic_ns(void)
 {
@@ -22,5 +22,5 @@ uint64_t cvb_now_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME_COARSE, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return cvb_buffered_at((uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec);
 }

@@ -75,6 +75,11 @@ static void tell_of_seat(struct cvb_handle *h, enum cvb_event_kind kind, int32_t
 {
     const struct cvb_event e = {
         .kind = kind, .pid = pid, .stage = CVB_NO_STAGE, .source = CVB_NO_SOURCE, .before = before, .after = after};
+    struct cvb_seat *own = cvb_seat_at(h, h->seat);
+    if (kind == CVB_EVENT_DEATH)
+        cvb_own_add64(&own->deaths, 1);
+    else if (kind == CVB_EVENT_RECOVERY)
+        cvb_own_add64(&own->recoveries, 1);
     cvb_event(h, &e);
 }
 

@@ -207,6 +207,9 @@ struct cvb_handle {
     uint32_t calls, calls_due;   /* since the last look at the clock, and how many there may be */
     uint64_t tick_ns;            /* of that look: the coarse clock */
     uint64_t put_ns, taken_ns;   /* the times of the last put, and of the record taken last */
+    uint64_t taken_seen;         /* stay.h: that time as it was read, */
+    uint64_t taken_stamp;        /* and as it is written while the unit is leased */
+    uint64_t counted_ns;         /* when a wait was counted last */
     struct cvb_pass pass;        /* recovery's, begun and not over */
     struct cvb_lookout *lookout; /* in the segment, as the next two */
     struct cvb_survey *survey;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "credit/idle.h"
+#include "place/stay.h"
 #include "seat/seat.h"
 #include "sized.h"
 #include "system.h"
@@ -104,6 +105,7 @@ static bool enter_seat(struct cvb_handle *h, uint32_t s, uint64_t now)
     cvb_idle_enter(h);
     h->seq = cvb_head_seq(cvb_load64_acq(&cvb_seat_at(h, s)->journal.head));
     cvb_store32_rlx(&cvb_seat_at(h, s)->pid, (uint32_t)getpid());
+    cvb_active_at(h, cvb_coarse_ns());
     return true;
 }
 

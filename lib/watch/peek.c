@@ -12,6 +12,7 @@
 
 #include "flow/flow.h"
 #include "flow/header.h"
+#include "place/stay.h"
 #include "ring/slot.h"
 
 #define LOOKS_MOST 1000
@@ -76,7 +77,7 @@ static int copy_member(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsi
     struct cvb_member *m = cvb_member_at(h, u, i);
     const uint32_t extent = cvb_load32_rlx(&m->extent);
     *seen = (struct cvb_lease){.payload = buffer,
-                               .buffered_at_ns = cvb_load64_rlx(&unit->buffered_at_ns),
+                               .buffered_at_ns = cvb_buffered_at(cvb_load64_rlx(&unit->buffered_at_ns)),
                                .length = cvb_extent_length(extent),
                                .source = cvb_load16_rlx(&unit->source),
                                .pipeline = cvb_load16_rlx(&unit->pipeline),

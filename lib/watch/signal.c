@@ -58,6 +58,8 @@ int cvb_signal(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t s
     reason = reason ? reason : "";
     error = cvb_hand_give(h, flag, signal, delay_ms, reason);
     if (!error)
+        cvb_own_add64(&cvb_seat_at(h, h->seat)->signals, 1);
+    if (!error)
         tell_given(h, CVB_EVENT_SIGNAL, stage, source, signal, delay_ms, reason);
     return error;
 }

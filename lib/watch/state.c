@@ -8,6 +8,7 @@
 
 #include "credit/idle.h"
 #include "flow/flow.h"
+#include "place/stay.h"
 #include "sized.h"
 #include "system.h"
 
@@ -92,6 +93,10 @@ static int counts_of(struct cvb_handle *h, uint32_t index, struct cvb_counts *co
         add_tally(&sum, cvb_tally_at(h, seat, index));
     /* who recovered without a seat; what is parked there was added by a repair */
     sum.redelivered += cvb_load64_rlx(&cvb_tally_at(h, seats, index)->n[CVB_N_REDELIVERED]);
+    for (uint32_t seat = 0; index < h->segment.settings.max_stages && seat <= seats; seat++) {
+        sum.dead_by_death += cvb_load64_rlx(&cvb_stay_at(h, seat, index)->died);
+        sum.pauses += cvb_load64_rlx(&cvb_stay_at(h, seat, index)->pauses);
+    }
     cvb_sized_give(counts, size, &sum, sizeof sum);
     return 0;
 }
@@ -201,16 +206,17 @@ int cvb_peer_sized(struct cvb_handle *h, uint32_t seat, struct cvb_peer *peer, s
     int error = cvb_handle_reads(h);
     if (error || !peer || seat >= h->segment.settings.max_handles)
         return error ? error : CVB_EINVAL;
-    struct cvb_peer found = {0, CVB_PEER_NONE};
+    struct cvb_peer found = {0, CVB_PEER_NONE, 0};
     cvb_sized_give(peer, size, &found, sizeof found);
     if (!(cvb_load64_acq(&cvb_seat_at(h, seat)->state) & 1))
         return 0;
     uint32_t pid = cvb_load32_rlx(&cvb_seat_at(h, seat)->pid);
+    const uint64_t active = cvb_load64_rlx(&cvb_seat_at(h, seat)->active_ns);
     int before = cvb_guard(), state = peer_state(h, seat, pid);
     cvb_unguard(before);
     if (state < 0)
         return state;
-    found = (struct cvb_peer){(int32_t)pid, (uint32_t)state};
+    found = (struct cvb_peer){(int32_t)pid, (uint32_t)state, cvb_age_ns(active, cvb_coarse_ns())};
     cvb_sized_give(peer, size, &found, sizeof found);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <conveyor/progress.h>
 #include <conveyor/wait.h>
 
+#include "place/stay.h"
 #include "sized.h"
 #include "watch/watch.h"
 
@@ -263,6 +264,7 @@ static int sleep_until(struct cvb_handle *h, const struct wait *w, uint64_t end,
         until = until < end ? until : end;
         there = w->any ? sleep_on_any(h, w, until, lookout) : sleep_once(h, w, until, lookout);
         *now = cvb_monotonic_ns();
+        cvb_active_at(h, *now);
         if (!there && lookout)
             there = cvb_delay_end(h, *now) < 0 ? CVB_ECORRUPT : 0;
         if (!there && lookout && *now >= look_at) {
@@ -288,6 +290,7 @@ static int wait_for(struct cvb_handle *h, const struct wait *w, int64_t timeout_
     if (!w->any && (there = spin(h, w)))
         return there;
     uint64_t start = cvb_monotonic_ns(), now = start;
+    cvb_active_at(h, start);
     bool for_ever = timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX / 2 - start;
     there = sleep_until(h, w, for_ever ? UINT64_MAX : start + (uint64_t)timeout_ns, &now);
     *slept_ns = now - start;
