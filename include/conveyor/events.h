@@ -19,9 +19,9 @@ enum cvb_event_kind {
     CVB_EVENT_PAUSE,       /* a level was reached: of the stage, of the source, or of neither: of the total */
     CVB_EVENT_RESUME,      /* and left again */
     CVB_EVENT_DEAD_LETTER, /* `after` records of the source became dead letters of the stage */
-    CVB_EVENT_SET,         /* a setting, whose name is the text, was `before` and is `after` */
-    CVB_EVENT_SIGNAL,      /* cvb_signal; code: the signal, after: the delay, text: the reason */
-    CVB_EVENT_HOLD,        /* cvb_hold_stage; code: 1 held, 0 let go again, text: the reason */
+    CVB_EVENT_SET,    /* a setting, whose name is the text, was `before` and is `after`; thresholds in billionths */
+    CVB_EVENT_SIGNAL, /* cvb_signal; code: the signal, after: the delay, text: the reason */
+    CVB_EVENT_HOLD,   /* cvb_hold_stage; code: 1 held, 0 let go again, text: the reason */
     CVB_EVENT_KINDS
 };
 

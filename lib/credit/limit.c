@@ -120,8 +120,10 @@ int cvb_set_limit(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_
     const uint32_t counter = (uint32_t)meant;
     if (!limit || limit > limit_made(h, counter))
         return CVB_EINVAL;
+    const uint32_t before = limit_now(h, counter);
     cvb_store32_rel(&cvb_counter_at(h, counter)->limit, limit);
     heed(h, counter);
+    cvb_event_set(h, stage, source, "limit", before, limit);
     return 0;
 }
 
@@ -140,13 +142,16 @@ int cvb_set_thresholds(struct cvb_handle *h, double backpressure, double resume)
         return error;
     if (!(backpressure > 0 && backpressure <= 1 && resume >= 0 && resume < backpressure))
         return CVB_EINVAL;
-    cvb_store64_rel(&h->thresholds->word, thresholds_word(backpressure, resume));
+    const uint64_t before = thresholds_now(h), after = thresholds_word(backpressure, resume);
+    cvb_store64_rel(&h->thresholds->word, after);
     cvb_fence_seq(); /* who has a name later begins with the new ones */
     heed(h, CVB_COUNTER_TOTAL);
     for (uint32_t stage = 1; cvb_id_known(h, CVB_KIND_STAGE, stage); stage++)
         heed(h, cvb_counter_of_stage(stage));
     for (uint32_t source = 0; cvb_id_known(h, CVB_KIND_SOURCE, source); source++)
         heed(h, cvb_counter_of_source(h, source));
+    cvb_event_set(h, CVB_NO_STAGE, CVB_NO_SOURCE, "backpressure_threshold", (uint32_t)before, (uint32_t)after);
+    cvb_event_set(h, CVB_NO_STAGE, CVB_NO_SOURCE, "resume_threshold", before >> LOW_SHIFT, after >> LOW_SHIFT);
     return 0;
 }
 
@@ -175,7 +180,11 @@ int cvb_set_max_retries(struct cvb_handle *h, uint32_t stage, uint32_t max_retri
     if (!special && max_retries > RETRIES_MOST)
         return CVB_EINVAL;
     const uint32_t word = max_retries == CVB_RETRIES_NEVER ? UINT32_MAX : special ? 0 : max_retries + 1;
-    cvb_store32_rel(&cvb_counter_at(h, (uint32_t)counter)->max_retries, word);
+    uint32_t *at = &cvb_counter_at(h, (uint32_t)counter)->max_retries;
+    const uint32_t before = cvb_load32_rlx(at);
+    cvb_store32_rel(at, word);
+    cvb_event_set(h, stage, CVB_NO_SOURCE, "max_retries", before ? before - 1 : h->segment.settings.max_retries,
+                  word ? word - 1 : h->segment.settings.max_retries);
     return 0;
 }
 

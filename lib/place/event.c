@@ -102,3 +102,11 @@ void cvb_event_recovery(struct cvb_handle *h, uint32_t dead, int32_t pid)
 }
 
 void cvb_event_seat(struct cvb_handle *h, enum cvb_event_kind kind) { tell_of_seat(h, kind, 0, 0, h->seat); }
+
+void cvb_event_set(struct cvb_handle *h, uint32_t stage, uint32_t source, const char *setting, uint64_t before,
+                   uint64_t after)
+{
+    struct cvb_event e = {.kind = CVB_EVENT_SET, .stage = stage, .source = source, .before = before, .after = after};
+    memcpy(e.text, setting, strnlen(setting, CVB_REASON_MAX));
+    cvb_event(h, &e);
+}

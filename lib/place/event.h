@@ -36,6 +36,9 @@ void cvb_event_gone(struct cvb_handle *h, uint32_t dead, int32_t pid);
 void cvb_event_recovery(struct cvb_handle *h, uint32_t dead, int32_t pid);
 /* This handle has taken its seat, or will leave it. */
 void cvb_event_seat(struct cvb_handle *h, enum cvb_event_kind kind);
+/* A setting of the stage, the source, or the segment was `before` and is `after`. */
+void cvb_event_set(struct cvb_handle *h, uint32_t stage, uint32_t source, const char *setting, uint64_t before,
+                   uint64_t after);
 /* The number of the ten seconds that it is now; never 0. */
 uint32_t cvb_event_tick(void);
 

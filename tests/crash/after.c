@@ -191,6 +191,31 @@ static const char *names_sound(struct cvb_handle *h, bool must)
     return NULL;
 }
 
+/* What was given by hand is there as a whole, or not at all; so is what is told of it; and another can be given. */
+static const char *given_sound(struct cvb_handle *h)
+{
+    struct cvb_given given[2];
+    struct cvb_event e;
+    uint64_t cursor = 0;
+    int error = cvb_signal_of(h, STAGE_A, CVB_NO_SOURCE, &given[0]);
+    error = error ? error : cvb_hold_of(h, STAGE_C, &given[1]);
+    for (unsigned i = 0; !error && i < 2; i++)
+        if (given[i].signal != CVB_SIGNAL_NONE && strcmp(given[i].reason, REASON))
+            return say("signal %u is given with the reason '%s'", given[i].signal, given[i].reason);
+    while (!error && (error = cvb_event_next(h, &cursor, &e, NULL)) > 0) {
+        if (*e.text && strcmp(e.text, REASON) && strcmp(e.text, "limit"))
+            return say("event %u says '%s'", e.kind, e.text);
+        error = 0;
+    }
+    error = error ? error : cvb_hold_stage(h, STAGE_C, 0, REASON);
+    error = error ? error : cvb_signal(h, STAGE_A, CVB_NO_SOURCE, CVB_SIGNAL_PAUSE, 0, "another");
+    error = error ? error : cvb_signal_of(h, STAGE_A, CVB_NO_SOURCE, &given[0]);
+    if (!error && strcmp(given[0].reason, "another"))
+        return say("another signal is given, and has the reason '%s'", given[0].reason);
+    error = error ? error : cvb_signal(h, STAGE_A, CVB_NO_SOURCE, CVB_SIGNAL_NONE, 0, NULL);
+    return error ? say("by hand: %s", cvb_error_text(error)) : NULL;
+}
+
 static const char *check_with(struct world *w, struct cvb_handle *h, struct facts *f)
 {
     int again = cvb_recover(h);
@@ -201,6 +226,8 @@ static const char *check_with(struct world *w, struct cvb_handle *h, struct fact
         wrong = limits_hold(h);
     if (!wrong && w->interns)
         wrong = names_sound(h, w->phase == OVER && !w->result);
+    if (!wrong)
+        wrong = given_sound(h);
     if (!wrong)
         wrong = drain_all(h, f);
     if (!wrong)

@@ -12,6 +12,7 @@
 #include "segment.h"
 
 #define CELL_BYTES 64u
+#define EVENTS 64u /* the first ones: there are fewer */
 
 struct range {
     uint64_t at, length;
@@ -50,6 +51,8 @@ static void find_ranges(void)
     cvb_geometry_of(&s, &g);
     range(g.counters, sizeof(struct cvb_counter) * (1u + STAGES + SOURCES));
     range(g.flags, sizeof(struct cvb_flag) * (3u + 2u * STAGES + SOURCES));
+    range(g.reasons, sizeof(struct cvb_reason) * g.reason_count);
+    range(g.events, sizeof(struct cvb_event_ring) + sizeof(struct cvb_event_slot) * EVENTS);
     range(g.hints, sizeof(struct cvb_hint) * STAGES);
     range(g.seats, sizeof(struct cvb_seat) * (SEATS + 1u));
     range(g.idle, cvb_idle_stride(&g) * (SEATS + 1u));

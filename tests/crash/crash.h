@@ -55,6 +55,7 @@ struct world {
     volatile uint64_t accesses, stop_at, address;
 };
 #define NEW_NAME "a name that is new"
+#define REASON "a reason that is as long as one may be: whole, or not there .."
 
 /* ledger.c: what must be found afterwards. */
 struct fact {

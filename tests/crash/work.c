@@ -340,6 +340,31 @@ static int set_limit(struct world *w)
     return cvb_set_limit(v.h, STAGE_A, CVB_NO_SOURCE, LOWERED);
 }
 
+/* The reason of STAGE_C's hold, which nobody takes from. */
+static int hold(struct world *w)
+{
+    (void)w;
+    return cvb_hold_stage(v.h, STAGE_C, 1, REASON);
+}
+
+/* Advice: nobody is kept from anything. */
+static int give_signal(struct world *w)
+{
+    (void)w;
+    return cvb_signal(v.h, STAGE_A, CVB_NO_SOURCE, CVB_SIGNAL_SLOW_DOWN, 10, REASON);
+}
+
+static int events(struct world *w)
+{
+    (void)w;
+    uint64_t cursor = 0;
+    struct cvb_event e;
+    int there;
+    while ((there = cvb_event_next(v.h, &cursor, &e, NULL)) > 0)
+        ;
+    return there;
+}
+
 static int intern(struct world *w)
 {
     (void)w;
@@ -416,6 +441,9 @@ const struct operation operations[] = {
     {"wait any", join, wait_any_short, true, false},
     {"recover", join, recover, false, false},
     {"set limit", join, set_limit, false, false},
+    {"signal", join, give_signal, false, true},
+    {"hold", join, hold, false, true},
+    {"events", join, events, false, true},
     {"names", to_intern, intern, false, false},
     {"audit", join, audit, false, false},
     {"state", join, stat, false, false},

@@ -52,6 +52,11 @@ void cvb_event(struct cvb_handle *h, const struct cvb_event *e) { UNUSED, (void)
 void cvb_event_death(struct cvb_handle *h, uint32_t dead, uint64_t state) { UNUSED, (void)dead, (void)state; }
 void cvb_event_recovery(struct cvb_handle *h, uint32_t dead, int32_t pid) { UNUSED, (void)dead, (void)pid; }
 uint32_t cvb_event_tick(void) { return 1; }
+void cvb_event_set(struct cvb_handle *h, uint32_t stage, uint32_t source, const char *setting, uint64_t before,
+                   uint64_t after)
+{
+    UNUSED, (void)stage, (void)source, (void)setting, (void)before, (void)after;
+}
 
 #ifndef HAS_LEVEL
 void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n) { UNUSED, (void)counter, (void)n; }

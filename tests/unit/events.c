@@ -157,6 +157,25 @@ Test(events, of_what_is_given_by_hand)
     expect_none();
 }
 
+Test(events, of_what_is_set)
+{
+    expect(CVB_EVENT_ATTACH);
+    cr_assert_eq(cvb_set_limit(h, CVB_NO_STAGE, source, 5), 0);
+    struct cvb_event e = expect(CVB_EVENT_SET);
+    cr_expect_str_eq(e.text, "limit");
+    cr_expect_eq(e.source, source);
+    cr_expect_eq(e.before, 10);
+    cr_expect_eq(e.after, 5);
+    cr_assert_eq(cvb_set_thresholds(h, 0.5, 0.25), 0);
+    e = expect(CVB_EVENT_SET);
+    cr_expect_str_eq(e.text, "backpressure_threshold");
+    cr_expect_eq(e.after, 500000000);
+    expect(CVB_EVENT_SET);
+    cr_assert_eq(cvb_set_max_retries(h, stage, 7), 0);
+    cr_expect_eq(expect(CVB_EVENT_SET).after, 7);
+    expect_none();
+}
+
 static void signal_number(unsigned i)
 {
     char text[16];
