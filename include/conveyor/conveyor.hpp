@@ -467,6 +467,18 @@ class buffer
         return b;
     }
 
+    // The limit of all records, of a stage, or of a source.
+    void set_limit(std::uint32_t limit, std::uint32_t stage = CVB_NO_STAGE, std::uint32_t source = CVB_NO_SOURCE)
+    {
+        check(cvb_set_limit(handle_, stage, source, limit));
+    }
+    std::uint32_t limit_of(std::uint32_t stage = CVB_NO_STAGE, std::uint32_t source = CVB_NO_SOURCE)
+    {
+        const std::int64_t n = cvb_limit_of(handle_, stage, source);
+        check(n < 0 ? static_cast<int>(n) : 0);
+        return static_cast<std::uint32_t>(n);
+    }
+
   private:
     buffer(const std::string &name, int (*join)(const char *, cvb_handle **)) { check(join(name.c_str(), &handle_)); }
 

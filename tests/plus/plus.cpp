@@ -83,6 +83,17 @@ void errors()
     CHECK(r.buffer.backpressure(r.stage, r.source).signal == CVB_SIGNAL_PAUSE);
     CHECK(r.drain() == 40);
     CHECK(r.buffer.wait_credits(r.stage, r.source));
+    CHECK(r.buffer.limit_of(CVB_NO_STAGE, r.source) == 40);
+    r.buffer.set_limit(7, CVB_NO_STAGE, r.source);
+    CHECK(r.buffer.limit_of(CVB_NO_STAGE, r.source) == 7);
+    const conveyor::pushed lower = r.fill(20);
+    CHECK(lower.count == 7 && lower.refused == CVB_ESOURCE_FULL);
+    CHECK(r.drain() == 7);
+    CHECK(code_of([&] { r.buffer.set_limit(41, CVB_NO_STAGE, r.source); }) == CVB_EINVAL);
+    r.buffer.set_limit(40, CVB_NO_STAGE, r.source);
+    r.buffer.set_limit(11);
+    CHECK(r.buffer.limit_of() == 11);
+    CHECK(r.fill(20).count == 11 && r.drain() == 11);
 }
 
 void batches()

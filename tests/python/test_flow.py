@@ -99,6 +99,22 @@ def test_subsets(segment):
     assert again == {b"record 1": 1, b"record 2": 0}
 
 
+def test_limits_of_a_live_segment(segment):
+    source, stage = segment.source("a"), segment.stage("filter")
+    for limited, refusal in ((source, conveyor.SourceFull), (stage, conveyor.StageFull), (segment, conveyor.TotalFull)):
+        made = limited.limit()
+        limited.set_limit(5)
+        assert limited.limit() == 5
+        with pytest.raises(refusal) as refused:
+            source.put_many_nowait("filter", [b"x"] * 9)
+        assert refused.value.done == 5
+        limited.set_limit(made)
+        assert limited.limit() == made
+        assert stage.get_nowait(9).ack() == 5
+        with pytest.raises(conveyor.Error):
+            limited.set_limit(0)
+
+
 def test_refusals_say_which_limit(segment):
     source = segment.source("a")
     assert source.credits() == 400

@@ -176,6 +176,14 @@ class Segment:
         """The same as a part of max_total_records, 0 to 1."""
         return self._handle.utilization()
 
+    def limit(self) -> int:
+        """The limit of all records, in records, as it is now."""
+        return self._handle.limit(_core.NO_STAGE, _core.NO_SOURCE)
+
+    def set_limit(self, records: int) -> None:
+        """Sets it: 1 to what the segment was made for. All processes heed it at once; what is above it stays."""
+        self._handle.set_limit(records, _core.NO_STAGE, _core.NO_SOURCE)
+
     def stage_names(self) -> list[str]:
         """The names of all stages, by their ids."""
         return list(self._names(_STAGES))
@@ -307,6 +315,14 @@ class Stage:
         """The same as a part of max_per_stage, 0 to 1."""
         return self._handle.utilization(self.id)
 
+    def limit(self) -> int:
+        """The limit of the stage, in records, as it is now."""
+        return self._handle.limit(self.id, _core.NO_SOURCE)
+
+    def set_limit(self, records: int) -> None:
+        """Sets it: 1 to what the segment was made for. All processes heed it at once; what is above it stays."""
+        self._handle.set_limit(records, self.id, _core.NO_SOURCE)
+
     def counts(self) -> Counts:
         """What happened in the stage since the segment was made."""
         return Counts(**self._handle.counts(_STAGES, self.id))
@@ -391,6 +407,14 @@ class Source:
     def credits(self) -> int:
         """Records that the source may put before its own limit or the total refuses."""
         return self._handle.credits(self.id)
+
+    def limit(self) -> int:
+        """The limit of the source, in records, as it is now."""
+        return self._handle.limit(_core.NO_STAGE, self.id)
+
+    def set_limit(self, records: int) -> None:
+        """Sets it: 1 to what the segment was made for. All processes heed it at once; what is above it stays."""
+        self._handle.set_limit(records, _core.NO_STAGE, self.id)
 
     def backpressure(self, stage: Stage | str | None = None) -> Backpressure:
         """What the source should do now, because of its own limit, the total's, and the stage's."""

@@ -233,6 +233,27 @@ static PyObject *credits(PyObject *self, PyObject *args)
     return handle ? integer(handle, "credits", cvb_available_credits(handle->cvb, source)) : NULL;
 }
 
+/* (stage, source): NO_STAGE and NO_SOURCE for all */
+static PyObject *limit(PyObject *self, PyObject *args)
+{
+    unsigned int stage, source;
+    struct handle *handle = ready_with(self, args, "II", &stage, &source);
+    return handle ? integer(handle, "limit", cvb_limit_of(handle->cvb, stage, source)) : NULL;
+}
+
+/* (limit, stage, source) */
+static PyObject *set_limit(PyObject *self, PyObject *args)
+{
+    struct handle *handle = (struct handle *)self;
+    unsigned int records, stage, source;
+    if (!PyArg_ParseTuple(args, "III", &records, &stage, &source) || !handle_ready(handle))
+        return NULL;
+    int error = cvb_set_limit(handle->cvb, stage, source, records);
+    if (error)
+        return raise_error(handle, "set_limit", error);
+    Py_RETURN_NONE;
+}
+
 /* (stage), or () for all */
 static PyObject *size(PyObject *self, PyObject *args)
 {
@@ -421,6 +442,8 @@ static PyObject *peek(PyObject *self, PyObject *args)
 PyMethodDef state_methods[] = {{"settings", settings_of, METH_NOARGS, NULL},
                                {"backpressure", backpressure, METH_VARARGS, NULL},
                                {"credits", credits, METH_VARARGS, NULL},
+                               {"limit", limit, METH_VARARGS, NULL},
+                               {"set_limit", set_limit, METH_VARARGS, NULL},
                                {"size", size, METH_VARARGS, NULL},
                                {"utilization", utilization, METH_VARARGS, NULL},
                                {"counts", counts, METH_VARARGS, NULL},
