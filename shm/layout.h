@@ -193,7 +193,7 @@ enum cvb_count {
     CVB_N_DELIVERED,
     CVB_N_PARKED, /* the same of units that were acked and became idle */
     CVB_N_ACKED,  /* that gave their credits back at once */
-    CVB_N_HIGH,   /* no count: the highest position of the source that this seat has taken out of a unit (R1) */
+    CVB_N_HIGH,   /* no count: the highest position of the source that this seat has taken out of a unit (G1) */
     CVB_N_RETURNED,
     CVB_N_RELEASED,
     /* the rest */

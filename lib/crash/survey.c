@@ -13,7 +13,8 @@
 #ifndef CVB_SURVEY_REST_NS
 #define CVB_SURVEY_REST_NS UINT64_C(20000000)
 #endif
-/* And so many times what one takes, which counts in large segments; but no number that was overwritten keeps the next one away. */
+/* And so many times what one takes, which counts in large segments; but no number that was overwritten keeps the next
+ * one away. */
 #ifndef CVB_SURVEY_REST_TIMES
 #define CVB_SURVEY_REST_TIMES 4
 #endif
@@ -73,23 +74,28 @@ static void look_at_units(struct cvb_handle *h, uint32_t sources)
         look_at_unit(h, u, sources);
 }
 
-/* What moves from a unit to another now counts as live. */
-static int look_at_journals(struct cvb_handle *h, uint32_t sources)
+/* What a seat moves from a unit to another now counts as live. 0, or an error. */
+static int look_at_journal(struct cvb_handle *h, uint32_t seat, uint32_t sources)
 {
-    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
-        struct cvb_journal f = {0};
-        uint64_t head;
-        int open = cvb_journal_survey(h, s, &head, &f);
-        if (open < 0)
-            return open;
-        const unsigned op = cvb_head_op(head);
-        if (open && (op == CVB_OP_MOVE || op == CVB_OP_REPLACE) && f.source < sources)
-            count_low(&h->found[f.source], f.low);
-    }
-    return 0;
+    struct cvb_journal f = {0};
+    uint64_t head = 0;
+    const int open = cvb_journal_survey(h, seat, &head, &f);
+    const unsigned op = cvb_head_op(head);
+    if (open > 0 && (op == CVB_OP_MOVE || op == CVB_OP_REPLACE) && f.source < sources)
+        count_low(&h->found[f.source], f.low);
+    return open < 0 ? open : 0;
 }
 
-/* So does what has moved since survey k began; other epochs are of moves that were over before, or of a later one. */
+static int look_at_journals(struct cvb_handle *h, uint32_t sources)
+{
+    int error = 0;
+    for (uint32_t s = 0; !error && s < h->segment.settings.max_handles; s++)
+        error = look_at_journal(h, s, sources);
+    return error;
+}
+
+/* So does what has moved since survey k began (G8); other epochs are of moves that were over before, or of a later one.
+ */
 static void look_at_rows(struct cvb_handle *h, uint32_t sources, uint64_t k)
 {
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++)
@@ -111,6 +117,12 @@ static void publish(struct cvb_handle *h, uint32_t source)
     while (was < settled && !cvb_cas64(word, was, settled));
 }
 
+static void publish_all(struct cvb_handle *h, uint32_t sources)
+{
+    for (uint32_t source = 0; source < sources; source++)
+        publish(h, source);
+}
+
 /* Has nobody begun one lately? A hint: a time that is still to come is none that anybody has set. */
 static bool is_due(struct cvb_handle *h)
 {
@@ -127,7 +139,7 @@ static bool begin(struct cvb_handle *h, uint64_t *k)
     *k = last + 1;
     if (!cvb_cas64(&h->survey->number, last, *k))
         return false;
-    cvb_fence_after_cas(); /* with the one in cvb_row_low */
+    cvb_fence_after_cas(); /* G7, with the one in cvb_row_low */
     cvb_store64_rlx(&h->survey->begun_ns, cvb_monotonic_ns());
     return true;
 }
@@ -140,11 +152,14 @@ static void end(struct cvb_handle *h)
 
 static void clear_found(struct cvb_handle *h, uint32_t sources)
 {
-    for (uint32_t source = 0; source < sources; source++)
-        h->found[source] = (struct cvb_found){.lowest = CVB_NO_POSITION};
+    for (uint32_t source = 0; source < sources; source++) {
+        struct cvb_found *f = &h->found[source];
+        f->bound = f->highest = f->live = 0;
+        f->lowest = CVB_NO_POSITION;
+    }
 }
 
-/* Survey k, which has begun: the words of all sources are raised, unless a later one has begun. */
+/* Survey k, which has begun: the words of all sources are raised, unless a later one has begun (G5). */
 static int make_survey(struct cvb_handle *h, uint32_t sources, uint64_t k)
 {
     for (uint32_t source = 0; source < sources; source++)
@@ -155,8 +170,8 @@ static int make_survey(struct cvb_handle *h, uint32_t sources, uint64_t k)
     look_at_units(h, sources);
     look_at_rows(h, sources, k);
     const bool last = cvb_load64_acq(&h->survey->number) == k;
-    for (uint32_t source = 0; last && source < sources; source++)
-        publish(h, source);
+    if (last)
+        publish_all(h, sources);
     end(h);
     return last;
 }
@@ -173,7 +188,7 @@ int cvb_survey(struct cvb_handle *h)
 }
 
 /* The highest position of a source that was ever accepted, and how many records with positions are live. First all
- * units, then all rows: what had left its unit before it was looked at had raised a row before that. */
+ * units, then all rows (G4): what had left its unit before it was looked at had raised a row before that. */
 uint64_t cvb_accepted(struct cvb_handle *h, uint32_t source, uint64_t *live)
 {
     clear_found(h, source + 1);

@@ -148,7 +148,7 @@ CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_
     return 0;
 }
 
-/* R1, for a lease that ends: of h->parked. */
+/* G1, for a lease that ends: of h->parked. */
 static inline void raise_high(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w)
 {
     const uint64_t first = cvb_load64_rlx(&unit->first);

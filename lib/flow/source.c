@@ -1,8 +1,8 @@
 /* source.c - one producer at a time puts the records of a source with positions, each behind all that were accepted.
  *
  * Overview: a word for each source names the seat that has it, with the state of that seat. Who wants it replaces
- * exactly what it has read, if that seat is in another state now, or dead; and only then asks what was accepted. It
- * remembers what it puts itself.
+ * exactly what it has read, if that seat is in another state now, or dead; and only then asks what was accepted (G6).
+ * It remembers what it puts itself.
  *
  * Why it is correct: a seat never comes into the same state again, so a claim ends with its handle. What its last owner
  * had put is seen by who asks after the claim (PROTOCOL.md, section 9).

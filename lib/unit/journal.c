@@ -80,10 +80,11 @@ bool cvb_journal_read(struct cvb_handle *h, uint32_t seat, uint64_t *head, struc
 int cvb_journal_survey(struct cvb_handle *h, uint32_t seat, uint64_t *head, struct cvb_journal *f)
 {
     struct cvb_journal *j = &cvb_seat_at(h, seat)->journal;
-    do {
+    for (;;) {
         *head = cvb_load64_acq(&j->head);
         if (cvb_head_phase(*head) == CVB_CLOSED)
             return 0;
-    } while (!cvb_journal_fields(j, *head, f));
-    return cvb_journal_valid(h, *head, f) ? 1 : CVB_ECORRUPT;
+        if (cvb_journal_fields(j, *head, f))
+            return cvb_journal_valid(h, *head, f) ? 1 : CVB_ECORRUPT;
+    }
 }

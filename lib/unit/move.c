@@ -68,8 +68,8 @@ static uint64_t marks_of_moved(const struct cvb_handle *h, struct cvb_pair seen)
     }
 }
 
-/* The positions that members of t, whose word was seen, take with them; `high` is raised to them (R1). Of HELD and RES
- * none: they are old, or not accepted yet. False: t has changed, so that they may be another's (R2). */
+/* The positions that members of t, whose word was seen, take with them; `high` is raised to them (G1). Of HELD and RES
+ * none: they are old, or not accepted yet. False: t has changed, so that they may be another's (G2). */
 static bool take_positions(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_t bits, struct cvb_span *span)
 {
     *span = cvb_span_of(h, t, cvb_is_live(seen) ? bits : 0);

@@ -14,33 +14,33 @@
 struct cvb_span cvb_span_of(struct cvb_handle *h, uint32_t u, uint32_t mask)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    const struct cvb_span nothing = {.lowest = CVB_NO_POSITION};
     const uint64_t first = cvb_load64_rlx(&unit->first);
-    const uint32_t source = cvb_load16_rlx(&unit->source);
-    if (!first || !mask || source >= h->segment.settings.max_sources)
-        return nothing;
+    struct cvb_span span;
+    span.source = cvb_load16_rlx(&unit->source);
+    span.lowest = CVB_NO_POSITION;
+    span.highest = 0;
+    if (!first || !mask || span.source >= h->segment.settings.max_sources)
+        return span;
     const unsigned low = (unsigned)__builtin_ctz(mask), high = 31 - (unsigned)__builtin_clz(mask);
-    return (struct cvb_span){
-        .lowest = first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, low)->extent)),
-        .highest = first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, high)->extent)),
-        .source = source,
-    };
+    span.lowest = first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, low)->extent));
+    span.highest = first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, high)->extent));
+    return span;
 }
 
-/* R1: before the first step after which anybody may take them out of their unit. */
+/* G1: before the first step after which anybody may take them out of their unit. */
 void cvb_row_high(struct cvb_handle *h, const struct cvb_span *span)
 {
     if (span->highest)
         cvb_high_raise(&h->tallies[h->segment.settings.max_stages + span->source], span->highest);
 }
 
-/* R3: after the journal was opened, and before the operation's first change of a unit. */
+/* G3: after the journal was opened, and before the operation's first change of a unit. */
 void cvb_row_low(struct cvb_handle *h, const struct cvb_span *span)
 {
     if (span->lowest == CVB_NO_POSITION)
         return;
     struct cvb_moved *row = cvb_moved_at(h, h->seat, span->source);
-    cvb_fence_seq(); /* the journal's head is seen by the survey, or its number here: one of the two sees the other */
+    cvb_fence_seq(); /* G7: the survey sees the journal's head, or this its number */
     const uint64_t epoch = cvb_load64_acq(&h->survey->number);
     if (cvb_load64_rlx(&row->epoch) < epoch) {
         cvb_store64_rel(&row->low, span->lowest);

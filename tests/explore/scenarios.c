@@ -194,6 +194,8 @@ const struct scenario scenarios[] = {
                 [PROGRESS] = 5,
                 [OPEN] = 1,
                 [REJOIN] = 1}},
+    {"position3", LIMITS(4, 3, 4), SHAPE(2, 2, 8, 0), CROWD(4, 3, 10), .positions = true,
+     .weight = {[PUT] = 2, [GET_ONE] = 5, [RETURN] = 3, [ACK] = 3, [RECOVER] = 2, [OPEN] = 2, [PROGRESS] = 3}},
     {"smallest", LIMITS(2, 2, 2), SHAPE(2, 1, 8, 1), CROWD(5, 0, 1), .systematic = true, .weight = {[PUT] = 1}},
     {"any", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 3, 8), .weight = {[PUT] = 1}},
 };

@@ -24,6 +24,17 @@ EXPLAINED = {
     ("lease_part", "*"): OWN,
     ("follow", "*"): "for the head a stale hint costs a look",
 
+    ("cvb_high_raise", "*"): "the word's release that follows carries it as well (G1)",
+    ("highest_gone", "*"): "the word's acquire before it brings it as well (G1)",
+    ("take_positions", "*"): "as look_at_unit, and the CAS of the word decides (G2)",
+    ("look_at_unit", "*"): "as K1, which peek shows: a model of two writers of a unit would be that one again",
+    ("publish", "*"): CAS,
+    ("make_survey", "*"): "a later number was loaded by the mover whose low was read (G8); two surveys are the explorer's",
+    ("begin", "cvb_load64_acq"): CAS,
+    ("cvb_journal_survey", "*"): "as cvb_journal_read (J1, J2)",
+    ("claim_holds", "*"): "as cvb_seat_dead (S2); a seat that was left released what its owner had put",
+    ("claim_source", "*"): CAS,
+
     ("in_use", "*"):
         "the owner has made it IDLE himself: coherence shows that or later; else the place serves again sooner or "
         "later",

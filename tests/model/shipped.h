@@ -126,6 +126,7 @@ static inline void cvb_own_add64(uint64_t *at, uint64_t n) { (void)at, (void)n; 
 static inline void cvb_explore_step(void) {}
 static inline void cvb_prefetch_write(const void *p) { (void)p; }
 static inline void cvb_pause(void) {}
+static inline void cvb_fence_seq(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static inline void cvb_fence_acq(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 static inline void cvb_fence_rel(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
 static inline void cvb_fence_seq(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }

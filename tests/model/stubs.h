@@ -34,6 +34,17 @@ bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct 
 }
 #endif
 
+/* Records without positions. */
+#ifndef HAS_POSITION
+struct cvb_span cvb_span_of(struct cvb_handle *h, uint32_t u, uint32_t mask)
+{
+    UNUSED, (void)u, (void)mask;
+    return (struct cvb_span){.lowest = CVB_NO_POSITION};
+}
+void cvb_row_high(struct cvb_handle *h, const struct cvb_span *span) { UNUSED, (void)span; }
+void cvb_row_low(struct cvb_handle *h, const struct cvb_span *span) { UNUSED, (void)span; }
+#endif
+
 #ifndef HAS_FLAG
 void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most) { UNUSED, (void)flag, (void)most; }
 void cvb_flag_wake_any(struct cvb_handle *h) { UNUSED; }

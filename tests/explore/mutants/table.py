@@ -398,16 +398,16 @@ MUTANTS = [
         ("own_slot", "        if (reference == cvb_load32_rlx(staged) + 1)\n            cvb_store32_rlx(staged, i);",
          "        if (false)\n            cvb_store32_rlx(staged, i);")]),
     # positions
-    ("HIGHNONE", "an ack raises no `high` (R1)", ["position1", "position"], [
+    ("HIGHNONE", "an ack raises no `high` (G1)", ["position1", "position"], [
         ("raise_high", "    if (first)", "    if (first && last > 99)")]),
-    ("HIGHLATE", "`high` is raised after the unit is idle (R1)", ["position1", "position"], [
+    ("HIGHLATE", "`high` is raised after the unit is idle (G1)", ["position1", "position"], [
         ("cvb_park_single", "    raise_high(h, unit, u, w);\n    *error = become_idle(h, unit, u, w);",
          "    *error = become_idle(h, unit, u, w);\n    raise_high(h, unit, u, w);"),
         ("give_acked", "    return cvb_give(h, u);", "    raise_high(h, cvb_unit_at(h, u), u, w);\n    return cvb_give(h, u);"),
         ("cvb_park", "    raise_high(h, unit, u, w);\n", ""),
         ("cvb_park", "    return become_idle(h, unit, u, w);",
          "    int error = become_idle(h, unit, u, w);\n    raise_high(h, unit, u, w);\n    return error;")]),
-    ("HIGHINGIVE", "`high` is raised after the journal of a GIVE is open (R1)", ["position1", "position", "position2"], [
+    ("HIGHINGIVE", "`high` is raised after the journal of a GIVE is open (G1)", ["position3", "position1"], [
         ("cvb_park", "    raise_high(h, unit, u, w);\n", ""),
         ("cvb_park", "    return become_idle(h, unit, u, w);",
          "    raise_high(h, unit, u, w);\n    return become_idle(h, unit, u, w);"),
@@ -415,58 +415,57 @@ MUTANTS = [
          "    cvb_journal_open(h, CVB_OP_GIVE, &f);\n"
          "    struct cvb_span span = cvb_span_of(h, u, cvb_is_live(w) ? cvb_hi_mask(w.hi) : 0);\n"
          "    cvb_row_high(h, &span);\n")]),
-    ("HIGHNOTMOVED", "`high` is not raised by what moves to another unit (R1)", ["position", "position2"], [
+    ("HIGHNOTMOVED", "`high` is not raised by what moves to another unit (G1)", ["position", "position2"], [
         ("take_positions", "    cvb_row_high(h, span);\n", ""),
         ("cvb_replace", "    cvb_row_high(h, &span); /* before anybody else may free a */\n", "")]),
-    ("HIGHUNSEEN", "positions of a queued unit are believed, and its word not read again (R2)",
+    ("HIGHUNSEEN", "positions of a queued unit are believed, and its word not read again (G2)",
      ["position", "position2"], [
         ("take_positions", "        return false;\n", "        (void)t;\n")]),
-    ("LOWNONE", "a mover notes no low (R3)", ["position", "position2"], [
+    ("LOWNONE", "a mover notes no low (G3)", ["position", "position2"], [
         ("cvb_row_low", "    if (span->lowest == CVB_NO_POSITION)", "    if (span->lowest)")]),
-    ("LOWLATE", "a mover notes its low after its first change (R3 e)", ["position", "position2"], [
+    ("LOWLATE", "a mover notes its low after its first change (G3 e)", ["position", "position2"], [
         ("move", "    cvb_row_low(h, &span);\n    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)->word, seen, less);\n",
          "    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)->word, seen, less);\n    cvb_row_low(h, &span);\n")]),
-    ("LOWEARLY", "a mover reads the survey's number before its journal is open (R3 b, d)", ["position", "position2"], [
+    ("LOWEARLY", "a mover reads the survey's number before its journal is open (G3 b, d)", ["position", "position2"], [
         ("move", "    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    cvb_row_low(h, &span);\n",
          "    cvb_row_low(h, &span);\n    cvb_journal_open(h, CVB_OP_MOVE, &f);\n")]),
-    ("LOWLAST", "of several moves during a survey only the last one counts (R3 d)", ["position", "position2"], [
+    ("LOWLAST", "of several moves during a survey only the last one counts (G3 d)", ["position", "position2"], [
         ("cvb_row_low", "    } else if (span->lowest < cvb_load64_rlx(&row->low)) {", "    } else {")]),
-    ("LOWKEPT", "a low of moves long ago stays: no survey is exact (R3 d)", ["position", "position2"], [
+    ("LOWKEPT", "a low of moves long ago stays: no survey is exact (G3 d)", ["position", "position2"], [
         ("cvb_row_low", "        cvb_store64_rel(&row->low, span->lowest);\n        cvb_store64_rel(&row->epoch, epoch);\n",
          "        if (!cvb_load64_rlx(&row->epoch) || span->lowest < cvb_load64_rlx(&row->low))\n"
          "            cvb_store64_rel(&row->low, span->lowest);\n"
          "        cvb_store64_rel(&row->epoch, epoch);\n"),
         ("look_at_rows", "            if (epoch == k)", "            if (epoch)")]),
-    ("EPOCHFIRST", "a mover's epoch is written before its low (R3 d)", ["position", "position2"], [
+    ("EPOCHFIRST", "a mover's epoch is written before its low (G8)", ["position", "position2"], [
         ("cvb_row_low", "        cvb_store64_rel(&row->low, span->lowest);\n        cvb_store64_rel(&row->epoch, epoch);\n",
          "        cvb_store64_rel(&row->epoch, epoch);\n        cvb_store64_rel(&row->low, span->lowest);\n")]),
-    ("LOWREADFIRST", "a survey reads a row's low before its epoch (step 3)", ["position", "position2"], [
+    ("LOWREADFIRST", "a survey reads a row's low before its epoch (G8)", ["position", "position2"], [
         ("look_at_rows", "const uint64_t epoch = cvb_load64_acq(&row->epoch), low = cvb_load64_acq(&row->low);",
          "const uint64_t low = cvb_load64_acq(&row->low), epoch = cvb_load64_acq(&row->epoch);")]),
-    ("LASTEPOCH", "rows of survey k - 1 count too: a quiet survey is not exact (step 3)", ["position", "position2"], [
+    ("LASTEPOCH", "rows of survey k - 1 count too: a quiet survey is not exact (G5)", ["position", "position2"], [
         ("look_at_rows", "            if (epoch == k)", "            if (epoch && epoch + 1 >= k)")]),
-    ("BOUNDLATE", "the bound is read after the units (step 0)", ["position1", "position"], [
+    ("BOUNDLATE", "the bound is read after the units (G5)", ["position1", "position"], [
         ("make_survey", "    look_at_rows(h, sources, k);\n",
          "    look_at_rows(h, sources, k);\n    for (uint32_t source = 0; source < sources; source++)\n"
          "        h->found[source].bound = highest_gone(h, source);\n")]),
-    ("NOJOURNALS", "a survey does not look at journals (step 1)", ["position", "position2"], [
-        ("look_at_journals", "        if (open && ", "        if (false && ")]),
-    ("JOURNALGIVEN", "a survey gives up a journal that changes while it is open (step 1)", ["position2", "position"], [
-        ("cvb_journal_survey", "    } while (!cvb_journal_fields(j, *head, f));\n",
-         "        if (!cvb_journal_fields(j, *head, f))\n            return 0;\n    } while (false);\n")]),
-    ("ROWSFIRST", "a survey reads the rows before the units (step 3)", ["position", "position2"], [
+    ("NOJOURNALS", "a survey does not look at journals (G5)", ["position", "position2"], [
+        ("look_at_journal", "    if (open > 0 && ", "    if (false && ")]),
+    ("JOURNALGIVEN", "a survey gives up a journal that changes while it is open (G5)", ["position2", "position"], [
+        ("cvb_journal_survey", "CVB_ECORRUPT;\n", "CVB_ECORRUPT;\n        return 0;\n")]),
+    ("ROWSFIRST", "a survey reads the rows before the units (G5)", ["position", "position2"], [
         ("make_survey", "    look_at_units(h, sources);\n    look_at_rows(h, sources, k);\n",
          "    look_at_rows(h, sources, k);\n    look_at_units(h, sources);\n")]),
-    ("SURVEYLATE", "a survey says what it found although a later one has begun (step 4)", ["position", "position2"], [
+    ("SURVEYLATE", "a survey says what it found although a later one has begun (G5)", ["position", "position2"], [
         ("make_survey", "const bool last = cvb_load64_acq(&h->survey->number) == k;", "const bool last = true;")]),
-    ("UNITTORN", "a survey believes the positions of a unit that has changed (step 2)", ["position", "position2"], [
+    ("UNITTORN", "a survey believes the positions of a unit that has changed (G5)", ["position", "position2"], [
         ("look_at_unit", "    } while (!cvb_pair_equal(w, seen));", "    } while (false);")]),
-    ("UNITSLAST", "accepted: the rows are read before the units", ["position1", "position"], [
+    ("UNITSLAST", "accepted: the rows are read before the units (G4)", ["position1", "position"], [
         ("cvb_accepted", "    look_at_units(h, source + 1);\n    const uint64_t gone = highest_gone(h, source), ",
          "    const uint64_t gone = highest_gone(h, source);\n    look_at_units(h, source + 1);\n    const uint64_t ")]),
-    ("NOCLAIM", "two producers of a source put with positions", ["position1", "position"], [
+    ("NOCLAIM", "two producers of a source put with positions (G6)", ["position1", "position"], [
         ("claim_source", "        if (holds)", "        if (holds < 0)")]),
-    ("CLAIMLATE", "accepted is asked before the source is claimed", ["position1", "position"], [
+    ("CLAIMLATE", "accepted is asked before the source is claimed (G6)", ["position1", "position"], [
         ("open_source", """    int error = claim_source(h, source);
     if (!error)
         h->next_position[source] = cvb_accepted(h, source, &live) + 1;
@@ -475,12 +474,12 @@ MUTANTS = [
     if (!error)
         h->next_position[source] = next;
     return error;""")]),
-    ("REPLACEHIGH", "`high` is raised after the new unit of a REPLACE is queued (R1)", ["position2", "position"], [
+    ("REPLACEHIGH", "`high` is raised after the new unit of a REPLACE is queued (G1)", ["position2", "position"], [
         ("cvb_replace", "    cvb_row_high(h, &span); /* before anybody else may free a */\n", ""),
         ("cvb_replace", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))\n",
          "    if (cvb_enqueue(h, b, f.before2, to, 0))\n        return cvb_corrupt_at_work(h);\n"
          "    cvb_row_high(h, &span);\n    if (!cvb_cas_pair(&old->word, w, f.after))\n")]),
-    ("REPLACELOW", "the low of a REPLACE is noted after its first change (R3 e)", ["position2", "position"], [
+    ("REPLACELOW", "the low of a REPLACE is noted after its first change (G3 e)", ["position2", "position"], [
         ("cvb_replace", "    cvb_row_low(h, &span);\n", ""),
         ("cvb_replace", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))\n",
          "    if (cvb_enqueue(h, b, f.before2, to, 0))\n        return cvb_corrupt_at_work(h);\n"
