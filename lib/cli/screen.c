@@ -54,6 +54,13 @@ static size_t clip(const char *line, size_t length, unsigned columns)
     return n;
 }
 
+/* no-color.org */
+static bool colours(void)
+{
+    const char *no = getenv("NO_COLOR");
+    return !no || !*no;
+}
+
 bool cli_screen_show(struct cli_screen *s)
 {
     if (fclose(s->lines))
@@ -61,8 +68,14 @@ bool cli_screen_show(struct cli_screen *s)
     fputs("\033[H", stdout);
     const char *line = s->text;
     for (unsigned row = 0; row < s->window.rows && *line; row++) {
+        const char *colour = "", *plain = "";
+        if (*line == CLI_RED || *line == CLI_YELLOW) {
+            colour = !colours() ? "" : *line == CLI_RED ? "\033[31m" : "\033[33m";
+            plain = *colour ? "\033[0m" : "";
+            line++;
+        }
         size_t length = strcspn(line, "\n");
-        printf("%s%.*s\033[K", row ? "\r\n" : "", (int)clip(line, length, s->window.columns), line);
+        printf("%s%s%.*s%s\033[K", row ? "\r\n" : "", colour, (int)clip(line, length, s->window.columns), line, plain);
         line += length + (line[length] == '\n');
     }
     fputs("\033[J", stdout);
@@ -70,11 +83,38 @@ bool cli_screen_show(struct cli_screen *s)
     return !fflush(stdout);
 }
 
+/* What terminals send for the keys that move: ESC, [ or O, and a letter, or a number and a tilde. */
+static int special_key(const char *text, ssize_t size)
+{
+    if (size < 3 || (text[1] != '[' && text[1] != 'O'))
+        return CLI_KEY_ESCAPE;
+    switch (text[2]) {
+    case 'A':
+        return CLI_KEY_UP;
+    case 'B':
+        return CLI_KEY_DOWN;
+    case '5':
+        return CLI_KEY_PAGE_UP;
+    case '6':
+        return CLI_KEY_PAGE_DOWN;
+    default:
+        return 0;
+    }
+}
+
 int cli_screen_key(int64_t timeout_ns)
 {
-    unsigned char key;
+    char text[8];
     if (timeout_ns < 0 || !cli_wait_readable(STDIN_FILENO, timeout_ns))
         return 0;
-    ssize_t n = read(STDIN_FILENO, &key, 1);
-    return n == 1 ? key : n ? 0 : 'q'; /* the terminal is gone */
+    ssize_t n = read(STDIN_FILENO, text, 1);
+    if (n != 1)
+        return n ? 0 : 'q'; /* the terminal is gone */
+    if (*text != CLI_KEY_ESCAPE)
+        return (unsigned char)*text;
+    n = read(STDIN_FILENO, text + 1, 2); /* what came with it, and not the next key: reads do not wait */
+    int special = special_key(text, n < 0 ? 1 : n + 1);
+    if ((special == CLI_KEY_PAGE_UP || special == CLI_KEY_PAGE_DOWN) && read(STDIN_FILENO, text, 1) != 1)
+        return 0; /* its tilde */
+    return special;
 }

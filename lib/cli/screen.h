@@ -6,13 +6,19 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* The first character of a line that is shown in that colour; without colours where NO_COLOR is set. */
+enum { CLI_RED = 1, CLI_YELLOW = 2 };
+
+/* Keys beside characters. */
+enum cli_key { CLI_KEY_UP = 256, CLI_KEY_DOWN, CLI_KEY_PAGE_UP, CLI_KEY_PAGE_DOWN, CLI_KEY_ESCAPE = 27 };
+
 struct cli_window {
     unsigned rows, columns;
 };
 
 struct cli_screen {
     struct cli_window window;
-    FILE *lines; /* what is drawn next: lines without control characters */
+    FILE *lines; /* what is drawn next: lines without control characters, but for a CLI_RED or CLI_YELLOW in front */
     char *text;
     size_t size;
 };
@@ -25,7 +31,7 @@ void cli_screen_close(void);
 bool cli_screen_begin(struct cli_screen *s);
 bool cli_screen_show(struct cli_screen *s);
 
-/* The next key within the time, or 0. */
+/* The next key within the time, a character or an enum cli_key, or 0. */
 int cli_screen_key(int64_t timeout_ns);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <conveyor/segment.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "options.h"
 #include "removed.h"
@@ -57,6 +58,50 @@ static bool is_removed(struct cli_top *t)
     return t->removed;
 }
 
+/* A key of the filter's text; Enter ends it, Escape takes it away. */
+static void type(struct cli_top *t, int key)
+{
+    size_t n = strlen(t->filter);
+    if (key == '\r' || key == '\n' || key == CLI_KEY_ESCAPE)
+        t->typing = false;
+    if (key == CLI_KEY_ESCAPE)
+        t->filter[0] = 0;
+    else if ((key == 127 || key == 8) && n)
+        t->filter[n - 1] = 0;
+    else if (key >= 32 && key < 256 && key != 127 && n < sizeof t->filter - 1)
+        t->filter[n] = (char)key, t->filter[n + 1] = 0;
+}
+
+static void scroll(struct cli_top *t, int rows)
+{
+    size_t n = t->now.source_count > t->now.peer_count ? t->now.source_count : t->now.peer_count, up = (size_t)-rows;
+    t->scroll = rows < 0 ? t->scroll - (t->scroll < up ? t->scroll : up) : t->scroll + (size_t)rows;
+    t->scroll = t->scroll < n ? t->scroll : n ? n - 1 : 0;
+}
+
+static void serve(struct cli_top *t, int key)
+{
+    t->help = key == '?' && !t->help && !t->typing;
+    if (t->typing)
+        type(t, key);
+    else if (key == '/')
+        t->typing = true;
+    else if (key == CLI_KEY_ESCAPE)
+        t->filter[0] = 0;
+    else if (key == 's' || key == 'S')
+        t->order = (t->order + (key == 's' ? 1 : CLI_ORDERS - 1)) % CLI_ORDERS;
+    else if (key == 'r')
+        t->reverse = !t->reverse;
+    else if (key == 'j' || key == CLI_KEY_DOWN)
+        scroll(t, 1);
+    else if (key == 'k' || key == CLI_KEY_UP)
+        scroll(t, -1);
+    else if (key == ' ' || key == CLI_KEY_PAGE_DOWN)
+        scroll(t, 10);
+    else if (key == 'b' || key == CLI_KEY_PAGE_UP)
+        scroll(t, -10);
+}
+
 /* Sleeps until the next picture is due, serving keys; true if it is time to go. */
 static bool pause_until(struct cli_top *t, bool terminal, int64_t due)
 {
@@ -69,13 +114,10 @@ static bool pause_until(struct cli_top *t, bool terminal, int64_t due)
             continue;
         }
         int key = cli_screen_key(left);
-        if (key == 'q' || key == 'Q')
+        if (!t->typing && (key == 'q' || key == 'Q'))
             return true;
-        if (key == 's' || key == 'S') {
-            t->order = (t->order + 1) % CLI_ORDERS;
-            if (!draw(t))
-                return true;
-        }
+        if (key && (serve(t, key), !draw(t)))
+            return true;
     }
     return cli_signals() || is_removed(t);
 }
@@ -139,6 +181,10 @@ static int run(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_top = {
     "top", "SEG [--interval SECONDS] [--count N]", "stat, live, on a terminal",
     "Stages, sources and handles with their fill, signals and rates. in/s counts records put, out/s acked or\n"
-    "forwarded, retry/s returned or delivered again. Keys: s sorts by first use, name, fill or rate in turn; q quits.\n"
-    "Without a terminal it prints a line each time.",
+    "forwarded, retry/s returned or delivered again. Keys: s sorts by first use, name, or another column in turn, r "
+    "turns\n"
+    "the order; / filters by name; arrows, j, k, space and b scroll; ? helps; q quits. Red is what is told to pause, "
+    "dead\n"
+    "letters, and what is stopped or dead; no colours where NO_COLOR is set. Without a terminal it prints a line each\n"
+    "time.",
     run};

@@ -9,14 +9,24 @@
 #include "screen.h"
 #include "snapshot.h"
 
-enum cli_order { CLI_BY_AGE, CLI_BY_NAME, CLI_BY_FILL, CLI_BY_RATE, CLI_ORDERS };
+enum cli_order {
+    CLI_BY_AGE,
+    CLI_BY_NAME,
+    CLI_BY_FILL,
+    CLI_BY_RATE,
+    CLI_BY_HELD, /* queued, or buffered */
+    CLI_BY_IN,
+    CLI_BY_OUT,
+    CLI_BY_RETRY,
+    CLI_ORDERS
+};
 
 /* A line of the picture. */
 struct cli_row {
     const struct cli_stage *stage;
     const struct cli_source *source;
     const char *name;
-    double fill;
+    double fill, held;
     struct cli_rates rate;
 };
 
@@ -28,7 +38,10 @@ struct cli_top {
     int64_t was_ns, now_ns, next_look_ns;
     bool removed; /* the segment's name */
     enum cli_order order;
-    struct cli_row *rows; /* room for as many as there may be stages or sources */
+    bool reverse, help, typing;    /* typing: keys go into the filter */
+    char filter[CVB_NAME_MAX + 1]; /* only rows whose name has this in it */
+    size_t scroll;                 /* rows of sources and handles that are above the window */
+    struct cli_row *rows;          /* room for as many as there may be stages or sources */
 };
 
 /* The lines of a picture that fits into the window. */

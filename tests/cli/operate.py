@@ -110,11 +110,12 @@ class Operate(SegmentTest):
         self.assertEqual(len(lines), 2)
         self.assertIn(b"buffered 2 (2.0 %)", lines[1])
 
-    def start_top(self, rows, columns):
+    def start_top(self, rows, columns, **environment):
         self.terminal, slave = pty.openpty()
         self.addCleanup(os.close, self.terminal)
         termios.tcsetwinsize(slave, (rows, columns))
-        top = self.start("top", self.segment, "--interval", "0.1", stdin=slave, stdout=slave)
+        top = self.start("top", self.segment, "--interval", "0.1", stdin=slave, stdout=slave,
+                         env=dict(os.environ, **environment))
         os.close(slave)
         return top
 
@@ -138,6 +139,50 @@ class Operate(SegmentTest):
         os.write(self.terminal, b"q")
         self.read_until(b"\x1b[?1049l")
         self.assertEqual(top.wait(timeout=PATIENCE), 0)
+
+    def picture_with(self, word, without=b"no such word"):
+        """The next whole picture that has that word, and not the other."""
+        seen, end = b"", time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            self.assertTrue(select.select([self.terminal], [], [], PATIENCE)[0], (word, seen))
+            seen += os.read(self.terminal, 65536)
+            for picture in re.findall(rb"\x1b\[H(.*?)\x1b\[J", seen, re.S):
+                if word in picture and without not in picture:
+                    return picture
+        raise AssertionError((word, seen[-5000:]))
+
+    def test_top_filters_helps_and_colours(self):
+        self.create("--max-total-records", "100", "--max-per-source", "10", "--max-retries", "0")
+        self.push(b"x\n" * 9, "--batch", "9", source="paused")
+        self.push(b"x\n", source="calm")
+        for environment, red in ({}, b"\x1b[31m"), ({"NO_COLOR": "1"}, b""):
+            top = self.start_top(40, 100, **environment)
+            self.assertIn(red + b"paused ", self.picture_with(b"calm "))
+            os.write(self.terminal, b"/lm")
+            self.picture_with(b"filter /lm_", b"paused ")
+            os.write(self.terminal, b"\r?")
+            self.picture_with(b"filter by name: Enter ends")
+            os.write(self.terminal, b"?\x1b")
+            self.assertNotIn(b"filter /", self.picture_with(b"paused "))
+            os.write(self.terminal, b"ssss")
+            self.picture_with(b"by queued")
+            os.write(self.terminal, b"r")
+            self.picture_with(b"by queued, turned")
+            os.write(self.terminal, b"q")
+            self.assertEqual(top.wait(timeout=PATIENCE), 0)
+
+    def test_top_shows_whole_names_where_there_is_room_and_scrolls(self):
+        self.create("--max-total-records", "4000")
+        for i in range(12):
+            self.push(b"x\n", source="a source with a name of fifty characters, or so %02d" % i)
+        self.start_top(24, 80)
+        self.picture_with(b"a source wi~")
+        termios.tcsetwinsize(self.terminal, (24, 200))
+        self.picture_with(b"a source with a name of fifty characters, or so 00")
+        os.write(self.terminal, b"\x1b[B" * 3)
+        self.picture_with(b"or so 03", b"or so 00")
+        os.write(self.terminal, b"k")
+        self.picture_with(b"or so 02", b"or so 00")
 
     def test_top_fits_into_the_window(self):
         self.create("--max-total-records", "4000", "--max-sources", "41", stages="filter,sink")
