@@ -67,6 +67,27 @@ static json_t *given(const struct cvb_given *g)
                      (json_int_t)(g->age_ns / 1000000));
 }
 
+static json_int_t milliseconds(uint64_t ns) { return (json_int_t)(ns / 1000000); }
+
+/* null if nothing was taken lately. */
+static json_t *waits(const struct cvb_waits *w)
+{
+    return !w->samples ? json_null()
+                       : json_pack("{s:I,s:I,s:I}", "p50", milliseconds(w->p50_ns), "p99", milliseconds(w->p99_ns),
+                                   "max", milliseconds(w->max_ns));
+}
+
+/* The object with further keys; takes both over. */
+static json_t *with(json_t *object, json_t *more)
+{
+    if (object && (!more || json_object_update(object, more))) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(more);
+    return object;
+}
+
 static json_t *stage(const struct cli_stage *s)
 {
     json_t *object =
@@ -76,6 +97,10 @@ static json_t *stage(const struct cli_stage *s)
                   "backpressure", cli_signal_name(s->signal), "limit", (json_int_t)s->limit, "max_retries",
                   s->max_retries == CVB_RETRIES_NEVER ? json_string("never") : json_integer(s->max_retries), "signal",
                   given(&s->given), "held", s->held.signal != CVB_SIGNAL_NONE, "hold", given(&s->held));
+    object = with(object,
+                  json_pack("{s:I,s:I,s:o,s:I,s:I}", "oldest_age_ms", milliseconds(s->age.record_ns), "oldest_lease_ms",
+                            milliseconds(s->age.lease_ns), "wait_ms", waits(&s->waits), "dead_by_death",
+                            (json_int_t)s->counts.dead_by_death, "pauses", (json_int_t)s->counts.pauses));
     return with_counts(object, &s->counts);
 }
 
@@ -86,14 +111,17 @@ static json_t *source(const struct cli_source *s)
                                (json_int_t)s->buffered, "credits", (json_int_t)(s->credits < 0 ? 0 : s->credits),
                                "backpressure", cli_signal_name(s->backpressure.signal), "delay_ms",
                                (json_int_t)delay_ms, "limit", (json_int_t)s->limit, "signal", given(&s->given));
+    object = with(object, json_pack("{s:I}", "oldest_age_ms", milliseconds(s->age.record_ns)));
     return with_counts(object, &s->counts);
 }
 
 static json_t *peer(const struct cli_peer *p)
 {
-    return json_pack("{s:I,s:s,s:I,s:I,s:I}", "pid", (json_int_t)p->peer.pid, "state", cli_state_name(p->peer.state),
-                     "leased", (json_int_t)p->holds.leased, "reserved", (json_int_t)p->holds.reserved, "seat",
-                     (json_int_t)p->seat);
+    json_t *object = json_pack("{s:I,s:s,s:I,s:I,s:I}", "pid", (json_int_t)p->peer.pid, "state",
+                               cli_state_name(p->peer.state), "leased", (json_int_t)p->holds.leased, "reserved",
+                               (json_int_t)p->holds.reserved, "seat", (json_int_t)p->seat);
+    return with(object, json_pack("{s:o,s:I,s:I}", "command", cli_json_text(p->command), "oldest_lease_ms",
+                                  milliseconds(p->age.lease_ns), "idle_ms", milliseconds(p->peer.idle_ns)));
 }
 
 static json_t *classes(const struct cvb_settings *s)
@@ -128,13 +156,17 @@ json_t *cli_json_stat(const char *segment, const struct cli_snapshot *s)
         json_array_append_new(sources, source(&s->sources[i]));
     for (size_t i = 0; i < s->peer_count; i++)
         json_array_append_new(peers, peer(&s->peers[i]));
-    return json_pack("{s:i,s:o,s:{s:I,s:I,s:I},s:o,s:{s:f,s:f},s:{s:I,s:I,s:I,s:I,s:I,s:f,s:I,s:o},s:o,s:o,s:o}",
-                     "version", 1, "segment", cli_json_text(segment), "capacity", "max_total_records",
-                     (json_int_t)s->settings.max_total_records, "max_per_stage", (json_int_t)s->settings.max_per_stage,
-                     "max_per_source", (json_int_t)s->settings.max_per_source, "settings", settings(&s->settings),
-                     "thresholds", "backpressure", s->backpressure_threshold, "resume", s->resume_threshold, "total",
-                     "buffered", (json_int_t)s->buffered, "queued", (json_int_t)s->total.queued, "delayed",
-                     (json_int_t)s->total.delayed, "leased", (json_int_t)s->total.leased, "reserved",
-                     (json_int_t)s->total.reserved, "utilization", s->utilization, "limit", (json_int_t)s->limit,
-                     "signal", given(&s->given), "stages", stages, "sources", sources, "handles", peers);
+    json_t *object = json_pack(
+        "{s:i,s:o,s:{s:I,s:I,s:I},s:o,s:{s:f,s:f},s:{s:I,s:I,s:I,s:I,s:I,s:f,s:I,s:o},s:o,s:o,s:o}", "version", 1,
+        "segment", cli_json_text(segment), "capacity", "max_total_records", (json_int_t)s->settings.max_total_records,
+        "max_per_stage", (json_int_t)s->settings.max_per_stage, "max_per_source",
+        (json_int_t)s->settings.max_per_source, "settings", settings(&s->settings), "thresholds", "backpressure",
+        s->backpressure_threshold, "resume", s->resume_threshold, "total", "buffered", (json_int_t)s->buffered,
+        "queued", (json_int_t)s->total.queued, "delayed", (json_int_t)s->total.delayed, "leased",
+        (json_int_t)s->total.leased, "reserved", (json_int_t)s->total.reserved, "utilization", s->utilization, "limit",
+        (json_int_t)s->limit, "signal", given(&s->given), "stages", stages, "sources", sources, "handles", peers);
+    return with(object,
+                json_pack("{s:I,s:{s:I,s:I,s:I,s:I}}", "oldest_age_ms", milliseconds(s->age.record_ns), "happened",
+                          "deaths", (json_int_t)s->totals.deaths, "recoveries", (json_int_t)s->totals.recoveries,
+                          "pauses", (json_int_t)s->totals.pauses, "signals", (json_int_t)s->totals.signals));
 }

@@ -150,6 +150,46 @@ static void sources(const char *segment, const struct cli_snapshot *s)
         refusals("source_refusals_total", segment, "source", s->sources[i].name, &s->sources[i].counts);
 }
 
+static void ages(const char *segment, const struct cli_snapshot *s)
+{
+    family("stage_oldest_age_seconds", "gauge", "Time since the oldest record of the stage was put.");
+    for (size_t i = 0; i < s->stage_count; i++)
+        sample("stage_oldest_age_seconds", segment, (const char *[4]){"stage", s->stages[i].name},
+               (double)s->stages[i].age.record_ns / 1e9);
+    family("source_oldest_age_seconds", "gauge", "Time since the oldest record of the source was put.");
+    for (size_t i = 0; i < s->source_count; i++)
+        sample("source_oldest_age_seconds", segment, (const char *[4]){"source", s->sources[i].name},
+               (double)s->sources[i].age.record_ns / 1e9);
+    family("stage_oldest_lease_seconds", "gauge", "Time since the oldest lease of the stage began.");
+    for (size_t i = 0; i < s->stage_count; i++)
+        sample("stage_oldest_lease_seconds", segment, (const char *[4]){"stage", s->stages[i].name},
+               (double)s->stages[i].age.lease_ns / 1e9);
+    family("stage_wait_seconds", "gauge", "Time in the stage of what was taken lately: the median, p99 and longest.");
+    for (size_t i = 0; i < s->stage_count; i++) {
+        const struct cvb_waits *w = &s->stages[i].waits;
+        const uint64_t ns[] = {w->p50_ns, w->p99_ns, w->max_ns};
+        static const char *const part[] = {"0.5", "0.99", "1"};
+        for (int q = 0; q < 3; q++) /* all 0 if nothing was taken lately */
+            sample("stage_wait_seconds", segment, (const char *[4]){"stage", s->stages[i].name, "part", part[q]},
+                   (double)ns[q] / 1e9);
+    }
+    family("stage_dead_by_death_records_total", "counter", "Dead letters of the stage whose consumers died.");
+    for (size_t i = 0; i < s->stage_count; i++)
+        sample("stage_dead_by_death_records_total", segment, (const char *[4]){"stage", s->stages[i].name},
+               (double)s->stages[i].counts.dead_by_death);
+    const struct {
+        const char *name, *help;
+        uint64_t value;
+    } total[] = {{"deaths_total", "Handles whose process ended without leaving.", s->totals.deaths},
+                 {"recoveries_total", "Handles of dead processes that were put in order.", s->totals.recoveries},
+                 {"pauses_total", "How often a level began to pause.", s->totals.pauses},
+                 {"signals_total", "Signals that were given by hand.", s->totals.signals}};
+    for (size_t i = 0; i < sizeof total / sizeof total[0]; i++) {
+        family(total[i].name, "counter", total[i].help);
+        sample(total[i].name, segment, NULL, (double)total[i].value);
+    }
+}
+
 static void handles(const char *segment, const struct cli_snapshot *s)
 {
     family("handles", "gauge", "Processes that use the segment, by state.");
@@ -171,6 +211,7 @@ static void print_one(const char *segment, const struct cli_snapshot *s)
     stage_gauges(name, s);
     stage_counters(name, s);
     sources(name, s);
+    ages(name, s);
     handles(name, s);
     json_decref(plain);
 }

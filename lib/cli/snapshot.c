@@ -3,6 +3,7 @@
 
 #include <conveyor/limits.h>
 #include <conveyor/segment.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -99,6 +100,42 @@ static int read_peers(struct cvb_handle *h, struct cli_snapshot *s, const struct
     return 0;
 }
 
+/* The name of a process, without its newline. */
+static void read_command(int32_t pid, char *text, size_t size)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (f && fgets(text, (int)size, f))
+        text[strcspn(text, "\n")] = 0;
+    if (f)
+        fclose(f);
+}
+
+/* How old all is that was found. */
+static int read_ages(struct cvb_handle *h, struct cli_snapshot *s)
+{
+    const struct cvb_settings *all = &s->settings;
+    struct cvb_age *ages = calloc((size_t)all->max_stages + all->max_sources + all->max_handles, sizeof *ages);
+    if (!ages)
+        return CVB_ESYSTEM;
+    struct cvb_age *sources = ages + all->max_stages, *handles = sources + all->max_sources;
+    int error = cvb_ages(h, &s->age, ages, sources, handles);
+    for (size_t i = 0; !error && i < s->stage_count; i++) {
+        s->stages[i].age = ages[s->stages[i].id];
+        error = cvb_stage_waits(h, s->stages[i].id, &s->stages[i].waits);
+    }
+    for (size_t i = 0; i < s->source_count; i++)
+        s->sources[i].age = sources[i];
+    for (size_t i = 0; i < s->peer_count; i++) {
+        s->peers[i].age = handles[s->peers[i].seat];
+        if (s->peers[i].peer.state != CVB_PEER_DEAD)
+            read_command(s->peers[i].peer.pid, s->peers[i].command, sizeof s->peers[i].command);
+    }
+    free(ages);
+    return error ? error : cvb_totals(h, &s->totals);
+}
+
 static int read_all(struct cvb_handle *h, struct cli_snapshot *s, struct cvb_census *stages, struct cvb_census *sources,
                     struct cvb_census *peers)
 {
@@ -118,7 +155,9 @@ static int read_all(struct cvb_handle *h, struct cli_snapshot *s, struct cvb_cen
         error = read_sources(h, s, sources);
     if (!error)
         error = read_stages(h, s, stages);
-    return error ? error : read_peers(h, s, peers);
+    if (!error)
+        error = read_peers(h, s, peers);
+    return error ? error : read_ages(h, s);
 }
 
 int cli_snapshot_take(struct cvb_handle *h, struct cli_snapshot *s)

@@ -15,6 +15,8 @@ struct cli_stage {
     double utilization;
     enum cvb_signal signal;
     struct cvb_given given, held; /* by hand */
+    struct cvb_age age;
+    struct cvb_waits waits;
 };
 
 struct cli_source {
@@ -24,6 +26,7 @@ struct cli_source {
     struct cvb_counts counts;
     struct cvb_backpressure backpressure;
     struct cvb_given given;
+    struct cvb_age age;
 };
 
 struct cli_peer {
@@ -31,6 +34,8 @@ struct cli_peer {
     struct cvb_peer peer;
     struct cvb_census holds;
     struct cvb_counts counts; /* of all that ever had the seat */
+    struct cvb_age age;
+    char command[32]; /* as /proc has it; empty if it is not seen from here */
 };
 
 struct cli_snapshot {
@@ -41,6 +46,8 @@ struct cli_snapshot {
     uint32_t buffered; /* queued, leased and reserved */
     double utilization;
     struct cvb_given given; /* to all sources */
+    struct cvb_age age;
+    struct cvb_totals totals;
     size_t stage_count, source_count, pipeline_count, peer_count;
     size_t own_seats; /* of this process */
     struct cli_stage *stages;

@@ -218,6 +218,26 @@ class State(SegmentTest):
         self.assertTrue(answer["ok"], answer)
         self.assertGreater(answer["leased"], 0)
 
+    def test_who_holds_what_for_how_long(self):
+        self.create("--max-total-records", "100")
+        self.push(b"x\n" * 3)
+        holder = self.hold(2)
+        wait_until(lambda: self.stat()["handles"][0]["oldest_lease_ms"] >= 100, "the lease grows old")
+        handle, stage = self.stat()["handles"][0], self.stage("filter")
+        self.assertEqual((handle["pid"], handle["command"], handle["leased"]), (holder.pid, "cli-client", 2))
+        self.assertGreaterEqual(handle["idle_ms"], 50)
+        self.assertGreaterEqual(stage["oldest_age_ms"], stage["oldest_lease_ms"])
+        self.assertEqual(set(stage["wait_ms"]), {"p50", "p99", "max"})
+        self.assertGreaterEqual(self.stat()["sources"][0]["oldest_age_ms"], 100)
+        leases = json.loads(self.succeed("leases", self.segment, "--json").stdout)["leases"]
+        self.assertEqual([(h["pid"], h["leased"], h["state"]) for h in leases], [(holder.pid, 2, "alive")])
+        self.assertIn("cli-client", self.succeed("leases", self.segment).stdout.decode())
+        holder.kill()
+        holder.wait()
+        self.assertEqual(len(self.pull().splitlines()), 3)
+        self.assertEqual(self.stat()["happened"]["deaths"], 1)
+        self.assertEqual(json.loads(self.succeed("leases", self.segment, "--json").stdout)["leases"], [])
+
     def test_doctor_finds_a_stopped_process(self):
         self.fill()
         puller = self.start_puller()
