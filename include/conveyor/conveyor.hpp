@@ -478,6 +478,37 @@ class buffer
         check(n < 0 ? static_cast<int>(n) : 0);
         return static_cast<std::uint32_t>(n);
     }
+    // A signal by hand, to all sources (CVB_NO_STAGE, CVB_NO_SOURCE), to those of a stage, or to a source: cvb_signal.
+    void signal(std::uint32_t stage, std::uint32_t source, enum cvb_signal signal, std::uint32_t delay_ms = 0,
+                const std::string &reason = {})
+    {
+        check(::cvb_signal(handle_, stage, source, signal, delay_ms, reason.c_str()));
+    }
+    struct cvb_given signal_of(std::uint32_t stage, std::uint32_t source)
+    {
+        struct cvb_given given;
+        check(cvb_signal_of(handle_, stage, source, &given));
+        return given;
+    }
+    // Stops the deliveries of a stage, or lets it go again: cvb_hold_stage.
+    void hold(std::uint32_t stage, bool on = true, const std::string &reason = {})
+    {
+        check(cvb_hold_stage(handle_, stage, on, reason.c_str()));
+    }
+    struct cvb_given hold_of(std::uint32_t stage)
+    {
+        struct cvb_given given;
+        check(cvb_hold_of(handle_, stage, &given));
+        return given;
+    }
+    // The next event, if there is one; the cursor begins with 0.
+    std::optional<struct cvb_event> next_event(std::uint64_t &cursor)
+    {
+        struct cvb_event event;
+        if (!check(cvb_event_next(handle_, &cursor, &event, nullptr)))
+            return {};
+        return event;
+    }
 
   private:
     buffer(const std::string &name, int (*join)(const char *, cvb_handle **)) { check(join(name.c_str(), &handle_)); }

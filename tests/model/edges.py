@@ -34,7 +34,11 @@ EXPLAINED = {
     ("cvb_journal_survey", "*"): "as cvb_journal_read (J1, J2)",
     ("claim_holds", "*"): "as cvb_seat_dead (S2); a seat that was left released what its owner had put",
     ("claim_source", "*"): CAS,
-
+    ("is_referred_to", "*"): "the owner's CAS and the fence after it come before the stores (H2)",
+    ("take_reason", "cvb_load_pair"): "in the model one gives alone; of two DONE brings the reference of the other",
+    ("take_reason", "cvb_cas_pair"): "the fence after it orders the stores (H2)",
+    ("replace", "cvb_load64_acq"): CAS,
+    ("cvb_hand_give", "*"): "DONE lets others have it; in the model one gives alone",
     ("in_use", "*"):
         "the owner has made it IDLE himself: coherence shows that or later; else the place serves again sooner or "
         "later",

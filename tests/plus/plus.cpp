@@ -96,6 +96,28 @@ void errors()
     CHECK(r.fill(20).count == 11 && r.drain() == 11);
 }
 
+void by_hand()
+{
+    rig r;
+    std::uint64_t cursor = 0;
+    r.fill(1);
+    r.buffer.signal(CVB_NO_STAGE, r.source, CVB_SIGNAL_PAUSE, 0, "away");
+    CHECK(std::string(r.buffer.signal_of(CVB_NO_STAGE, r.source).reason) == "away");
+    CHECK(!r.buffer.wait_credits(r.stage, r.source, 1ms));
+    r.buffer.signal(CVB_NO_STAGE, r.source, CVB_SIGNAL_NONE);
+    CHECK(r.buffer.wait_credits(r.stage, r.source));
+    r.buffer.hold(r.stage);
+    CHECK(r.buffer.hold_of(r.stage).signal == CVB_SIGNAL_PAUSE);
+    CHECK(!r.buffer.wait_records(&r.stage, 1, 1ms));
+    r.buffer.hold(r.stage, false);
+    CHECK(r.drain() == 1);
+    std::uint32_t last = CVB_EVENT_NONE;
+    while (const auto event = r.buffer.next_event(cursor))
+        last = event->kind;
+    CHECK(last == CVB_EVENT_HOLD);
+    CHECK(code_of([&] { r.buffer.hold(999); }) == CVB_EUNKNOWN);
+}
+
 void batches()
 {
     rig r;
@@ -241,6 +263,7 @@ int main()
     settings.header_size = 16;
     conveyor::buffer::create(name, &settings);
     errors();
+    by_hand();
     batches();
     forwards();
     reservations();
