@@ -474,7 +474,8 @@ MUTANTS = [
          "    cvb_row_low(h, &span);\n    if (!cvb_cas_pair(&old->word, w, f.after))\n")]),
     # delays
     ("DUEOLD", "a unit's time is one that was read before its word (D1)", ["delay"], [
-        ("due_of", "        return cvb_load64_acq(&h->due[u]);", "        return due;")]),
+        ("due_of", "        return cvb_load64_acq(&h->due[u]);", "        return due;"),
+        ("end_delay", "    cvb_cas64(&h->due[u], due, 0); /* it was seen in its slot */", "    (void)due;")]),
     ("DUELATE", "a unit's time is written after its word (D1)", ["delay"], [
         ("cvb_delay", "    cvb_store64_rel(&h->due[u], due_ns); /* before the word says DELAYED (D1) */\n", ""),
         ("cvb_delay", "    lower_bounds(h, u, due_ns);",
@@ -483,7 +484,8 @@ MUTANTS = [
         ("lower_bounds", "        } while (!cvb_cas_pair(bound, seen, lower));",
          "        } while (is_sooner(due, seen.hi) && !cvb_cas_pair(bound, seen, lower));")]),
     ("LOOSEBOUND", "a unit below a bound that is too low is taken for the first (D3)", ["delay"], [
-        ("end_first", "due <= now_ns && due <= bound", "due <= now_ns && (bound || due)")]),
+        ("end_first", "due <= now_ns && due <= bound", "due <= now_ns && (bound || due)"),
+        ("end_first", "        tighten(h, level, index);", "        if (!ended)\n            tighten(h, level, index);")]),
     ("DUEUNSEEN", "an entry goes before its unit was seen in its slot (D3)", ["delay"], [
         ("due_of", "        cvb_publish_helped(h, u, *w);\n", "        (void)0;\n")]),
     ("DUELEASED", "the entry of a unit that is about to be delayed is cleared", ["delay"], [
@@ -492,12 +494,8 @@ MUTANTS = [
         ("recover_word", "        cvb_delay_announce(h, u); /* who delayed it may have died before */",
          "        (void)0;")]),
     ("DUESOON", "a delay ends before its time", ["delay"], [
-        ("end_first", "due <= now_ns &&", "due &&")]),
-    ("DUETWICE", "an entry is cleared whatever it says now", ["delay"], [
-        ("end_delay", "    cvb_cas64(&h->due[u], due, 0); /* it was seen in its slot */",
-         "    (void)due;\n    cvb_store64_rel(&h->due[u], 0);")]),
-    ("SAMEDELAY", "a delayed unit keeps its generation (A2)", ["delay"], [
-        ("cvb_delay", "cvb_load64_rlx(&unit->generation) + 1;", "cvb_load64_rlx(&unit->generation);")]),
+        ("end_first", "due <= now_ns &&", "due &&"),
+        ("cvb_delay_end", "if (!next || next > now_ns)", "if (!next)")]),
 ]
 
 # Faults that this protocol cannot show, and why.
