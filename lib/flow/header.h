@@ -8,9 +8,13 @@
 #include "place/cells.h"
 
 /* Of a payload in a cell of a segment whose records have headers. */
+static inline struct cvb_cell_header *cvb_cell_header_in(const struct cvb_cells *cells, const char *payload)
+{
+    return (struct cvb_cell_header *)(void *)(uintptr_t)(payload - cells->header_room);
+}
 static inline struct cvb_cell_header *cvb_cell_header_of(const struct cvb_handle *h, const char *payload)
 {
-    return (struct cvb_cell_header *)(void *)(uintptr_t)(payload - h->cells.header_room);
+    return cvb_cell_header_in(&h->cells, payload);
 }
 
 /* The length that the segment gives, which is not trusted: false if no header can be so long. */

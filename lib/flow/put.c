@@ -68,8 +68,9 @@ static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, siz
         count = CVB_UNIT_MEMBERS;
     const struct shape first = shape_of(r);
     const struct cvb_record *q = r + 1, *end = r + count;
+    const bool headed = h->cells.header_room; /* if not, no length but 0 passes */
     uint64_t positions = r->position;
-    while (q < end && (q->payload || !q->length) && !cvb_asks_more(q) && (q->header || !q->header_length) &&
+    while (q < end && (q->payload || !q->length) && !cvb_asks_more(q) && (!headed || q->header || !q->header_length) &&
            (same_shape(shape_of(q), first) ||
             (q->source == r->source && q->pipeline == r->pipeline &&
              q->header_length <= h->segment.settings.header_size && q->length >= least && q->length <= most))) {

@@ -32,7 +32,7 @@ CVB_RARE static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned 
         ahead.at += ahead.stride;
         if (i + distance < n)
             prefetch_place(cvb_payload_in(&cells, cvb_load32_rlx(&m[i + distance].cell), 0), most);
-        write_record(h, &m[i], payload, &r[i], r->position);
+        write_record(&cells, &m[i], payload, &r[i], r->position);
     }
     return n;
 }

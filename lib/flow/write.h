@@ -29,15 +29,15 @@ static inline void copy(char *to, const char *from, size_t n)
 }
 
 /* Of a unit whose first position is `first`, 0 if its records have none. */
-static inline void write_record(struct cvb_handle *h, struct cvb_member *m, char *payload, const struct cvb_record *r,
-                                uint64_t first)
+static inline void write_record(const struct cvb_cells *cells, struct cvb_member *m, char *payload,
+                                const struct cvb_record *r, uint64_t first)
 {
     const uint32_t length = r->length, extent = cvb_extent(length, r->position - first);
     if (cvb_load32_rlx(&m->extent) != extent)
         cvb_store32_rlx(&m->extent, extent); /* a line that does not change stays with its readers */
     copy(payload, r->payload, length);
-    if (__builtin_expect(h->cells.header_room, 0))
-        cvb_write_header(cvb_cell_header_of(h, payload), r->header, r->header_length);
+    if (__builtin_expect(cells->header_room, 0))
+        cvb_write_header(cvb_cell_header_in(cells, payload), r->header, r->header_length);
 }
 
 static inline int cvb_write_member(struct cvb_handle *h, struct cvb_member *m, const struct cvb_record *r,
@@ -46,7 +46,7 @@ static inline int cvb_write_member(struct cvb_handle *h, struct cvb_member *m, c
     char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), r->length);
     if (!payload)
         return CVB_ECORRUPT;
-    write_record(h, m, payload, r, first);
+    write_record(&h->cells, m, payload, r, first);
     return 0;
 }
 
