@@ -129,7 +129,6 @@ static inline void cvb_pause(void) {}
 static inline void cvb_fence_seq(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static inline void cvb_fence_acq(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 static inline void cvb_fence_rel(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }
-static inline void cvb_fence_seq(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static inline void cvb_fence_none(void) {}
 
 #define MODEL_LOAD_PAIR(name, order)                                                                                   \
