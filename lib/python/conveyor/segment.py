@@ -54,8 +54,8 @@ def attach(name: str) -> Segment:
 
 
 def observe(name: str) -> Segment:
-    """For tools that only look: read-only, needs permission to read and no seat. What would change the segment, or wait,
-    raises ReadOnly; what dead peers left stays as it is."""
+    """For tools that only look: read-only, needs permission to read and no seat. What would change the segment, or
+    wait, raises ReadOnly; what dead peers left stays as it is."""
     return Segment(name, observe=True)
 
 
