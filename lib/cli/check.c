@@ -20,7 +20,7 @@ struct measure {
     char text[512]; /* "stage 'filter' is 81 % full" */
 };
 
-enum { FILL, AGE, DEAD, MEASURES };
+enum { FILL, AGE, DEAD, LEASE, MEASURES };
 
 struct check {
     const char *segment;
@@ -107,6 +107,21 @@ static int measure_age(struct measure *m, struct cvb_handle *handle, const struc
     return 0;
 }
 
+/* The oldest lease: 0 or an error. */
+static int measure_lease(struct measure *m, struct cvb_handle *handle)
+{
+    struct cvb_age all;
+    int error = cvb_ages(handle, &all, NULL, NULL, NULL);
+    if (error)
+        return error;
+    m->value = (double)all.lease_ns / 1e9;
+    if (all.lease_ns)
+        snprintf(m->text, sizeof m->text, "the oldest lease lasts for %.1f s", m->value);
+    else
+        snprintf(m->text, sizeof m->text, "no record is leased");
+    return 0;
+}
+
 static enum state judge(const struct measure *m)
 {
     return !m->given ? OK : m->value > m->critical ? CRITICAL : m->value > m->warning ? WARNING : OK;
@@ -177,6 +192,8 @@ static int check(struct check *c)
         measure_dead(&c->m[DEAD], &s);
         if (c->m[AGE].given)
             error = measure_age(&c->m[AGE], handle, &s);
+        if (!error && c->m[LEASE].given)
+            error = measure_lease(&c->m[LEASE], handle);
         cli_snapshot_free(&s);
     }
     cvb_detach(handle);
@@ -185,34 +202,36 @@ static int check(struct check *c)
 
 static int run(const struct cli_command *self, int argc, char **argv)
 {
-    struct check c = {.m = {{"fill", "%"}, {"age", "s"}, {"dead", ""}}};
+    struct check c = {.m = {{"fill", "%"}, {"age", "s"}, {"dead", ""}, {"lease", "s"}}};
     const struct cli_option options[] = {
         {"max-fill", CLI_TEXT, "[W,]PERCENT", "of the fullest limit: the total's, a stage's, a source's",
          &c.m[FILL].given, 0, 0},
         {"max-age", CLI_TEXT, "[W,]SECONDS", "of the oldest record that waits", &c.m[AGE].given, 0, 0},
         {"max-dead", CLI_TEXT, "[W,]N", "dead letters", &c.m[DEAD].given, 0, 0},
+        {"max-lease", CLI_TEXT, "[W,]SECONDS", "of the oldest lease", &c.m[LEASE].given, 0, 0},
         {"json", CLI_FLAG, NULL, "as one JSON object", &c.json, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &c.segment, 1);
     if (status != CLI_GO)
         return status == CLI_USAGE ? UNKNOWN : status;
-    if (!c.m[FILL].given && !c.m[AGE].given && !c.m[DEAD].given) {
+    if (!c.m[FILL].given && !c.m[AGE].given && !c.m[DEAD].given && !c.m[LEASE].given) {
         c.m[FILL].given = "80,95";
         c.m[DEAD].given = "0,100";
     }
-    static const char *const option[] = {"max-fill", "max-age", "max-dead"};
+    static const char *const option[] = {"max-fill", "max-age", "max-dead", "max-lease"};
     for (int i = 0; i < MEASURES; i++)
         if (c.m[i].given && !parse_limits(&c.m[i]))
             return wrong_limits(option[i], c.m[i].given);
     return check(&c);
 }
 
-const struct cli_command cli_check = {"check", "SEG [--max-fill PERCENT] [--max-age SECONDS] [--max-dead N] [--json]",
-                                      "judge a segment for a monitor, in one line",
-                                      "Exit status 0 if no value is above its limit, 1 if one is above the warning, 2 "
-                                      "if one is critical, and 3 if it could\n"
-                                      "not be told (no such segment, wrong usage). A limit is a number, above which "
-                                      "the value is critical, or two: 80,95\n"
-                                      "warns above 80. Without limits: --max-fill 80,95 --max-dead 0,100. Behind the "
-                                      "bar stand the values, as plugins of\n"
-                                      "Nagios print them.",
-                                      run};
+const struct cli_command cli_check = {
+    "check", "SEG [--max-fill PERCENT] [--max-age SECONDS] [--max-dead N] [--max-lease SECONDS] [--json]",
+    "judge a segment for a monitor, in one line",
+    "Exit status 0 if no value is above its limit, 1 if one is above the warning, 2 "
+    "if one is critical, and 3 if it could\n"
+    "not be told (no such segment, wrong usage). A limit is a number, above which "
+    "the value is critical, or two: 80,95\n"
+    "warns above 80. Without limits: --max-fill 80,95 --max-dead 0,100. Behind the "
+    "bar stand the values, as plugins of\n"
+    "Nagios print them.",
+    run};

@@ -47,6 +47,14 @@ class Judge(SegmentTest):
         self.assertIn("WARNING - %s: 2 dead letters" % self.segment, self.check(1, "--max-dead", "1,2"))
         self.assertIn("OK", self.check(0, "--max-dead", "2"))
 
+    def test_check_judges_the_oldest_lease(self):
+        self.create("--max-total-records", "100")
+        self.push(b"x\n" * 3)
+        self.assertIn("no record is leased | lease=0s;1;1;0", self.check(0, "--max-lease", "1"))
+        self.hold(2)
+        wait_until(lambda: call("check", self.segment, "--max-lease", "0.05,3600").returncode == 1, "it is a warning")
+        self.assertRegex(self.check(2, "--max-lease", "0.05"), r"CRITICAL - \S+: the oldest lease lasts for \d+\.\d s")
+
     def test_what_cannot_be_told_is_unknown(self):
         done = call("check", self.segment)
         self.assertEqual((done.returncode, done.stdout.decode()),
