@@ -3,99 +3,25 @@
 usage: nats.py CONVEYOR [--full] [TEST...]
 """
 import os
-import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-import unittest
 
 from server import Server
-
-CONVEYOR = None
-FULL = False
+from supervised import CONVEYOR, FULL, Bridges, command, main, read, wait_for
 
 
-def command(*words, **more):
-    return subprocess.run([CONVEYOR, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
-                          check=False, **more)
-
-
-def read(path):
-    with open(path, encoding="utf-8") as f:
-        return f.read()
-
-
-def wait_for(what, condition, seconds=120):
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            raise AssertionError("not within %d s: %s" % (seconds, what))
-        time.sleep(0.02)
-
-
-class Supervised:
-    """A program that is started again whenever it ends, as systemd would."""
-
-    def __init__(self, *words):
-        self.words, self.over, self.kills, self.log = words, False, 0, tempfile.TemporaryFile("w+")
-        self.process = None
-        self.begin()
-        self.thread = threading.Thread(target=self.watch)
-        self.thread.start()
-
-    def begin(self):
-        self.process = subprocess.Popen([CONVEYOR, *self.words], stderr=self.log, stdout=self.log)
-
-    def watch(self):
-        while not self.over:
-            self.process.wait()
-            if not self.over:
-                time.sleep(0.02)
-                self.begin()
-
-    def kill(self):
-        self.kills += 1
-        self.process.kill()
-
-    def end(self, how=signal.SIGTERM):
-        self.over = True
-        while self.thread.is_alive():
-            self.process.send_signal(how)
-            self.thread.join(1)
-        self.log.seek(0)
-        text = self.log.read()
-        self.log.close()
-        return text
-
-
-class Bridges(unittest.TestCase):
+class Nats(Bridges):
     def setUp(self):
+        super().setUp()
         self.server = Server()
-        self.segments = []
-        self.running = []
 
     def tearDown(self):
-        for r in self.running:
-            if not r.over:
-                r.end(signal.SIGKILL)
-        for s in self.segments:
-            command("rm", "--force", s)
+        super().tearDown()
         self.server.close()
-
-    def segment(self, *options):
-        name = "conveyor-test-%d-nats-%d" % (os.getpid(), len(self.segments))
-        made = command("create", name, "--stages", "filter,read,sink", *options)
-        self.assertEqual(made.returncode, 0, made.stderr)
-        self.segments.append(name)
-        return name
-
-    def start(self, *words):
-        self.running.append(Supervised(*words))
-        return self.running[-1]
 
     def url(self, path):
         return "nats://%s/%s" % (self.server.url, path)
@@ -115,24 +41,6 @@ class Bridges(unittest.TestCase):
         reader.end()
         return pulled.stdout.splitlines()
 
-    def payloads(self, count):
-        return [b"record %d of the test" % i for i in range(count)]
-
-    def kill_at_random(self, victims, servers, condition, seconds=600):
-        """Kills bridges and the server until so many of each were killed, then waits for the condition."""
-        left = {"bridge": victims[1], "server": servers}
-        until = time.monotonic() + seconds
-        while left["bridge"] or left["server"]:
-            self.assertLess(time.monotonic(), until)
-            time.sleep(random.uniform(0.05, 0.4))
-            what = random.choice([k for k in left if left[k]])
-            left[what] -= 1
-            if what == "server":
-                self.server.restart()
-            else:
-                random.choice(victims[0]).kill()
-        wait_for("the end of the work", condition, 300)
-
     def test_kills_on_the_way(self):
         """From a stream through a segment into a stream, with kills of both bridges and of the server."""
         count, kills, servers = (300000, 40, 5) if FULL else (20000, 6, 2)
@@ -142,7 +50,8 @@ class Bridges(unittest.TestCase):
         self.server.publish("in.a", payloads)
         segment = self.segment()
         bridges = [self.start(*self.into(segment, "IN/C")), self.start(*self.out_of(segment, "out.{source}"))]
-        self.kill_at_random((bridges, kills), servers, lambda: self.server.stream("OUT")["messages"] >= count)
+        self.kill_at_random(bridges, kills, servers, self.server.restart)
+        wait_for("all is out", lambda: self.server.stream("OUT")["messages"] >= count, 300)
         wait_for("all is acknowledged at the origin",
                  lambda: self.server.consumer("IN", "C")["ack_floor"]["stream_seq"] == count)
         for b in bridges:
@@ -172,7 +81,7 @@ class Bridges(unittest.TestCase):
             part = command("pull", segment, "--stage", "filter", "--follow", "--count", str(count // deaths // 2),
                            "--batch", "16")
             seen.update(part.stdout.splitlines())
-            wait_for("the buffer is full", lambda s=segment: self.stat(s)["total"]["buffered"] >= 700)
+            wait_for("the buffer is full", lambda s=segment: self.buffered(s) >= 700)
             bridge.end(signal.SIGKILL)
             command("rm", "--force", segment)
         segment = self.segment()
@@ -185,10 +94,6 @@ class Bridges(unittest.TestCase):
             self.assertGreater(len(missing), 0)
         else:
             self.assertEqual(len(missing), 0)
-
-    def stat(self, segment):
-        import json
-        return json.loads(command("stat", segment, "--json").stdout)
 
     def test_outage(self):
         """Kills of a bridge while the server is away: no dead letters, and all arrives when it is back."""
@@ -203,7 +108,7 @@ class Bridges(unittest.TestCase):
             time.sleep(0.1)
         self.server.start()
         wait_for("all is out", lambda: self.server.stream("OUT")["messages"] >= 3000)
-        wait_for("all is settled", lambda: self.stat(segment)["total"]["buffered"] == 0)
+        wait_for("all is settled", lambda: self.buffered(segment) == 0)
         bridge.end()
         stages = {s["name"]: s for s in self.stat(segment)["stages"]}
         self.assertEqual(stages["dead-letter"]["queued"], 0)
@@ -236,7 +141,7 @@ class Bridges(unittest.TestCase):
         self.server.publish("in.a", self.payloads(count))
         segments = [self.segment(), self.segment()]
         bridges = [self.start(*self.into(s, "IN/C", "--shared", "--batch", "50")) for s in segments]
-        wait_for("all is in", lambda: sum(self.stat(s)["total"]["buffered"] for s in segments) == count)
+        wait_for("all is in", lambda: sum(self.buffered(s) for s in segments) == count)
         got = []
         for s in segments:
             got += command("pull", s, "--stage", "filter").stdout.splitlines()
@@ -303,7 +208,7 @@ class Bridges(unittest.TestCase):
         segment = self.segment()
         first = self.start(*self.into(segment, "IN/C"))
         self.server.publish("in.a", self.payloads(10))
-        wait_for("the first is at work", lambda: self.stat(segment)["total"]["buffered"] == 10)
+        wait_for("the first is at work", lambda: self.buffered(segment) == 10)
         second = command(*self.into(segment, "IN/C2"))
         self.assertEqual(second.returncode, 1)
         self.assertIn("has another bridge or connector, which is alive", second.stderr)
@@ -311,8 +216,4 @@ class Bridges(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    CONVEYOR = sys.argv.pop(1)
-    if "--full" in sys.argv:
-        sys.argv.remove("--full")
-        FULL = True
-    unittest.main(verbosity=2)
+    main()

@@ -27,6 +27,10 @@ static int check_words(struct bridge *b, const char *scheme)
         cli_complain("--on-refused: '%s' is neither dead-letter nor stop", b->on_refused);
         return CLI_USAGE;
     }
+    if (strcmp(b->key, "none") && strcmp(b->key, "source")) {
+        cli_complain("--key: '%s' is neither none nor source", b->key);
+        return CLI_USAGE;
+    }
     for (size_t i = 0; i < b->headers.count + b->options.count; i++) {
         const char *text = i < b->headers.count ? b->headers.item[i] : b->options.item[i - b->headers.count];
         if (!strchr(text, '=') || *text == '=') {
@@ -42,6 +46,7 @@ int bridge_parse(struct bridge *b, const char *scheme, const char *details, int 
     *b = (struct bridge){.pipeline_name = "default",
                          .ack = "settled",
                          .on_refused = "dead-letter",
+                         .key = "none",
                          .batch = 256,
                          .window = 4096,
                          .idle_seconds = -1,
@@ -57,6 +62,7 @@ int bridge_parse(struct bridge *b, const char *scheme, const char *details, int 
         {"shared", CLI_FLAG, NULL, "in: others use the consumer too", &b->shared, 0, 0},
         {"create", CLI_FLAG, NULL, "in: make the consumer if it is not there", &b->create, 0, 0},
         {"header", CLI_LIST, "NAME=VALUE", "out: a header for each message; several", &b->headers, 0, 0},
+        {"key", CLI_TEXT, "WHAT", "out: a message's key: 'none' or 'source' (none)", &b->key, 0, 0},
         {"on-refused", CLI_TEXT, "WHAT",
          "out: a record that is refused for good: 'dead-letter' or 'stop' (dead-letter)", &b->on_refused, 0, 0},
         {"batch", CLI_WHOLE, "N", "take at most N at once (256)", &b->batch, 1, 10000},

@@ -10,10 +10,12 @@
 #include "progress.h"
 #include "url.h"
 
+enum { BRIDGE_STOPPED = -1000 }; /* among errors: a complaint was made */
+
 struct bridge {
     /* as told */
     const char *segment, *from, *to, *stage_name, *source_name, *pipeline_name, *ack, *on_refused;
-    const char *credentials, *tls_ca, *tls_cert, *tls_key, *metrics;
+    const char *credentials, *tls_ca, *tls_cert, *tls_key, *metrics, *key;
     struct cli_list headers, options;
     bool shared, create, check, each_second, buffered, stop_on_refused;
     uint32_t batch, window, count;

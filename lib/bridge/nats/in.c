@@ -38,7 +38,7 @@
 #define ACK_SLICE (100 * MILLISECOND) /* between looks at what is settled */
 #define ROOM_SLICE (2 * MILLISECOND)  /* between looks for room */
 #define IDLE_SLICE (100 * MILLISECOND)
-enum { PULLS = 2, ACK_AT = 1000, STOPPED = -1000 }; /* STOPPED: a complaint was made */
+enum { PULLS = 2, ACK_AT = 1000 };
 
 struct subscription {
     struct in *in;
@@ -82,7 +82,7 @@ static int complain(struct in *in, const char *what, natsStatus s)
 {
     cli_progress_break(&in->bridge->progress);
     cli_complain("%s: %s", what, natsStatus_GetText(s));
-    return STOPPED;
+    return BRIDGE_STOPPED;
 }
 
 /* The old subscription is kept until the end: its thread may still be in `delivered`. */
@@ -131,7 +131,7 @@ static int rewind_consumer(struct in *in)
     nats_line_drop(&in->waiting, in->waiting.count);
     nats_line_drop(&in->unsettled, in->unsettled.count);
     if (!in->bridge->shared && nats_consumer_rewind(&in->consumer))
-        return STOPPED;
+        return BRIDGE_STOPPED;
     return subscribe(in);
 }
 
@@ -245,7 +245,7 @@ static int refused(struct in *in, int why)
                  "segment anew with a larger --payload-size; all messages before it are in",
                  h->position, in->consumer.stream, natsMsg_GetDataLength(h->message), in->bridge->segment,
                  in->bridge->settings.payload_size);
-    return STOPPED;
+    return BRIDGE_STOPPED;
 }
 
 /* Puts what waits, as much as there is room for: how many, or an error. */
@@ -444,7 +444,7 @@ static int run(struct in *in)
 static int report(struct in *in, int error)
 {
     char more[120] = "";
-    if (error == STOPPED)
+    if (error == BRIDGE_STOPPED)
         return CLI_FAILED;
     if (error)
         return bridge_segment_failed(in->bridge, error);

@@ -1,0 +1,114 @@
+/* part.c - a partition that this bridge has been given.
+ *
+ * Its queue is read only when all that came before is put: pausing it would throw away what was fetched. */
+#include "part.h"
+
+#include <conveyor/flow.h>
+#include <conveyor/progress.h>
+#include <conveyor/segment.h>
+#include <conveyor/wait.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "feed.h"
+#include "text.h"
+
+enum { SEEK_MS = 1000 };
+
+int part_open(struct part *p, struct bridge *b)
+{
+    char name[CVB_NAME_MAX + 16];
+    snprintf(name, sizeof name, "%s.%" PRId32, b->source_name, p->number);
+    int error = cvb_source(b->handle, name, &p->source);
+    if (!error)
+        error = cvb_source_open(b->handle, p->source, &p->accepted);
+    p->open = !error;
+    return error;
+}
+
+bool part_begin(struct part *p, rd_kafka_t *consumer, const char *topic)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, p->number);
+    at->offset = p->accepted && (int64_t)p->accepted > p->start ? (int64_t)p->accepted : p->start;
+    part_forget(p);
+    rd_kafka_queue_forward(p->queue, NULL);
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer, list, SEEK_MS);
+    p->ready = !error && !at->err;
+    rd_kafka_error_destroy(error);
+    rd_kafka_topic_partition_list_destroy(list);
+    return p->ready;
+}
+
+void part_forget(struct part *p)
+{
+    while (p->first < p->count)
+        rd_kafka_message_destroy(p->waiting[p->first++]);
+    p->first = p->count = 0;
+}
+
+/* Messages that are in the segment already, and what is no message. */
+static bool is_new(const struct part *p, const rd_kafka_message_t *m)
+{
+    return !m->err && (uint64_t)m->offset + 1 > p->accepted;
+}
+
+void part_read(struct part *p)
+{
+    if (!p->open || !p->ready || p->first < p->count)
+        return;
+    ssize_t n = rd_kafka_consume_batch_queue(p->queue, 0, p->waiting, p->most);
+    p->first = p->count = 0;
+    for (ssize_t i = 0; i < n; i++)
+        if (is_new(p, p->waiting[i]))
+            p->waiting[p->count++] = p->waiting[i];
+        else
+            rd_kafka_message_destroy(p->waiting[i]);
+}
+
+static int refused(const struct part *p, struct bridge *b, int why)
+{
+    const rd_kafka_message_t *m = p->waiting[p->first];
+    if (why != CVB_ETOOLONG)
+        return why;
+    cli_progress_break(&b->progress);
+    cli_complain("message %" PRId64 " of partition %" PRId32 " has %zu bytes, and a record of segment '%s' has at most "
+                 "%u: make the segment anew with a larger --payload-size; all messages before it are in",
+                 m->offset, p->number, m->len, b->segment, b->settings.payload_size);
+    return BRIDGE_STOPPED;
+}
+
+int part_put(struct part *p, struct bridge *b, struct cvb_record *records)
+{
+    struct cvb_backpressure pressure;
+    size_t most = p->count - p->first < b->batch ? p->count - p->first : b->batch;
+    if (!p->open || !most)
+        return 0;
+    int why = 0, error = cvb_backpressure(b->handle, b->stage, p->source, &pressure);
+    if (error || pressure.signal == CVB_SIGNAL_PAUSE)
+        return error;
+    for (size_t i = 0; i < most; i++) {
+        const rd_kafka_message_t *m = p->waiting[p->first + i];
+        records[i] = (struct cvb_record){.payload = m->payload,
+                                         .length = (uint32_t)m->len,
+                                         .source = p->source,
+                                         .pipeline = b->pipeline,
+                                         .position = (uint64_t)m->offset + 1};
+    }
+    int n = cvb_buffer_batch_for_stage(b->handle, b->stage, records, most, &why);
+    for (int i = 0; i < n; i++) {
+        p->accepted = (uint64_t)p->waiting[p->first]->offset + 1;
+        rd_kafka_message_destroy(p->waiting[p->first++]);
+    }
+    return n < 0 ? n : (size_t)n == most || !why || cli_is_refusal(why) ? n : refused(p, b, why);
+}
+
+int part_look(struct part *p, struct bridge *b)
+{
+    struct cvb_progress progress;
+    if (!p->open)
+        return 0;
+    int error = cvb_source_progress(b->handle, p->source, &progress);
+    p->settled = error ? p->settled : b->buffered ? p->accepted : progress.settled;
+    return error;
+}

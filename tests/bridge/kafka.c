@@ -1,0 +1,145 @@
+/* kafka.c - librdkafka's mock cluster as a program, and a client of a few lines for the tests of the bridge.
+ *
+ * usage: test-kafka mock TOPIC:PARTITIONS...             prints the brokers' addresses, runs until its input ends
+ *        test-kafka produce BROKERS TOPIC PARTITIONS     each line of its input, in turns to the partitions
+ *        test-kafka read BROKERS TOPIC PARTITIONS COUNT  prints so many messages, a line each
+ *        test-kafka committed BROKERS TOPIC PARTITIONS GROUP   the sum of what the group was told
+ */
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void set(rd_kafka_conf_t *c, const char *name, const char *value)
+{
+    char why[300];
+    if (rd_kafka_conf_set(c, name, value, why, sizeof why) == RD_KAFKA_CONF_OK)
+        return;
+    fprintf(stderr, "test-kafka: %s\n", why);
+    exit(2);
+}
+
+static rd_kafka_t *make(rd_kafka_type_t type, rd_kafka_conf_t *c)
+{
+    char why[300];
+    rd_kafka_t *rk = rd_kafka_new(type, c, why, sizeof why);
+    if (rk)
+        return rk;
+    fprintf(stderr, "test-kafka: %s\n", why);
+    exit(2);
+}
+
+static int mock(int argc, char **argv)
+{
+    char name[200], ignored[64];
+    rd_kafka_conf_t *c = rd_kafka_conf_new();
+    set(c, "bootstrap.servers", "127.0.0.1:1"); /* the cluster takes its place */
+    set(c, "log_level", "0");
+    rd_kafka_t *rk = make(RD_KAFKA_PRODUCER, c);
+    rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(rk, 3);
+    for (int i = 2; i < argc; i++) {
+        const char *colon = strchr(argv[i], ':');
+        snprintf(name, sizeof name, "%.*s", (int)(colon - argv[i]), argv[i]);
+        rd_kafka_mock_topic_create(cluster, name, atoi(colon + 1), 3);
+    }
+    puts(rd_kafka_mock_cluster_bootstraps(cluster));
+    fflush(stdout);
+    while (read(STDIN_FILENO, ignored, sizeof ignored) > 0)
+        ;
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(rk);
+    return 0;
+}
+
+static int produce(const char *brokers, const char *topic, int partitions)
+{
+    char line[4096];
+    rd_kafka_conf_t *c = rd_kafka_conf_new();
+    set(c, "bootstrap.servers", brokers);
+    rd_kafka_t *rk = make(RD_KAFKA_PRODUCER, c);
+    for (int i = 0; fgets(line, sizeof line, stdin); i++) {
+        line[strcspn(line, "\n")] = 0;
+        while (rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(i % partitions),
+                                 RD_KAFKA_V_VALUE(line, strlen(line)), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                 RD_KAFKA_V_END))
+            rd_kafka_poll(rk, 10);
+        rd_kafka_poll(rk, 0);
+    }
+    int error = rd_kafka_flush(rk, 60000) || rd_kafka_outq_len(rk);
+    rd_kafka_destroy(rk);
+    return error;
+}
+
+static rd_kafka_t *consumer(const char *brokers, const char *group)
+{
+    rd_kafka_conf_t *c = rd_kafka_conf_new();
+    set(c, "bootstrap.servers", brokers);
+    set(c, "group.id", group);
+    set(c, "auto.offset.reset", "earliest");
+    set(c, "enable.auto.commit", "false");
+    return make(RD_KAFKA_CONSUMER, c);
+}
+
+static rd_kafka_topic_partition_list_t *all_of(const char *topic, int partitions)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
+    for (int i = 0; i < partitions; i++)
+        rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    return list;
+}
+
+/* Ends when so many were read and no other came for a while. */
+static int read_all(const char *brokers, const char *topic, int partitions, long count)
+{
+    rd_kafka_t *rk = consumer(brokers, "reader");
+    rd_kafka_topic_partition_list_t *list = all_of(topic, partitions);
+    rd_kafka_assign(rk, list);
+    for (int silent = 0; count > 0 || silent < 10;) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, 100);
+        silent = m ? 0 : silent + 1;
+        if (m && !m->err) {
+            fwrite(m->payload, 1, m->len, stdout);
+            putchar('\n');
+            count--;
+        }
+        if (m)
+            rd_kafka_message_destroy(m);
+        if (silent > 300)
+            return 1;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_consumer_close(rk);
+    rd_kafka_destroy(rk);
+    return 0;
+}
+
+static int committed(const char *brokers, const char *topic, int partitions, const char *group)
+{
+    rd_kafka_t *rk = consumer(brokers, group);
+    rd_kafka_topic_partition_list_t *list = all_of(topic, partitions);
+    long long sum = 0;
+    rd_kafka_resp_err_t error = rd_kafka_committed(rk, list, 10000);
+    for (int i = 0; i < partitions; i++)
+        sum += list->elems[i].offset > 0 ? list->elems[i].offset : 0;
+    printf("%lld\n", sum);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(rk);
+    return error != 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (!strcmp(what, "mock"))
+        return mock(argc, argv);
+    if (!strcmp(what, "produce") && argc == 5)
+        return produce(argv[2], argv[3], atoi(argv[4]));
+    if (!strcmp(what, "read") && argc == 6)
+        return read_all(argv[2], argv[3], atoi(argv[4]), atol(argv[5]));
+    if (!strcmp(what, "committed") && argc == 6)
+        return committed(argv[2], argv[3], atoi(argv[4]), argv[5]);
+    fprintf(stderr, "test-kafka: wrong usage\n");
+    return 2;
+}

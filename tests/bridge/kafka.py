@@ -1,0 +1,172 @@
+"""Bridges between segments and Kafka, with librdkafka's mock cluster: nothing is lost.
+
+usage: kafka.py CONVEYOR [--full] [TEST...]; TEST_KAFKA is the program of kafka.c. With CONVEYOR_TEST_KAFKA=HOST:PORT a
+real broker is used, which must have the topics in-PID and out-PID (automatic topics).
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from supervised import CONVEYOR, FULL, Bridges, command, main, read, wait_for
+
+CLIENT = os.environ["TEST_KAFKA"]
+PARTITIONS = 6 if FULL else 4
+GROUP = "bridge"
+
+
+def client(*words, text=None):
+    done = subprocess.run([CLIENT, *(str(w) for w in words)], input=text, stdout=subprocess.PIPE, text=True,
+                          timeout=300, check=True)
+    return done.stdout
+
+
+class Kafka(Bridges):
+    def setUp(self):
+        super().setUp()
+        self.topics = ["in-%d" % os.getpid(), "out-%d" % os.getpid()]
+        self.cluster = subprocess.Popen([CLIENT, "mock"] + ["%s:%d" % (t, PARTITIONS) for t in self.topics],
+                                        text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.brokers = os.environ.get("CONVEYOR_TEST_KAFKA") or self.cluster.stdout.readline().strip()
+
+    def tearDown(self):
+        super().tearDown()
+        self.cluster.stdin.close()
+        self.cluster.wait()
+        self.cluster.stdout.close()
+
+    def into(self, segment, *more, stage="filter"):
+        url = "kafka://%s/%s?group=%s" % (self.brokers, self.topics[0], GROUP)
+        return ("bridge", segment, "--from", url, "--stage",
+                stage, "--source", "kafka", "--option", "session.timeout.ms=6000", *more)
+
+    def out_of(self, segment, *more, stage="filter"):
+        return ("bridge", segment, "--stage", stage, "--to", "kafka://%s/%s" % (self.brokers, self.topics[1]), *more)
+
+    def produce(self, count, name="record"):
+        lines = ["%s %d of the test" % (name, i) for i in range(count)]
+        client("produce", self.brokers, self.topics[0], PARTITIONS, text="".join(line + "\n" for line in lines))
+        return lines
+
+    def committed(self):
+        return int(client("committed", self.brokers, self.topics[0], PARTITIONS, GROUP))
+
+    def test_kills_on_the_way_in(self):
+        """Kills of the bridge: none missing, none twice in the segment, and the group is told when all is settled."""
+        count, kills = (300000, 20) if FULL else (8000, 3)
+        lines = self.produce(count)
+        segment = self.segment()
+        bridge = self.start(*self.into(segment))
+        puller = subprocess.Popen([CONVEYOR, "pull", segment, "--stage", "filter", "--follow", "--count",
+                                   str(count)], stdout=subprocess.PIPE, text=True)
+        got = []
+        for _ in range(kills):
+            got += [puller.stdout.readline().rstrip("\n") for _ in range(count // (kills + 1))]
+            bridge.kill()
+        got += puller.stdout.read().splitlines()
+        self.assertEqual(puller.wait(), 0)
+        puller.stdout.close()
+        self.assertEqual(sorted(got), sorted(lines))
+        wait_for("the group is told", lambda: self.committed() == count)
+        wait_for("no more came", lambda: self.buffered(segment) == 0)
+        bridge.end()
+
+    def test_kills_on_the_way_out(self):
+        """Kills of the bridge: none missing; those that come twice were on their way."""
+        count, kills = (100000, 20) if FULL else (5000, 3)
+        segment = self.segment()
+        text = "".join("line %d\n" % i for i in range(count))
+        bridge = self.start(*self.out_of(segment, "--window", "500"))
+        push = subprocess.Popen([CONVEYOR, "push", segment, "--stage", "filter", "--source", "s"], text=True,
+                                stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        lines = text.splitlines(True)
+        for i in range(kills):
+            push.stdin.writelines(lines[i::kills])
+            push.stdin.flush()
+            bridge.kill()
+        push.stdin.close()
+        self.assertEqual(push.wait(120), 0)
+        wait_for("all is out", lambda: self.buffered(segment) == 0)
+        bridge.end()
+        got = client("read", self.brokers, self.topics[1], PARTITIONS, count).splitlines()
+        self.assertEqual(set(got), set(text.splitlines()))
+        self.assertLessEqual(len(got), count + kills * 500)
+
+    def test_the_machine_dies(self):
+        """All processes and the segment go: what was not settled comes again."""
+        self.machine_dies("settled", False)
+
+    def test_buffered_loses(self):
+        self.machine_dies("buffered", True)
+
+    def machine_dies(self, ack, loses):
+        count = 100000 if FULL else 4000
+        lines = self.produce(count)
+        seen = set()
+        segment = self.segment("--max-per-source", "500")
+        bridge = self.start(*self.into(segment, "--ack", ack))
+        part = command("pull", segment, "--stage", "filter", "--follow", "--count", str(count // 4), "--batch", "16")
+        seen.update(part.stdout.splitlines())
+        wait_for("the buffer is full", lambda: self.buffered(segment) >= 800)
+        wait_for("the group is told", lambda: self.committed() >= count // 8)
+        bridge.end(signal.SIGKILL)
+        command("rm", "--force", segment)
+        segment = self.segment()
+        bridge = self.start(*self.into(segment))
+        rest = command("pull", segment, "--stage", "filter", "--follow", "--exit-when-idle", "12")
+        seen.update(rest.stdout.splitlines())
+        bridge.end()
+        missing = set(lines) - seen
+        if loses:
+            self.assertGreater(len(missing), 0)
+        else:
+            self.assertEqual(len(missing), 0)
+
+    def test_partitions_move(self):
+        """A second segment joins the group: partitions go to it, drained, and nothing is lost."""
+        count = 100000 if FULL else 6000
+        lines = self.produce(count)
+        segments = [self.segment(), self.segment()]
+        folder = tempfile.mkdtemp(prefix="conveyor-test-")
+        pullers, bridges = [], []
+        for i, s in enumerate(segments):
+            path = os.path.join(folder, "%d.prom" % i)
+            bridges.append(self.start(*self.into(s, "--metrics", path)))
+            wait_for("it has partitions", lambda path=path: os.path.exists(path) and
+                     re.search(r"^conveyor_bridge_partitions{.*} [1-9]", read(path), re.M))
+            pullers.append(subprocess.Popen([CONVEYOR, "pull", s, "--stage", "filter", "--follow", "--exit-when-idle",
+                                             "12"], stdout=subprocess.PIPE, text=True))
+        lines += self.produce(count, "later")
+        got = []
+        for p in pullers:
+            text, _ = p.communicate(timeout=300)
+            self.assertIn("later", text)
+            got += text.splitlines()
+        for b in bridges:
+            b.end()
+        shutil.rmtree(folder)
+        self.assertEqual(set(got), set(lines))
+
+    def test_check_and_wrong_usage(self):
+        segment = self.segment()
+        good = command(*self.into(segment, "--check"))
+        self.assertEqual(good.returncode, 0, good.stderr)
+        self.assertIn("holds   the group goes on behind what is settled here", good.stdout)
+        self.assertEqual(command(*self.into(segment, "--check", "--ack", "buffered")).returncode, 1)
+        self.assertEqual(command(*self.out_of(segment, "--check")).returncode, 0)
+        where = "kafka://" + self.brokers
+        for words, status, text in (
+                (("--stage", "a", "--source", "s", "--from", where + "/t"), 2, "?group=GROUP"),
+                (("--stage", "filter", "--to", where + "/"), 2, "it is empty"),
+                (("--stage", "filter", "--to", where + "/t", "--key", "x"), 2, "neither none nor source"),
+                (("--stage", "filter", "--to", where + "/t", "--option", "no.such=1"), 2, "no.such"),
+                (("--stage", "filter", "--to", "kafka://127.0.0.1:1/t", "--check"), 1, "no broker answers")):
+            got = command("bridge", segment, *words)
+            self.assertEqual(got.returncode, status, (words, got.stderr))
+            self.assertIn(text, got.stderr)
+
+
+if __name__ == "__main__":
+    main()

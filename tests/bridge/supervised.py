@@ -1,0 +1,121 @@
+"""What the tests of all bridges need: the command, segments, programs that are started again when they end."""
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+CONVEYOR = sys.argv[1] if len(sys.argv) > 1 else None
+FULL = "--full" in sys.argv
+
+
+def main():
+    """Runs the tests of the file that calls it: usage FILE CONVEYOR [--full] [TEST...]"""
+    unittest.main(argv=[sys.argv[0]] + [a for a in sys.argv[2:] if a != "--full"], verbosity=2)
+
+
+def command(*words, **more):
+    return subprocess.run([CONVEYOR, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
+                          check=False, **more)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def wait_for(what, condition, seconds=120):
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise AssertionError("not within %d s: %s" % (seconds, what))
+        time.sleep(0.02)
+
+
+class Supervised:
+    """A program that is started again whenever it ends, as systemd would."""
+
+    def __init__(self, *words):
+        self.words, self.over, self.kills, self.log = words, False, 0, tempfile.TemporaryFile("w+")
+        self.process = None
+        self.begin()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def begin(self):
+        self.process = subprocess.Popen([CONVEYOR, *self.words], stderr=self.log, stdout=self.log)
+
+    def watch(self):
+        while not self.over:
+            self.process.wait()
+            if not self.over:
+                time.sleep(0.02)
+                self.begin()
+
+    def kill(self):
+        self.kills += 1
+        self.process.kill()
+
+    def end(self, how=signal.SIGTERM):
+        self.over = True
+        while self.thread.is_alive():
+            self.process.send_signal(how)
+            self.thread.join(1)
+        self.log.seek(0)
+        text = self.log.read()
+        self.log.close()
+        return text
+
+
+class Bridges(unittest.TestCase):
+    """A test with segments and programs, which end with it."""
+
+    def setUp(self):
+        self.segments = []
+        self.running = []
+
+    def tearDown(self):
+        for r in self.running:
+            if not r.over:
+                r.end(signal.SIGKILL)
+        for s in self.segments:
+            command("rm", "--force", s)
+
+    def segment(self, *options):
+        name = "conveyor-test-%d-bridge-%d" % (os.getpid(), len(self.segments))
+        made = command("create", name, "--stages", "filter,read,sink", *options)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.segments.append(name)
+        return name
+
+    def start(self, *words):
+        self.running.append(Supervised(*words))
+        return self.running[-1]
+
+    def stat(self, segment):
+        return json.loads(command("stat", segment, "--json").stdout)
+
+    def buffered(self, segment):
+        return self.stat(segment)["total"]["buffered"]
+
+    def payloads(self, count):
+        return [b"record %d of the test" % i for i in range(count)]
+
+    def kill_at_random(self, bridges, kills, servers=0, restart=None, seconds=600):
+        """Kills bridges, and the server by `restart`, until so many of each were killed."""
+        left = {"bridge": kills, "server": servers}
+        until = time.monotonic() + seconds
+        while left["bridge"] or left["server"]:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(random.uniform(0.05, 0.4))
+            what = random.choice([k for k in left if left[k]])
+            left[what] -= 1
+            if what == "server":
+                restart()
+            else:
+                random.choice(bridges).kill()
