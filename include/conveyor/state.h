@@ -143,14 +143,13 @@ CVB_API int cvb_pipeline_name(struct cvb_handle *handle, uint32_t id, char name[
 
 /* Of a seat: nobody's, or how its owner fares. */
 enum cvb_peer_state { CVB_PEER_NONE, CVB_PEER_ALIVE, CVB_PEER_STOPPED, CVB_PEER_DEAD };
-/* The owner of a seat. */
+/* The owner of a seat. One in a wait is seen at the end of each of its sleeps (a second, or 20 ms for each handle that
+ * there can be). It looks at the clock where that costs nothing: idle_ns is a few milliseconds coarse, and one that was
+ * quick and is slow now may be late by up to eight calls. */
 struct cvb_peer {
-    int32_t pid;    /* as its own pid namespace has it */
-    uint32_t state; /* an enum cvb_peer_state */
-    /* Since it was seen in a call last: one in a wait is seen at the end of each of its sleeps (a second, or 20 ms for
-     * each handle that there can be). It looks at the clock where that costs nothing: a few milliseconds coarse, and
-     * one that was quick and is slow now may be late by up to eight calls. */
-    uint64_t idle_ns;
+    int32_t pid;      /* as its own pid namespace has it */
+    uint32_t state;   /* an enum cvb_peer_state */
+    uint64_t idle_ns; /* since it was seen in a call last */
 };
 
 /* The owner of seat number `seat`, 0 to max_handles - 1. STOPPED is told from /proc and only within this pid namespace.

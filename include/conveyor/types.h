@@ -89,8 +89,7 @@ struct cvb_settings {
     struct cvb_class classes[CVB_CLASSES_MAX]; /* ascending by bytes; the last holds payload_size */
     uint32_t mode;                             /* 0600: permission bits of the segment */
     uint32_t sealed_stages;                    /* 0: no; else so many stages can be named, and then no other */
-    uint32_t header_size;                      /* 0: bytes of the longest header, at most 64 KiB; each record's cell
-                                                  has room for one. 0: records have none, and it costs nothing */
+    uint32_t header_size;                      /* 0: none; bytes of the longest header, at most 64 KiB, in each cell */
     uint32_t retry_delay_ms;                   /* 0: what failed waits so long, twice as long each time */
     uint32_t retry_delay_cap_ms;               /* 0: a minute, or retry_delay_ms if that is more; no longer */
     uint32_t reserved;                         /* 0, for what later versions add */

@@ -179,7 +179,8 @@ static int read_total(struct cli_config *c, const char *path, const json_t *obje
 /* What stat shows beside: how the segment was at that moment. */
 static bool is_state(const char *key)
 {
-    static const char *const state[] = {"version", "segment", "handles", "time_ms", "seconds"};
+    static const char *const state[] = {"version", "segment",       "handles", "time_ms",
+                                        "seconds", "oldest_age_ms", "happened"};
     for (size_t i = 0; i < sizeof state / sizeof state[0]; i++)
         if (!strcmp(key, state[i]))
             return true;

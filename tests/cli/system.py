@@ -307,8 +307,7 @@ class System(SegmentTest):
         self.assertIn("ulimit -f", self.limited(resource.RLIMIT_FSIZE, 1 << 20, "create", self.segment))
         self.assertFalse(os.path.exists("/dev/shm/" + self.segment))
         self.create("--max-total-records", "100")
-        self.assertIn("ulimit -n", self.limited(resource.RLIMIT_NOFILE, 3, "stat", self.segment))
-        self.assertIn("ulimit -n", self.limited(resource.RLIMIT_NOFILE, 3, "rm", self.segment))
+        self.assertIn("ulimit -n", self.limited(resource.RLIMIT_NOFILE, 4, "doctor", self.segment, "--repair"))
 
     @staticmethod
     def refuse_locks():

@@ -28,6 +28,7 @@ def uses(root, folders):
     paths = [os.path.relpath(p, root) for f in folders for p in sorted(glob.glob(os.path.join(root, f, "*.[ch]")))]
     texts = {path: read(os.path.join(root, path)) for path in paths}
     defined = {}
+    structs = set(re.findall(r"struct (\w+) \{", " ".join(texts.values())))  # fields.h names them in macros
     for path, text in texts.items():
         tags = re.findall(r"struct (\w+)", text)
         for name in set((IN_HEADER if path.endswith(".h") else DEFINED).findall(text)).difference(tags):
@@ -38,7 +39,7 @@ def uses(root, folders):
                 if os.path.join(folder, name) in texts:
                     yield path, os.path.join(folder, name), "an include"
         for name in sorted(set(re.findall(r"(?<![.>\w])(?<!struct )([a-z]+_\w+)(?=\W)", text))):
-            if defined.get(name, path) != path:
+            if defined.get(name, path) != path and name not in structs:
                 yield path, defined[name], name
 
 

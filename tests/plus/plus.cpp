@@ -94,6 +94,7 @@ void errors()
     r.buffer.set_limit(11);
     CHECK(r.buffer.limit_of() == 11);
     CHECK(r.fill(20).count == 11 && r.drain() == 11);
+    r.buffer.set_limit(100);
 }
 
 void by_hand()
