@@ -12,6 +12,20 @@ int cvb_stage_check(struct cvb_handle *h, uint32_t stage)
     return stage != CVB_STAGE_DEAD_LETTER && cvb_id_known(h, CVB_KIND_STAGE, stage) ? 0 : CVB_EUNKNOWN;
 }
 
+/* What few records have: a header, a position, or something that later versions add. */
+static inline bool has_more(const struct cvb_record *r)
+{
+    return (r->position | r->header_length | r->reserved[0]) != 0;
+}
+
+CVB_RARE static int check_more(struct cvb_handle *h, const struct cvb_record *r)
+{
+    if (cvb_asks_more(r))
+        return CVB_EINVAL;
+    int error = cvb_header_check(h, r);
+    return error || !r->position ? error : cvb_position_check(h, r->source, r->position);
+}
+
 int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
 {
     const struct cvb_settings *s = &h->segment.settings;
@@ -19,10 +33,9 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
         return CVB_ETOOLONG;
     if (!cvb_id_known(h, CVB_KIND_SOURCE, r->source) || !cvb_id_known(h, CVB_KIND_PIPELINE, r->pipeline))
         return CVB_EUNKNOWN;
-    if ((r->length && !r->payload) || cvb_asks_more(r))
+    if (r->length && !r->payload)
         return CVB_EINVAL;
-    int error = cvb_header_check(h, r);
-    return error || !r->position ? error : cvb_position_check(h, r->source, r->position);
+    return has_more(r) ? check_more(h, r) : 0;
 }
 
 /* What most records of a batch have in common: length, source, pipeline, and the header's length. */
@@ -116,6 +129,14 @@ void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, in
     cvb_flag_tell_refusal(h, flag, error);
 }
 
+/* One record into a unit's only member. */
+static inline int write_single(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
+{
+    struct cvb_member *m = cvb_members_of(h, u);
+    return r->position || h->segment.settings.header_size ? cvb_write_member(h, m, r, r->position, false)
+                                                          : cvb_write_member(h, m, r, 0, true);
+}
+
 /* Puts up to n records of one kind as one unit; returns how many. */
 static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
 {
@@ -129,7 +150,7 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
     const uint64_t now = cvb_now_ns();
     cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, now);
     cvb_store64_rlx(&cvb_unit_at(h, u)->first, r->position);
-    error = mask == 1 ? cvb_write_member(h, cvb_members_of(h, u), r, r->position)
+    error = mask == 1 ? write_single(h, u, r)
                       : cvb_write_records(h, u, mask, r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
     if (!error)
         error = cvb_enqueue_own(h, u, w, stage);

@@ -24,6 +24,7 @@ static inline void clear_rest(struct cvb_lease *to)
     memset(to->reserved, 0, sizeof to->reserved);
 }
 
+static_assert(sizeof(struct cvb_lease) == 6 * sizeof(cvb_piece), "what follows the pieces is two more");
 static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, cvb_piece c, cvb_piece d)
 {
     char *at = (char *)to;
@@ -31,7 +32,7 @@ static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, c
     memcpy(at + 16, &b, sizeof b);
     memcpy(at + 32, &c, sizeof c);
     memcpy(at + 48, &d, sizeof d);
-    clear_rest(to);
+    memset(at + 64, 0, 2 * sizeof d);
 }
 
 /* A lease as `as` but for its record. Field by field: a copy in larger pieces than it was written in would wait until
@@ -93,8 +94,9 @@ static inline int hand_out_few(struct cvb_handle *h, const struct cvb_member *m,
 
 /* The same for the first n members, many of them; how many went out before something was not as it is in a train, whose
  * cells are all of the class found last. Meanwhile the payloads of the next train, of unit `next`, come near. */
-static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m, unsigned n, const struct cvb_lease *as,
-                               uint32_t next, struct cvb_lease *out)
+static inline unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m, unsigned n,
+                                      const struct cvb_lease *as, uint32_t next, struct cvb_lease *out,
+                                      const bool plain)
 {
     const struct cvb_cells cells = h->cells;
     const bool fetch = cells.stride <= FETCHED_BYTES;
@@ -103,7 +105,7 @@ static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m,
     memcpy(&all, as, sizeof all);
     const cvb_piece a = all.a, b = all.b, c = all.c, d = all.d;
     for (unsigned i = 0; i < n; i++) {
-        const uint32_t extent = cvb_load32_rlx(&m[i].extent), length = cvb_extent_length(extent);
+        const uint32_t extent = cvb_load32_rlx(&m[i].extent), length = plain ? extent : cvb_extent_length(extent);
         char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), length);
         if (!payload)
             return i;
@@ -117,7 +119,8 @@ static unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m,
         copy_pieces(&out[i], a, b, c, d);
         out[i].payload = payload;
         out[i].length = length;
-        out[i].position = as->position + cvb_extent_behind(extent);
+        if (!plain)
+            out[i].position = as->position + cvb_extent_behind(extent);
         out[i].place.member = (uint16_t)i;
     }
     return n;
@@ -149,7 +152,10 @@ CVB_RARE static unsigned hand_out_long(struct cvb_handle *h, uint32_t u, struct 
 {
     bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
     uint32_t next = placed ? cvb_unit_ahead(h, lease.stage, cvb_lo_number(w.lo) + 1) : CVB_NO_UNIT;
-    return hand_out_train(h, cvb_members_of(h, u), cvb_mask_count(cvb_hi_mask(w.hi)), &lease, next, out);
+    const struct cvb_member *m = cvb_members_of(h, u);
+    unsigned n = cvb_mask_count(cvb_hi_mask(w.hi));
+    return lease.position ? hand_out_train(h, m, n, &lease, next, out, false)
+                          : hand_out_train(h, m, n, &lease, next, out, true);
 }
 
 /* One lease for each member of a unit that this seat has leased, whose word is w. */

@@ -16,8 +16,8 @@ static inline void prefetch_place(const char *at, uint64_t bytes)
 /* One record into each of the unit's first n members; how many went in before something was not as it is in a train,
  * whose cells are all of the class found last. Meanwhile the places for others come near: in this train if they are
  * long, and in the next, of unit `next`. */
-CVB_RARE static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned n, const struct cvb_record *r,
-                                     uint32_t next)
+static inline unsigned fill_train(struct cvb_handle *h, uint32_t u, unsigned n, const struct cvb_record *r,
+                                  uint32_t next, const bool plain)
 {
     const struct cvb_cells cells = h->cells;
     const uint64_t stride = cells.stride, most = stride < AHEAD_BYTES ? stride : AHEAD_BYTES;
@@ -32,9 +32,17 @@ CVB_RARE static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned 
         ahead.at += ahead.stride;
         if (i + distance < n)
             prefetch_place(cvb_payload_in(&cells, cvb_load32_rlx(&m[i + distance].cell), 0), most);
-        write_record(&cells, &m[i], payload, &r[i], r->position);
+        write_record(&cells, &m[i], payload, &r[i], r->position, plain);
     }
     return n;
+}
+
+/* Records without positions and headers have a loop of their own: 6 of 63 instructions less for each. */
+CVB_RARE static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned n, const struct cvb_record *r,
+                                     uint32_t next)
+{
+    return r->position || h->cells.header_room ? fill_train(h, u, n, r, next, false)
+                                               : fill_train(h, u, n, r, next, true);
 }
 
 /* One record into each member of the unit that the mask has; how far each position is behind the first one goes with
@@ -51,7 +59,7 @@ int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const str
         mask = cvb_mask_after(mask, done);
     }
     for (; mask; mask &= mask - 1, r++) {
-        int error = cvb_write_member(h, &m[__builtin_ctz(mask)], r, first);
+        int error = cvb_write_member(h, &m[__builtin_ctz(mask)], r, first, false);
         if (error)
             return error;
     }

@@ -28,25 +28,25 @@ static inline void copy(char *to, const char *from, size_t n)
     memcpy(to + n - 16, from + n - 16, 16);
 }
 
-/* Of a unit whose first position is `first`, 0 if its records have none. */
+/* Of a unit whose first position is `first`. `plain`: its records have none, and no headers. */
 static inline void write_record(const struct cvb_cells *cells, struct cvb_member *m, char *payload,
-                                const struct cvb_record *r, uint64_t first)
+                                const struct cvb_record *r, uint64_t first, const bool plain)
 {
-    const uint32_t length = r->length, extent = cvb_extent(length, r->position - first);
+    const uint32_t length = r->length, extent = plain ? length : cvb_extent(length, r->position - first);
     if (cvb_load32_rlx(&m->extent) != extent)
         cvb_store32_rlx(&m->extent, extent); /* a line that does not change stays with its readers */
     copy(payload, r->payload, length);
-    if (__builtin_expect(cells->header_room, 0))
+    if (!plain && cells->header_room)
         cvb_write_header(cvb_cell_header_in(cells, payload), r->header, r->header_length);
 }
 
 static inline int cvb_write_member(struct cvb_handle *h, struct cvb_member *m, const struct cvb_record *r,
-                                   uint64_t first)
+                                   uint64_t first, const bool plain)
 {
     char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), r->length);
     if (!payload)
         return CVB_ECORRUPT;
-    write_record(&h->cells, m, payload, r, first);
+    write_record(&h->cells, m, payload, r, first, plain);
     return 0;
 }
 
