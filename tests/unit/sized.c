@@ -52,6 +52,15 @@ static void expect_untouched(size_t from)
         }                                                                                                              \
     } while (0)
 
+/* As cvb_peer_sized; idle_ns, which grows between two calls, is left out if all of it was written. */
+static int peer_at_rest(void *to, size_t size)
+{
+    int error = cvb_peer_sized(h, 0, to, size);
+    if (size >= sizeof(struct cvb_peer))
+        ((struct cvb_peer *)to)->idle_ns = 0;
+    return error;
+}
+
 Test(sized, what_is_filled_is_as_long_as_the_caller_says)
 {
     struct cvb_settings settings, defaults;
@@ -66,7 +75,7 @@ Test(sized, what_is_filled_is_as_long_as_the_caller_says)
     cr_assert_eq(cvb_source_counts(h, source, &of_source), 0);
     cr_assert_eq(cvb_peer_counts(h, 0, &of_peer), 0);
     cr_assert_eq(of_peer.accepted, 3);
-    cr_assert_eq(cvb_peer(h, 0, &peer), 0);
+    cr_assert_eq(peer_at_rest(&peer, sizeof peer), 0);
     cr_assert_eq(cvb_backpressure(h, stage, source, &told), 0);
     EXPECT_SIZES(defaults, (cvb_settings_init_sized((void *)theirs, size), 0));
     EXPECT_SIZES(settings, cvb_settings_of_sized(h, (void *)theirs, size));
@@ -74,7 +83,7 @@ Test(sized, what_is_filled_is_as_long_as_the_caller_says)
     EXPECT_SIZES(of_stage, cvb_stage_counts_sized(h, stage, (void *)theirs, size));
     EXPECT_SIZES(of_source, cvb_source_counts_sized(h, source, (void *)theirs, size));
     EXPECT_SIZES(of_peer, cvb_peer_counts_sized(h, 0, (void *)theirs, size));
-    EXPECT_SIZES(peer, cvb_peer_sized(h, 0, (void *)theirs, size));
+    EXPECT_SIZES(peer, peer_at_rest(theirs, size));
     EXPECT_SIZES(told, cvb_backpressure_sized(h, stage, source, (void *)theirs, size));
 }
 

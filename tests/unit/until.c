@@ -135,11 +135,19 @@ static void expect_end(int done, int why)
     cr_assert_eq(job->why, why, "%s", cvb_error_text(job->why));
 }
 
+/* So many leave, and no more, whatever comes meanwhile. */
+static void take_away(uint32_t from, unsigned n)
+{
+    struct cvb_lease l[100];
+    cr_assert_eq(get_all(h, from, l, n), (int)n);
+    cr_assert_eq(cvb_ack(h, l, n), 0);
+}
+
 Test(until, a_put_waits_until_all_are_in)
 {
     fill(stage, 1, 100);
     begin((struct job){.what = PUT, .to = stage, .source = 2, .count = 100, .timeout_ns = -1});
-    cr_assert_eq(drain(h, stage), 100);
+    take_away(stage, 100);
     while (process_state(child) != 'Z' && process_state(child))
         cr_assert_geq(drain(h, stage), 0);
     expect_end(100, 0);
@@ -206,7 +214,7 @@ Test(until, forwards_wait_for_room)
         fill(next, 1, 100);
         fill(stage, 2, FEW);
         begin((struct job){.what = how, .from = stage, .to = next, .source = 2, .count = FEW, .timeout_ns = -1});
-        cr_assert_eq(drain(h, next), 100);
+        take_away(next, 100);
         expect_end(FEW, 0);
         struct cvb_lease l[FEW];
         cr_assert_eq(get_all(h, next, l, FEW), FEW);
