@@ -432,7 +432,9 @@ static int look_for_data(struct cvb_handle *h, const struct wait *w, bool thorou
     if (thorough && cvb_delay_next(h) && cvb_delay_end(h, cvb_monotonic_ns()) < 0)
         return CVB_ECORRUPT;
     for (uint32_t i = 0; i < w->count; i++) {
-        int has = is_held(h, w->stages[i]) ? 0 : cvb_ring_has_data(h, w->stages[i]);
+        if (is_held(h, w->stages[i]))
+            continue;
+        int has = cvb_ring_has_data(h, w->stages[i]);
         if (has)
             return has < 0 ? has : (int)i + 1;
     }
