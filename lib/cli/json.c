@@ -111,7 +111,9 @@ static json_t *source(const struct cli_source *s)
                                (json_int_t)s->buffered, "credits", (json_int_t)(s->credits < 0 ? 0 : s->credits),
                                "backpressure", cli_signal_name(s->backpressure.signal), "delay_ms",
                                (json_int_t)delay_ms, "limit", (json_int_t)s->limit, "signal", given(&s->given));
-    object = with(object, json_pack("{s:I}", "oldest_age_ms", milliseconds(s->age.record_ns)));
+    object = with(object, json_pack("{s:I,s:I,s:I,s:I}", "oldest_age_ms", milliseconds(s->age.record_ns),
+                                    "accepted_position", (json_int_t)s->progress.accepted, "settled_position",
+                                    (json_int_t)s->progress.settled, "unsettled", (json_int_t)s->progress.live));
     return with_counts(object, &s->counts);
 }
 

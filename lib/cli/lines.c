@@ -44,6 +44,7 @@ static enum cli_line next_prefixed(struct cli_lines *l, const char **line, size_
     *line = l->buffer + l->begin + PREFIX;
     *size = length;
     l->begin += PREFIX + length;
+    l->offset += PREFIX + length;
     l->number++;
     return CLI_LINE;
 }
@@ -55,6 +56,7 @@ static enum cli_line give(struct cli_lines *l, size_t length, size_t with_newlin
     if (length > l->longest)
         return CLI_LINE_LONG;
     l->begin += with_newline;
+    l->offset += with_newline;
     l->scanned = l->begin;
     l->number++;
     return CLI_LINE;

@@ -16,6 +16,7 @@ struct cli_lines {
     char *buffer;   /* [begin, end) is read and not given out; [begin, scanned) has no newline */
     size_t size, begin, scanned, end;
     uint64_t number; /* lines given out so far */
+    uint64_t offset; /* and their bytes, with what ends them or stands before them */
     bool ended, prefixed;
     char end_byte; /* of a line */
 };

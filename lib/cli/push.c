@@ -14,6 +14,7 @@
 #include "lines.h"
 #include "names.h"
 #include "options.h"
+#include "position.h"
 #include "progress.h"
 #include "removed.h"
 #include "signals.h"
@@ -31,6 +32,7 @@ struct push {
     struct cvb_record *records;
     struct cli_feed feed;
     struct cli_lines lines;
+    struct cli_position position;
     struct cli_progress progress;
 };
 
@@ -45,18 +47,23 @@ static int failed(struct push *p, int error)
     return cli_segment_failed(p->segment, error);
 }
 
-/* Gathers the lines that are there into the batch; *count of them. */
+/* Gathers the lines that are there, and not in the segment yet, into the batch; *count of them. */
 static enum cli_line gather(struct push *p, size_t *count)
 {
     enum cli_line found = CLI_LINE;
-    for (*count = 0; *count < p->batch; ++*count) {
+    for (*count = 0; *count < p->batch;) {
         const char *line;
         size_t length;
         found = cli_lines_next(&p->lines, &line, &length);
         if (found != CLI_LINE)
             break;
-        p->records[*count] = (struct cvb_record){
-            .payload = line, .length = (uint32_t)length, .source = p->source, .pipeline = p->pipeline};
+        const uint64_t position = cli_position_of(&p->position, &p->lines);
+        if (!cli_position_is_in(&p->position, position))
+            p->records[(*count)++] = (struct cvb_record){.payload = line,
+                                                         .length = (uint32_t)length,
+                                                         .source = p->source,
+                                                         .pipeline = p->pipeline,
+                                                         .position = position};
     }
     return found;
 }
@@ -73,12 +80,15 @@ static int input_cut(struct push *p)
 
 static int line_too_long(struct push *p)
 {
+    char behind[48] = "";
     uint64_t length = cli_lines_measure(&p->lines, MEASURE_MOST);
     cli_progress_break(&p->progress);
+    if (p->position.kind == CLI_POSITION_BYTES && p->position.file && p->position.accepted)
+        snprintf(behind, sizeof behind, " behind byte %llu", (unsigned long long)p->position.accepted);
     cli_complain(
-        "%s %llu has %s%llu bytes, and a record of segment '%s' has at most %zu: split it, or make the segment "
+        "%s %llu%s has %s%llu bytes, and a record of segment '%s' has at most %zu: split it, or make the segment "
         "anew with a larger --payload-size; all %ss before it are in",
-        noun(p), (unsigned long long)p->lines.number + 1, length < MEASURE_MOST ? "" : "at least ",
+        noun(p), (unsigned long long)p->lines.number + 1, behind, length < MEASURE_MOST ? "" : "at least ",
         (unsigned long long)length, p->segment, p->lines.longest, noun(p));
     return CLI_FAILED;
 }
@@ -106,6 +116,19 @@ static int fill(struct push *p)
     int reason = cli_lines_fill(&p->lines, slice < 0 ? INPUT_SLICE : slice);
     p->feed.removed |= cli_is_removed(p->handle, &p->feed.next_look_ns);
     return reason;
+}
+
+static int ended(struct push *p)
+{
+    char text[64] = "";
+    cli_progress_break(&p->progress);
+    int status = cli_position_end(&p->position, &p->lines);
+    if (status)
+        return status;
+    if (p->position.accepted)
+        snprintf(text, sizeof text, ", behind position %llu", (unsigned long long)p->position.accepted);
+    cli_progress_end(&p->progress, text);
+    return CLI_DONE;
 }
 
 static int push_all(struct push *p)
@@ -137,8 +160,7 @@ static int push_all(struct push *p)
             return CLI_FAILED;
         }
     }
-    cli_progress_end(&p->progress, "");
-    return CLI_DONE;
+    return ended(p);
 }
 
 static int find_names(struct push *p)
@@ -170,16 +192,35 @@ static int push_attached(struct push *p)
         return failed(p, CVB_ESYSTEM);
     }
     p->feed = (struct cli_feed){.handle = p->handle, .stage = p->stage, .slow_down = true, .progress = &p->progress};
-    status = push_all(p);
+    status = cli_position_open(&p->position, p->handle, p->source, &p->lines);
+    if (!status)
+        status = push_all(p);
     cli_lines_free(&p->lines);
     free(p->records);
     return status;
+}
+
+static int choose(struct push *p, bool nul, bool prefixed, const char *position)
+{
+    if (nul && prefixed) {
+        cli_complain("-0 and --length-prefixed exclude each other");
+        return CLI_USAGE;
+    }
+    if (!cli_position_parse(position, &p->position.kind)) {
+        cli_complain("--position: '%s' is neither lines nor bytes", position);
+        return CLI_USAGE;
+    }
+    p->position.segment = p->segment;
+    p->position.source_name = p->source_name;
+    p->framing = nul ? CLI_NUL : prefixed ? CLI_PREFIXED : CLI_LINES;
+    return 0;
 }
 
 static int run(const struct cli_command *self, int argc, char **argv)
 {
     struct push p = {.pipeline_name = "default", .batch = 64};
     bool progress = false, nul = false, prefixed = false;
+    const char *position = NULL;
     const struct cli_option options[] = {
         {"stage", CLI_NEED, "NAME", "the stage to put the records into", &p.stage_name, 0, 0},
         {"source", CLI_NEED, "NAME", "the source that they count for", &p.source_name, 0, 0},
@@ -187,16 +228,16 @@ static int run(const struct cli_command *self, int argc, char **argv)
         {"batch", CLI_WHOLE, "N", "put at most N at once (64)", &p.batch, 1, 100000},
         {"0", CLI_FLAG, NULL, "a NUL byte ends each record, instead of a newline", &nul, 0, 0},
         {"length-prefixed", CLI_FLAG, NULL, "each begins with its length, 4 bytes, the highest first", &prefixed, 0, 0},
+        {"position", CLI_TEXT, "lines|bytes", "give each a position: its number, or the offset behind it", &position, 0,
+         0},
         {"wait", CLI_REAL, "SECONDS", "wait so long for a segment that is not there yet", &p.wait_seconds, 0, 1e9},
         {"progress", CLI_FLAG, NULL, "report on standard error once a second", &progress, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &p.segment, 1);
     if (status != CLI_GO)
         return status;
-    if (nul && prefixed) {
-        cli_complain("-0 and --length-prefixed exclude each other");
-        return CLI_USAGE;
-    }
-    p.framing = nul ? CLI_NUL : prefixed ? CLI_PREFIXED : CLI_LINES;
+    status = choose(&p, nul, prefixed, position);
+    if (status)
+        return status;
     cli_note_signals();
     status = cli_attach_until(p.segment, cli_now_ns() + (int64_t)(p.wait_seconds * 1e9), &p.handle);
     if (status)
@@ -209,13 +250,14 @@ static int run(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_push = {
     "push",
-    "SEG --stage NAME --source NAME [--pipeline NAME] [--batch N] [-0 | --length-prefixed] [--wait SECONDS] "
-    "[--progress]",
+    "SEG --stage NAME --source NAME [--pipeline NAME] [--batch N] [-0 | --length-prefixed] "
+    "[--position lines|bytes] [--wait SECONDS] [--progress]",
     "make every line of standard input a record",
     "A record is a line without its newline; empty lines count, and so does a last line that has no newline. It waits\n"
     "while the buffer is full or asks to slow down, and exits 0 when all are accepted. A line that is longer than the\n"
     "segment's payload size ends it with exit status 1, after all earlier lines are in. SIGINT and SIGTERM end it\n"
     "with exit status 1, as the removal of the segment does; what is in then is a prefix of the input. The time\n"
     "stalled in the last line is that of its waits for room, and of the sleeps that the signal to slow down asked\n"
-    "for.",
+    "for. With --position one that was killed can be started again on the same file, and goes on behind what was\n"
+    "accepted: each line is in once. What comes from elsewhere than a file is all new, and counts on from there.",
     run};

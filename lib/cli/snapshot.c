@@ -180,6 +180,16 @@ int cli_snapshot_take(struct cvb_handle *h, struct cli_snapshot *s)
     return error;
 }
 
+int cli_snapshot_progress(struct cvb_handle *h, struct cli_snapshot *s)
+{
+    int error = 0;
+    for (uint32_t id = 0; !error && id < s->source_count; id++)
+        error = cvb_source_progress(h, id, &s->sources[id].progress);
+    if (error)
+        cli_snapshot_free(s);
+    return error;
+}
+
 void cli_snapshot_free(struct cli_snapshot *s)
 {
     free(s->stages);

@@ -2,6 +2,7 @@
 #ifndef CONVEYOR_CLI_SNAPSHOT_H
 #define CONVEYOR_CLI_SNAPSHOT_H
 
+#include <conveyor/progress.h>
 #include <conveyor/state.h>
 #include <conveyor/wait.h>
 #include <stdbool.h>
@@ -27,6 +28,7 @@ struct cli_source {
     struct cvb_backpressure backpressure;
     struct cvb_given given;
     struct cvb_age age;
+    struct cvb_progress progress; /* cli_snapshot_progress; else 0 */
 };
 
 struct cli_peer {
@@ -57,6 +59,9 @@ struct cli_snapshot {
 
 /* 0 or an error, and then there is nothing to free. */
 int cli_snapshot_take(struct cvb_handle *handle, struct cli_snapshot *s);
+/* Adds how far each source has come. Reads all units for each of them, so only what shows it asks for it. 0 or an
+ * error, and then nothing is left to free. */
+int cli_snapshot_progress(struct cvb_handle *handle, struct cli_snapshot *s);
 void cli_snapshot_free(struct cli_snapshot *s);
 
 /* "none", "slow_down", "pause"; "alive", "stopped", "dead" */

@@ -52,6 +52,8 @@ static int look(struct stat *s, struct seen *x)
     x->was_ns = x->now_ns;
     x->now = (struct cli_snapshot){0};
     error = cli_snapshot_take(x->handle, &x->now);
+    if (!error)
+        error = cli_snapshot_progress(x->handle, &x->now);
     x->now_ns = cli_now_ns();
     x->known = !error;
     return error ? cli_segment_failed(x->name, error) : 0;

@@ -135,6 +135,18 @@ static void by_hand(const struct cli_snapshot *s)
         print_given("source", s->sources[i].name, &s->sources[i].given);
 }
 
+/* Of the sources whose records have positions. */
+static void positions(const struct cli_snapshot *s)
+{
+    for (size_t i = 0; i < s->source_count; i++) {
+        const struct cvb_progress *p = &s->sources[i].progress;
+        if (p->accepted)
+            printf("position  source %s: accepted up to %llu, settled up to %llu; %llu record%s of it not settled\n",
+                   s->sources[i].name, (unsigned long long)p->accepted, (unsigned long long)p->settled,
+                   (unsigned long long)p->live, cli_s(p->live));
+    }
+}
+
 static void handles(const struct cli_snapshot *s)
 {
     printf("\n%-*s %8s %8s  %s\n", NAME_WIDTH, "HANDLE (PID)", "leased", "reserved", "state");
@@ -148,6 +160,7 @@ void cli_table_print(const char *segment, const struct cli_snapshot *s)
 {
     limits(segment, s);
     by_hand(s);
+    positions(s);
     stages(s);
     if (s->source_count)
         sources(s);

@@ -15,6 +15,8 @@ static int print(struct cvb_handle *handle, const char *segment)
     struct cli_snapshot snapshot;
     struct timespec now;
     int error = cli_snapshot_take(handle, &snapshot);
+    if (!error)
+        error = cli_snapshot_progress(handle, &snapshot);
     if (error)
         return cli_segment_failed(segment, error);
     json_t *object = cli_json_stat(segment, &snapshot);
