@@ -145,4 +145,5 @@ void work_lift_all(int me)
     SIM_CHECK(!cvb_signal(h, CVB_NO_STAGE, CVB_NO_SOURCE, CVB_SIGNAL_NONE, 0, text), "the signal of all");
     work_events(me);
     work_end(me, 0, 0);
+    work_hand_reset(); /* nobody else is at work, so what comes now comes after that */
 }

@@ -25,6 +25,7 @@ void history_call(struct history *h, int process, enum history_verb verb, uint32
     o->n = n;
     o->arguments = 0;
     o->seen = 0;
+    o->held = false;
     h->too_long |= n > HISTORY_BATCH;
 }
 
@@ -36,6 +37,8 @@ void history_argument(struct history *h, int process, const struct model_step *a
     else
         o->argument[o->arguments++] = *argument;
 }
+
+void history_held(struct history *h, int process) { h->open[process].held = true; }
 
 static void add(struct history *h, int process, const struct history_step *s)
 {
@@ -102,8 +105,9 @@ static void add_wait(struct history *h, int process, struct history_step s, int 
 /* Fewer than were asked for. It may also have found records that it did not deliver, if anybody has died. */
 static void add_end_of_get(struct history *h, int process, struct history_step s, int done)
 {
-    s.what.stage = (uint8_t)h->open[process].stage;
-    if (!done)
+    const struct history_open *o = &h->open[process];
+    s.what.stage = (uint8_t)o->stage;
+    if (!done && !o->held)
         add_kind(h, process, s, MODEL_EMPTY);
     if (s.gets)
         add_kind(h, process, s, MODEL_NOTHING);

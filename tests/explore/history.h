@@ -4,7 +4,8 @@
  * when it can have had its effects. What the protocol promises of a call decides the chain.
  *
  * - put: a step for each record that was accepted, in order. A batch may enter as several trains.
- * - get: a step for each lease, in order. A batch is leased unit by unit. None: the stage was empty at a moment.
+ * - get: a step for each lease, in order. A batch is leased unit by unit. None: the stage was empty at a moment, or it
+ *   was held at one.
  * - take: a step for each record, which leases and settles it.
  * - ack, return, release, forward, publish: a step for each record, in the order of the array.
  * - a refusal, after those: the limit was reached; only if nobody else was at work from the call's begin to its end.
@@ -92,6 +93,7 @@ struct history {
         uint32_t stage;
         int n, arguments;
         long seen;
+        bool held;                                 /* its stage was held at a moment */
         struct model_step argument[HISTORY_BATCH]; /* of a get, its results */
     } open[MODEL_PROCESSES];
     int calls, deaths;
@@ -109,6 +111,8 @@ void history_reset(struct history *h, const struct model_limits *limits);
 void history_call(struct history *h, int process, enum history_verb verb, uint32_t stage, int n);
 void history_argument(struct history *h, int process, const struct model_step *argument);
 void history_ended(struct history *h, int process, long began, long ended, int done, int why);
+/* The stage of the get at work was held at a moment: if it gets nothing, that does not say that the stage was empty. */
+void history_held(struct history *h, int process);
 void history_killed(struct history *h, int process, long began);
 /* The process is dead: what has it leased comes again. */
 void history_died(struct history *h, int process, long at);

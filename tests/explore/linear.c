@@ -371,7 +371,7 @@ static void describe(char *line, size_t size, int p, const struct history_step *
 
 void linear_explain(const struct history *h, void (*print)(const char *line))
 {
-    static const char *const wheres[] = {"queued", "leased", "uncovered", "taken"};
+    static const char *const wheres[] = {"queued", "leased", "uncovered", "taken", "delayed"};
     char line[200];
     print("the history by process; * is where the longest order ends:");
     for (int p = 0; p < MODEL_PROCESSES; p++) {

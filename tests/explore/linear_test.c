@@ -61,6 +61,13 @@ static void none_of(int p, long began, long ended, unsigned stage)
     history_ended(&h, p, began, ended, 0, -1);
 }
 
+static void none_held(int p, long began, long ended)
+{
+    history_call(&h, p, HISTORY_GET, 1, 1);
+    history_held(&h, p);
+    history_ended(&h, p, began, ended, 0, -1);
+}
+
 static void none(int p, long began, long ended) { none_of(p, began, ended, 1); }
 
 static void settle(int p, long began, long ended, enum history_verb verb, uint32_t record)
@@ -183,6 +190,21 @@ static void past_the_limit_by_deaths(void)
     recover(2, 9, 10);
     none(2, 11, 12);
     get_of(2, 13, 14, 0, 1, 0);
+}
+
+/* A get of a stage that is held after it has found what was past its limit. */
+static void past_the_limit_and_held(void)
+{
+    put(2, 1, 2, 1);
+    get(0, 3, 4, 1, 0);
+    history_died(&h, 0, 5);
+    get(1, 6, 7, 1, 1);
+    history_died(&h, 1, 8);
+    recover(2, 9, 10);
+    put(2, 11, 12, 2);
+    none_held(2, 13, 14);
+    get_of(2, 15, 16, 0, 1, 0);
+    get(2, 17, 18, 2, 0);
 }
 
 static void room_by_an_ack_at_work(void)
@@ -427,6 +449,7 @@ static const struct {
     RIGHT(recovery_left_to_who_attaches),
     RIGHT(refused_at_the_limit),
     RIGHT(past_the_limit_by_deaths),
+    RIGHT(past_the_limit_and_held),
     RIGHT(room_by_an_ack_at_work),
     WRONG(one_producer_out_of_order),
     WRONG(batch_out_of_order),

@@ -9,8 +9,8 @@ static void held_or_empty(int me, uint32_t stage, const int *id, int got, long b
     const bool held = work_was_held(stage, began);
     SIM_CHECK_TOO(!got || !work_held_throughout(stage, began), "p%d got %d from stage %u, which is held", me, got,
                   stage);
-    if (!got && held)
-        watch_call(me, HISTORY_OTHER, 0, 0);
+    if (held)
+        watch_held(me);
     ghost_get_ended(me, stage, id, got, !got && !held, began, began_ns);
 }
 

@@ -93,6 +93,12 @@ void watch_limit(int process)
         history.open[process].seen = tick();
 }
 
+void watch_held(int process)
+{
+    if (watch.on)
+        history_held(&history, process);
+}
+
 static int limit_of(int why)
 {
     return why == CVB_ETOTAL_FULL    ? MODEL_TOTAL

@@ -21,6 +21,8 @@ void watch_size(int process, enum model_kind kind, uint32_t which, int64_t size)
 /* It sets a limit; the limit is seen to be set. */
 void watch_set(int process, enum model_limit which, uint32_t stage, uint32_t source, uint32_t limit);
 void watch_limit(int process);
+/* The stage of its get was held at a moment. */
+void watch_held(int process);
 void watch_settled(int process, const struct cvb_lease *lease, uint32_t stage, const void *becomes);
 void watch_ended(int process, int done, int why);
 void watch_death(int process);
