@@ -23,16 +23,18 @@ from table import EXPLAINED, MUTANTS, SLOW, UNSEEN
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", "..", ".."))
-FLAGS = ["-std=gnu11", "-O1", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-DCVB_EXPLORE",
-         "-DCVB_RESERVE_BYTES=256", "-DCVB_TRAIN_BYTES=128", "-DCVB_CELL_LEAST=64u", "-DCVB_RING_BITS_MIN=1",
-         "-DCVB_IDLE_BITS_MIN=2u", "-DCVB_IDLE_ENTRIES=2u", "-DCVB_COARSE_BYTES=65u", "-DCVB_SPIN_MAX=4u",
-         "-DCVB_SPIN_MIN=2u", "-DCVB_REST_NS=0", "-DCVB_REST_PAUSES=1u", "-DCVB_RECOVER_CALLS=3u",
-         "-DCVB_PASS_UNITS=2u", "-DCVB_LOOKS=2u", "-DCVB_BARREN_WORDS=1u", "-DCVB_SHORT_TRAIN=2u",
-         "-DCVB_NEAR_BYTES=128u", "-DCVB_SURVEY_REST_NS=0", "-DCVB_SURVEY_REST_TIMES=0", "-DCVB_EVENTS=4u",
-         "-DCVB_EVENT_TURNS=2u", "-mcx16", "-w"]
+FLAGS = ["-std=gnu11", "-O1", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-mcx16", "-w"]
+SIZE = re.compile(r"'(-DCVB_\w+(?:=\w+)?)'")
 REPLACED = {"attach.c", "process.c", "futex.c", "clock.c", "system.c", "notify.c"}
 FUNCTION = re.compile(r"^(?!#|typedef)[a-zA-Z_][\w \*,]*?[ \*](\w+)\([^;{}]*\)\n?\s*\{", re.M)
 LINE = "%-15s %-72s %-9s %9s %7s  %s"
+
+
+def sizes():
+    """Those of the explorer itself."""
+    build = read(os.path.join(HERE, "..", "meson.build"))
+    variant, args = (build[build.index(part):].split("]")[0] for part in ("'explore': [", "args = ["))
+    return SIZE.findall(variant + args)
 
 
 def copy(root, to):
@@ -60,7 +62,7 @@ def build(options, tree, base=None, changed=()):
             objects.append(os.path.join(base, name))
             continue
         hook = ["-include", "tests/explore/hook.h"] if source in protocol else []
-        subprocess.run([options.cc, *FLAGS, *hook, "-c", source, "-o", name], cwd=tree, check=True)
+        subprocess.run([options.cc, *FLAGS, *sizes(), *hook, "-c", source, "-o", name], cwd=tree, check=True)
         objects.append(name)
     subprocess.run([options.cc, *objects, "-o", "explorer"], cwd=tree, check=True)
 
