@@ -2,7 +2,8 @@
  * and a third completes the dead one's journal meanwhile (or with TWO: both complete it); the shipped credit.c and
  * journal.c. With REFUSED the stage has no credit left.
  *
- * KILL is the write before which it dies. Checked: in the end each counter says what the units hold (C1, C2).
+ * KILL is the write before which it dies, of those with an order: 0 opens the journal. Checked: in the end each counter
+ * says what the units hold (C1, C2).
  */
 #define HAS_CREDIT
 #include "segment.h"
@@ -16,7 +17,7 @@
 static void *die(void *argument)
 {
     (void)argument;
-    model_left = KILL + 1;
+    model_left_ordered = KILL + 1;
 #ifdef GIVE
     cvb_give(&handles[0], 0);
 #else

@@ -29,7 +29,8 @@ EXPLAINED = {
     ("take_positions", "*"): "as look_at_unit, and the CAS of the word decides (G2)",
     ("look_at_unit", "*"): "as K1, which peek shows: a model of two writers of a unit would be that one again",
     ("publish", "*"): CAS,
-    ("make_survey", "*"): "a later number was loaded by the mover whose low was read (G8); two surveys are the explorer's",
+    ("make_survey", "*"):
+        "a later number was loaded by the mover whose low was read (G8); two surveys are the explorer's",
     ("begin", "cvb_load64_acq"): CAS,
     ("cvb_journal_survey", "*"): "as cvb_journal_read (J1, J2)",
     ("claim_holds", "*"): "as cvb_seat_dead (S2); a seat that was left released what its owner had put",

@@ -2,7 +2,8 @@
  * that enters the other stage), another takes a credit of that stage, and a third completes the dead one's journal
  * meanwhile (or with TWO: both complete it); the shipped restage.c, credit.c, journal.c and ring.c.
  *
- * KILL is the write before which it dies. Checked: in the end each counter says what the units hold.
+ * KILL is the write before which it dies, of those with an order: 0 opens the journal. Checked: in the end each counter
+ * says what the units hold.
  */
 #define HAS_CREDIT
 #define HAS_RING
@@ -21,7 +22,7 @@
 static void *die(void *argument)
 {
     (void)argument;
-    model_left = KILL + 1;
+    model_left_ordered = KILL + 1;
 #ifdef REPLACE
     assert(!cvb_replace(&handles[0], 0, 1, 2));
 #else

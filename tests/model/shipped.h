@@ -36,12 +36,15 @@ static inline bool model_packed(const void *at);
 static inline uint64_t model_pack(const void *at, struct cvb_pair p);
 static inline struct cvb_pair model_unpack(const void *at, uint64_t packed);
 
-/* A thread that shall die sets this to the number of writes that it still does, and one. */
-static __thread unsigned model_left;
+/* A thread that shall die sets one of these to the number of writes that it still does, and one: of all, or of those
+ * that have an order, so that the number is the same whatever fields are written before one of them. */
+static __thread unsigned model_left, model_left_ordered;
 
-static inline void model_write(void)
+static inline void model_write(bool ordered)
 {
     if (model_left && !--model_left)
+        pthread_exit(NULL);
+    if (ordered && model_left_ordered && !--model_left_ordered)
         pthread_exit(NULL);
 }
 
@@ -87,10 +90,10 @@ static inline void cvb_fence_after_cas(void) {}
 static inline void cvb_fence_after_cas(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 #endif
 
-#define MODEL_STORE(bits, name, order)                                                                                 \
+#define MODEL_STORE(bits, name, order, ordered)                                                                        \
     static inline void cvb_store##bits##_##name(uint##bits##_t *at, uint##bits##_t value)                              \
     {                                                                                                                  \
-        model_write();                                                                                                 \
+        model_write(ordered);                                                                                          \
         if (bits == 64 && model_packed(at))                                                                            \
             __atomic_store_n((uint64_t *)model_place(at), model_with_half((uint64_t *)(void *)at, value), order);      \
         else                                                                                                           \
@@ -100,7 +103,7 @@ static inline void cvb_fence_after_cas(void) { __atomic_thread_fence(__ATOMIC_SE
 #define MODEL_CAS(bits, name, good, bad)                                                                               \
     static inline bool cvb_cas##bits##name(uint##bits##_t *at, uint##bits##_t expected, uint##bits##_t desired)        \
     {                                                                                                                  \
-        model_write();                                                                                                 \
+        model_write(true);                                                                                             \
         return __atomic_compare_exchange_n(at, &expected, desired, false, good, bad);                                  \
     }
 #define MODEL_WIDTH(bits)                                                                                              \
@@ -108,10 +111,10 @@ static inline void cvb_fence_after_cas(void) { __atomic_thread_fence(__ATOMIC_SE
     MODEL_LOAD(bits, acq, __ATOMIC_ACQUIRE)                                                                            \
     MODEL_LOAD(bits, seq, __ATOMIC_SEQ_CST)                                                                            \
     MODEL_LOAD(bits, weak, __ATOMIC_RELAXED)                                                                           \
-    MODEL_STORE(bits, weak, __ATOMIC_RELAXED)                                                                          \
-    MODEL_STORE(bits, rlx, __ATOMIC_RELAXED)                                                                           \
-    MODEL_STORE(bits, rel, __ATOMIC_RELEASE)                                                                           \
-    MODEL_STORE(bits, seq, __ATOMIC_SEQ_CST)                                                                           \
+    MODEL_STORE(bits, weak, __ATOMIC_RELAXED, true)                                                                    \
+    MODEL_STORE(bits, rlx, __ATOMIC_RELAXED, false)                                                                    \
+    MODEL_STORE(bits, rel, __ATOMIC_RELEASE, true)                                                                     \
+    MODEL_STORE(bits, seq, __ATOMIC_SEQ_CST, true)                                                                     \
     MODEL_CAS(bits, , __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)                                                              \
     MODEL_CAS(bits, _rlx, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
 MODEL_WIDTH(16)
@@ -160,7 +163,7 @@ static inline bool cvb_pair_equal(struct cvb_pair a, struct cvb_pair b) { return
 #define MODEL_CAS_PAIR(name, good, bad, barrier)                                                                       \
     static inline bool name(struct cvb_pair *at, struct cvb_pair expected, struct cvb_pair desired)                    \
     {                                                                                                                  \
-        model_write();                                                                                                 \
+        model_write(true);                                                                                             \
         uint64_t e = model_pack(at, expected), d = model_pack(at, desired);                                            \
         bool done = __atomic_compare_exchange_n((uint64_t *)(void *)at, &e, d, false, good, bad);                      \
         barrier;                                                                                                       \

@@ -1,8 +1,9 @@
 /* split.c - one consumer takes a part of a unit, another the rest, which helps the first, or finds it dead; the shipped
  * ring.c, move.c and journal.c.
  *
- * KILL is the write before which the first one dies, if it is given; then what it left is recovered (with TWO while the
- * rest is taken). Checked: each record is leased once, with the member's own payload (J3, J4).
+ * KILL is the write before which the first one dies, if it is given, of those with an order: 0 opens the journal. Then
+ * what it left is recovered (with TWO while the rest is taken). Checked: each record is leased once, with the member's
+ * own payload (J3, J4).
  */
 #define HAS_RING
 #define HAS_MOVE
@@ -35,7 +36,7 @@ static void *take_part(void *argument)
     uint32_t u;
     (void)argument;
 #ifdef KILL
-    model_left = KILL + 1;
+    model_left_ordered = KILL + 1;
 #endif
     if (cvb_lo_state(w.lo) == CVB_QUEUED)
         cvb_split_queued(h, 0, w, 1, &u);

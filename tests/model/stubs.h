@@ -18,6 +18,7 @@ bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
 int cvb_why_not(const struct cvb_handle *h) { return UNUSED, CVB_ELOST; }
 int cvb_mapping_check(struct cvb_handle *h) { return UNUSED, 0; }
 bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id) { return UNUSED, (void)kind, (void)id, true; }
+void cvb_enters_stage(struct cvb_handle *h, struct cvb_unit *unit) { UNUSED, (void)unit; } /* decides nothing */
 void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned records) { UNUSED, (void)u, (void)records; }
 
 #ifndef HAS_MOVE
@@ -61,6 +62,7 @@ void cvb_flag_tell_dead_letter(struct cvb_handle *h, uint32_t stage, uint32_t so
 /* Events decide nothing. */
 void cvb_event(struct cvb_handle *h, const struct cvb_event *e) { UNUSED, (void)e; }
 void cvb_event_death(struct cvb_handle *h, uint32_t dead, uint64_t state) { UNUSED, (void)dead, (void)state; }
+void cvb_event_gone(struct cvb_handle *h, uint32_t dead, int32_t pid) { UNUSED, (void)dead, (void)pid; }
 void cvb_event_recovery(struct cvb_handle *h, uint32_t dead, int32_t pid) { UNUSED, (void)dead, (void)pid; }
 uint32_t cvb_event_tick(void) { return 1; }
 void cvb_event_set(struct cvb_handle *h, uint32_t stage, uint32_t source, const char *setting, uint64_t before,
