@@ -159,11 +159,11 @@ class Examples(conveyor.SegmentTest):
         self.assertEqual(out.replace(b"\n", b""), data)
         self.assertEqual(self.check_audit()["queued"], 0)
 
-    @unittest.skipUnless(os.path.exists(program("plus")), "built without a C++ compiler")
+    @unittest.skipUnless(os.path.exists(program("plus-cpp")), "built without a C++ compiler")
     def test_plus(self):
         self.create()
         words = ["word-%d" % i for i in range(100)]
-        out = self.run_example("plus", self.segment, "filter", *words)
+        out = self.run_example("plus-cpp", self.segment, "filter", *words)
         self.assertEqual(out.decode().split(), words)
         self.assertEqual(self.check_audit()["queued"], 0)
 
@@ -186,14 +186,76 @@ class Examples(conveyor.SegmentTest):
         self.assertEqual(sorted(self.pull(stage="sink").splitlines()), sorted(line.upper() for line in lines))
         self.assertEqual(self.check_audit()["queued"], 0)
 
-    @unittest.skipUnless(os.path.exists(program("flaky")), "built without a C++ compiler")
-    def test_flaky_in_cpp(self):
+    def test_flaky(self):
         self.check_flaky([program("flaky")])
+
+    @unittest.skipUnless(os.path.exists(program("flaky-cpp")), "built without a C++ compiler")
+    def test_flaky_in_cpp(self):
+        self.check_flaky([program("flaky-cpp")])
 
     @unittest.skipUnless("EXAMPLE_PYTHON" in os.environ, "built without the Python module")
     def test_flaky_in_python(self):
         here = os.path.dirname(os.path.abspath(__file__))
         self.check_flaky([os.environ["EXAMPLE_PYTHON"], os.path.join(here, "flaky.py")])
+
+    def check_once(self, sink):
+        """What is in its file already is left out; a line that a kill cut is written again."""
+        self.create()
+        path = self.temporary("once")
+        with open(path, "wb") as file:
+            file.write(b"file-1\t2\ttwo\nfile-2\t1\tone\nfile-1\t3\tthr")
+        self.push(b"one\ntwo\nthree\n", "--position", "lines")
+        self.push(b"none\nnone\n")
+        process = subprocess.Popen([*sink, self.segment, "filter", path], stdout=subprocess.PIPE)
+        self.started.append(process)
+        conveyor.wait_until(lambda: self.stage("filter")["acked"] == 5, "all is written")
+        self.stop(process)
+        self.assertEqual(process.stdout.read(), b"wrote 4 records, left out 1 that were there already\n")
+        with open(path, "rb") as file:
+            self.assertEqual(file.read(), b"file-1\t2\ttwo\nfile-2\t1\tone\nfile-1\t1\tone\nfile-1\t3\tthree\n"
+                                          b"file-1\t0\tnone\nfile-1\t0\tnone\n")
+
+    def check_resume(self, connector, sink):
+        """Both are killed again and again: each line of the file arrives once."""
+        self.create("--max-total-records", "100", "--max-retries", "254", stages="filter")
+        source, path = self.temporary("in"), self.temporary("out")
+        lines = [b"line %d" % i for i in range(10000)]
+        with open(source, "wb") as file:
+            file.write(b"".join(line + b"\n" for line in lines))
+        commands = ([*connector, self.segment, "filter", "file-1", source], [*sink, self.segment, "filter", path])
+        both = [subprocess.Popen(command, stdout=subprocess.PIPE) for command in commands]
+        self.started += both
+        for kill in range(10):
+            wanted = self.stage("filter")["acked"] + 50
+            conveyor.wait_until(lambda: self.stage("filter")["acked"] >= wanted or both[0].poll() is not None,
+                                "records flow, or all are through")
+            both[kill % 2].kill()
+            both[kill % 2].wait()
+            both[kill % 2] = subprocess.Popen(commands[kill % 2], stdout=subprocess.PIPE)
+            self.started.append(both[kill % 2])
+        said = both[0].communicate(timeout=conveyor.PATIENCE)[0].decode()
+        self.assertEqual(both[0].returncode, 0)
+        self.assertRegex(said, r"^goes on behind byte [1-9]\d*\nall is settled up to byte %d\n$" %
+                         os.path.getsize(source))
+        conveyor.wait_until(lambda: both[1].pid in [h["pid"] for h in self.stat()["handles"]], "the sink is there")
+        self.stop(both[1])
+        with open(path, "rb") as file:
+            found = [line.split(b"\t") for line in file.read().splitlines()]
+        self.assertEqual([payload for _, _, payload in sorted(found, key=lambda one: int(one[1]))], lines)
+        self.assertEqual(self.check_audit()["queued"], 0)
+
+    def temporary(self, name):
+        """A path in a folder that is removed after the test."""
+        if not hasattr(self, "folder"):
+            self.folder = tempfile.TemporaryDirectory()
+            self.addCleanup(self.folder.cleanup)
+        return os.path.join(self.folder.name, name)
+
+    def test_once(self):
+        self.check_once([program("once")])
+
+    def test_resume(self):
+        self.check_resume([program("resume")], [program("once")])
 
     def test_textfile_collector(self):
         self.create()
@@ -212,7 +274,7 @@ class Examples(conveyor.SegmentTest):
 
     def test_an_error_is_a_sentence(self):
         for name, arguments in (("consume", ["filter", "1"]), ("worker", ["filter", "sink"]), ("source", ["f", "s"]),
-                                ("event_loop", ["f"])):
+                                ("event_loop", ["f"]), ("flaky", ["filter", "sink"])):
             done = subprocess.run([program(name), self.segment, *arguments], stdout=subprocess.DEVNULL,
                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=conveyor.PATIENCE)
             self.assertEqual((done.returncode, done.stderr.decode()), (1, name + ": no segment of that name\n"))
