@@ -202,7 +202,10 @@ static int check(struct check *c)
 
 static int run(const struct cli_command *self, int argc, char **argv)
 {
-    struct check c = {.m = {{"fill", "%"}, {"age", "s"}, {"dead", ""}, {"lease", "s"}}};
+    struct check c = {.m = {{.name = "fill", .unit = "%"},
+                            {.name = "age", .unit = "s"},
+                            {.name = "dead", .unit = ""},
+                            {.name = "lease", .unit = "s"}}};
     const struct cli_option options[] = {
         {"max-fill", CLI_TEXT, "[W,]PERCENT", "of the fullest limit: the total's, a stage's, a source's",
          &c.m[FILL].given, 0, 0},
