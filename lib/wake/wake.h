@@ -35,7 +35,7 @@ static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { retur
 #define CVB_FLAG_WOKEN 16u /* nobody has announced a sleep since the last waker: flag.c */
 #define CVB_FLAG_OVER 32u  /* the limit was lowered below the credits in use: limit.c */
 #define CVB_FLAG_LEVEL (CVB_FLAG_PAUSED | CVB_FLAG_NEAR | CVB_FLAG_OVER)
-#define CVB_FLAG_ROOM 64u  /* somebody sleeps until a record less is there, whatever the level says */
+#define CVB_FLAG_ROOM 64u /* somebody sleeps until a record less is there, whatever the level says */
 #define CVB_FLAG_SLEEPERS (CVB_FLAG_WAITERS_EITHER | CVB_FLAG_ROOM)
 #define CVB_FLAG_BITS 127u
 #define CVB_FLAG_ONE 128u /* of the count */
