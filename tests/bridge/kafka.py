@@ -40,7 +40,8 @@ class Kafka(Bridges):
     def into(self, segment, *more, stage="filter"):
         url = "kafka://%s/%s?group=%s" % (self.brokers, self.topics[0], GROUP)
         return ("bridge", segment, "--from", url, "--stage",
-                stage, "--source", "kafka", "--option", "session.timeout.ms=6000", *more)
+                stage, "--source", "kafka", "--option", "session.timeout.ms=4000", "--option",
+                "heartbeat.interval.ms=500", *more)
 
     def out_of(self, segment, *more, stage="filter"):
         return ("bridge", segment, "--stage", stage, "--to", "kafka://%s/%s" % (self.brokers, self.topics[1]), *more)
@@ -115,7 +116,7 @@ class Kafka(Bridges):
         command("rm", "--force", segment)
         segment = self.segment()
         bridge = self.start(*self.into(segment))
-        rest = command("pull", segment, "--stage", "filter", "--follow", "--exit-when-idle", "12")
+        rest = command("pull", segment, "--stage", "filter", "--follow", "--exit-when-idle", "8")
         seen.update(rest.stdout.splitlines())
         bridge.end()
         missing = set(lines) - seen
@@ -137,7 +138,7 @@ class Kafka(Bridges):
             wait_for("it has partitions", lambda path=path: os.path.exists(path) and
                      re.search(r"^conveyor_bridge_partitions{.*} [1-9]", read(path), re.M))
             pullers.append(subprocess.Popen([CONVEYOR, "pull", s, "--stage", "filter", "--follow", "--exit-when-idle",
-                                             "12"], stdout=subprocess.PIPE, text=True))
+                                             "8"], stdout=subprocess.PIPE, text=True))
         lines += self.produce(count, "later")
         got = []
         for p in pullers:
