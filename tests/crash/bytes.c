@@ -11,8 +11,8 @@
 #include "crash.h"
 #include "segment.h"
 
-#define CELL_BYTES 64u
-#define EVENTS 64u /* the first ones: there are fewer */
+#define CELL_BYTES (64u + 32u) /* with a short header */
+#define EVENTS 64u             /* the first ones: there are fewer */
 
 struct range {
     uint64_t at, length;
@@ -21,6 +21,8 @@ static struct range ranges[128];
 static unsigned range_count;
 static size_t packed_size;
 static struct cvb_geometry g;
+
+uint32_t header_size;
 
 void settings_of_test(struct cvb_settings *s)
 {
@@ -34,6 +36,7 @@ void settings_of_test(struct cvb_settings *s)
     s->max_pipelines = 3;
     s->max_handles = SEATS;
     s->max_retries = RETRIES;
+    s->header_size = header_size;
     s->class_count = 1;
     s->classes[0] = (struct cvb_class){PAYLOAD, TOTAL};
 }
@@ -50,13 +53,15 @@ static void find_ranges(void)
     settings_of_test(&s);
     cvb_geometry_of(&s, &g);
     range(g.counters, sizeof(struct cvb_counter) * (1u + STAGES + SOURCES));
-    range(g.flags, sizeof(struct cvb_flag) * (3u + 2u * STAGES + SOURCES));
+    range(g.flags, sizeof(struct cvb_flag) * (4u + 2u * STAGES + SOURCES));
     range(g.reasons, sizeof(struct cvb_reason) * g.reason_count);
-    range(g.events, sizeof(struct cvb_event_ring) + sizeof(struct cvb_event_slot) * EVENTS);
     range(g.hints, sizeof(struct cvb_hint) * STAGES);
     range(g.seats, sizeof(struct cvb_seat) * (SEATS + 1u));
     range(g.idle, cvb_idle_stride(&g) * (SEATS + 1u));
     range(g.tallies, sizeof(struct cvb_tally) * (SEATS + 1u) * (STAGES + SOURCES));
+    range(g.moved, sizeof(struct cvb_moved) * (SEATS + 1u) * SOURCES);
+    range(g.survey, sizeof(struct cvb_survey));
+    range(g.stands, sizeof(struct cvb_stand) * SOURCES);
     for (int k = 0; k < CVB_KINDS; k++) {
         range(g.references[k], 4u * g.name_limit[k]);
         range(g.names[k], sizeof(struct cvb_name) * (g.name_limit[k] + SEATS + 1u));
@@ -64,9 +69,13 @@ static void find_ranges(void)
     range(g.units, sizeof(struct cvb_unit) * g.unit_count);
     range(g.extensions, sizeof(struct cvb_extension) * g.large_count);
     range(g.bitmaps, 8u * g.bitmap_words * g.bitmap_count);
+    range(g.retry, sizeof(struct cvb_retry));
+    range(g.due, 8u * g.unit_count);
+    range(g.soonest, sizeof(struct cvb_soonest) * (g.due_first[g.due_levels - 1] + 1u));
     range(g.rings, 8u * ((1u << g.dead_ring_bits) + ((STAGES - 1u) << g.ring_bits)));
     for (uint32_t i = 0; i < g.cell_count; i++)
         range(g.part[0].offset + (uint64_t)i * g.part[0].stride, CELL_BYTES);
+    range(g.events, sizeof(struct cvb_event_ring) + sizeof(struct cvb_event_slot) * EVENTS); /* the last range */
 }
 
 size_t bytes_packed_size(void)
@@ -103,17 +112,41 @@ void bytes_unpack(const struct bytes *b, const char *packed)
         memcpy(b->base + ranges[i].at, packed, ranges[i].length);
 }
 
-bool bytes_equal(const struct bytes *b, const char *packed)
+static bool ranges_equal(const struct bytes *b, const char *packed, unsigned count)
 {
-    for (unsigned i = 0; i < range_count; packed += ranges[i++].length)
+    for (unsigned i = 0; i < count; packed += ranges[i++].length)
         if (memcmp(b->base + ranges[i].at, packed, ranges[i].length))
             return false;
     return true;
 }
 
+bool bytes_equal(const struct bytes *b, const char *packed) { return ranges_equal(b, packed, range_count); }
+
+/* All but the events: they are told, and nothing is decided by them. */
+bool bytes_equal_but_events(const struct bytes *b, const char *packed)
+{
+    return ranges_equal(b, packed, range_count - 1);
+}
+
 bool bytes_seat_active(const struct bytes *b, uint32_t seat)
 {
     return ((const struct cvb_seat *)(const void *)(b->base + g.seats))[seat].state & 1;
+}
+
+/* As if the handle that has put its records with positions were gone. */
+void bytes_free_source(const struct bytes *b, unsigned source)
+{
+    ((struct cvb_stand *)(void *)(b->base + g.stands))[source].claim = 0;
+}
+
+/* As if nobody had made a survey lately: a hint. */
+void bytes_survey_due(const char *segment)
+{
+    struct bytes b;
+    if (!bytes_map(segment, &b))
+        return;
+    ((struct cvb_survey *)(void *)(b.base + g.survey))->begun_ns = 0;
+    bytes_unmap(&b);
 }
 
 /* Heads and tails at the beginning; the bitmaps of free units full of units that are not, or empty. */

@@ -10,7 +10,10 @@
 /* The segment: small, so that it can be copied at every instruction; large payloads make it have few spare cells. */
 enum { DEAD_LETTERS, STAGE_A, STAGE_B, STAGE_C, STAGES_NAMED, STAGES };
 enum { SOURCES = 5, PER_STAGE = 10, PER_SOURCE = 7, TOTAL = 16, RETRIES = 2, SEATS = 6, TRAIN = 4, PAYLOAD = 16384 };
-enum { LOWERED = 6 }; /* what the limit of STAGE_A may be set to */
+enum { SOON_MS = 1 };
+enum { LOWERED = 6 };    /* what the limit of STAGE_A may be set to */
+enum { POSITIONED = 1 }; /* the source whose records have positions: their ids */
+enum { HEADER_MOST = 8, RECORD_BYTES = 64 + HEADER_MOST };
 enum { RECORDS_MOST = 128, BATCH = 8, BOUND = 200000 };
 
 /* A record of the starting state, or of what the victim did before its operation. */
@@ -60,13 +63,16 @@ struct world {
 /* ledger.c: what must be found afterwards. */
 struct fact {
     uint64_t id;
-    uint64_t where;  /* bits of place(): where it is found once the victim's seat was recovered */
-    uint64_t seen;   /* where others may get it while the victim is only stopped */
-    bool absent;     /* it may be gone instead */
-    bool found;      /* it was got */
-    bool ordered;    /* comes in order of ids with others of its source */
-    bool extra;      /* put by a survivor */
-    uint64_t at;     /* where it was got */
+    uint64_t where; /* bits of place(): where it is found once the victim's seat was recovered */
+    uint64_t seen;  /* where others may get it while the victim is only stopped */
+    bool absent;    /* it may be gone instead */
+    bool found;     /* it was got */
+    bool ordered;   /* comes in order of ids with others of its source */
+    bool extra;     /* put by a survivor */
+    uint64_t at;    /* where it was got */
+    bool put;       /* by the operation */
+    uint64_t position;
+    uint64_t header; /* the id that its header has */
     int16_t partner; /* exactly one of the two is there */
     int16_t before;  /* is there only if that one is */
     uint8_t source;
@@ -75,11 +81,16 @@ struct facts {
     struct fact fact[RECORDS_MOST];
     unsigned count;
     uint64_t last[STAGES][SOURCES];
+    uint64_t accepted, settled; /* of POSITIONED: at least; the highest that was told */
 };
 
 const char *say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 uint64_t place(unsigned stage, unsigned retry);
+struct cvb_record record_of(char bytes[RECORD_BYTES], uint64_t id, unsigned source);
 void fill_payload(char *to, uint64_t id);
+void fill_header(char *to, uint64_t id);
+uint32_t header_length_of(uint64_t id);
+bool header_is_kept(uint64_t result);
 uint32_t length_of(uint64_t id);
 struct known *ledger_add(struct world *w, uint64_t id, unsigned stage, unsigned source);
 struct known *ledger_find(struct world *w, uint64_t id);
@@ -90,6 +101,7 @@ void facts_put(struct facts *f, uint64_t id, unsigned stage, unsigned source);
 void facts_leave(struct facts *f, struct world *w);
 const char *facts_after(struct facts *f, const struct facts *before);
 const char *facts_complete(const struct facts *f);
+const char *facts_accepted(const struct facts *f, uint64_t accepted);
 uint64_t id_of(const struct cvb_lease *l);
 
 /* bytes.c: the segment as bytes. */
@@ -103,9 +115,13 @@ size_t bytes_packed_size(void);
 void bytes_pack(const struct bytes *b, char *packed);
 void bytes_unpack(const struct bytes *b, const char *packed);
 bool bytes_equal(const struct bytes *b, const char *packed);
+bool bytes_equal_but_events(const struct bytes *b, const char *packed);
 enum wrong_hints { HINTS_STALE, HINTS_NONE };
 bool bytes_seat_active(const struct bytes *b, uint32_t seat);
 void bytes_wrong_hints(const struct bytes *b, enum wrong_hints how);
+void bytes_free_source(const struct bytes *b, unsigned source);
+void bytes_survey_due(const char *segment);
+extern uint32_t header_size; /* of this case's segments */
 void settings_of_test(struct cvb_settings *s);
 
 /* states.c and work.c: the tables. */
@@ -114,15 +130,22 @@ struct start {
     void (*build)(struct world *w, struct cvb_handle *h);
     unsigned dead; /* peers that die before the operation begins; SEATS: as many as there are seats */
     bool hints;    /* are wrong */
+    bool headers;  /* records have some */
+    bool apart;    /* also for operations that are APART */
 };
 extern const struct start starts[];
 extern const unsigned start_count;
+enum trait {
+    BY_STEPS = 1, /* c is played by single steps: it sleeps on the segment, or has not mapped it yet */
+    LONG_WAY = 2, /* has so many instructions that a quick run steps it from few states only */
+    APART = 4, /* reads and writes no unit, ring or counter: it is stepped from few states, as the others add nothing */
+    CELLS = 8  /* copies payloads: it is stepped with headers too */
+};
 struct operation {
     const char *name;
     void (*prepare)(struct world *w);
     int (*run)(struct world *w);
-    bool by_steps; /* c is played by single steps: it sleeps on the segment, or has not mapped it yet */
-    bool long_way; /* has so many instructions that a quick run steps it from few states only */
+    unsigned traits;
 };
 extern const struct operation operations[];
 extern const unsigned operation_count;

@@ -31,6 +31,28 @@ void fill_payload(char *to, uint64_t id)
         to[i] = (char)(id * 31 + i);
 }
 
+uint32_t header_length_of(uint64_t id) { return header_size ? (uint32_t)(id % (HEADER_MOST + 1)) : 0; }
+
+void fill_header(char *to, uint64_t id)
+{
+    for (uint32_t i = 0; i < header_length_of(id); i++)
+        to[i] = (char)(id * 37 + i);
+}
+
+/* With payload, header and position as the id and the source say. */
+struct cvb_record record_of(char bytes[RECORD_BYTES], uint64_t id, unsigned source)
+{
+    char *header = bytes + RECORD_BYTES - HEADER_MOST;
+    fill_payload(bytes, id);
+    fill_header(header, id);
+    return (struct cvb_record){.payload = bytes,
+                               .length = length_of(id),
+                               .source = source,
+                               .position = source == POSITIONED ? id : 0,
+                               .header = header_size ? header : NULL,
+                               .header_length = header_length_of(id)};
+}
+
 uint64_t id_of(const struct cvb_lease *l)
 {
     uint64_t id;
@@ -71,7 +93,12 @@ static uint64_t failed_place(unsigned stage, unsigned retry)
 static struct fact *add(struct facts *f, uint64_t id, unsigned source)
 {
     struct fact *a = &f->fact[f->count++];
-    *a = (struct fact){.id = id, .partner = -1, .before = -1, .source = (uint8_t)source};
+    *a = (struct fact){.id = id,
+                       .position = source == POSITIONED ? id : 0,
+                       .header = id,
+                       .partner = -1,
+                       .before = -1,
+                       .source = (uint8_t)source};
     return a;
 }
 
@@ -98,12 +125,16 @@ static void plain(const struct world *w, bool over, const struct known *k, struc
         a->where = 0;
 }
 
+/* The results of some replaced records have no header of their own. */
+bool header_is_kept(uint64_t result) { return result % 2; }
+
 static void meant_put(struct facts *f, const struct intent *in, bool over, bool done, int16_t before)
 {
     struct fact *a = add(f, in->id, in->source);
     a->where = a->seen = over && !done ? 0 : place(STAGE_A, 0);
     a->absent = !over;
     a->before = before;
+    a->put = true;
 }
 
 static void meant_settle(struct facts *f, struct fact *a, const struct known *k, const struct intent *in, bool over,
@@ -127,6 +158,8 @@ static void meant_settle(struct facts *f, struct fact *a, const struct known *k,
         a->seen = maybe ? on : 0;
     } else {
         struct fact *b = add(f, in->result, k->source);
+        b->position = a->position;
+        b->header = header_is_kept(in->result) ? in->id : in->result;
         a->where = old ? back : 0;
         b->where = b->seen = maybe ? on : 0;
         a->absent = b->absent = !over;
@@ -141,9 +174,13 @@ static void meant_settle(struct facts *f, struct fact *a, const struct known *k,
 void facts_build(const struct world *w, bool over, struct facts *f)
 {
     memset(f, 0, sizeof *f);
-    for (unsigned i = 0; i < w->known_count; i++)
-        if (w->known[i].owner != GONE)
-            plain(w, over, &w->known[i], add(f, w->known[i].id, w->known[i].source));
+    for (unsigned i = 0; i < w->known_count; i++) {
+        const struct known *k = &w->known[i];
+        if (k->source == POSITIONED && k->id > f->accepted)
+            f->accepted = k->id;
+        if (k->owner != GONE)
+            plain(w, over, k, add(f, k->id, k->source));
+    }
     int16_t before = -1;
     for (unsigned i = 0; i < w->intent_count; i++) {
         const struct intent *in = &w->intent[i];
@@ -159,9 +196,12 @@ void facts_build(const struct world *w, bool over, struct facts *f)
     }
 }
 
-static const char *torn(const struct cvb_lease *l, uint64_t id)
+static const char *torn(const struct cvb_lease *l, uint64_t id, uint64_t header)
 {
     char should[64];
+    fill_header(should, header);
+    if (l->header_length != header_length_of(header) || (header_size && memcmp(should, l->header, l->header_length)))
+        return say("record %llu has another header", (unsigned long long)id);
     if (l->length != length_of(id))
         return say("record %llu: %u bytes", (unsigned long long)id, l->length);
     fill_payload(should, id);
@@ -181,6 +221,11 @@ const char *facts_got(struct facts *f, const struct cvb_lease *l, bool recovered
         return say("record %llu: source %u", (unsigned long long)id, l->source);
     if (a->found)
         return say("record %llu comes twice", (unsigned long long)id);
+    if (a->position != l->position)
+        return say("record %llu at position %llu", (unsigned long long)id, (unsigned long long)l->position);
+    if (a->position && a->position <= f->settled)
+        return say("record %llu is there, but settled was %llu", (unsigned long long)id,
+                   (unsigned long long)f->settled);
     if (!((recovered ? a->where : a->seen) & at))
         return say("record %llu in stage %u with retry count %u, allowed %#llx%s", (unsigned long long)id, l->stage,
                    l->retry_count, (unsigned long long)(recovered ? a->where : a->seen),
@@ -193,7 +238,7 @@ const char *facts_got(struct facts *f, const struct cvb_lease *l, bool recovered
     }
     a->found = true;
     a->at = at;
-    return torn(l, id);
+    return torn(l, id, a->header);
 }
 
 /* What was got before recovery was acked or returned. */
@@ -229,6 +274,7 @@ void facts_leave(struct facts *f, struct world *w)
 /* What was got while the victim was stopped, seen in the light of its result. */
 const char *facts_after(struct facts *f, const struct facts *before)
 {
+    f->settled = before->settled;
     for (unsigned i = 0; i < before->count; i++) {
         const struct fact *b = &before->fact[i];
         struct fact *a = find(f, b->id);
@@ -254,6 +300,20 @@ const char *facts_complete(const struct facts *f)
             return say("records %llu and its result: %s", id, a->found ? "both are there" : "both are lost");
         if (a->found && a->before >= 0 && !f->fact[a->before].found)
             return say("record %llu without the one before it", id);
+    }
+    return NULL;
+}
+
+/* A source that goes on behind `accepted` leaves out nothing, and puts nothing twice. */
+const char *facts_accepted(const struct facts *f, uint64_t accepted)
+{
+    if (accepted < f->accepted)
+        return say("accepted is %llu, and %llu was", (unsigned long long)accepted, (unsigned long long)f->accepted);
+    for (unsigned i = 0; i < f->count; i++) {
+        const struct fact *a = &f->fact[i];
+        if (a->put && a->position && a->found != (a->position <= accepted))
+            return say("accepted is %llu, and record %llu is %s", (unsigned long long)accepted,
+                       (unsigned long long)a->id, a->found ? "there" : "not there");
     }
     return NULL;
 }

@@ -6,6 +6,8 @@
  *   a  nobody has recovered yet: another handle puts, gets, acks and returns, and no limit is exceeded; recovered then
  *   b  killed and recovered: the audit is exact, every accepted record is there, leased ones with one try more, none is
  *      torn or comes twice; then it is filled to exactly each limit and drained to exactly nothing
+ *      A source whose records have positions starts again from `accepted`: no gap, none twice; in all aftermaths no
+ *      record is there that `settled` has passed, and when all is acked all is settled
  *   c  stopped, on the real segment: others take all, go round the rings, use the cells again; the victim goes on, its
  *      result is true, and b holds
  *   d  the recoverer is killed too, at each of its instructions, or it is stopped and another one recovers
@@ -109,7 +111,10 @@ static void build(struct world *w, const struct start *start)
                 !cvb_source(h, "u", &id) && !cvb_source(h, "v", &id) && !cvb_source(h, "w", &id);
     if (fine) {
         start->build(w, h);
-        if (start->hints && bytes_map(w->segment, &b))
+        fine = bytes_map(w->segment, &b);
+        if (fine)
+            bytes_free_source(&b, POSITIONED);
+        if (fine && start->hints)
             bytes_wrong_hints(&b, HINTS_STALE);
     }
     w->built = fine ? 1 : -1;
@@ -271,7 +276,7 @@ static const char *go_on_after_lap(struct runner *r)
     struct facts before, f;
     facts_build(w, false, &before);
     const char *wrong = lap(w, &before);
-    if (!wrong && !(r->operation->by_steps ? go_on(r->victim) : resume(r->victim)))
+    if (!wrong && !((r->operation->traits & BY_STEPS) ? go_on(r->victim) : resume(r->victim)))
         wrong = say("the victim ended when it went on");
     if (!wrong)
         wrong = result_true(w);
@@ -286,7 +291,7 @@ static const char *go_on_after_lap(struct runner *r)
 /* c: on a segment of its own, before access number `at`, or instruction `at`. */
 static void stop_and_lap(struct runner *r, uint64_t at)
 {
-    bool steps = r->operation->by_steps;
+    bool steps = r->operation->traits & BY_STEPS;
     note(r, "c", at);
     if (!set_up(r, steps ? STEPPED : BY_ACCESS)) {
         failed(r, "c", at, "no starting state");
@@ -315,11 +320,11 @@ static uint64_t count_accesses(struct runner *r)
 /* A seeded part of the places where it may be stopped; what takes long to reach is reached less often. */
 static void stops(struct runner *r)
 {
-    uint64_t n = r->operation->by_steps ? r->t->instructions : count_accesses(r);
+    uint64_t n = (r->operation->traits & BY_STEPS) ? r->t->instructions : count_accesses(r);
     uint64_t wanted = r->options->full ? 40 : 1;
-    if (r->operation->by_steps && n > REACH && wanted > 1)
+    if ((r->operation->traits & BY_STEPS) && n > REACH && wanted > 1)
         wanted = 4;
-    if (!r->operation->by_steps)
+    if (!(r->operation->traits & BY_STEPS))
         r->t->accesses = n;
     for (uint64_t at = 1; at <= n; at++)
         if (n <= wanted || chance(r, 8, at) % n < wanted)
@@ -329,6 +334,7 @@ static void stops(struct runner *r)
 static int run_case(struct runner *r)
 {
     alarm(CASE_SECONDS);
+    header_size = r->start->headers ? HEADER_MOST : 0;
     r->packed = malloc(bytes_packed_size());
     if (!r->packed || !set_up(r, STEPPED)) {
         failed(r, "none", 0, "no starting state");
@@ -411,7 +417,10 @@ static bool is_wanted(const struct runner *r)
     const struct options *o = r->options;
     if ((o->operation && strcmp(o->operation, r->operation->name)) || (o->start && strcmp(o->start, r->start->name)))
         return false;
-    return o->full || o->operation || !r->operation->long_way || chance(r, 9, 0) % 7 == 0;
+    const unsigned traits = r->operation->traits;
+    if (!o->start && ((traits & APART && !r->start->apart) || (r->start->headers && !(traits & CELLS))))
+        return false;
+    return o->full || o->operation || !(traits & LONG_WAY) || chance(r, 9, 0) % 7 == 0;
 }
 
 /* Every jobs-th of the cases that are wanted. */

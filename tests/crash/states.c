@@ -8,12 +8,10 @@
 /* Puts n records as one batch and enters them into the ledger; returns how many went in. */
 int put_some(struct world *w, struct cvb_handle *h, unsigned stage, unsigned source, unsigned n)
 {
-    char payload[16][64];
+    char bytes[16][RECORD_BYTES];
     struct cvb_record r[16];
-    for (unsigned i = 0; i < n; i++) {
-        fill_payload(payload[i], w->next_id + i);
-        r[i] = (struct cvb_record){.payload = payload[i], .length = length_of(w->next_id + i), .source = source};
-    }
+    for (unsigned i = 0; i < n; i++)
+        r[i] = record_of(bytes[i], w->next_id + i, source);
     int put = cvb_buffer_batch_for_stage(h, stage, r, n, NULL);
     for (int i = 0; i < put; i++)
         ledger_add(w, w->next_id + (unsigned)i, stage, source);
@@ -124,6 +122,26 @@ static void idle_units(struct world *w, struct cvb_handle *h)
     put_some(w, h, STAGE_A, 3, 2);
 }
 
+/* Leases of n records that failed, each to be tried again in a moment, which is over soon. */
+static void put_off(struct world *w, struct cvb_handle *h, unsigned n)
+{
+    struct cvb_lease l[16];
+    int got = lease_some(w, h, STAGE_A, n, QUEUED, l);
+    for (int i = 0; i < got; i++)
+        ledger_find(w, id_of(&l[i]))->retry++;
+    cvb_return_after(h, l, got > 0 ? (size_t)got : 0, SOON_MS);
+}
+
+static void put_off_some(struct world *w, struct cvb_handle *h)
+{
+    put_some(w, h, STAGE_A, POSITIONED, 4);
+    put_some(w, h, STAGE_A, 0, 3);
+    put_off(w, h, 2);
+    put_off(w, h, 2);
+    put_off(w, h, 1);
+    usleep(2000 * SOON_MS);
+}
+
 /* A process that will end with records queued, leased, a part of a unit leased, and reserved. */
 static bool live(struct world *w, struct cvb_handle *h)
 {
@@ -172,19 +190,21 @@ void make_dead_peers(struct world *w, unsigned count)
 }
 
 const struct start starts[] = {
-    {"empty", empty, 0, false},
-    {"one record", one, 0, false},
-    {"full less one", full_less_one, 0, false},
-    {"full", full, 0, false},
-    {"wrapped ring", wrapped, 0, false},
-    {"source limit", source_limit, 0, false},
-    {"stage limit", stage_limit, 0, false},
-    {"total limit", total_limit, 0, false},
-    {"next stage full", next_stage_full, 0, false},
-    {"split head", split_head, 0, false},
-    {"idle units", idle_units, 0, false},
-    {"dead peer", empty, 1, false},
-    {"dead peers", empty, SEATS, false},
-    {"wrong hints", wrapped, 0, true},
+    {"empty", empty, 0, false, false, true},
+    {"one record", one, 0, false, false, false},
+    {"full less one", full_less_one, 0, false, false, false},
+    {"full", full, 0, false, false, true},
+    {"wrapped ring", wrapped, 0, false, false, false},
+    {"source limit", source_limit, 0, false, false, false},
+    {"stage limit", stage_limit, 0, false, false, false},
+    {"total limit", total_limit, 0, false, false, false},
+    {"next stage full", next_stage_full, 0, false, false, false},
+    {"split head", split_head, 0, false, false, false},
+    {"idle units", idle_units, 0, false, false, false},
+    {"dead peer", empty, 1, false, false, false},
+    {"dead peers", empty, SEATS, false, false, true},
+    {"wrong hints", wrapped, 0, true, false, false},
+    {"headers", split_head, 0, false, true, false},
+    {"put off", put_off_some, 0, false, false, false},
 };
 const unsigned start_count = sizeof starts / sizeof *starts;

@@ -12,7 +12,7 @@ static struct {
     unsigned slots;
     struct cvb_record record[BATCH];
     unsigned records;
-    char payload[BATCH][64];
+    char bytes[BATCH][RECORD_BYTES];
     char room[BATCH * PAYLOAD];
 } v;
 
@@ -32,9 +32,8 @@ static void join(struct world *w)
 static void mean_record(struct world *w, unsigned source)
 {
     uint64_t id = w->next_id++;
-    struct cvb_record *r = &v.record[v.records];
-    fill_payload(v.payload[v.records], id);
-    *r = (struct cvb_record){.payload = v.payload[v.records++], .length = length_of(id), .source = source};
+    v.record[v.records] = record_of(v.bytes[v.records], id, source);
+    v.records++;
 }
 
 static void mean(struct world *w, enum intent_kind kind, uint64_t id, uint64_t result, unsigned source)
@@ -68,6 +67,13 @@ static void with_train(struct world *w)
         mean_put(w, 0);
 }
 
+static void with_positions(struct world *w)
+{
+    join(w);
+    for (unsigned i = 0; i < TRAIN; i++)
+        mean_put(w, POSITIONED);
+}
+
 /* How many of n records fit into STAGE_A beside what dead peers left: a refusal would recover them before the operation
  * begins. */
 static unsigned beside_the_dead(const struct world *w, unsigned n) { return w->dead && n > 3 ? 3 : n; }
@@ -84,12 +90,21 @@ static void with_leases(struct world *w, unsigned n)
     v.leases = got > 0 ? (unsigned)got : 0;
 }
 
+static void mean_result(struct world *w, unsigned source)
+{
+    mean_record(w, source);
+    if (header_is_kept(w->next_id - 1)) {
+        v.record[v.records - 1].header = NULL;
+        v.record[v.records - 1].header_length = 0;
+    }
+}
+
 /* What will be done with leases from..to of those. */
 static void mean_leases(struct world *w, enum intent_kind kind, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to && i < v.leases; i++) {
         if (kind == REPLACE)
-            mean_record(w, v.lease[i].source);
+            mean_result(w, v.lease[i].source);
         mean(w, kind, id_of(&v.lease[i]), w->next_id - 1, v.lease[i].source);
     }
     if (from < v.leases) {
@@ -139,27 +154,39 @@ static void to_take(struct world *w)
     w->acks = true;
 }
 
-static void reserve(unsigned stage, unsigned n)
+static void reserve(unsigned stage, unsigned source, unsigned n)
 {
-    int got = cvb_reserve(v.h, stage, &(struct cvb_record){.length = 64}, v.slot, n, NULL);
+    const struct cvb_record shape = {.length = 64, .source = source, .header_length = header_size};
+    int got = cvb_reserve(v.h, stage, &shape, v.slot, n, NULL);
     v.slots = got > 0 ? (unsigned)got : 0;
 }
 
-static void to_publish(struct world *w)
+static void write_slot(struct cvb_slot *s, uint64_t id, unsigned source)
+{
+    fill_payload(s->payload, id);
+    s->length = length_of(id);
+    s->header_length = header_length_of(id);
+    if (header_size)
+        fill_header(s->header, id);
+    s->position = source == POSITIONED ? id : 0;
+}
+
+static void to_publish_of(struct world *w, unsigned source)
 {
     join(w);
-    reserve(STAGE_A, beside_the_dead(w, 6));
+    reserve(STAGE_A, source, beside_the_dead(w, 6));
     for (unsigned i = 0; i < v.slots; i++) {
-        fill_payload(v.slot[i].payload, w->next_id);
-        v.slot[i].length = length_of(w->next_id);
-        mean(w, PUT, w->next_id++, 0, 0);
+        write_slot(&v.slot[i], w->next_id, source);
+        mean(w, PUT, w->next_id++, 0, source);
     }
 }
+
+static void to_publish(struct world *w) { to_publish_of(w, 0); }
 
 /* The middle of the first unit. */
 static void to_publish_part(struct world *w)
 {
-    to_publish(w);
+    to_publish_of(w, POSITIONED);
     if (v.slots < 3)
         return;
     v.slots = w->intent_count = 2;
@@ -170,7 +197,7 @@ static void to_publish_part(struct world *w)
 static void to_cancel(struct world *w)
 {
     join(w);
-    reserve(STAGE_A, beside_the_dead(w, 6));
+    reserve(STAGE_A, 0, beside_the_dead(w, 6));
 }
 
 static void to_cancel_part(struct world *w)
@@ -185,7 +212,7 @@ static void to_cancel_part(struct world *w)
 static void to_detach(struct world *w)
 {
     with_leases(w, 3);
-    reserve(STAGE_C, 2);
+    reserve(STAGE_C, 0, 2);
     mean_leases(w, RELEASE, 0, 3);
 }
 
@@ -244,7 +271,8 @@ static int put_batch(struct world *w)
 static int reserve_now(struct world *w)
 {
     (void)w;
-    int n = cvb_reserve(v.h, STAGE_A, &(struct cvb_record){.length = 64}, v.slot, 6, NULL);
+    const struct cvb_record shape = {.length = 64, .header_length = header_size};
+    int n = cvb_reserve(v.h, STAGE_A, &shape, v.slot, 6, NULL);
     return n < 0 ? n : 0;
 }
 
@@ -259,6 +287,8 @@ static int cancel(struct world *w) { return all_done(w, cvb_cancel(v.h, v.slot, 
 static int ack(struct world *w) { return all_done(w, cvb_ack(v.h, v.lease, v.leases)); }
 static int release(struct world *w) { return all_done(w, cvb_release(v.h, v.lease, v.leases)); }
 static int give_back(struct world *w) { return all_done(w, cvb_return_to_buffer(v.h, v.lease, v.leases)); }
+
+static int return_after(struct world *w) { return all_done(w, cvb_return_after(v.h, v.lease, v.leases, SOON_MS)); }
 
 static int forward(struct world *w)
 {
@@ -324,6 +354,32 @@ static int wait_any_short(struct world *w)
 {
     (void)w;
     return timed_out(cvb_wait_records(v.h, stages, 2, SHORT_NS));
+}
+
+static int wait_room_short(struct world *w)
+{
+    (void)w;
+    return timed_out(cvb_wait_room(v.h, STAGE_A, 0, SHORT_NS));
+}
+static int wait_settled_short(struct world *w)
+{
+    (void)w;
+    return timed_out(cvb_wait_settled(v.h, POSITIONED, INT64_MAX, SHORT_NS));
+}
+
+static int open_source(struct world *w)
+{
+    (void)w;
+    uint64_t accepted;
+    return cvb_source_open(v.h, POSITIONED, &accepted);
+}
+
+static int progress(struct world *w)
+{
+    (void)w;
+    struct cvb_progress p;
+    int error = cvb_source_progress(v.h, POSITIONED, &p);
+    return error ? error : p.settled > p.accepted ? CVB_ECORRUPT : 0;
 }
 
 static int recover(struct world *w)
@@ -408,45 +464,51 @@ static int signals(struct world *w)
 }
 
 const struct operation operations[] = {
-    {"attach", to_attach, attach, true, true},
-    {"attach again", to_attach_again, attach_again, false, false},
-    {"detach", to_detach, detach, false, true},
-    {"detach one", to_detach_one, detach, false, false},
-    {"put one", with_one, put_one, false, false},
-    {"put train", with_train, put_batch, false, false},
-    {"put batch", with_batch, put_batch, false, false},
-    {"reserve", join, reserve_now, false, false},
-    {"publish", to_publish, publish, false, false},
-    {"publish part", to_publish_part, publish, false, false},
-    {"cancel", to_cancel, cancel, false, false},
-    {"cancel part", to_cancel_part, cancel, false, false},
-    {"get one", to_get, get_one, false, false},
-    {"get train", to_get, get_train, false, false},
-    {"get many", to_get, get_many, false, false},
-    {"take batch", to_take, take, false, false},
-    {"ack", to_ack, ack, false, false},
-    {"ack part", to_ack_part, ack, false, false},
-    {"return", to_return, give_back, false, false},
-    {"release", to_release, release, false, false},
-    {"return part", to_return_part, give_back, false, false},
-    {"return last", to_return_for_good, give_back, false, false},
-    {"forward", to_forward, forward, false, false},
-    {"forward part", to_forward_part, forward, false, false},
-    {"forward new", to_replace, replace, false, false},
-    {"forward new part", to_replace_part, replace, false, false},
-    {"wait credits 0", join, wait_credits, false, false},
-    {"wait credits", join, wait_credits_short, true, false},
-    {"wait records 0", join, wait_records, false, false},
-    {"wait records", join, wait_records_short, true, false},
-    {"wait any", join, wait_any_short, true, false},
-    {"recover", join, recover, false, false},
-    {"set limit", join, set_limit, false, false},
-    {"signal", join, give_signal, false, true},
-    {"hold", join, hold, false, true},
-    {"events", join, events, false, true},
-    {"names", to_intern, intern, false, false},
-    {"audit", join, audit, false, false},
-    {"state", join, stat, false, false},
-    {"signals", join, signals, false, false},
+    {"attach", to_attach, attach, BY_STEPS | LONG_WAY | APART},
+    {"attach again", to_attach_again, attach_again, APART},
+    {"detach", to_detach, detach, LONG_WAY},
+    {"detach one", to_detach_one, detach, 0},
+    {"put one", with_one, put_one, CELLS},
+    {"put train", with_train, put_batch, CELLS},
+    {"put positions", with_positions, put_batch, CELLS},
+    {"put batch", with_batch, put_batch, CELLS},
+    {"reserve", join, reserve_now, CELLS},
+    {"publish", to_publish, publish, CELLS},
+    {"publish part", to_publish_part, publish, CELLS},
+    {"cancel", to_cancel, cancel, 0},
+    {"cancel part", to_cancel_part, cancel, 0},
+    {"get one", to_get, get_one, CELLS},
+    {"get train", to_get, get_train, CELLS},
+    {"get many", to_get, get_many, CELLS},
+    {"take batch", to_take, take, CELLS},
+    {"ack", to_ack, ack, 0},
+    {"ack part", to_ack_part, ack, 0},
+    {"return", to_return, give_back, 0},
+    {"return after", to_return, return_after, 0},
+    {"release", to_release, release, 0},
+    {"return part", to_return_part, give_back, 0},
+    {"return last", to_return_for_good, give_back, 0},
+    {"forward", to_forward, forward, 0},
+    {"forward part", to_forward_part, forward, 0},
+    {"forward new", to_replace, replace, CELLS},
+    {"forward new part", to_replace_part, replace, CELLS},
+    {"wait credits 0", join, wait_credits, 0},
+    {"wait credits", join, wait_credits_short, BY_STEPS},
+    {"wait records 0", join, wait_records, 0},
+    {"wait records", join, wait_records_short, BY_STEPS},
+    {"wait any", join, wait_any_short, BY_STEPS},
+    {"wait room", join, wait_room_short, BY_STEPS},
+    {"wait settled", join, wait_settled_short, BY_STEPS},
+    {"open source", join, open_source, 0},
+    {"progress", join, progress, 0},
+    {"recover", join, recover, 0},
+    {"set limit", join, set_limit, 0},
+    {"signal", join, give_signal, LONG_WAY | APART},
+    {"hold", join, hold, LONG_WAY | APART},
+    {"events", join, events, LONG_WAY | APART},
+    {"names", to_intern, intern, APART},
+    {"audit", join, audit, 0},
+    {"state", join, stat, 0},
+    {"signals", join, signals, 0},
 };
 const unsigned operation_count = sizeof operations / sizeof *operations;
