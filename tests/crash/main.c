@@ -30,7 +30,7 @@
 
 #include "crash.h"
 
-enum { FAILURES_SHOWN = 3, CASE_SECONDS = 240, REACH = 30000 };
+enum { FAILURES_SHOWN = 3, CASE_SECONDS = 240, STEPS_MOST = 120000 /* to reach places for c */ };
 
 struct options {
     bool full;
@@ -322,8 +322,8 @@ static void stops(struct runner *r)
 {
     uint64_t n = (r->operation->traits & BY_STEPS) ? r->t->instructions : count_accesses(r);
     uint64_t wanted = r->options->full ? 40 : 1;
-    if ((r->operation->traits & BY_STEPS) && n > REACH && wanted > 1)
-        wanted = 4;
+    if ((r->operation->traits & BY_STEPS) && wanted > 1 && n * wanted > STEPS_MOST)
+        wanted = 1 + STEPS_MOST / n;
     if (!(r->operation->traits & BY_STEPS))
         r->t->accesses = n;
     for (uint64_t at = 1; at <= n; at++)
