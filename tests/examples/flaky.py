@@ -1,6 +1,7 @@
 """flaky.py - a worker between two stages that calls a service which fails now and then. Each record ends in one way:
   forwarded   the service has answered: its answer is in the next stage, and the record settled here, in one step
-  returned    the service has failed: the record comes again, and past max_retries it is a dead letter
+  returned    the service has failed: the record comes again after a delay, each time twice as long, so that a service
+              which is away for some seconds makes no dead letters; past max_retries it is one
   released    the worker was told to stop before it came to it: another one gets it, and nothing counts as failed
 usage: flaky.py SEGMENT FROM TO, until SIGTERM, on which it ends the record at hand and says what it did"""
 
@@ -38,7 +39,7 @@ def work(segment: conveyor.Segment, here: str, there: str) -> str:
                 try:
                     answer = service(bytes(lease))
                 except ServiceError:
-                    returned += lease.return_()
+                    returned += lease.return_after(min(0.01 * 2**lease.retry_count, 2))
                 else:
                     forwarded += lease.forward(there, answer)
     except conveyor.Interrupted:

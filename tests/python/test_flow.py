@@ -3,6 +3,7 @@
 import array
 import gc
 import logging
+import os
 import signal
 import threading
 import time
@@ -688,3 +689,145 @@ def taken_of(name, count):
             with segment.stage("filter").get(64, timeout=PATIENCE) as batch:
                 taken += [bytes(lease) for lease in batch]
     return taken
+
+
+def test_return_after(segment):
+    stage = fill(segment, 4)
+    batch = stage.get(4)
+    began = time.monotonic()
+    assert batch.return_after(0.2, [batch[0]]) == 1 and batch[1].return_after(0.2) == 1
+    assert batch[2].return_after(0) == 1
+    batch.ack()
+    assert segment.census().total == conveyor.Records(queued=3, leased=0, reserved=0, delayed=2)
+    assert check_audit(segment).delayed == 2
+    at_once = stage.get(4)
+    assert at_once.copies() == [b"record 2"] and at_once[0].retry_count == 1
+    at_once.ack()
+    late = [*stage.get(4, timeout=PATIENCE)]
+    while len(late) < 2:
+        late += stage.get(4, timeout=PATIENCE)
+    assert time.monotonic() - began >= 0.2
+    assert [bytes(lease) for lease in late] == [b"record 0", b"record 1"]
+    for wrong in (-1, float("nan"), 1e10):
+        with pytest.raises(ValueError, match="a delay is"):
+            late[0].return_after(wrong)
+    for lease in late:
+        lease.ack()
+
+
+def test_retry_delay(name):
+    with conveyor.create(name, conveyor.Settings(max_total_records=10, retry_delay_ms=1500)) as segment:
+        assert segment.settings().retry_delay_ms == 1500
+        assert segment.retry_delay() == (1.5, 60)
+        segment.set_retry_delay(0.25, 2)
+        assert segment.retry_delay() == conveyor.RetryDelay(delay=0.25, cap=2)
+        segment.set_retry_delay(100)
+        assert segment.retry_delay() == (100, 100)
+        with pytest.raises(conveyor.ArgumentError):
+            segment.set_retry_delay(2, 1)
+        stage = fill(segment, 1)
+        with stage.get() as batch:
+            batch.return_()
+        assert not stage.get_nowait() and segment.census().stages["filter"].delayed == 1
+
+
+def test_signals_by_hand(segment):
+    source, stage = segment.source("a"), segment.stage("filter")
+    for given in (segment, stage, source):
+        assert given.given() is None
+        given.signal(conveyor.Signal.SLOW_DOWN, delay=0.25, reason="a test")
+        found = given.given()
+        assert (found.signal, found.delay, found.reason) == (conveyor.Signal.SLOW_DOWN, 0.25, "a test")
+        assert found.pid == os.getpid() and 0 <= found.age < PATIENCE
+        assert source.backpressure("filter") == (conveyor.Signal.SLOW_DOWN, 0.25)
+        given.signal(conveyor.Signal.NONE)
+        assert given.given() is None and source.backpressure("filter").signal == conveyor.Signal.NONE
+    source.signal(conveyor.Signal.PAUSE)
+    assert not source.wait_credits("filter", timeout=0.01)
+    source.signal(conveyor.Signal.NONE)
+    assert source.wait_credits("filter", timeout=PATIENCE)
+    assert segment.totals().signals == 8
+    with pytest.raises(conveyor.ArgumentError):
+        source.signal(conveyor.Signal.PAUSE, reason="x" * 64)
+
+
+def test_hold(segment):
+    stage = fill(segment, 2)
+    assert stage.held() is None
+    stage.hold("maintenance")
+    assert stage.held().reason == "maintenance"
+    assert not stage.get_nowait() and not stage.get(timeout=0.01) and not stage.take()
+    with conveyor.attach(segment.name) as other:
+        other.stage("filter").release()
+    assert stage.held() is None and len(stage.take()) == 2
+
+
+def test_thresholds_and_retries_of_a_live_segment(segment):
+    stage = segment.stage("filter")
+    assert segment.thresholds() == (0.8, 0.5)
+    segment.set_thresholds(0.5, 0.25)
+    assert segment.thresholds() == conveyor.Thresholds(backpressure=0.5, resume=0.25)
+    with pytest.raises(conveyor.ArgumentError):
+        segment.set_thresholds(0.5, 0.5)
+    fill(segment, 200)  # half of what a source may have
+    assert segment.source("a").backpressure().signal == conveyor.Signal.PAUSE and segment.totals().pauses == 1
+    assert stage.take(200)
+    assert (segment.max_retries(), stage.max_retries()) == (3, 3)
+    segment.set_max_retries(5)
+    stage.set_max_retries(None)
+    assert (segment.max_retries(), stage.max_retries(), segment.stage("b").max_retries()) == (5, None, 5)
+    stage.reset_max_retries()
+    assert stage.max_retries() == 5
+    for wrong in (-1, 255):
+        with pytest.raises(ValueError, match="0 to 254"):
+            stage.set_max_retries(wrong)
+    stage.set_max_retries(0)
+    fill(segment, 1)
+    with stage.get() as batch:
+        batch.return_()
+    assert not stage.get_nowait() and stage.counts().dead_lettered == 1 and stage.counts().dead_by_death == 0
+    assert segment.stage(conveyor.DEAD_LETTER).take() == [b"record 0"]
+
+
+def test_progress(segment):
+    source, stage = segment.source("a"), segment.stage("filter")
+    assert source.open() == 0 and source.progress() == (0, 0, 0)
+    assert source.wait_settled(0, timeout=0)
+    for position in (10, 20, 30):
+        source.put(stage, b"x", position=position)
+    with pytest.raises(conveyor.PositionAccepted):
+        source.put(stage, b"x", position=30)
+    progress = source.progress()
+    assert (progress.accepted, progress.live) == (30, 3) and progress.settled <= 9
+    batch = stage.get(3)
+    batch.ack([batch[0], batch[2]])
+    assert not source.wait_settled(20, timeout=0.15)
+    assert source.wait_settled(19, timeout=PATIENCE)
+    with conveyor.attach(segment.name) as other:
+        with pytest.raises(conveyor.Busy):
+            other.source("a").open()
+        threading.Timer(0.05, other.wake).start()
+        with pytest.raises(conveyor.Interrupted):
+            other.source("a").wait_settled(30)
+    batch.ack()
+    assert source.wait_settled(30, timeout=PATIENCE)
+    assert source.progress() == (30, 30, 0)
+    with conveyor.attach(segment.name) as other:
+        segment.close()
+        assert other.source("a").open() == 30
+
+
+def test_ages_and_waits(segment):
+    stage = fill(segment, 3)
+    batch = stage.get(1)
+    wait_until(lambda: segment.ages().total.lease >= 0.05, "the lease grows old")
+    ages = segment.ages()
+    assert ages.total.record >= ages.total.lease >= 0.05 and ages.stages["filter"].record >= 0.05
+    assert ages.stages[conveyor.DEAD_LETTER] == (0, 0) and ages.sources["a"].record >= 0.05
+    peer = segment.peers()[0]
+    assert ages.seats[peer.seat].lease >= 0.05 and 0 <= peer.idle < PATIENCE
+    batch.ack()
+    stage.take()
+    waits = stage.waits()
+    assert waits.samples >= 1 and 0 < waits.p50 <= waits.p99 <= waits.max < PATIENCE
+    assert segment.totals().deaths == 0

@@ -24,6 +24,16 @@ def work(segment: conveyor.Segment) -> list[bytes]:
         found.append(b"%d" % count)
     signal: conveyor.Signal = source.backpressure("filter").signal
     found.append(signal.name.encode())
+    source.signal(conveyor.Signal.PAUSE, delay=0.5, reason="why")
+    held: conveyor.Given | None = segment.stage("filter").held()
+    progress: conveyor.Progress = source.progress()
+    retries: int | None = segment.max_retries()
+    if source.wait_settled(progress.accepted, timeout=1) and held and retries:
+        found.append(held.reason.encode())
+    for lease in segment.stage("filter").get():
+        lease.return_after(segment.retry_delay().delay)
+    oldest: float = segment.ages().stages["filter"].record + segment.stage("filter").waits().p99
+    found.append(b"%f" % oldest)
     stat: conveyor.Stat = segment.stat()
     accepted: int = stat.stages["filter"].counts.accepted
     found.append(b"%d" % accepted)

@@ -8,7 +8,7 @@
             for lease in batch:
                 print(bytes(lease))
 
-Times are seconds, unless a name ends in _ns; lengths are bytes. TUTORIAL.md shows all of it in five minutes.
+Times are seconds, unless a name ends in _ns or _ms; lengths are bytes. TUTORIAL.md shows all of it in five minutes.
 """
 
 from ._core import AsyncBatches, Batch, Batches, Lease, Reservation, Slot
@@ -65,14 +65,19 @@ from .segment import (
     unlink,
 )
 from .state import (
+    Age,
+    Ages,
     Audit,
     Backpressure,
     Census,
     Counts,
     Found,
+    Given,
     Peer,
     PeerState,
+    Progress,
     Records,
+    RetryDelay,
     Seen,
     Settings,
     Signal,
@@ -80,9 +85,14 @@ from .state import (
     SourceStat,
     StageStat,
     Stat,
+    Thresholds,
+    Totals,
+    Waits,
 )
 
 __all__ = [
+    "Age",
+    "Ages",
     "ArgumentError",
     "AsyncBatches",
     "AsyncSource",
@@ -102,6 +112,7 @@ __all__ = [
     "Forked",
     "Found",
     "Full",
+    "Given",
     "HandleError",
     "HandlesExhausted",
     "Interrupted",
@@ -119,10 +130,12 @@ __all__ = [
     "PeerState",
     "Permission",
     "PositionAccepted",
+    "Progress",
     "ReadOnly",
-    "Sealed",
     "Records",
     "Reservation",
+    "RetryDelay",
+    "Sealed",
     "Seen",
     "Segment",
     "SegmentError",
@@ -139,13 +152,16 @@ __all__ = [
     "StageStat",
     "Stat",
     "SystemFailure",
+    "Thresholds",
     "TimedOut",
     "TooLong",
     "TotalFull",
+    "Totals",
     "Truncated",
     "Unknown",
     "Unsupported",
     "VersionMismatch",
+    "Waits",
     "attach",
     "create",
     "memory_needed",

@@ -10,20 +10,28 @@ from typing import TYPE_CHECKING
 from . import _core
 from .errors import Unknown, release_views
 from .state import (
+    Age,
+    Ages,
     Audit,
     Backpressure,
     Census,
     Counts,
     Found,
+    Given,
     Peer,
     PeerState,
+    Progress,
     Records,
+    RetryDelay,
     Seen,
     Settings,
     Signal,
     SourceStat,
     StageStat,
     Stat,
+    Thresholds,
+    Totals,
+    Waits,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +40,20 @@ if TYPE_CHECKING:
 Buffer = bytes | bytearray | memoryview
 _STAGES, _SOURCES, _PIPELINES = range(3)
 DEAD_LETTER = "dead-letter"
+_LONGEST = 4294967  # seconds of a delay: as milliseconds it has 32 bits
+_NEVER, _DEFAULT = 2**32 - 1, 2**32 - 2  # CVB_RETRIES_NEVER, CVB_RETRIES_DEFAULT
+
+
+def _milliseconds(seconds: float) -> int:
+    if not 0 <= seconds <= _LONGEST:
+        raise ValueError(f"a delay is 0 to {_LONGEST} seconds")
+    return round(seconds * 1000)
+
+
+def _retries(count: int | None) -> int:
+    if count is not None and not 0 <= count <= 254:
+        raise ValueError("a number of retries is 0 to 254, or None: no record becomes a dead letter")
+    return _NEVER if count is None else count
 
 
 def _after_fork() -> None:
@@ -184,6 +206,57 @@ class Segment:
         """Sets it: 1 to what the segment was made for. All processes heed it at once; what is above it stays."""
         self._handle.set_limit(records, _core.NO_STAGE, _core.NO_SOURCE)
 
+    def signal(self, signal: Signal, *, delay: float = 0, reason: str = "") -> None:
+        """Gives a signal by hand to all sources, until it is lifted with Signal.NONE, by whichever process: the
+        stronger of it and what the limits say counts. It is advice. SLOW_DOWN has a delay of up to 60 seconds (0:
+        0.1); the reason has up to 63 bytes. Raises ArgumentError."""
+        self._handle.signal(_core.NO_STAGE, _core.NO_SOURCE, signal, _milliseconds(delay), reason)
+
+    def given(self) -> Given | None:
+        """The signal that was given by hand to all sources, or None."""
+        return Given._of(self._handle.signal_of(_core.NO_STAGE, _core.NO_SOURCE))
+
+    def thresholds(self) -> Thresholds:
+        """The parts of all limits at which a pause begins and ends, as they are now."""
+        return Thresholds(*self._handle.thresholds())
+
+    def set_thresholds(self, backpressure: float, resume: float) -> None:
+        """Sets them: above 0 and at most 1, and 0 or more and below that. Raises ArgumentError."""
+        self._handle.set_thresholds(backpressure, resume)
+
+    def max_retries(self) -> int | None:
+        """How often a record may fail in stages that have no rule of their own; None: it never is a dead letter."""
+        found = self._handle.max_retries(_core.NO_STAGE)
+        return None if found == _NEVER else found
+
+    def set_max_retries(self, retries: int | None) -> None:
+        """Sets it: 0 to 254, or None: no record becomes a dead letter, however often it fails."""
+        self._handle.set_max_retries(_core.NO_STAGE, _retries(retries))
+
+    def retry_delay(self) -> RetryDelay:
+        """How long a record waits that was returned, as it is now."""
+        return RetryDelay(*(found / 1000 for found in self._handle.retry_delay()))
+
+    def set_retry_delay(self, delay: float, cap: float | None = None) -> None:
+        """Sets it, in seconds, to the millisecond: `delay` the first time (0: it is there again at once), then twice as
+        long each time, up to `cap` (None: a minute, or `delay` if that is more). Raises ArgumentError."""
+        most = max(60, delay) if cap is None else cap
+        self._handle.set_retry_delay(_milliseconds(delay), _milliseconds(most))
+
+    def ages(self) -> Ages:
+        """How old the oldest record and the oldest lease are. As census(); names by which there is nothing have 0."""
+        total, stages, sources, seats = self._handle.ages()
+        return Ages(
+            Age(*total),
+            {name: Age(*stages[i]) for i, name in enumerate(self._names(_STAGES))},
+            {name: Age(*sources[i]) for i, name in enumerate(self._names(_SOURCES))},
+            {seat: Age(*found) for seat, found in enumerate(seats) if any(found)},
+        )
+
+    def totals(self) -> Totals:
+        """What has happened since the segment was made."""
+        return Totals(*self._handle.totals())
+
     def stage_names(self) -> list[str]:
         """The names of all stages, by their ids."""
         return list(self._names(_STAGES))
@@ -247,9 +320,9 @@ class Segment:
         except Unknown:
             return
 
-    def _peer(self, seat: int) -> tuple[int, PeerState]:
-        pid, state = self._handle.peer(seat)
-        return pid, PeerState(state)
+    def _peer(self, seat: int) -> tuple[int, PeerState, float]:
+        pid, state, idle = self._handle.peer(seat)
+        return pid, PeerState(state), idle
 
     def _watch(self) -> Watches:
         if self._watches is None:
@@ -322,6 +395,44 @@ class Stage:
     def set_limit(self, records: int) -> None:
         """Sets it: 1 to what the segment was made for. All processes heed it at once; what is above it stays."""
         self._handle.set_limit(records, self.id, _core.NO_SOURCE)
+
+    def signal(self, signal: Signal, *, delay: float = 0, reason: str = "") -> None:
+        """Gives a signal by hand to all that put into the stage, as Segment.signal()."""
+        self._handle.signal(self.id, _core.NO_SOURCE, signal, _milliseconds(delay), reason)
+
+    def given(self) -> Given | None:
+        """The signal that was given by hand to those that put into the stage, or None."""
+        return Given._of(self._handle.signal_of(self.id, _core.NO_SOURCE))
+
+    def hold(self, reason: str = "") -> None:
+        """Stops its deliveries until release(), by whichever process: get() waits, take() gives nothing. What is leased
+        may be settled, and puts go in. A get that has begun may still deliver."""
+        self._handle.hold(self.id, True, reason)
+
+    def release(self, reason: str = "") -> None:
+        """Lets a held stage deliver again."""
+        self._handle.hold(self.id, False, reason)
+
+    def held(self) -> Given | None:
+        """By whom, since when and why it is held; None: it is not."""
+        return Given._of(self._handle.hold_of(self.id))
+
+    def max_retries(self) -> int | None:
+        """How often a record of the stage may fail before it is a dead letter; None: it never is."""
+        found = self._handle.max_retries(self.id)
+        return None if found == _NEVER else found
+
+    def set_max_retries(self, retries: int | None) -> None:
+        """Sets it: 0 to 254; None: no record of the stage becomes a dead letter, however often it fails."""
+        self._handle.set_max_retries(self.id, _retries(retries))
+
+    def reset_max_retries(self) -> None:
+        """The stage goes by Segment.max_retries() again."""
+        self._handle.set_max_retries(self.id, _DEFAULT)
+
+    def waits(self) -> Waits:
+        """How long records had been in the stage when they were taken, lately."""
+        return Waits(*self._handle.waits(self.id))
 
     def counts(self) -> Counts:
         """What happened in the stage since the segment was made."""
@@ -420,6 +531,30 @@ class Source:
         """What the source should do now, because of its own limit, the total's, and the stage's."""
         signal, delay_ms = self._handle.backpressure(self._stage(stage), self.id)
         return Backpressure(Signal(signal), delay_ms / 1000)
+
+    def open(self) -> int:
+        """Makes this Segment the one that puts records of the source with positions, until it is closed or its process
+        dies; returns the position that it goes on behind, 0 if there is none yet: a connector that starts again neither
+        loses nor doubles a record. Raises Busy while another one lives that has it."""
+        return self._handle.source_open(self.id)
+
+    def progress(self) -> Progress:
+        """How far the source has come. What is at or below `settled` may be forgotten where it came from. Reads all
+        records: milliseconds. Releases the interpreter's lock."""
+        return Progress(*self._handle.source_progress(self.id))
+
+    def wait_settled(self, position: int, timeout: float | None = None) -> bool:
+        """Sleeps until all records of the source up to the position have left the segment for good; False if `timeout`
+        seconds were over before. Raises Interrupted, and what a signal handler raises."""
+        return self._handle.wait_settled(self.id, position, timeout)
+
+    def signal(self, signal: Signal, *, delay: float = 0, reason: str = "") -> None:
+        """Gives a signal by hand to the source, as Segment.signal()."""
+        self._handle.signal(_core.NO_STAGE, self.id, signal, _milliseconds(delay), reason)
+
+    def given(self) -> Given | None:
+        """The signal that was given by hand to the source, or None."""
+        return Given._of(self._handle.signal_of(_core.NO_STAGE, self.id))
 
     def wait_credits(self, stage: Stage | str | None = None, timeout: float | None = None) -> bool:
         """Sleeps until nothing tells the source to pause; False if `timeout` seconds were over before."""

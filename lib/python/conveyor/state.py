@@ -34,6 +34,8 @@ class Settings:
     classes: tuple[SizeClass, ...] = ()  # none: the default split
     sealed_stages: int = 0  # not 0: so many stages can be named, and then no other
     header_size: int = 0  # bytes of the longest header, at most 64 KiB; 0: records have none
+    retry_delay_ms: int = 0  # what was returned waits so long, twice as long each time
+    retry_delay_cap_ms: int = 0  # but no longer; 0: a minute, or retry_delay_ms if that is more
 
     @classmethod
     def _of(cls, found: dict[str, Any]) -> Settings:
@@ -57,6 +59,85 @@ class Backpressure(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Given:
+    """A signal, or the hold of a stage (PAUSE), that somebody has given by hand. `delay` and `age` are seconds; `pid`
+    is who gave it, as its own pid namespace has it; `at_ns` is the wall clock."""
+
+    signal: Signal
+    delay: float
+    pid: int
+    at_ns: int
+    age: float
+    reason: str
+
+    @classmethod
+    def _of(cls, found: tuple[int, int, int, int, int, str]) -> Given | None:
+        signal, delay_ms, pid, at_ns, age_ns, reason = found
+        return cls(Signal(signal), delay_ms / 1000, pid, at_ns, age_ns / 1e9, reason) if signal else None
+
+
+class Thresholds(NamedTuple):
+    """The parts of all limits, 0 to 1, at which a pause begins and ends."""
+
+    backpressure: float
+    resume: float
+
+
+class RetryDelay(NamedTuple):
+    """Seconds that a returned record waits: the first time, and at most; twice as long each time."""
+
+    delay: float
+    cap: float
+
+
+class Progress(NamedTuple):
+    """How far a source has come with its positions. `accepted`: the highest that was ever put. `settled`: no record at
+    or below it is in the segment any more. `live`: how many records are in it."""
+
+    accepted: int
+    settled: int
+    live: int
+
+
+class Age(NamedTuple):
+    """Seconds since the put of the oldest record that is there, and since the oldest lease began; 0: there is none."""
+
+    record: float
+    lease: float
+
+
+@dataclass(frozen=True)
+class Ages:
+    """How old the oldest is: of all, by the name of the stage and the source, and by the number of the seat (of what
+    its owner has leased)."""
+
+    total: Age
+    stages: dict[str, Age]
+    sources: dict[str, Age]
+    seats: dict[int, Age]
+
+
+class Waits(NamedTuple):
+    """Seconds that records had been in a stage when they were taken, within the last one to two minutes, from a number
+    of samples; all 0 if nothing was."""
+
+    samples: int
+    p50: float
+    p99: float
+    max: float
+
+
+class Totals(NamedTuple):
+    """Since the segment was made: processes that died while attached, seats that were put in order after them, pauses
+    of stages, sources and the total, and calls of signal()."""
+
+    deaths: int
+    recoveries: int
+    pauses: int
+    signals: int
+
+
+@dataclass(frozen=True)
 class Counts:
     """Monotonic counts of records since the segment was made (and stalled_ns, nanoseconds slept for credits)."""
 
@@ -73,15 +154,18 @@ class Counts:
     refused_total: int
     refused_memory: int
     stalled_ns: int
+    dead_by_death: int
+    pauses: int
 
 
 @dataclass(frozen=True)
 class Records:
-    """Records by state."""
+    """Records by state. `delayed`: of those queued, how many wait until their time has come (return_after)."""
 
     queued: int
     leased: int
     reserved: int
+    delayed: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,11 +189,12 @@ class PeerState(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Peer:
-    """The owner of a seat: its process id, as its own pid namespace has it."""
+    """The owner of a seat: its process id, as its own pid namespace has it, and the seconds since its last call."""
 
     seat: int
     pid: int
     state: PeerState
+    idle: float
 
 
 @dataclass(frozen=True)
@@ -122,6 +207,7 @@ class Audit:
     queued: int
     leased: int
     problems: int
+    delayed: int
     exact: bool
     first_problem: str
 

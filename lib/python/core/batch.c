@@ -40,14 +40,18 @@ struct cvb_lease *batch_together(struct holding *batch, const Py_ssize_t *indice
     return *made ? *made : (struct cvb_lease *)PyErr_NoMemory();
 }
 
-static PyObject *settle_chosen(struct holding *batch, enum verdict verdict, PyObject *chosen)
+/* delay_ms: after which returned ones come again; negative: as the verdict says. */
+static PyObject *settle_chosen(struct holding *batch, enum verdict verdict, int64_t delay_ms, PyObject *chosen)
 {
     Py_ssize_t count;
     Py_ssize_t *indices = holding_choose(batch, &lease_type, chosen, &count);
     if (!indices)
         return NULL;
     struct cvb_lease *made, *leases = batch_together(batch, indices, count, &made);
-    int error = leases && count ? settle(batch->handle->cvb, verdict, leases, (size_t)count) : 0;
+    struct cvb_handle *cvb = batch->handle->cvb;
+    int error = !leases || !count ? 0
+                : delay_ms < 0    ? settle(cvb, verdict, leases, (size_t)count)
+                                  : cvb_return_after(cvb, leases, (size_t)count, (uint32_t)delay_ms);
     for (Py_ssize_t i = 0; leases && !error && i < count; i++)
         holding_settled(batch, indices[i]);
     PyMem_Free(made);
@@ -60,7 +64,7 @@ static PyObject *settle_chosen(struct holding *batch, enum verdict verdict, PyOb
 /* Settles all that are open. False: an exception is set, nothing is settled. */
 bool batch_settle_all(struct holding *batch, enum verdict verdict)
 {
-    PyObject *done = batch->open ? settle_chosen(batch, verdict, NULL) : Py_NewRef(Py_None);
+    PyObject *done = batch->open ? settle_chosen(batch, verdict, -1, NULL) : Py_NewRef(Py_None);
     Py_XDECREF(done);
     return done;
 }
@@ -189,12 +193,24 @@ static PyObject *settle_method(PyObject *self, PyObject *args, enum verdict verd
     PyObject *chosen = NULL;
     if (!PyArg_ParseTuple(args, "|O", &chosen))
         return NULL;
-    return settle_chosen((struct holding *)self, verdict, chosen);
+    return settle_chosen((struct holding *)self, verdict, -1, chosen);
 }
 
 static PyObject *ack(PyObject *self, PyObject *args) { return settle_method(self, args, ACK); }
 static PyObject *return_(PyObject *self, PyObject *args) { return settle_method(self, args, RETURN); }
 static PyObject *release(PyObject *self, PyObject *args) { return settle_method(self, args, RELEASE); }
+
+/* (seconds, leases or None) */
+PyObject *batch_return_after(PyObject *self, PyObject *args)
+{
+    PyObject *chosen = NULL;
+    double seconds;
+    if (!PyArg_ParseTuple(args, "d|O", &seconds, &chosen))
+        return NULL;
+    if (!(seconds >= 0 && seconds <= UINT32_MAX / 1000))
+        return PyErr_Format(PyExc_ValueError, "a delay is 0 to %u seconds", UINT32_MAX / 1000);
+    return settle_chosen((struct holding *)self, RETURN, (int64_t)(seconds * 1000 + 0.5), chosen);
+}
 
 static PyObject *open_records(PyObject *self, PyObject *none)
 {
@@ -249,6 +265,7 @@ static Py_ssize_t length(PyObject *self) { return ((struct holding *)self)->coun
 PyMethodDef batch_methods[] = {
     {"ack", ack, METH_VARARGS, NULL},
     {"return_", return_, METH_VARARGS, NULL},
+    {"return_after", batch_return_after, METH_VARARGS, NULL},
     {"release", release, METH_VARARGS, NULL},
     {"forward", (PyCFunction)(void (*)(void))batch_forward, METH_VARARGS | METH_KEYWORDS, NULL},
     {"open", open_records, METH_NOARGS, NULL},

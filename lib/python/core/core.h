@@ -108,6 +108,7 @@ PyObject *batch_end(struct holding *batch, PyObject *type, PyObject *traceback);
 void batch_decided(struct holding *batch);
 struct cvb_lease *batch_together(struct holding *batch, const Py_ssize_t *indices, Py_ssize_t count,
                                  struct cvb_lease **made);
+PyObject *batch_return_after(PyObject *batch, PyObject *args);
 extern PyMethodDef batch_methods[];
 
 /* put.c: forward waits for room, as put does. */
@@ -122,8 +123,8 @@ PyObject *item_new(PyTypeObject *type, struct holding *held, Py_ssize_t index);
 void item_dealloc(PyObject *self);
 PyObject *holding_item(PyObject *self, Py_ssize_t index);
 
-/* put.c, state.c: more methods of the handle */
-extern PyMethodDef put_methods[], state_methods[];
+/* put.c, state.c, control.c: more methods of the handle */
+extern PyMethodDef put_methods[], state_methods[], control_methods[];
 PyObject *make_segment(PyObject *module, PyObject *args);
 PyObject *memory_needed(PyObject *module, PyObject *settings);
 PyObject *default_settings(PyObject *module, PyObject *none);

@@ -92,6 +92,14 @@ static PyObject *return_(PyObject *self, PyObject *none)
     return through_batch(self, "return_");
 }
 
+static PyObject *return_after(PyObject *self, PyObject *seconds)
+{
+    PyObject *arguments = Py_BuildValue("(O(O))", seconds, self);
+    PyObject *done = arguments ? batch_return_after((PyObject *)((struct item *)self)->held, arguments) : NULL;
+    Py_XDECREF(arguments);
+    return done;
+}
+
 static PyObject *release(PyObject *self, PyObject *none)
 {
     (void)none;
@@ -116,6 +124,7 @@ static PyObject *forward(PyObject *self, PyObject *args, PyObject *keywords)
 static PyMethodDef lease_methods[] = {
     {"ack", ack, METH_NOARGS, NULL},
     {"return_", return_, METH_NOARGS, NULL},
+    {"return_after", return_after, METH_O, NULL},
     {"release", release, METH_NOARGS, NULL},
     {"forward", (PyCFunction)(void (*)(void))forward, METH_VARARGS | METH_KEYWORDS, NULL},
     {"__bytes__", to_bytes, METH_NOARGS, NULL},

@@ -96,7 +96,7 @@ static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "convey
 PyMODINIT_FUNC PyInit__core(void);
 
 /* The handle's methods stand in several files; a type has one table. */
-static PyMethodDef handle_methods[64];
+static PyMethodDef handle_methods[96];
 
 static PyMethodDef *append(PyMethodDef *to, const PyMethodDef *from)
 {
@@ -108,7 +108,7 @@ static PyMethodDef *append(PyMethodDef *to, const PyMethodDef *from)
 static void gather_methods(void)
 {
     PyMethodDef *to = append(handle_methods, handle_type.tp_methods);
-    append(append(append(to, wait_methods), put_methods), state_methods);
+    append(append(append(append(to, wait_methods), put_methods), state_methods), control_methods);
     handle_type.tp_methods = handle_methods;
 }
 

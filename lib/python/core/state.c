@@ -29,6 +29,8 @@ static const struct field settings_fields[] = {FIELD(cvb_settings, U32, max_tota
                                                FIELD(cvb_settings, U32, mode),
                                                FIELD(cvb_settings, U32, sealed_stages),
                                                FIELD(cvb_settings, U32, header_size),
+                                               FIELD(cvb_settings, U32, retry_delay_ms),
+                                               FIELD(cvb_settings, U32, retry_delay_cap_ms),
                                                {NULL, 0, U32}};
 static const struct field class_fields[] = {FIELD(cvb_class, U32, bytes), FIELD(cvb_class, U32, count), {NULL, 0, U32}};
 static const struct field counts_fields[] = {
@@ -38,14 +40,12 @@ static const struct field counts_fields[] = {
     FIELD(cvb_counts, U64, forwarded),     FIELD(cvb_counts, U64, dead_lettered),
     FIELD(cvb_counts, U64, refused_stage), FIELD(cvb_counts, U64, refused_source),
     FIELD(cvb_counts, U64, refused_total), FIELD(cvb_counts, U64, refused_memory),
-    FIELD(cvb_counts, U64, stalled_ns),    {NULL, 0, U32}};
-static const struct field audit_fields[] = {FIELD(cvb_audit, U32, capacity),
-                                            FIELD(cvb_audit, U32, free),
-                                            FIELD(cvb_audit, U32, reserved),
-                                            FIELD(cvb_audit, U32, queued),
-                                            FIELD(cvb_audit, U32, leased),
-                                            FIELD(cvb_audit, U32, problems),
-                                            {NULL, 0, U32}};
+    FIELD(cvb_counts, U64, stalled_ns),    FIELD(cvb_counts, U64, dead_by_death),
+    FIELD(cvb_counts, U64, pauses),        {NULL, 0, U32}};
+static const struct field audit_fields[] = {FIELD(cvb_audit, U32, capacity), FIELD(cvb_audit, U32, free),
+                                            FIELD(cvb_audit, U32, reserved), FIELD(cvb_audit, U32, queued),
+                                            FIELD(cvb_audit, U32, leased),   FIELD(cvb_audit, U32, problems),
+                                            FIELD(cvb_audit, U32, delayed),  {NULL, 0, U32}};
 
 static PyObject *number_of(const struct field *f, const void *at)
 {
@@ -290,11 +290,12 @@ static PyObject *counts(PyObject *self, PyObject *args)
     return error ? raise_error(handle, "counts", error) : dict_of(counts_fields, &c);
 }
 
-static PyObject *triples(const struct cvb_census *census, uint32_t count)
+static PyObject *quadruples(const struct cvb_census *census, uint32_t count)
 {
     PyObject *list = PyList_New(count);
     for (uint32_t i = 0; list && i < count; i++) {
-        PyObject *one = Py_BuildValue("(III)", census[i].queued, census[i].leased, census[i].reserved);
+        PyObject *one =
+            Py_BuildValue("(IIII)", census[i].queued, census[i].leased, census[i].reserved, census[i].delayed);
         if (!one)
             Py_CLEAR(list);
         else
@@ -303,7 +304,7 @@ static PyObject *triples(const struct cvb_census *census, uint32_t count)
     return list;
 }
 
-/* (total, by stage, by source, by seat), of (queued, leased, reserved) */
+/* (total, by stage, by source, by seat), of (queued, leased, reserved, delayed) */
 static PyObject *census(PyObject *self, PyObject *none)
 {
     struct handle *handle = (struct handle *)self;
@@ -325,15 +326,15 @@ static PyObject *census(PyObject *self, PyObject *none)
     error = cvb_census(handle->cvb, &total, all, sources, seats);
     Py_END_ALLOW_THREADS;
     handle->busy = false;
-    PyObject *found =
-        error ? raise_error(handle, "census", error)
-              : Py_BuildValue("((III)NNN)", total.queued, total.leased, total.reserved, triples(all, s.max_stages),
-                              triples(sources, s.max_sources), triples(seats, s.max_handles));
+    PyObject *found = error ? raise_error(handle, "census", error)
+                            : Py_BuildValue("((IIII)NNN)", total.queued, total.leased, total.reserved, total.delayed,
+                                            quadruples(all, s.max_stages), quadruples(sources, s.max_sources),
+                                            quadruples(seats, s.max_handles));
     PyMem_Free(all);
     return found;
 }
 
-/* (seat): the process, and 0 (nobody) to 3 (dead) */
+/* (seat): the process, 0 (nobody) to 3 (dead), and the seconds since its last call */
 static PyObject *peer(PyObject *self, PyObject *args)
 {
     unsigned int seat;
@@ -342,7 +343,8 @@ static PyObject *peer(PyObject *self, PyObject *args)
     if (!handle)
         return NULL;
     int error = cvb_peer(handle->cvb, seat, &p);
-    return error ? raise_error(handle, "peer", error) : Py_BuildValue("ii", (int)p.pid, (int)p.state);
+    return error ? raise_error(handle, "peer", error)
+                 : Py_BuildValue("iid", (int)p.pid, (int)p.state, (double)p.idle_ns / 1e9);
 }
 
 static PyObject *audit(PyObject *self, PyObject *none)

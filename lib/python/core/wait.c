@@ -51,6 +51,7 @@ struct wait {
     const uint32_t *stages; /* for records, or NULL */
     size_t count;
     uint32_t stage, source; /* for credits */
+    uint64_t position;      /* not 0: until the source is settled up to it */
 };
 
 static int sleep_once(struct handle *handle, const struct wait *w, int64_t timeout_ns)
@@ -58,8 +59,9 @@ static int sleep_once(struct handle *handle, const struct wait *w, int64_t timeo
     int result;
     handle->busy = true;
     Py_BEGIN_ALLOW_THREADS;
-    result = w->stages ? cvb_wait_records(handle->cvb, w->stages, w->count, timeout_ns)
-                       : cvb_wait_credits(handle->cvb, w->stage, w->source, timeout_ns);
+    result = w->stages     ? cvb_wait_records(handle->cvb, w->stages, w->count, timeout_ns)
+             : w->position ? cvb_wait_settled(handle->cvb, w->source, w->position, timeout_ns)
+                           : cvb_wait_credits(handle->cvb, w->stage, w->source, timeout_ns);
     Py_END_ALLOW_THREADS;
     handle->busy = false;
     return result;
@@ -127,6 +129,22 @@ static PyObject *credits(PyObject *self, PyObject *args)
     return result < 0 && result != CVB_ETIMEDOUT ? NULL : PyBool_FromLong(!result);
 }
 
+/* (source, position): True if it is settled up to there, False if the time is over. */
+static PyObject *settled(PyObject *self, PyObject *args)
+{
+    PyObject *seconds = Py_None;
+    unsigned int source;
+    unsigned long long position;
+    int64_t deadline_ns;
+    if (!PyArg_ParseTuple(args, "IK|O", &source, &position, &seconds) || !deadline_of(seconds, &deadline_ns))
+        return NULL;
+    if (!position)
+        Py_RETURN_TRUE;
+    struct wait w = {.what = "wait until it is settled", .source = source, .position = position};
+    int result = wait_for((struct handle *)self, &w, deadline_ns);
+    return result < 0 && result != CVB_ETIMEDOUT ? NULL : PyBool_FromLong(!result);
+}
+
 /* From any thread, or a handler of a signal; so it asks neither for the handle's thread nor for its idleness. */
 static PyObject *wake_up(struct handle *self, bool stop)
 {
@@ -156,6 +174,7 @@ static PyObject *stop(PyObject *self, PyObject *none)
 
 PyMethodDef wait_methods[] = {{"wait_records", records, METH_VARARGS, NULL},
                               {"wait_credits", credits, METH_VARARGS, NULL},
+                              {"wait_settled", settled, METH_VARARGS, NULL},
                               {"wake", wake, METH_NOARGS, NULL},
                               {"stop", stop, METH_NOARGS, NULL},
                               {NULL, NULL, 0, NULL}};
