@@ -1,4 +1,4 @@
-/* main.c - explore [--schedules N] [--seconds S] [--seed X] [--scenario NAME] [--histories] [--trace] */
+/* main.c - explore [--schedules N] [--seconds S] [--seed X] [--scenario NAME] [--histories] [--brief] [--trace] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static double clock_seconds(void)
 static void usage(void)
 {
     printf("usage: explore [--schedules N] [--seconds S] [--seed X] [--scenario NAME] [--histories] "
-           "[--trace]\nscenarios:");
+           "[--brief] [--trace]\nscenarios:");
     for (int i = 0; i < scenario_count; i++)
         printf(" %s", scenarios[i].name);
     puts("");
@@ -36,6 +36,10 @@ static struct options parse(int count, char **argument)
         const char *a = argument[i], *value = i + 1 < count ? argument[i + 1] : NULL;
         if (!strcmp(a, "--histories")) {
             sim.histories_only = true;
+            continue;
+        }
+        if (!strcmp(a, "--brief")) {
+            sim.brief = true;
             continue;
         }
         if (!strcmp(a, "--trace") || !strcmp(a, "--again")) {

@@ -115,6 +115,8 @@ const struct scenario scenarios[] = {
                 [REJOIN] = 1}},
     {"limitwait", LIMITS(6, 4, 5), SHAPE(2, 2, 8, 2), CROWD(4, 0, 8), .unhurt = true,
      .weight = {[PUT] = 4, [PUT_BATCH] = 1, [WAIT_CREDITS] = 3, [GET_ONE] = 4, [GET_MANY] = 1, [ACK] = 4, [LIMIT] = 3}},
+    {"room", LIMITS(4, 4, 4), SHAPE(2, 1, 8, 2), CROWD(4, 1, 8), .unhurt = true,
+     .weight = {[PUT] = 6, [WAIT_CREDITS] = 4, [GET_ONE] = 3, [ACK] = 2}},
     {"recover", LIMITS(4, 2, 3), SHAPE(2, 1, 8, 1), CROWD(5, 2, 5),
      .weight = {[PUT] = 2, [PUT_BATCH] = 1, [GET_ONE] = 2, [ACK] = 2, [RECOVER] = 4}},
     {"deaths", LIMITS(6, 4, 6), SHAPE(2, 1, 8, 3), CROWD(6, 2, 8), .doomed = 4,

@@ -316,7 +316,7 @@ void sim_fail(const char *format, ...)
 {
     va_list args;
     fflush(stdout);
-    if (!sim.trace) { /* the same schedule again, this time with its trace */
+    if (!sim.trace && !sim.brief) { /* the same schedule again, this time with its trace */
         char seed[32];
         snprintf(seed, sizeof seed, "%llu", (unsigned long long)sim.seed);
         execl("/proc/self/exe", "explore", "--scenario", sim.scenario, "--seed", seed, "--schedules", "1", "--again",

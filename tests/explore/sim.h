@@ -47,6 +47,7 @@ extern struct sim {
     const char *scenario;
     bool trace, again, hurt; /* hurt: processes may be killed */
     bool histories_only;     /* the histories are checked, and nothing else that can be left out */
+    bool brief;              /* a failure is told without its trace */
     long steps_all, kills_all, stops_all;
     struct sim_script *script;
     void (*after_step)(const char *access, const void *at, const void *place);

@@ -106,8 +106,8 @@ def hunt(tree, scenarios, seconds, flags):
     """(caught, scenario, schedules, seconds, how)"""
     began, schedules = time.monotonic(), 0
     for scenario in scenarios:
-        run = subprocess.run(["./explorer", "--scenario", scenario, "--seconds", str(seconds), *flags], cwd=tree,
-                             capture_output=True, text=True, timeout=seconds * 20 + 120)
+        run = subprocess.run(["./explorer", "--scenario", scenario, "--seconds", str(seconds), "--brief", *flags],
+                             cwd=tree, capture_output=True, text=True, timeout=seconds * 20 + 120)
         took = "%.1f" % (time.monotonic() - began)
         failed = re.search(r"FAILED scenario \S+ seed (\d+) step \S+ \S+: (.*)", run.stdout)
         if failed:

@@ -328,7 +328,7 @@ MUTANTS = [
         ("change", "    if (lifted)\n        cvb_flag_wake(h, flag, CVB_WAKE_ALL);\n", "    (void)lifted;\n")]),
     ("NOWAKEFORROOM", "who waits for one record less sleeps until the level is low", ["wait"], [
         ("cvb_level_returned", "(now & CVB_FLAG_ROOM || !(now & CVB_FLAG_PAUSED))", "!(now & CVB_FLAG_PAUSED)")]),
-    ("ROOMBITLOST", "a change of the level forgets that somebody waits for room", ["wait"], [
+    ("ROOMBITLOST", "a change of the level forgets that somebody waits for room", ["room"], [
         ("change", "(now & CVB_FLAG_SLEEPERS)", "(now & CVB_FLAG_WAITERS_EITHER)")]),
     ("SLEEPBLIND", "a sleeper does not look again after it has set its bit (F1)", ["wait"], [
         ("sleep_once", "    int there = w->look(h, w, true);\n"
