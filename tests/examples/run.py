@@ -193,10 +193,13 @@ class Examples(conveyor.SegmentTest):
     def test_flaky_in_cpp(self):
         self.check_flaky([program("flaky-cpp")])
 
+    @staticmethod
+    def in_python(name):
+        return [os.environ["EXAMPLE_PYTHON"], os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")]
+
     @unittest.skipUnless("EXAMPLE_PYTHON" in os.environ, "built without the Python module")
     def test_flaky_in_python(self):
-        here = os.path.dirname(os.path.abspath(__file__))
-        self.check_flaky([os.environ["EXAMPLE_PYTHON"], os.path.join(here, "flaky.py")])
+        self.check_flaky(self.in_python("flaky"))
 
     def check_once(self, sink):
         """What is in its file already is left out; a line that a kill cut is written again."""
@@ -256,6 +259,14 @@ class Examples(conveyor.SegmentTest):
 
     def test_resume(self):
         self.check_resume([program("resume")], [program("once")])
+
+    @unittest.skipUnless("EXAMPLE_PYTHON" in os.environ, "built without the Python module")
+    def test_once_in_python(self):
+        self.check_once(self.in_python("once"))
+
+    @unittest.skipUnless("EXAMPLE_PYTHON" in os.environ, "built without the Python module")
+    def test_resume_in_python(self):
+        self.check_resume(self.in_python("resume"), self.in_python("once"))
 
     def test_textfile_collector(self):
         self.create()
