@@ -8,11 +8,14 @@
 
 #include <string.h>
 
-/* As struct cvb_lease, without what peek leaves zero: GenMC takes no memset of a part of a struct. */
+/* As struct cvb_lease, without what peek always leaves zero: GenMC takes no memset of a part of a struct. */
 struct model_lease {
     const void *payload;
     uint64_t buffered_at_ns;
     uint32_t length, source, pipeline, stage, retry_count, origin;
+    uint64_t position;
+    const void *header;
+    uint32_t header_length;
 };
 #define cvb_lease model_lease
 #define pid_t int
