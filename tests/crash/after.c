@@ -532,8 +532,8 @@ const char *after_recoverer(struct arena *x, const char *packed, bool over, unsi
     for (uint64_t states = 0; !wrong && x->w->helper_phase != OVER;) {
         if (!resume(x->recoverer) || states > BOUND)
             return say("the recoverer ended, or does not end");
-        if (x->w->helper_phase == OVER || bytes_equal_but_events(&x->second, seen))
-            continue; /* a kill in the middle of an event is the victim's in "hold" and "recover" */
+        if (x->w->helper_phase == OVER || bytes_equal_but_told(&x->second, seen))
+            continue; /* a kill in the middle of what is told is the victim's in "hold" and "recover" */
         bytes_pack(&x->second, seen);
         if (states++ % every == every - 1) {
             x->recoverer_states++;

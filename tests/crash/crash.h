@@ -115,7 +115,7 @@ size_t bytes_packed_size(void);
 void bytes_pack(const struct bytes *b, char *packed);
 void bytes_unpack(const struct bytes *b, const char *packed);
 bool bytes_equal(const struct bytes *b, const char *packed);
-bool bytes_equal_but_events(const struct bytes *b, const char *packed);
+bool bytes_equal_but_told(const struct bytes *b, const char *packed);
 enum wrong_hints { HINTS_STALE, HINTS_NONE };
 bool bytes_seat_active(const struct bytes *b, uint32_t seat);
 void bytes_wrong_hints(const struct bytes *b, enum wrong_hints how);
@@ -130,8 +130,8 @@ struct start {
     void (*build)(struct world *w, struct cvb_handle *h);
     unsigned dead; /* peers that die before the operation begins; SEATS: as many as there are seats */
     bool hints;    /* are wrong */
-    bool headers;  /* records have some */
     bool apart;    /* also for operations that are APART */
+    unsigned only; /* for operations with this trait, if not 0. CELLS: records have headers */
 };
 extern const struct start starts[];
 extern const unsigned start_count;
@@ -139,7 +139,8 @@ enum trait {
     BY_STEPS = 1, /* c is played by single steps: it sleeps on the segment, or has not mapped it yet */
     LONG_WAY = 2, /* has so many instructions that a quick run steps it from few states only */
     APART = 4, /* reads and writes no unit, ring or counter: it is stepped from few states, as the others add nothing */
-    CELLS = 8  /* copies payloads: it is stepped with headers too */
+    CELLS = 8, /* copies payloads: it is stepped with headers too */
+    SWEEPS = 16 /* one of each kind that finds what was put off, and is due: all do it by the same function */
 };
 struct operation {
     const char *name;

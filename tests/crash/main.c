@@ -30,7 +30,7 @@
 
 #include "crash.h"
 
-enum { FAILURES_SHOWN = 3, CASE_SECONDS = 240, STEPS_MOST = 120000 /* to reach places for c */ };
+enum { FAILURES_SHOWN = 3, CASE_SECONDS = 600, STEPS_MOST = 120000 /* to reach places for c */ };
 
 struct options {
     bool full;
@@ -334,7 +334,7 @@ static void stops(struct runner *r)
 static int run_case(struct runner *r)
 {
     alarm(CASE_SECONDS);
-    header_size = r->start->headers ? HEADER_MOST : 0;
+    header_size = r->start->only == CELLS ? HEADER_MOST : 0;
     r->packed = malloc(bytes_packed_size());
     if (!r->packed || !set_up(r, STEPPED)) {
         failed(r, "none", 0, "no starting state");
@@ -418,7 +418,7 @@ static bool is_wanted(const struct runner *r)
     if ((o->operation && strcmp(o->operation, r->operation->name)) || (o->start && strcmp(o->start, r->start->name)))
         return false;
     const unsigned traits = r->operation->traits;
-    if (!o->start && ((traits & APART && !r->start->apart) || (r->start->headers && !(traits & CELLS))))
+    if (!o->start && ((traits & APART && !r->start->apart) || (traits & r->start->only) != r->start->only))
         return false;
     return o->full || o->operation || !(traits & LONG_WAY) || chance(r, 9, 0) % 7 == 0;
 }
