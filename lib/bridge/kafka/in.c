@@ -119,7 +119,7 @@ static bool add(struct in *in, int32_t number, int64_t *offset)
     in->parts = more;
     struct part *p = &in->parts[in->count];
     *p = (struct part){.number = number, .most = READ_AT_ONCE};
-    p->waiting = calloc(p->most, sizeof *p->waiting);
+    p->waiting = calloc(p->most, sizeof(rd_kafka_message_t *));
     if (!p->waiting)
         return false;
     in->count++;

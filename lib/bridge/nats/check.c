@@ -135,7 +135,7 @@ static int check_out(struct bridge *b, jsCtx *js)
     for (char *at; (at = strchr(subject, '{')) && strchr(at, '}');) { /* one of the names that it can become */
         char *close = strchr(at, '}');
         *at = '*';
-        memmove(at + 1, close + 1, strlen(close));
+        memmove(at + 1, close + 1, strlen(close + 1) + 1);
     }
     jsOptions_Init(&options);
     options.Stream.Info.SubjectsFilter = subject;

@@ -371,7 +371,7 @@ static bool is_over(struct in *in, int64_t now)
 
 static void sleep_a_little(struct in *in)
 {
-    int64_t slice = in->waiting.count ? ROOM_SLICE : in->unsettled.count ? ACK_SLICE : IDLE_SLICE;
+    int64_t slice = in->waiting.count ? ROOM_SLICE : IDLE_SLICE; /* IDLE_SLICE is no longer than ACK_SLICE */
     cli_wait_readable(in->queue.event, slice);
 }
 
