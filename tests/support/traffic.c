@@ -62,7 +62,8 @@ static int put_some(struct worker *w, const struct item *items, unsigned n, int 
 static int produce(struct worker *w)
 {
     struct traffic *t = w->t;
-    for (uint64_t next = 0; next < t->each && !failed(t);) {
+    uint64_t next = 0, enough = t->enough ? now_ms() + t->enough * 1000ull : UINT64_MAX;
+    while (next < t->each && !failed(t) && now_ms() < enough) {
         struct item items[BATCH];
         unsigned n = 1 + random_below(&w->seed, t->put_most);
         for (unsigned i = 0; i < n; i++) {
@@ -79,6 +80,8 @@ static int produce(struct worker *w)
             sched_yield();
         }
     }
+    t->made[w->index] = next;
+    __atomic_fetch_sub(&t->all, t->each - next, __ATOMIC_RELEASE);
     return 0;
 }
 
@@ -172,7 +175,7 @@ static int consume(struct worker *w)
 {
     struct traffic *t = w->t;
     uint64_t last[TRAFFIC_PROCESSES] = {0};
-    while (__atomic_load_n(&t->settled, __ATOMIC_ACQUIRE) < t->producers * t->each && !failed(t)) {
+    while (__atomic_load_n(&t->settled, __ATOMIC_ACQUIRE) < __atomic_load_n(&t->all, __ATOMIC_ACQUIRE) && !failed(t)) {
         struct cvb_lease l[BATCH];
         struct item items[BATCH];
         struct traffic_stamp stamp = {t->stamped ? tick(t) : 0, 0};
@@ -208,8 +211,9 @@ static int work(void *argument)
 
 const char *traffic_start(struct traffic *t, struct cvb_handle *h)
 {
-    t->seen = shared_memory(t->producers * t->each);
-    t->stamps = t->stamped ? shared_memory(t->producers * t->each * sizeof *t->stamps) : NULL;
+    t->all = t->producers * t->each;
+    t->seen = shared_memory(t->all);
+    t->stamps = t->stamped ? shared_memory(t->all * sizeof *t->stamps) : NULL;
     if (!t->seen || (t->stamped && !t->stamps))
         return "no memory";
     for (uint32_t i = 0; i < t->chain; i++) {
@@ -242,12 +246,17 @@ const char *traffic_finish(struct traffic *t)
     }
     if (text[0])
         return text;
-    uint64_t all = t->producers * t->each, sum = t->producers * (t->each * (t->each - 1) / 2), lost = 0, twice = 0;
-    for (uint64_t i = 0; i < all; i++) {
-        lost += t->seen[i] == 0;
-        twice += t->seen[i] > 1;
+    uint64_t all = 0, sum = 0, lost = 0, twice = 0;
+    for (uint32_t p = 0; p < t->producers; p++) {
+        all += t->made[p];
+        sum += t->made[p] * (t->made[p] - 1) / 2;
+        for (uint64_t i = 0; i < t->each; i++) {
+            uint8_t seen = t->seen[p * t->each + i];
+            lost += i < t->made[p] && !seen;
+            twice += seen > (i < t->made[p]);
+        }
     }
-    if (!lost && !twice && !t->bad && t->settled == all && t->sum == sum)
+    if (!lost && !twice && !t->bad && t->settled == all && t->all == all && t->sum == sum)
         return NULL;
     snprintf(text, sizeof text, "of %llu: %llu settled, %llu lost, %llu twice, %llu bad, sum off by %lld",
              (unsigned long long)all, (unsigned long long)t->settled, (unsigned long long)lost,
@@ -260,7 +269,7 @@ uint64_t traffic_inversions(const struct traffic *t)
     uint64_t found = 0;
     for (uint32_t p = 0; p < t->producers; p++) {
         uint32_t earliest_end = UINT32_MAX;
-        for (uint64_t i = t->each; i--;) {
+        for (uint64_t i = t->made[p]; i--;) {
             const struct traffic_stamp *s = &t->stamps[p * t->each + i];
             found += earliest_end < s->start;
             earliest_end = s->end < earliest_end ? s->end : earliest_end;

@@ -30,18 +30,21 @@ struct traffic {
     bool replace;                                  /* forward with new payloads */
     bool stamped;                                  /* keep stamps */
     uint32_t seconds;                              /* time limit of each child */
+    uint32_t enough;                               /* seconds after which no more is put, or 0: a busy machine */
     /* what happens */
     uint32_t stage[TRAFFIC_STAGES];
     pid_t child[TRAFFIC_PROCESSES];
     uint32_t children;
     uint32_t clock;
-    int32_t failed;    /* what the first child met that gave up; the others end then */
-    uint64_t settled;  /* by the last stage */
-    uint64_t sum;      /* of their numbers */
-    uint64_t disorder; /* records that one consumer got after a later one of the same producer */
-    uint64_t gaps;     /* records that did not follow the one before directly */
-    uint64_t bad;      /* unknown producers, wrong lengths */
-    uint8_t *seen;     /* how often, by producer * each + number */
+    uint64_t made[TRAFFIC_PROCESSES]; /* records that each producer has put: `each`, unless it had enough */
+    uint64_t all;                     /* to be settled: falls when a producer has enough */
+    int32_t failed;                   /* what the first child met that gave up; the others end then */
+    uint64_t settled;                 /* by the last stage */
+    uint64_t sum;                     /* of their numbers */
+    uint64_t disorder;                /* records that one consumer got after a later one of the same producer */
+    uint64_t gaps;                    /* records that did not follow the one before directly */
+    uint64_t bad;                     /* unknown producers, wrong lengths */
+    uint8_t *seen;                    /* how often, by producer * each + number */
     struct traffic_stamp *stamps;
 };
 
