@@ -123,6 +123,7 @@ int main(void)
 #define cr_expect_null(p, ...) CROSS_EXPECT(!(p), #p " is NULL", __VA_ARGS__)
 #define cr_expect_str_eq(a, b, ...) CROSS_EXPECT(!strcmp(a, b), #a " == " #b, __VA_ARGS__)
 #define cr_expect_arr_eq(a, b, n, ...) CROSS_EXPECT(!memcmp(a, b, n), #a " == " #b, __VA_ARGS__)
+#define cr_expect_arr_neq(a, b, n, ...) CROSS_EXPECT(memcmp(a, b, n), #a " != " #b, __VA_ARGS__)
 #define cr_log_info(...) cross_say(__FILE__, __LINE__, "note", __VA_ARGS__)
 #define cr_skip_test(...)                                                                                              \
     do {                                                                                                               \
