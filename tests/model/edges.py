@@ -28,6 +28,17 @@ EXPLAINED = {
     ("highest_gone", "*"): "the word's acquire before it brings it as well (G1)",
     ("take_positions", "*"): "as look_at_unit, and the CAS of the word decides (G2)",
     ("look_at_unit", "*"): "as K1, which peek shows: a model of two writers of a unit would be that one again",
+    ("limit_now", "*"): "the acquire of `taken`, or of the flag, before it orders it (L1, L2)",
+    ("thresholds_now", "*"): "as limit_now: they are stored as a limit is",
+    ("cvb_set_limit", "*"): "the CAS of `taken` that follows releases it (L1); the model does this store itself",
+    ("cvb_counter_renew", "cvb_cas_pair"):
+        "the fence in cvb_journal_open before it releases the limit as well (L1)",
+    ("cvb_counter_renew", "*"): CAS,
+    ("cvb_set_thresholds", "cvb_fence"):
+        "as F1, with a name in place of a flag: who gets one reads the thresholds after its CAS",
+    ("cvb_set_thresholds", "*"): "as in cvb_set_limit",
+    ("limit.c", "*"): "one word, which brings nothing but itself",
+
     ("publish", "*"): CAS,
     ("make_survey", "*"):
         "a later number was loaded by the mover whose low was read (G8); two surveys are the explorer's",
