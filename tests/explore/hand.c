@@ -13,15 +13,24 @@ enum { LETTERS = 20 };
 /* By stage: since which step it is held, NEVER if it is not; and the last step of a hold that is over. */
 static long held_since[16], held_until[16];
 
+/* By slot: the number of the event in it. */
+static uint64_t event_in[CVB_EVENTS];
+
 static uint64_t given(uint32_t flag)
 {
     return ((struct cvb_flag *)(void *)(world.base + world.geometry.flags))[flag].given;
 }
 
-void work_hand_reset(void)
+static void forget_holds(void)
 {
     for (unsigned i = 0; i < 16; i++)
         held_since[i] = held_until[i] = NEVER;
+}
+
+void work_hand_reset(void)
+{
+    forget_holds();
+    memset(event_in, 0, sizeof event_in);
 }
 
 void work_hand_written(void)
@@ -34,6 +43,18 @@ void work_hand_written(void)
             held_until[stage] = sim.total;
             held_since[stage] = NEVER;
         }
+    }
+}
+
+/* A later event is never written over by an older one. */
+void work_event_written(void)
+{
+    const struct cvb_event_ring *ring = (const void *)(world.base + world.geometry.events);
+    for (unsigned i = 0; i < CVB_EVENTS; i++) {
+        const uint64_t n = ring->slot[i].word.lo >> 2;
+        SIM_CHECK_TOO(n >= event_in[i], "event %llu was written over event %llu", (unsigned long long)n,
+                      (unsigned long long)event_in[i]);
+        event_in[i] = n;
     }
 }
 
@@ -145,5 +166,5 @@ void work_lift_all(int me)
     SIM_CHECK(!cvb_signal(h, CVB_NO_STAGE, CVB_NO_SOURCE, CVB_SIGNAL_NONE, 0, text), "the signal of all");
     work_events(me);
     work_end(me, 0, 0);
-    work_hand_reset(); /* nobody else is at work, so what comes now comes after that */
+    forget_holds(); /* nobody else is at work, so what comes now comes after that */
 }

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+enum { SURVEY_STEPS = 256 }; /* of a long one */
 enum fate { NEVER, LIVE, GONE };
 static enum fate fate[POSITION_SOURCES][POSITION_MOST];
 static uint64_t accepted[POSITION_SOURCES], published[POSITION_SOURCES];
@@ -139,6 +140,13 @@ void position_hot(void)
         kills_left--;
         sim_plan(sim.current, true, 1 + sim_below(4));
     }
+}
+
+/* A survey has begun, which mostly reads: a likely stop anywhere in it, while others move what it looks at. */
+void position_survey(void)
+{
+    if (sim.current < SIM_FIBERS && sim_below(3))
+        sim_plan(sim.current, false, 1 + sim_below(SURVEY_STEPS));
 }
 
 void position_told(uint32_t source, const struct cvb_progress *p, uint64_t accepted_before)

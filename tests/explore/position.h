@@ -11,6 +11,7 @@ void position_reset(bool hurt);
 void position_unit(uint32_t u);
 void position_published(uint32_t source);
 void position_hot(void);
+void position_survey(void);
 /* The one after it: some numbers are left out. */
 uint64_t position_next(uint64_t position);
 uint64_t position_accepted(uint32_t source);

@@ -115,6 +115,8 @@ const struct scenario scenarios[] = {
                 [REJOIN] = 1}},
     {"limitwait", LIMITS(6, 4, 5), SHAPE(2, 2, 8, 2), CROWD(4, 0, 8), .unhurt = true,
      .weight = {[PUT] = 4, [PUT_BATCH] = 1, [WAIT_CREDITS] = 3, [GET_ONE] = 4, [GET_MANY] = 1, [ACK] = 4, [LIMIT] = 3}},
+    {"crowd", LIMITS(6, 6, 6), SHAPE(2, 1, 8, 2), CROWD(5, 0, 7), .unhurt = true,
+     .weight = {[PUT_BATCH] = 2, [WAIT_RECORDS] = 5, [GET_ONE] = 3, [ACK] = 2}},
     {"room", LIMITS(4, 4, 4), SHAPE(2, 1, 8, 2), CROWD(4, 1, 8), .unhurt = true,
      .weight = {[PUT] = 6, [WAIT_CREDITS] = 4, [GET_ONE] = 3, [ACK] = 2}},
     {"recover", LIMITS(4, 2, 3), SHAPE(2, 1, 8, 1), CROWD(5, 2, 5),
@@ -198,6 +200,8 @@ const struct scenario scenarios[] = {
                 [REJOIN] = 1}},
     {"position3", LIMITS(4, 3, 4), SHAPE(2, 2, 8, 0), CROWD(4, 3, 10), .positions = true,
      .weight = {[PUT] = 2, [GET_ONE] = 5, [RETURN] = 3, [ACK] = 3, [RECOVER] = 2, [OPEN] = 2, [PROGRESS] = 3}},
+    {"position4", LIMITS(4, 4, 4), SHAPE(3, 1, 8, 0), CROWD(4, 0, 14), .positions = true, .unhurt = true,
+     .weight = {[PUT_BATCH] = 4, [GET_ONE] = 3, [GET_MANY] = 2, [ACK] = 3, [REPLACE] = 6, [PROGRESS] = 6}},
     {"smallest", LIMITS(2, 2, 2), SHAPE(2, 1, 8, 1), CROWD(5, 0, 1), .systematic = true, .weight = {[PUT] = 1}},
     {"any", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 3, 8), .weight = {[PUT] = 1}},
 };

@@ -467,8 +467,9 @@ static void watch_positions(uint64_t o)
     const uint64_t of_seats = o - g->seats, of_moved = o - g->moved;
     if (o - g->stands < world.settings.max_sources * sizeof(struct cvb_stand))
         position_published((uint32_t)((o - g->stands) / sizeof(struct cvb_stand)));
-    if (o == g->survey ||
-        of_moved < (world.settings.max_handles + 1) * world.settings.max_sources * sizeof(struct cvb_moved) ||
+    if (o == g->survey)
+        position_survey();
+    if (of_moved < (world.settings.max_handles + 1) * world.settings.max_sources * sizeof(struct cvb_moved) ||
         (of_seats < world.settings.max_handles * sizeof(struct cvb_seat) &&
          of_seats % sizeof(struct cvb_seat) == offsetof(struct cvb_seat, journal)))
         position_hot();
@@ -505,6 +506,8 @@ void world_after_step(const char *access, const void *at, const void *place)
     } else if (o - g->flags < g->reasons - g->flags &&
                (o - g->flags) % sizeof(struct cvb_flag) == offsetof(struct cvb_flag, given)) {
         work_hand_written();
+    } else if (o - g->events < g->lookout - g->events) {
+        work_event_written();
     }
 }
 

@@ -56,8 +56,10 @@ struct cvb_stand *world_stand(uint32_t source);
 int world_member_id(uint32_t u, unsigned i);
 /* Cells that are free, or idle, and large enough. */
 uint32_t world_free_cells(uint32_t length);
-/* hand.c: after a write to a flag's signal or hold; is a stage held since before that step; was it at one since; does a
- * flag's signal or hold say pause? */
+/* hand.c: after a write to the ring of events. */
+void work_event_written(void);
+/* After a write to a flag's signal or hold; is a stage held since before that step; was it at one since; does a flag's
+ * signal or hold say pause? */
 void work_hand_written(void);
 bool work_held_throughout(uint32_t stage, long began);
 bool work_was_held(uint32_t stage, long began);

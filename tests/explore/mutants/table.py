@@ -309,7 +309,7 @@ MUTANTS = [
         ("published", "    cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), "
          "cvb_mask_count(cvb_hi_mask(queued.hi)));\n",
          "    (void)h;\n")]),
-    ("WAKEONE", "a publish of several records wakes one sleeper", ["wait"], [
+    ("WAKEONE", "a publish of several records wakes one sleeper", ["crowd"], [
         ("published", "cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));",
          "cvb_flag_of_data(cvb_hi_stage(queued.hi)), 1);")]),
     ("BITLOST", "a waker takes the waiters bit away though sleepers may be left (F5)", ["wait"], [
@@ -403,18 +403,18 @@ MUTANTS = [
          "    cvb_journal_open(h, CVB_OP_GIVE, &f);\n"
          "    struct cvb_span span = cvb_span_of(h, u, cvb_is_live(w) ? cvb_hi_mask(w.hi) : 0);\n"
          "    cvb_row_high(h, &span);\n")]),
-    ("HIGHNOTMOVED", "`high` is not raised by what moves to another unit (G1)", ["position", "position2"], [
+    ("HIGHNOTMOVED", "`high` is not raised by what moves to another unit (G1)", ["position2", "position"], [
         ("take_positions", "    cvb_row_high(h, span);\n", ""),
         ("cvb_replace", "    cvb_row_high(h, &span); /* before anybody else may free a */\n", "")]),
     ("HIGHUNSEEN", "positions of a queued unit are believed, and its word not read again (G2)",
      ["position", "position2"], [
         ("take_positions", "        return false;\n", "        (void)t;\n")]),
-    ("LOWNONE", "a mover notes no low (G3)", ["position", "position2"], [
+    ("LOWNONE", "a mover notes no low (G3)", ["position2", "position"], [
         ("cvb_row_low", "    if (span->lowest == CVB_NO_POSITION)", "    if (span->lowest)")]),
-    ("LOWLATE", "a mover notes its low after its first change (G3 e)", ["position", "position2"], [
+    ("LOWLATE", "a mover notes its low after its first change (G3 e)", ["position2", "position"], [
         ("move", "    cvb_row_low(h, &span);\n    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)->word, seen, less);\n",
          "    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)->word, seen, less);\n    cvb_row_low(h, &span);\n")]),
-    ("LOWEARLY", "a mover reads the survey's number before its journal is open (G3 b, d)", ["position", "position2"], [
+    ("LOWEARLY", "a mover reads the survey's number before its journal is open (G3 b, d)", ["position2", "position"], [
         ("move", "    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    cvb_row_low(h, &span);\n",
          "    cvb_row_low(h, &span);\n    cvb_journal_open(h, CVB_OP_MOVE, &f);\n")]),
     ("LOWLAST", "of several moves during a survey only the last one counts (G3 d)", ["position", "position2"], [
@@ -441,10 +441,10 @@ MUTANTS = [
         ("look_at_journal", "    if (open > 0 && ", "    if (false && ")]),
     ("JOURNALGIVEN", "a survey gives up a journal that changes while it is open (G5)", ["position2", "position"], [
         ("cvb_journal_survey", "CVB_ECORRUPT;\n", "CVB_ECORRUPT;\n        return 0;\n")]),
-    ("ROWSFIRST", "a survey reads the rows before the units (G5)", ["position", "position2"], [
+    ("ROWSFIRST", "a survey reads the rows before the units (G5)", ["position4", "position2"], [
         ("make_survey", "    look_at_units(h, sources);\n    look_at_rows(h, sources, k);\n",
          "    look_at_rows(h, sources, k);\n    look_at_units(h, sources);\n")]),
-    ("SURVEYLATE", "a survey says what it found although a later one has begun (G5)", ["position", "position2"], [
+    ("SURVEYLATE", "a survey says what it found although a later one has begun (G5)", ["position2", "position4"], [
         ("make_survey", "const bool last = cvb_load64_acq(&h->survey->number) == k;", "const bool last = true;")]),
     ("UNITTORN", "a survey believes the positions of a unit that has changed (G5)", ["position", "position2"], [
         ("look_at_unit", "    } while (!cvb_pair_equal(w, seen));", "    } while (false);")]),
@@ -534,10 +534,11 @@ EXPLAINED = [
      "a unit that was split has fewer members in its mask, and goes back as that"),
 ]
 
-# The last ones, of positions, were not caught in 25 s by several scenarios: they wait for scenarios of their own.
-# Those that take some 100,000 schedules to catch: left out by run.py --quick.
+# Those that take some 100,000 schedules to catch: left out by run.py --quick. The last ones, of positions, show only if
+# three or four processes stop at exact places at once: a survey in the middle of a unit or of a journal, and movers
+# before and behind it; some 4,000 schedules of each of their scenarios did not show them.
 SLOW = {"HELDNOGEN", "LATELOOK", "NORECHECK", "NOSEATGEN", "NOTPASSEDON",
-        "HIGHINGIVE", "HIGHUNSEEN", "LOWEARLY", "LOWLAST", "JOURNALGIVEN", "UNITTORN", "REPLACEHIGH", "REPLACELOW"}
+        "HIGHUNSEEN", "LOWLAST", "JOURNALGIVEN", "UNITTORN", "REPLACEHIGH", "REPLACELOW"}
 
 # Those that the histories alone do not show (run.py --histories): what is hidden costs only room, and a refusal is
 # exact only when nobody else is at work; lost wake-ups; names; and those that end an operation with an error or not
