@@ -196,6 +196,13 @@ template <std::size_t N> class batch
 
     void ack() { settle(cvb_ack); }
     void return_to_buffer() { settle(cvb_return_to_buffer); }
+    // They failed, and come again when so many milliseconds are over.
+    void return_after(std::uint32_t delay_ms)
+    {
+        settle([delay_ms](cvb_handle *h, const cvb_lease *leases, std::size_t count) {
+            return cvb_return_after(h, leases, count, delay_ms);
+        });
+    }
     void release() { settle(cvb_release); }
 
     // Sends the longest prefix that fits on, with new payloads if `results` (as many as leases) is not null. What is
@@ -236,9 +243,8 @@ template <std::size_t N> class batch
 
   private:
     friend class buffer;
-    using settler = int (*)(cvb_handle *, const cvb_lease *, std::size_t);
 
-    void settle(settler how)
+    template <typename How> void settle(How how)
     {
         if (count_)
             check(how(handle_, data(), count_));

@@ -1,6 +1,7 @@
 // flaky.cpp - a worker between two stages that calls a service which fails now and then. Each record ends in one way:
 //   forwarded   the service has answered: its answer is in the next stage, and the record settled here, in one step
-//   returned    the service has failed: the record comes again, and past max_retries it is a dead letter
+//   returned    the service has failed: the record comes again after a delay, each time twice as long, so that a
+//               service which is away for some seconds makes no dead letters; past max_retries it is one
 //   released    the worker was told to stop before it came to it: another one gets it, and nothing counts as failed
 // usage: flaky SEGMENT FROM TO, until SIGTERM, on which it ends the record at hand and says what it did
 #include <conveyor/conveyor.hpp>
@@ -55,7 +56,7 @@ struct worker {
     {
         std::string answer;
         if (!service(conveyor::text(one[0]), answer)) {
-            one.return_to_buffer();
+            one.return_after(std::min(10u << std::min(one[0].retry_count, 8u), 2000u));
             returned++;
         } else if (send_on(one, answer)) {
             forwarded++;

@@ -144,7 +144,11 @@ void batches()
     auto b = r.buffer.get<2>(r.stage);
     b.release();
     CHECK(counts(r.buffer, r.stage).released == before.released + 2);
-    CHECK(r.drain() == 6);
+    auto later = r.buffer.get<1>(r.stage);
+    later.return_after(2);
+    CHECK(later.empty() && counts(r.buffer, r.stage).returned == before.returned + 5);
+    for (std::uint64_t drained = 0; drained < 6; drained += r.drain())
+        r.buffer.wait_records(r.stage);
 }
 
 void forwards()
