@@ -391,7 +391,8 @@ MUTANTS = [
     ("HIGHLATE", "`high` is raised after the unit is idle (G1)", ["position1", "position"], [
         ("cvb_park_single", "    raise_high(h, unit, u, w);\n    *error = become_idle(h, unit, u, w);",
          "    *error = become_idle(h, unit, u, w);\n    raise_high(h, unit, u, w);"),
-        ("give_acked", "    return cvb_give(h, u);", "    raise_high(h, cvb_unit_at(h, u), u, w);\n    return cvb_give(h, u);"),
+        ("give_acked", "    return cvb_give(h, u);",
+         "    raise_high(h, cvb_unit_at(h, u), u, w);\n    return cvb_give(h, u);"),
         ("cvb_park", "    raise_high(h, unit, u, w);\n", ""),
         ("cvb_park", "    return become_idle(h, unit, u, w);",
          "    int error = become_idle(h, unit, u, w);\n    raise_high(h, unit, u, w);\n    return error;")]),
@@ -420,13 +421,15 @@ MUTANTS = [
     ("LOWLAST", "of several moves during a survey only the last one counts (G3 d)", ["position", "position2"], [
         ("cvb_row_low", "    } else if (span->lowest < cvb_load64_rlx(&row->low)) {", "    } else {")]),
     ("LOWKEPT", "a low of moves long ago stays: no survey is exact (G3 d)", ["position", "position2"], [
-        ("cvb_row_low", "        cvb_store64_rel(&row->low, span->lowest);\n        cvb_store64_rel(&row->epoch, epoch);\n",
+        ("cvb_row_low",
+         "        cvb_store64_rel(&row->low, span->lowest);\n        cvb_store64_rel(&row->epoch, epoch);\n",
          "        if (!cvb_load64_rlx(&row->epoch) || span->lowest < cvb_load64_rlx(&row->low))\n"
          "            cvb_store64_rel(&row->low, span->lowest);\n"
          "        cvb_store64_rel(&row->epoch, epoch);\n"),
         ("look_at_rows", "            if (epoch == k)", "            if (epoch)")]),
     ("EPOCHFIRST", "a mover's epoch is written before its low (G8)", ["position", "position2"], [
-        ("cvb_row_low", "        cvb_store64_rel(&row->low, span->lowest);\n        cvb_store64_rel(&row->epoch, epoch);\n",
+        ("cvb_row_low",
+         "        cvb_store64_rel(&row->low, span->lowest);\n        cvb_store64_rel(&row->epoch, epoch);\n",
          "        cvb_store64_rel(&row->epoch, epoch);\n        cvb_store64_rel(&row->low, span->lowest);\n")]),
     ("LOWREADFIRST", "a survey reads a row's low before its epoch (G8)", ["position", "position2"], [
         ("look_at_rows", "const uint64_t epoch = cvb_load64_acq(&row->epoch), low = cvb_load64_acq(&row->low);",
@@ -450,7 +453,8 @@ MUTANTS = [
         ("look_at_unit", "    } while (!cvb_pair_equal(w, seen));", "    } while (false);")]),
     ("UNITSLAST", "accepted: the rows are read before the units (G4)", ["position1", "position"], [
         ("cvb_accepted", "    look_at_units(h, source + 1);\n    const uint64_t gone = highest_gone(h, source), ",
-         "    const uint64_t gone = highest_gone(h, source);\n    look_at_units(h, source + 1);\n    const uint64_t ")]),
+         "    const uint64_t gone = highest_gone(h, source);\n    look_at_units(h, source + 1);\n"
+         "    const uint64_t ")]),
     ("NOCLAIM", "two producers of a source put with positions (G6)", ["position1", "position"], [
         ("claim_source", "        if (holds)", "        if (holds < 0)")]),
     ("CLAIMLATE", "accepted is asked before the source is claimed (G6)", ["position1", "position"], [
@@ -485,7 +489,8 @@ MUTANTS = [
          "        } while (is_sooner(due, seen.hi) && !cvb_cas_pair(bound, seen, lower));")]),
     ("LOOSEBOUND", "a unit below a bound that is too low is taken for the first (D3)", ["delay"], [
         ("end_first", "due <= now_ns && due <= bound", "due <= now_ns && (bound || due)"),
-        ("end_first", "        tighten(h, level, index);", "        if (!ended)\n            tighten(h, level, index);")]),
+        ("end_first", "        tighten(h, level, index);",
+         "        if (!ended)\n            tighten(h, level, index);")]),
     ("DUEUNSEEN", "an entry goes before its unit was seen in its slot (D3)", ["delay"], [
         ("due_of", "        cvb_publish_helped(h, u, *w);\n", "        (void)0;\n")]),
     ("DUELEASED", "the entry of a unit that is about to be delayed is cleared", ["delay"], [
