@@ -29,6 +29,7 @@ extern uint64_t fuzz_clock_ns;
 const char *fuzz_segment(void);
 const char *fuzz_path(void);
 
+enum { FUZZ_HEADER = 8 };
 /* A tiny segment's settings: two classes, trains, three stages, two sources, four handles. */
 struct cvb_settings fuzz_settings(void);
 /* All ids that there can be get a name. */

@@ -63,6 +63,14 @@ static void damage_names(void)
     damage_part(h->segment.geometry.names[0], h->segment.geometry.references[1], 0xff);
     damage_part(h->segment.geometry.names[1], h->segment.geometry.references[2], 0xff);
 }
+static void damage_delays(void)
+{
+    for (uint64_t at = h->segment.geometry.due; at < h->segment.geometry.rings; at += 8)
+        *(uint64_t *)(void *)(h->segment.base + at) = 1; /* was due long ago */
+}
+static void damage_given(void) { damage_part(h->segment.geometry.flags, h->segment.geometry.lookout, 0xff); }
+static void damage_progress(void) { damage_part(h->segment.geometry.moved, h->segment.geometry.references[0], 0xff); }
+static void damage_headers(void) { damage_part(h->segment.geometry.cells, h->segment.geometry.size, 0xff); }
 static void damage_rings(void) { damage_part(h->segment.geometry.rings, h->segment.geometry.cells, 0xff); }
 static void damage_idle(void) { damage_part(h->segment.geometry.idle, h->segment.geometry.tallies, 0xff); }
 static void damage_hints(void) { damage_part(h->segment.geometry.hints, h->segment.geometry.seats, 0x7f); }
@@ -80,14 +88,19 @@ static const struct {
                {"stages", damage_stages},       {"seats", damage_seats},           {"sources", damage_sources},
                {"leased units", damage_states}, {"lengths", damage_lengths},       {"cells", damage_cells},
                {"names", damage_names},         {"rings", damage_rings},           {"idle lists", damage_idle},
-               {"hints", damage_hints},         {"counters", damage_counters},     {"journals", damage_journals}};
+               {"hints", damage_hints},         {"counters", damage_counters},     {"journals", damage_journals},
+               {"delays", damage_delays},       {"what is given", damage_given},   {"progress", damage_progress},
+               {"headers", damage_headers}};
 enum { DAMAGES = sizeof damages / sizeof damages[0] };
 
 static const char text[100] = "what a record holds";
 
 static void put_two(void)
 {
-    const struct cvb_record r[2] = {{.payload = text, .length = 100}, {.payload = text, .length = 90}};
+    static uint64_t at;
+    at += 2;
+    const struct cvb_record r[2] = {{.payload = text, .length = 100, .position = at - 1},
+                                    {.payload = text, .length = 90, .position = at}};
     int why;
     cvb_buffer_batch_for_stage(h, 1, r, 2, &why);
 }
@@ -102,7 +115,7 @@ static void put_four(void)
 }
 static void put_one(void)
 {
-    const struct cvb_record r = {.payload = text, .length = 30, .source = 1};
+    const struct cvb_record r = {.payload = text, .length = 30, .source = 1, .header = text, .header_length = 5};
     cvb_buffer_for_stage(h, 2, &r);
 }
 static void reserve_two(void)
@@ -143,14 +156,22 @@ static void get_all_ack(void)
     if (got > 0)
         cvb_ack(h, lease, (size_t)got);
 }
+static int put_off(const struct cvb_lease *l, size_t n) { return cvb_return_after(h, l, n, 1); }
+static void get_put_off(void)
+{
+    get_one_and(put_off);
+    fuzz_clock_ns += 8000000;
+    get_one_and(ack);
+}
 static void get_return(void) { get_one_and(give_back); }
 static void get_forward(void) { get_one_and(forward); }
 static void get_replace(void) { get_one_and(replace); }
 static void take_two(void)
 {
     struct cvb_record taken[2];
-    char *buffer = malloc(200);
-    cvb_take_batch(h, 1, taken, 2, buffer, 200);
+    const size_t size = 2 * (100 + FUZZ_HEADER);
+    char *buffer = malloc(size);
+    cvb_take_batch(h, 1, taken, 2, buffer, size);
     free(buffer);
 }
 static void read_names(void)
@@ -164,6 +185,33 @@ static void new_name(void)
 {
     uint32_t id;
     cvb_source(h, "kafka-2", &id);
+}
+static void set_limits(void)
+{
+    cvb_set_limit(h, 1, CVB_NO_SOURCE, 3);
+    cvb_set_thresholds(h, 0.5, 0.25);
+}
+static void give_by_hand(void)
+{
+    struct cvb_given given;
+    cvb_signal(h, 1, CVB_NO_SOURCE, CVB_SIGNAL_PAUSE, 0, "a reason");
+    cvb_hold_stage(h, 2, 1, "a reason");
+    if (!cvb_signal_of(h, 1, CVB_NO_SOURCE, &given) || !cvb_hold_of(h, 2, &given))
+        FUZZ_CHECK(memchr(given.reason, 0, sizeof given.reason), "a reason has no end");
+}
+static void read_events(void)
+{
+    uint64_t cursor = 0, missed;
+    struct cvb_event e;
+    for (unsigned i = 0; i < 2 * CVB_EVENTS && cvb_event_next(h, &cursor, &e, &missed) > 0; i++)
+        FUZZ_CHECK(memchr(e.text, 0, sizeof e.text), "an event's text has no end");
+}
+static void go_on(void)
+{
+    struct cvb_progress p;
+    uint64_t accepted;
+    cvb_source_open(h, 0, &accepted);
+    cvb_source_progress(h, 0, &p);
 }
 static void recover(void) { cvb_recover(h); }
 static void audit(void)
@@ -188,7 +236,12 @@ static const struct {
                   {"names", read_names},
                   {"a new name", new_name},
                   {"recover", recover},
-                  {"audit", audit}};
+                  {"audit", audit},
+                  {"get and put off", get_put_off},
+                  {"limits", set_limits},
+                  {"by hand", give_by_hand},
+                  {"events", read_events},
+                  {"source and progress", go_on}};
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
 /* A batch of two in stage 1, another of four behind it, a single, and what a dead peer had leased, reserved and put. */
@@ -252,12 +305,22 @@ static bool play(int op, int damage, uint32_t access)
 void __asan_on_error(void);
 void __asan_on_error(void) { fprintf(stderr, "in %s, %s damaged before access %u\n", doing, harming, before); }
 
-int main(void)
+static bool is_wanted(int op, char **names)
 {
+    bool wanted = !*names;
+    for (; *names; names++)
+        wanted |= !strcmp(*names, operations[op].name);
+    return wanted;
+}
+
+/* The arguments name operations; none: all. */
+int main(int argc, char **argv)
+{
+    (void)argc;
     long cases = 0;
     make_image();
     for (int op = 0; op < OPERATIONS; op++)
-        for (int damage = 0; damage < DAMAGES; damage++)
+        for (int damage = 0; damage < DAMAGES && is_wanted(op, argv + 1); damage++)
             for (uint32_t access = 0; play(op, damage, access); access++)
                 cases++;
     unlink(fuzz_path());

@@ -114,6 +114,7 @@ struct cvb_settings fuzz_settings(void)
     s.max_pipelines = 2;
     s.max_handles = 4;
     s.max_retries = 1;
+    s.header_size = FUZZ_HEADER;
     s.class_count = 2;
     s.classes[0] = (struct cvb_class){40, 12};
     s.classes[1] = (struct cvb_class){100, 4};

@@ -13,13 +13,18 @@ static struct {
     unsigned leases, slots;
 } own[2]; /* by seat, so that what one handle has may be given to another */
 
+static uint64_t position; /* of the record that was made last */
 static unsigned char payload[BYTES + 1] = "a payload";
 
-void fuzz_forget(void) { memset(own, 0, sizeof own); }
+void fuzz_forget(void)
+{
+    memset(own, 0, sizeof own);
+    position = 0;
+}
 
 static int counted(int result, size_t most)
 {
-    FUZZ_CHECK(result >= CVB_ELOST && result <= (int)most, "it gave %d, with at most %zu", result, most);
+    FUZZ_CHECK(result >= CVB_EPOSITION && result <= (int)most, "it gave %d, with at most %zu", result, most);
     FUZZ_CHECK(result != CVB_ESYSTEM, "a system call failed: %m");
     return result < 0 ? 0 : result;
 }
@@ -38,14 +43,21 @@ static void read_all(struct cvb_handle *h, const struct cvb_lease *l)
     check_room(h, l->payload, l->length);
     FUZZ_CHECK(l->source < h->segment.settings.max_sources && l->stage < h->segment.settings.max_stages,
                "a lease of stage %u, source %u", l->stage, l->source);
+    if (l->header_length)
+        check_room(h, l->header, l->header_length);
+    for (uint32_t i = 0; i < l->header_length; i++)
+        sum = (unsigned char)(sum + ((const unsigned char *)l->header)[i]);
     for (uint32_t i = 0; i < l->length; i++)
         sum = (unsigned char)(sum + ((const unsigned char *)l->payload)[i]);
 }
 
 static struct cvb_record record_from(struct fuzz_input *in)
 {
-    return (struct cvb_record){
-        .payload = payload, .length = fuzz_number(in, 1) % (BYTES + 1), .source = fuzz_number(in, 1) % 3};
+    struct cvb_record r = {.payload = payload, .header = payload, .length = fuzz_number(in, 1) % (BYTES + 1)};
+    r.source = fuzz_number(in, 1) % 3;
+    r.header_length = r.length % (FUZZ_HEADER + 1);
+    r.position = r.length & 1 ? ++position : 0;
+    return r;
 }
 
 static void put(struct cvb_handle *h, struct fuzz_input *in)
@@ -64,6 +76,7 @@ static void reserve(struct cvb_handle *h, struct fuzz_input *in)
     unsigned *slots = &own[h->seat & 1].slots;
     struct cvb_slot *slot = own[h->seat & 1].slot + *slots;
     struct cvb_record shape = record_from(in);
+    shape.position = 0; /* each slot has its own */
     uint32_t n = fuzz_number(in, 1) % 8;
     int why;
     n = n < SLOTS - *slots ? n : SLOTS - *slots;
@@ -71,6 +84,8 @@ static void reserve(struct cvb_handle *h, struct fuzz_input *in)
     for (int i = 0; i < got; i++) {
         check_room(h, slot[i].payload, shape.length);
         memset(slot[i].payload, 7, shape.length);
+        check_room(h, slot[i].header, shape.header_length);
+        memset(slot[i].header, 7, shape.header_length);
     }
     *slots += (unsigned)got;
 }
@@ -109,7 +124,7 @@ static int settle_some(struct cvb_handle *h, struct fuzz_input *in, unsigned how
     case 0:
         return cvb_ack(h, lease, n);
     case 1:
-        return cvb_return_to_buffer(h, lease, n);
+        return how & 16 ? cvb_return_after(h, lease, n, how >> 5) : cvb_return_to_buffer(h, lease, n);
     case 2:
         return cvb_forward(h, stage, lease, n, &why);
     default:
@@ -137,7 +152,7 @@ static void settle(struct cvb_handle *h, struct fuzz_input *in)
 static void take(struct cvb_handle *h, struct fuzz_input *in)
 {
     struct cvb_record taken[8];
-    char buffer[8 * BYTES];
+    char buffer[8 * (BYTES + FUZZ_HEADER)];
     uint32_t n = fuzz_number(in, 1) % 9;
     counted(cvb_take_batch(h, fuzz_number(in, 1) % 4, taken, n, buffer, sizeof buffer), n);
 }
@@ -193,6 +208,60 @@ static void recover(struct cvb_handle *h, struct fuzz_input *in)
     counted(cvb_recover(h), h->segment.settings.max_handles);
 }
 
+/* What an operator sets or gives, or a source asks for. */
+static void set(struct cvb_handle *h, struct fuzz_input *in)
+{
+    uint32_t how = fuzz_number(in, 1), stage = fuzz_number(in, 1) % 4, source = fuzz_number(in, 1) % 3;
+    uint64_t accepted;
+    switch (how & 7) {
+    case 0:
+        counted(cvb_set_limit(h, stage, CVB_NO_SOURCE, how >> 3), 0);
+        break;
+    case 1:
+        counted(cvb_set_limit(h, CVB_NO_STAGE, source, how >> 3), 0);
+        break;
+    case 2:
+        counted(cvb_set_thresholds(h, 0.5, 0.1), 0);
+        break;
+    case 3:
+        counted(cvb_set_max_retries(h, stage, how >> 3), 0);
+        break;
+    case 4:
+        counted(cvb_set_retry_delay(h, how >> 3, how), 0);
+        break;
+    case 5:
+        counted(cvb_signal(h, stage, how & 8 ? source : CVB_NO_SOURCE, how >> 4 & 3, how, "a reason"), 0);
+        break;
+    case 6:
+        counted(cvb_hold_stage(h, stage, how & 8, "a reason"), 0);
+        break;
+    default:
+        counted(cvb_source_open(h, source, &accepted), 0);
+    }
+}
+
+/* What was set, given and noticed. */
+static void look_back(struct cvb_handle *h, struct fuzz_input *in)
+{
+    uint32_t stage = fuzz_number(in, 1) % 4, source = fuzz_number(in, 1) % 3;
+    struct cvb_progress p;
+    struct cvb_given given;
+    struct cvb_event e;
+    uint64_t cursor = 0, missed;
+    double high, low;
+    uint32_t first, cap;
+    counted(cvb_source_progress(h, source, &p), 0);
+    if (!cvb_signal_of(h, stage, source, &given) || !cvb_hold_of(h, stage, &given))
+        FUZZ_CHECK(memchr(given.reason, 0, sizeof given.reason), "a reason has no end");
+    for (unsigned i = 0; i < 2 * CVB_EVENTS && cvb_event_next(h, &cursor, &e, &missed) > 0; i++)
+        FUZZ_CHECK(memchr(e.text, 0, sizeof e.text), "an event's text has no end");
+    cvb_limit_of(h, stage, CVB_NO_SOURCE);
+    cvb_max_retries_of(h, stage);
+    cvb_room(h, stage, source);
+    counted(cvb_thresholds_of(h, &high, &low), 0);
+    counted(cvb_retry_delay_of(h, &first, &cap), 0);
+}
+
 static void audit(struct cvb_handle *h, struct fuzz_input *in)
 {
     struct cvb_audit a;
@@ -204,10 +273,19 @@ static void audit(struct cvb_handle *h, struct fuzz_input *in)
 static const struct {
     const char *name;
     void (*run)(struct cvb_handle *h, struct fuzz_input *in);
-} operations[] = {{"put", put},         {"get", get},    {"settle", settle},
-                  {"reserve", reserve}, {"take", take},  {"publish or cancel", end_reservation},
-                  {"recover", recover}, {"look", look},  {"wait", wait_once},
-                  {"name", name},       {"audit", audit}};
+} operations[] = {{"put", put},
+                  {"get", get},
+                  {"settle", settle},
+                  {"reserve", reserve},
+                  {"take", take},
+                  {"publish or cancel", end_reservation},
+                  {"recover", recover},
+                  {"look", look},
+                  {"wait", wait_once},
+                  {"name", name},
+                  {"audit", audit},
+                  {"set", set},
+                  {"look back", look_back}};
 
 void fuzz_operation(struct cvb_handle *h, unsigned op, struct fuzz_input *in)
 {
