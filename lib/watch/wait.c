@@ -262,7 +262,7 @@ static int sleep_until(struct cvb_handle *h, const struct wait *w, uint64_t end,
         if (w->period_ns && until > *now + w->period_ns)
             until = *now + w->period_ns;
         until = until < end ? until : end;
-        there = w->any ? sleep_on_any(h, w, until, lookout) : sleep_once(h, w, until, lookout);
+        there = w->flags ? sleep_once(h, w, until, lookout) : sleep_on_any(h, w, until, lookout);
         *now = cvb_monotonic_ns();
         cvb_active_at(h, *now);
         if (!there && lookout)
