@@ -1,6 +1,5 @@
 /* move.c - sends records of a stage to another one. */
 #include "sift.h"
-#include "signals.h"
 
 static int run(const struct cli_command *self, int argc, char **argv)
 {
@@ -13,15 +12,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
         {"force", CLI_FLAG, NULL, "do not ask", &s.force, 0, 0},
         {"json", CLI_FLAG, NULL, "what was done as one JSON object", &s.json, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &s.segment, 1);
-    if (status != CLI_GO || (status = cli_sift_may(&s)) != CLI_GO)
-        return status;
-    cli_note_signals();
-    status = cli_sift_open(&s);
-    if (status)
-        return status;
-    status = cli_sift_run(&s, true);
-    cli_sift_close(&s);
-    return status;
+    return status == CLI_GO ? cli_sift_all(&s) : status;
 }
 
 const struct cli_command cli_move = {

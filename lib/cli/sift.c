@@ -242,3 +242,17 @@ int cli_sift_run(struct cli_sift *s, bool asks)
                  s->done);
     return CLI_FAILED;
 }
+
+int cli_sift_all(struct cli_sift *s)
+{
+    int status = cli_sift_may(s);
+    if (status != CLI_GO)
+        return status;
+    cli_note_signals();
+    status = cli_sift_open(s);
+    if (status)
+        return status;
+    status = cli_sift_run(s, true);
+    cli_sift_close(s);
+    return status;
+}

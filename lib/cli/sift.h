@@ -52,6 +52,9 @@ int cli_sift_may(const struct cli_sift *s);
 /* Counts, asks if `ask` is set and --force is not, takes them out, and says so; the exit status. */
 int cli_sift_run(struct cli_sift *s, bool ask);
 
+/* All of it for a command that only sifts: may it, attach, ask, sift, leave; the exit status. */
+int cli_sift_all(struct cli_sift *s);
+
 /* True if the record is meant, as seen at that time of the wall clock. */
 bool cli_filter_matches(const struct cli_filter *f, const struct cvb_lease *record, uint64_t now_ns);
 
