@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "names.h"
+#include "removed.h"
 #include "text.h"
 
 static int check_words(struct bridge *b, const char *scheme)
@@ -93,6 +94,21 @@ int bridge_segment_failed(struct bridge *b, int error)
 {
     cli_progress_break(&b->progress);
     return cli_segment_failed(b->segment, error);
+}
+
+int bridge_report(struct bridge *b, int error, bool removed, const char *more)
+{
+    if (error == BRIDGE_STOPPED)
+        return CLI_FAILED;
+    if (error)
+        return bridge_segment_failed(b, error);
+    if (removed) {
+        cli_progress_break(&b->progress);
+        cli_complain_removed(b->segment);
+        return CLI_FAILED;
+    }
+    cli_progress_end(&b->progress, more);
+    return CLI_DONE;
 }
 
 /* In: the names that records come with are made. */

@@ -41,4 +41,7 @@ int bridge_attach(struct bridge *bridge);
 /* Says why something about the segment failed; the exit status. */
 int bridge_segment_failed(struct bridge *bridge, int error);
 
+/* How the bridge ended: the last line, with `more` behind it, or what went wrong; the exit status. */
+int bridge_report(struct bridge *bridge, int error, bool removed, const char *more);
+
 #endif

@@ -157,16 +157,9 @@ int bridge_window_give_back(struct bridge_window *w)
 int bridge_window_report(struct bridge_window *w, int error)
 {
     char more[120] = "";
-    if (error)
-        return bridge_segment_failed(w->bridge, error);
-    if (w->removed) {
-        cli_progress_break(&w->bridge->progress);
-        cli_complain_removed(w->bridge->segment);
-        return CLI_FAILED;
-    }
     if (w->on_their_way || w->repeated)
         snprintf(more, sizeof more, ", %u given back, %llu sent again", w->on_their_way,
                  (unsigned long long)w->repeated);
-    cli_progress_end(&w->bridge->progress, more);
-    return w->bridge->stop_on_refused && w->any_refused ? CLI_FAILED : CLI_DONE;
+    int status = bridge_report(w->bridge, error, w->removed, more);
+    return w->bridge->stop_on_refused && w->any_refused ? CLI_FAILED : status;
 }

@@ -302,17 +302,8 @@ static int run(struct in *in)
 
 static int report(struct in *in, int error)
 {
-    if (error == BRIDGE_STOPPED)
-        return CLI_FAILED;
-    if (error)
-        return bridge_segment_failed(in->bridge, error);
-    if (in->removed) {
-        cli_progress_break(&in->bridge->progress);
-        cli_complain_removed(in->bridge->segment);
-        return CLI_FAILED;
-    }
-    cli_progress_end(&in->bridge->progress, all_settled(in) ? "" : ", not all settled yet: the rest comes again");
-    return CLI_DONE;
+    return bridge_report(in->bridge, error, in->removed,
+                         all_settled(in) ? "" : ", not all settled yet: the rest comes again");
 }
 
 static rd_kafka_conf_t *configure(const struct bridge *b, const char *group)

@@ -444,19 +444,9 @@ static int run(struct in *in)
 static int report(struct in *in, int error)
 {
     char more[120] = "";
-    if (error == BRIDGE_STOPPED)
-        return CLI_FAILED;
-    if (error)
-        return bridge_segment_failed(in->bridge, error);
-    if (in->removed) {
-        cli_progress_break(&in->bridge->progress);
-        cli_complain_removed(in->bridge->segment);
-        return CLI_FAILED;
-    }
     if (in->unsettled.count)
         snprintf(more, sizeof more, ", %zu not settled yet: they come again", in->unsettled.count);
-    cli_progress_end(&in->bridge->progress, more);
-    return CLI_DONE;
+    return bridge_report(in->bridge, error, in->removed, more);
 }
 
 static int open_source(struct in *in)
