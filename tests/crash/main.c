@@ -17,7 +17,8 @@
  * it. c depends on the victim's registers as well, and is played at instructions of its own choice: before and after
  * changes of the segment, and at random ones.
  *
- * A quick run plays a seeded part of them; --full plays all of a, b and d (of d the interleaved recoverers: a part).
+ * A quick run plays a seeded part of them; --full plays all of a, b and d (of d the interleaved recoverers: a part), and
+ * c at about --stops places of each case (40), the longest part.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ enum { FAILURES_SHOWN = 3, CASE_SECONDS = 600, STEPS_MOST = 120000 /* to reach p
 
 struct options {
     bool full;
-    unsigned jobs;
+    unsigned jobs, stops; /* stops: places of a case where c is played, about so many */
     uint64_t seed;
     const char *operation, *start;
 };
@@ -321,7 +322,7 @@ static uint64_t count_accesses(struct runner *r)
 static void stops(struct runner *r)
 {
     uint64_t n = (r->operation->traits & BY_STEPS) ? r->t->instructions : count_accesses(r);
-    uint64_t wanted = r->options->full ? 40 : 1;
+    uint64_t wanted = r->options->stops;
     if ((r->operation->traits & BY_STEPS) && wanted > 1 && n * wanted > STEPS_MOST)
         wanted = 1 + STEPS_MOST / n;
     if (!(r->operation->traits & BY_STEPS))
@@ -477,7 +478,7 @@ static int run_all(const struct options *o)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: crash [--full] [--jobs N] [--seed N] [--operation NAME] [--state NAME]\n");
+    fprintf(stderr, "usage: crash [--full] [--stops N] [--jobs N] [--seed N] [--operation NAME] [--state NAME]\n");
     return 2;
 }
 
@@ -490,6 +491,8 @@ int main(int argc, char **argv)
             o.full = true;
         else if (!strcmp(argv[i], "--seed") && more)
             o.seed = strtoull(argv[++i], NULL, 0);
+        else if (!strcmp(argv[i], "--stops") && more)
+            o.stops = (unsigned)strtoul(argv[++i], NULL, 0);
         else if (!strcmp(argv[i], "--jobs") && more)
             o.jobs = (unsigned)strtoul(argv[++i], NULL, 0);
         else if (!strcmp(argv[i], "--operation") && more)
@@ -499,5 +502,7 @@ int main(int argc, char **argv)
         else
             return usage();
     }
+    if (!o.stops)
+        o.stops = o.full ? 40 : 1;
     return o.jobs ? run_all(&o) : usage();
 }
