@@ -17,8 +17,8 @@
  * it. c depends on the victim's registers as well, and is played at instructions of its own choice: before and after
  * changes of the segment, and at random ones.
  *
- * A quick run plays a seeded part of them; --full plays all of a, b and d (of d the interleaved recoverers: a part), and
- * c at about --stops places of each case (40), the longest part.
+ * A quick run plays a seeded part of them; --full plays all of a, b and d (of d the interleaved recoverers: a part),
+ * and c at about --stops places of each case (40), the longest part.
  */
 #include <signal.h>
 #include <stdlib.h>

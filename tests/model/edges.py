@@ -129,8 +129,8 @@ EXPLAINED = {
     ("cvb_level_moved", "*"): CAS,
     ("change", "*"): FENCE,
     ("level.c", "*"): FENCE,
-    ("announce", "*"): FENCE,
-    ("sleep_once", "cvb_load32_acq"): FENCE,
+    ("cvb_announce", "*"): FENCE,
+    ("cvb_begin_bed", "*"): FENCE,
     ("is_paused", "*"): FENCE,
 
     ("move", "*"):

@@ -17,6 +17,7 @@
 #include <flag.c>
 #include <near.c>
 #include <ring.c>
+#include <sleep.c>
 #include <wait.c>
 #ifdef CREDITS
 #include <credit.c>
@@ -34,12 +35,12 @@ static void *sleep_for_it(void *argument)
     (void)argument;
     (void)any;
 #ifdef CREDITS
-    struct wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = CVB_NO_CLASS, .count = 1};
+    struct cvb_wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = CVB_NO_CLASS, .count = 1};
     w.counter[0] = cvb_counter_of_stage(stage);
 #else
-    struct wait w = {.look = look_for_data, .flags = flags_of_data, .stages = &stage, .count = 1};
+    struct cvb_wait w = {.look = look_for_data, .flags = flags_of_data, .stages = &stage, .count = 1};
 #endif
-    sleep_once(&handles[1], &w, 0, false);
+    cvb_sleep_once(&handles[1], &w, 0, false);
     return NULL;
 }
 

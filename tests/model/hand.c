@@ -25,6 +25,7 @@ struct model_given {
 #undef cvb_given
 
 #include <flag.c>
+#include <sleep.c>
 #include <wait.c>
 
 /* There is always a record, and credits. */
@@ -73,14 +74,14 @@ static void *sleep_or_read(void *argument)
     assert(cvb_hand_read(&handles[1], flag(), &g) == 1);
     assert(g.at_ns >= 1 && g.at_ns <= 3 && g.pid == (int)g.at_ns && text_read == g.at_ns);
 #elif defined SIGNAL
-    struct wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = CVB_NO_CLASS, .count = 1};
+    struct cvb_wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = CVB_NO_CLASS, .count = 1};
     w.counter[0] = cvb_counter_of_source(&handles[1], 0);
-    sleep_once(&handles[1], &w, 0, false);
+    cvb_sleep_once(&handles[1], &w, 0, false);
 #else
     static const uint32_t stage = 1;
-    struct wait w = {
+    struct cvb_wait w = {
         .look = look_for_data, .flags = flags_of_data, .stages = &stage, .count = 1, .any_brings_it = true};
-    sleep_once(&handles[1], &w, 0, false);
+    cvb_sleep_once(&handles[1], &w, 0, false);
 #endif
     return NULL;
 }

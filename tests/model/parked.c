@@ -10,6 +10,7 @@
 #include "idle.h"
 
 #include <flag.c>
+#include <sleep.c>
 #include <wait.c>
 
 #include "stubs.h"
@@ -35,10 +36,10 @@ static void *ack(void *argument)
 
 static void *sleep_for_it(void *argument)
 {
-    struct wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = CVB_NO_CLASS, .count = 1};
+    struct cvb_wait w = {.look = look_for_credits, .flags = flags_of_credits, .class = CVB_NO_CLASS, .count = 1};
     (void)argument;
     w.counter[0] = cvb_counter_of_stage(1);
-    sleep_once(&handles[1], &w, 0, false);
+    cvb_sleep_once(&handles[1], &w, 0, false);
     return NULL;
 }
 

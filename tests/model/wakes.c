@@ -8,6 +8,7 @@
 #include "segment.h"
 
 #include <flag.c>
+#include <sleep.c>
 #include <wait.c>
 
 #include "stubs.h"
@@ -38,7 +39,7 @@ enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, c
 
 bool cvb_futex_has_waitv(void) { return true; }
 
-static int look(struct cvb_handle *h, const struct wait *w, bool thorough)
+static int look(struct cvb_handle *h, const struct cvb_wait *w, bool thorough)
 {
     (void)h, (void)w, (void)thorough;
     return cvb_load32_acq(&records) > 0;
@@ -47,8 +48,8 @@ static int look(struct cvb_handle *h, const struct wait *w, bool thorough)
 static void *sleep_for_it(void *argument)
 {
     static const uint32_t stage = 1;
-    const struct wait w = {.look = look, .flags = flags_of_data, .stages = &stage, .count = 1};
-    sleep_once(&handles[(uintptr_t)argument], &w, 0, false);
+    const struct cvb_wait w = {.look = look, .flags = flags_of_data, .stages = &stage, .count = 1};
+    cvb_sleep_once(&handles[(uintptr_t)argument], &w, 0, false);
     return NULL;
 }
 

@@ -315,7 +315,7 @@ MUTANTS = [
     ("BITLOST", "a waker takes the waiters bit away though sleepers may be left (F5)", ["wait"], [
         ("wake_waiters", "woken < most ? CVB_FLAG_WAITERS : 0", "CVB_FLAG_WAITERS")]),
     ("WOKENLEFT", "a sleeper announces itself and the last waker does not see it (F5)", ["wait"], [
-        ("announce", "shown = (now | bits) & ~CVB_FLAG_WOKEN;", "shown = now | bits;")]),
+        ("cvb_announce", "shown = (now | bits) & ~CVB_FLAG_WOKEN;", "shown = now | bits;")]),
     ("NOTPASSEDON", "who slept on several flags keeps the wake-ups of all", ["wait"], [
         ("cvb_wait_records", "    if (there > 0 && slept && count > 1)", "    if (false)")]),
     ("NOWAKEROOM", "returned credits wake nobody", ["wait"], [
@@ -331,8 +331,8 @@ MUTANTS = [
     ("ROOMBITLOST", "a change of the level forgets that somebody waits for room", ["room"], [
         ("change", "(now & CVB_FLAG_SLEEPERS)", "(now & CVB_FLAG_WAITERS_EITHER)")]),
     ("SLEEPBLIND", "a sleeper does not look again after it has set its bit (F1)", ["wait"], [
-        ("sleep_once", "    int there = w->look(h, w, true);\n"
-         "    if (there || (!w->period_ns && !in_the_way(h, w, flag, b.count)))",
+        ("cvb_sleep_once", "    int there = w->look(h, w, true);\n"
+         "    if (there || !cvb_in_the_way(h, w, flag, b.count))",
          "    int there = 0;\n    if (!b.count)")]),
     ("FOUNDBYSLOT", "waiting finds a record by its slot, though its unit was taken", ["wait", "waitkill"], [
         ("cvb_ring_has_data",
@@ -354,7 +354,7 @@ MUTANTS = [
     ("NOWAKEHELD", "a stage that is let go wakes nobody who slept before it was held", ["held"], [
         ("cvb_hold_stage", "        cvb_flag_wake(h, flag, CVB_WAKE_ALL);", "        (void)flag;")]),
     ("ONEHELDSLEEP", "who waits for several stages sleeps though the flag of one was not announced", ["held"], [
-        ("in_the_way", "w->any_brings_it ? announced == n : announced;", "announced;")]),
+        ("cvb_in_the_way", "w->any_brings_it ? announced == n : announced;", "announced;")]),
     ("REASONTORN", "a reason is told though its reference has changed meanwhile", ["hand"], [
         ("cvb_hand_read", "        if (again == given)", "        if (again == given || true)")]),
     ("REASONINUSE", "a reason is written that a flag refers to", ["hand"], [

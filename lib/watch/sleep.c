@@ -1,0 +1,168 @@
+/* sleep.c - sleeping until a condition holds: announce, look again, sleep.
+ *
+ * Overview: a wait looks; spins for a short time; then announces itself on the flags of what is in its way, looks
+ * again, and sleeps on the values that it has announced. While it sleeps it may be the lookout of all sleepers
+ * (crash/lookout.c): then it also looks for the dead, and ends the delay of records that are due.
+ *
+ * Why no wake-up is lost: a waker changes what is waited for and then reads the flag; the sleeper changes the flag and
+ * then looks at what is waited for. One of the two sees the other (F1, wake/flag.c). A sleep that somebody else's
+ * change ends too soon costs one more turn.
+ */
+#include "watch/sleep.h"
+
+#include "place/stay.h"
+
+#define LOOK_NS UINT64_C(100000000) /* between two looks of the lookout for the dead: ten wake-ups a second */
+/* A sleep that ended sooner would have been a spin of at most so long, which costs less than sleep and wake-up. */
+#define SHORT_SLEEP_NS UINT64_C(100000)
+/* Turns of a spin before a sleep: at most about 50 us of looks at a flag. It doubles while spins find what they wait
+ * for, and halves when they do not, down to a spin that costs less than a system call. */
+#ifndef CVB_SPIN_MAX
+#define CVB_SPIN_MAX 1024u
+#define CVB_SPIN_MIN 16u
+#endif
+
+/* Sets the waiters bits of a flag; what it then shows. The woken bit goes: a waker that has set it must see that
+ * somebody came since (flag.c). */
+uint32_t cvb_announce(uint32_t *word, uint32_t bits)
+{
+    uint32_t now, shown;
+    do {
+        now = cvb_load32_acq(word);
+        shown = (now | bits) & ~CVB_FLAG_WOKEN;
+    } while (!cvb_cas32(word, now, shown));
+    return shown;
+}
+
+static bool is_among(uint32_t one, const uint32_t *flag, size_t count)
+{
+    while (count)
+        if (flag[--count] == one)
+            return true;
+    return false;
+}
+
+/* Is there a flag among them that still says no? Others may say so now: who slept on a flag that no longer does would
+ * not be woken by those. */
+bool cvb_in_the_way(struct cvb_handle *h, const struct cvb_wait *w, const uint32_t *flag, size_t count)
+{
+    uint32_t now[CVB_WAIT_MAX];
+    size_t n = w->flags(h, w, now), announced = 0;
+    for (size_t i = 0; i < n; i++)
+        announced += is_among(now[i], flag, count);
+    return w->any_brings_it ? announced == n : announced;
+}
+
+/* What a wait returns after such a sleep; 0 if it goes on. */
+static int ended_by(enum cvb_slept slept)
+{
+    return slept == CVB_SLEPT_INTERRUPTED ? CVB_EINTERRUPTED : slept == CVB_SLEPT_REFUSED ? CVB_EUNSUPPORTED : 0;
+}
+
+/* futex_waitv goes on after a handler with SA_RESTART. */
+static bool sleeps_by_waitv(struct cvb_handle *h) { return cvb_futex_has_waitv() && !h->interruptible; }
+
+/* Field by field: the model checker cannot follow a struct that is cleared as a whole. */
+void cvb_begin_bed(struct cvb_handle *h, struct cvb_bed *b)
+{
+    b->count = 0;
+    b->waitv = sleeps_by_waitv(h);
+    b->any = cvb_flag_at(h, CVB_FLAG_ANY);
+    b->any_value = cvb_load32_acq(b->any);
+}
+
+/* The sleep itself, until a flag changes or the time comes; 0, or what ends the wait. */
+int cvb_sleep_on(struct cvb_handle *h, const struct cvb_wait *w, const struct cvb_bed *b, uint64_t until)
+{
+    enum cvb_slept slept = b->waitv ? cvb_futex_wait_any(h, b->word, b->value, b->count, until)
+                                    : cvb_futex_wait(h, b->any, b->any_value, until);
+    int ended = ended_by(slept), there = ended ? w->look(h, w, true) : 0;
+    return there ? there : ended;
+}
+
+/* One sleep, until a flag changes or the time comes; 0. The condition's answer if it need not sleep. */
+int cvb_sleep_once(struct cvb_handle *h, const struct cvb_wait *w, uint64_t until, bool lookout)
+{
+    uint32_t flag[CVB_WAIT_MAX + 1];
+    struct cvb_bed b;
+    cvb_begin_bed(h, &b);
+    b.count = w->flags(h, w, flag);
+    if (lookout)
+        flag[b.count++] = cvb_flag_of_time(h);
+    for (size_t i = 0; i < b.count; i++) {
+        b.word[i] = cvb_flag_word(h, flag[i]);
+        b.value[i] = cvb_announce(b.word[i], (b.waitv ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY) | w->bits);
+    }
+    cvb_fence_after_cas();
+    if (lookout)
+        until = cvb_delay_or(h, until);
+    int there = w->look(h, w, true);
+    if (there || !cvb_in_the_way(h, w, flag, b.count))
+        return there;
+    return cvb_sleep_on(h, w, &b, until);
+}
+
+/* Spins for about as long as spinning has helped lately. */
+static int spin(struct cvb_handle *h, const struct cvb_wait *w)
+{
+    uint32_t turns = h->spin < CVB_SPIN_MIN ? CVB_SPIN_MIN : h->spin;
+    for (uint32_t i = 0; i < turns; i++) {
+        int there = w->look(h, w, false);
+        if (there) {
+            h->spin = turns < CVB_SPIN_MAX ? turns * 2 : CVB_SPIN_MAX;
+            return there;
+        }
+        cvb_pause();
+    }
+    h->spin = turns / 2;
+    return 0;
+}
+
+/* Sleeps until it is there or the time is over; *now is then the time. */
+static int sleep_until(struct cvb_handle *h, const struct cvb_wait *w, uint64_t end, uint64_t *now)
+{
+    int there = 0;
+    uint64_t look_at = *now + LOOK_NS;
+    while (!there && *now < end) {
+        bool lookout = cvb_lookout_promise(h, *now);
+        uint64_t until = lookout ? look_at : *now + cvb_lookout_slice(h);
+        if (w->period_ns && until > *now + w->period_ns)
+            until = *now + w->period_ns;
+        until = until < end ? until : end;
+        there = w->sleep(h, w, until, lookout);
+        *now = cvb_monotonic_ns();
+        cvb_active_at(h, *now);
+        if (!there && lookout)
+            there = cvb_delay_end(h, *now) < 0 ? CVB_ECORRUPT : 0;
+        if (!there && lookout && *now >= look_at) {
+            there = cvb_lookout_look(h);
+            look_at = *now + LOOK_NS;
+        }
+        if (!there && (*now < until || *now >= end)) /* else the next turn looks */
+            there = w->look(h, w, true);
+    }
+    cvb_lookout_leave(h);
+    return there;
+}
+
+int cvb_wait_for(struct cvb_handle *h, const struct cvb_wait *w, int64_t timeout_ns, uint64_t *slept_ns)
+{
+    int there = w->look(h, w, true);
+    if (there)
+        return there;
+    if (cvb_is_woken(h))
+        return CVB_EINTERRUPTED;
+    if (!timeout_ns)
+        return CVB_ETIMEDOUT;
+    if (!w->any && (there = spin(h, w)))
+        return there;
+    uint64_t start = cvb_monotonic_ns(), now = start;
+    cvb_active_at(h, start);
+    bool for_ever = timeout_ns < 0 || (uint64_t)timeout_ns > UINT64_MAX / 2 - start;
+    there = sleep_until(h, w, for_ever ? UINT64_MAX : start + (uint64_t)timeout_ns, &now);
+    *slept_ns = now - start;
+    cvb_recover_soon(h);
+    if (there > 0 && *slept_ns < SHORT_SLEEP_NS) /* a longer spin would have been the quicker way */
+        h->spin = h->spin < CVB_SPIN_MAX / 4 ? (h->spin + CVB_SPIN_MIN) * 4 : CVB_SPIN_MAX;
+    return there ? there : CVB_ETIMEDOUT;
+}
