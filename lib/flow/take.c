@@ -75,9 +75,9 @@ static inline void own_payload(struct cvb_handle *h, uint32_t stage, char *paylo
         own_lines(h, stage, payload, CVB_LINE, length);
 }
 
-/* A few leases. */
-static inline int hand_out_few(struct cvb_handle *h, const struct cvb_member *m, uint32_t mask,
-                               const struct cvb_lease lease, struct cvb_lease *out)
+/* Those of any members. */
+CVB_RARE static int hand_out_any(struct cvb_handle *h, const struct cvb_member *m, uint32_t mask,
+                                 const struct cvb_lease *as, struct cvb_lease *out)
 {
     int n = 0;
     for (; mask; mask &= mask - 1, n++) {
@@ -86,14 +86,14 @@ static inline int hand_out_few(struct cvb_handle *h, const struct cvb_member *m,
         char *payload = cvb_payload(h, cvb_load32_rlx(&m[i].cell), length);
         if (!payload)
             return CVB_ECORRUPT;
-        own_payload(h, lease.stage, payload, length);
-        write_lease(&out[n], &lease, payload, extent, i);
+        own_payload(h, as->stage, payload, length);
+        write_lease(&out[n], as, payload, extent, i);
     }
     return n;
 }
 
-/* The same for the first n members, many of them; how many went out before something was not as it is in a train, whose
- * cells are all of the class found last. Meanwhile the payloads of the next train, of unit `next`, come near. */
+/* The same for the first n members; how many went out before something was not as it is in a train, whose cells are all
+ * of the class found last. Meanwhile the payloads of the next train, of unit `next`, come near if both are long. */
 static inline unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m, unsigned n,
                                       const struct cvb_lease *as, uint32_t next, struct cvb_lease *out,
                                       const bool plain)
@@ -126,7 +126,8 @@ static inline unsigned hand_out_train(struct cvb_handle *h, const struct cvb_mem
     return n;
 }
 
-/* What the leases of a unit have in common, whose word is w; false if that cannot be, in a corrupt segment. */
+/* What the leases of a unit have in common, whose word is w, field by field: the whole as one literal is built twice.
+ * False if that cannot be, in a corrupt segment. */
 static inline bool lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
@@ -134,28 +135,29 @@ static inline bool lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w,
     const uint64_t time = cvb_load64_rlx(&unit->buffered_at_ns);
     if (time != h->taken_seen)
         cvb_took(h, time, stage);
-    *out = (struct cvb_lease){.buffered_at_ns = h->taken_ns,
-                              .source = cvb_load16_rlx(&unit->source),
-                              .pipeline = cvb_load16_rlx(&unit->pipeline),
-                              .stage = stage,
-                              .retry_count = cvb_hi_retry(w.hi),
-                              .origin = stage ? stage : cvb_load16_rlx(&unit->origin),
-                              .place = {w.lo, u, h->serial, 0, (uint16_t)stage},
-                              .position = cvb_load64_rlx(&unit->first)};
+    out->payload = NULL;
+    out->buffered_at_ns = h->taken_ns;
+    out->length = 0;
+    out->source = cvb_load16_rlx(&unit->source);
+    out->pipeline = cvb_load16_rlx(&unit->pipeline);
+    out->stage = stage;
+    out->retry_count = cvb_hi_retry(w.hi);
+    out->origin = stage ? stage : cvb_load16_rlx(&unit->origin);
+    out->place = (struct cvb_place){w.lo, u, h->serial, 0, (uint16_t)stage};
+    out->position = cvb_load64_rlx(&unit->first);
     cvb_store64_rlx(&unit->buffered_at_ns, h->taken_stamp);
     return stage < h->segment.settings.max_stages && out->source < h->segment.settings.max_sources;
 }
 
-/* The part of the unit's leases that is a train, if it is one. */
-CVB_RARE static unsigned hand_out_long(struct cvb_handle *h, uint32_t u, struct cvb_pair w,
-                                       const struct cvb_lease lease, struct cvb_lease *out)
+/* The leases of a unit that was never taken apart. */
+CVB_RARE static unsigned hand_out_whole(struct cvb_handle *h, uint32_t u, struct cvb_pair w, const struct cvb_lease *as,
+                                        struct cvb_lease *out)
 {
-    bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
-    uint32_t next = placed ? cvb_unit_ahead(h, lease.stage, cvb_lo_number(w.lo) + 1) : CVB_NO_UNIT;
+    const unsigned n = cvb_mask_count(cvb_hi_mask(w.hi));
+    const bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
+    uint32_t next = n > CVB_SHORT_TRAIN && placed ? cvb_unit_ahead(h, as->stage, cvb_lo_number(w.lo) + 1) : CVB_NO_UNIT;
     const struct cvb_member *m = cvb_members_of(h, u);
-    unsigned n = cvb_mask_count(cvb_hi_mask(w.hi));
-    return lease.position ? hand_out_train(h, m, n, &lease, next, out, false)
-                          : hand_out_train(h, m, n, &lease, next, out, true);
+    return as->position ? hand_out_train(h, m, n, as, next, out, false) : hand_out_train(h, m, n, as, next, out, true);
 }
 
 /* One lease for each member of a unit that this seat has leased, whose word is w. */
@@ -166,11 +168,11 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
     unsigned done = 0;
     if (!cvb_has_room(h, u, mask) || !lease_of(h, u, w, &lease))
         return CVB_ECORRUPT;
-    if (cvb_is_train(mask)) {
-        done = hand_out_long(h, u, w, lease, out);
+    if (cvb_is_whole(mask)) {
+        done = hand_out_whole(h, u, w, &lease, out);
         mask = cvb_mask_after(mask, done);
     }
-    int few = hand_out_few(h, cvb_members_of(h, u), mask, lease, out + done);
+    int few = mask ? hand_out_any(h, cvb_members_of(h, u), mask, &lease, out + done) : 0;
     if (few < 0)
         return few;
     if (h->cells.header_room && cvb_lend_headers(h, out, done + (unsigned)few))

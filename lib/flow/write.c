@@ -45,6 +45,17 @@ CVB_RARE static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned 
                                                : fill_train(h, u, n, r, next, true);
 }
 
+static inline int write_any(struct cvb_handle *h, struct cvb_member *m, uint32_t mask, const struct cvb_record *r,
+                            uint64_t first, const bool plain)
+{
+    for (; mask; mask &= mask - 1, r++) {
+        int error = cvb_write_member(h, &m[__builtin_ctz(mask)], r, first, plain);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
 /* One record into each member of the unit that the mask has; how far each position is behind the first one goes with
  * its length. `next`: the unit that will be written after it. */
 int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const struct cvb_record *r, uint32_t next)
@@ -58,10 +69,5 @@ int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const str
         r += done;
         mask = cvb_mask_after(mask, done);
     }
-    for (; mask; mask &= mask - 1, r++) {
-        int error = cvb_write_member(h, &m[__builtin_ctz(mask)], r, first, false);
-        if (error)
-            return error;
-    }
-    return 0;
+    return first || h->cells.header_room ? write_any(h, m, mask, r, first, false) : write_any(h, m, mask, r, 0, true);
 }

@@ -95,8 +95,10 @@ static inline void cvb_prefetch_payloads(struct cvb_handle *h, uint32_t u, unsig
         cvb_prefetch_others(h, u, cvb_payloads_ahead(records));
 }
 
-/* A long train that was never taken apart: just the first members. */
-static inline bool cvb_is_train(uint32_t mask) { return mask >> CVB_SHORT_TRAIN && !(mask & (mask + 1)); }
+/* A unit that was never taken apart: just the first members. */
+static inline bool cvb_is_whole(uint32_t mask) { return !(mask & (mask + 1)); }
+/* A long one. */
+static inline bool cvb_is_train(uint32_t mask) { return mask >> CVB_SHORT_TRAIN && cvb_is_whole(mask); }
 
 /* The mask without the first n members. */
 static inline uint32_t cvb_mask_after(uint32_t mask, unsigned n) { return n < CVB_UNIT_MEMBERS ? mask >> n << n : 0; }
