@@ -45,6 +45,16 @@ static inline int cvb_source_progress(struct cvb_handle *handle, uint32_t source
     return cvb_source_progress_sized(handle, source, progress, sizeof *progress);
 }
 
+/* How far all sources have come, by one walk over the units instead of one for each: progress[i] is of the source with
+ * the id i, all 0 where no source has it. The array has max_sources elements of `size` bytes, which the inline function
+ * gives. Each element is as cvb_source_progress tells it; they are not of one moment. Errors: EINVAL, EFORKED, ELOST,
+ * ECORRUPT. */
+CVB_API int cvb_progress_all_sized(struct cvb_handle *handle, struct cvb_progress *progress, size_t size);
+static inline int cvb_progress_all(struct cvb_handle *handle, struct cvb_progress *progress)
+{
+    return cvb_progress_all_sized(handle, progress, sizeof *progress);
+}
+
 /* Sleeps until `settled` is at the position or above it, or for timeout_ns nanoseconds (negative: for ever). Looks at
  * what was acked every 50 ms. 0, ETIMEDOUT, EINTERRUPTED (cvb_wake, cvb_interruptible), EUNSUPPORTED, or an error as
  * above. May recover dead peers. */

@@ -182,9 +182,11 @@ int cli_snapshot_take(struct cvb_handle *h, struct cli_snapshot *s)
 
 int cli_snapshot_progress(struct cvb_handle *h, struct cli_snapshot *s)
 {
-    int error = 0;
+    struct cvb_progress *progress = calloc(s->settings.max_sources, sizeof *progress);
+    int error = progress ? cvb_progress_all(h, progress) : CVB_ESYSTEM;
     for (uint32_t id = 0; !error && id < s->source_count; id++)
-        error = cvb_source_progress(h, id, &s->sources[id].progress);
+        s->sources[id].progress = progress[id];
+    free(progress);
     if (error)
         cli_snapshot_free(s);
     return error;

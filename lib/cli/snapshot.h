@@ -59,8 +59,8 @@ struct cli_snapshot {
 
 /* 0 or an error, and then there is nothing to free. */
 int cli_snapshot_take(struct cvb_handle *handle, struct cli_snapshot *s);
-/* Adds how far each source has come. Reads all units for each of them, so only what shows it asks for it. 0 or an
- * error, and then nothing is left to free. */
+/* Adds how far each source has come. Reads all units once more, so only what shows it asks for it. 0 or an error, and
+ * then nothing is left to free. */
 int cli_snapshot_progress(struct cvb_handle *handle, struct cli_snapshot *s);
 void cli_snapshot_free(struct cli_snapshot *s);
 

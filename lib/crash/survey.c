@@ -20,7 +20,7 @@
 #endif
 #define TOOK_MOST_NS UINT64_C(500000000)
 
-static uint32_t named_sources(struct cvb_handle *h)
+uint32_t cvb_named_sources(struct cvb_handle *h)
 {
     uint32_t n = h->known[CVB_KIND_SOURCE];
     while (n < h->segment.settings.max_sources && cvb_id_known(h, CVB_KIND_SOURCE, n))
@@ -182,18 +182,38 @@ int cvb_survey(struct cvb_handle *h)
     uint64_t k;
     if (!is_due(h) || !begin(h, &k))
         return 0;
-    const uint32_t sources = named_sources(h);
+    const uint32_t sources = cvb_named_sources(h);
     clear_found(h, sources);
     return make_survey(h, sources, k);
 }
 
-/* The highest position of a source that was ever accepted, and how many records with positions are live. First all
- * units, then all rows (G4): what had left its unit before it was looked at had raised a row before that. */
+/* After the walk over the units (G4): what had left its unit before it was looked at had raised a row before that. */
+static void add_gone(struct cvb_handle *h, uint32_t source)
+{
+    const uint64_t gone = highest_gone(h, source);
+    if (gone > h->found[source].highest)
+        h->found[source].highest = gone;
+}
+
+static void look_for_accepted(struct cvb_handle *h, uint32_t sources)
+{
+    clear_found(h, sources);
+    look_at_units(h, sources);
+}
+
+/* The highest position of a source that was ever accepted, and how many records with positions are live. */
 uint64_t cvb_accepted(struct cvb_handle *h, uint32_t source, uint64_t *live)
 {
-    clear_found(h, source + 1);
-    look_at_units(h, source + 1);
-    const uint64_t gone = highest_gone(h, source), there = h->found[source].highest;
+    look_for_accepted(h, source + 1);
+    add_gone(h, source);
     *live = h->found[source].live;
-    return gone > there ? gone : there;
+    return h->found[source].highest;
+}
+
+/* The same of the first `sources` sources, by one walk: h->found has `highest` and `live` of each. */
+void cvb_accepted_all(struct cvb_handle *h, uint32_t sources)
+{
+    look_for_accepted(h, sources);
+    for (uint32_t source = 0; source < sources; source++)
+        add_gone(h, source);
 }

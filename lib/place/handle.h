@@ -160,6 +160,7 @@ struct cvb_found {
     uint64_t bound;  /* what was accepted before it began: settled is not above it */
     uint64_t lowest; /* that counts as live */
     uint64_t highest, live;
+    uint64_t settled; /* as it was published before the walk for `highest` began */
 };
 
 struct cvb_mapping;

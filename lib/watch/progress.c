@@ -25,3 +25,26 @@ int cvb_source_progress_sized(struct cvb_handle *h, uint32_t source, struct cvb_
     cvb_sized_give(progress, size, &p, sizeof p);
     return 0;
 }
+
+int cvb_progress_all_sized(struct cvb_handle *h, struct cvb_progress *progress, size_t size)
+{
+    CVB_ONE_USER(h);
+    int error = cvb_reader_check(h);
+    if (error || !progress || !size)
+        return error ? error : CVB_EINVAL;
+    error = h->observer ? 0 : cvb_survey(h);
+    if (error < 0)
+        return error;
+    const uint32_t sources = cvb_named_sources(h);
+    char *element = (char *)progress; /* of the size that the caller knows */
+    memset(progress, 0, size * h->segment.settings.max_sources);
+    for (uint32_t i = 0; i < sources; i++)
+        h->found[i].settled = cvb_load64_acq(&h->stands[i].settled);
+    cvb_accepted_all(h, sources);
+    for (uint32_t i = 0; i < sources; i++) {
+        const struct cvb_found *f = &h->found[i];
+        const struct cvb_progress p = {.settled = f->settled, .accepted = f->highest, .live = f->live};
+        cvb_sized_give(element + i * size, size, &p, sizeof p);
+    }
+    return 0;
+}

@@ -208,10 +208,13 @@ static void read_events(void)
 }
 static void go_on(void)
 {
-    struct cvb_progress p;
+    struct cvb_progress p, all[64];
+    struct cvb_settings s;
     uint64_t accepted;
     cvb_source_open(h, 0, &accepted);
     cvb_source_progress(h, 0, &p);
+    if (!cvb_settings_of(h, &s) && s.max_sources <= 64)
+        cvb_progress_all(h, all);
 }
 static void recover(void) { cvb_recover(h); }
 static void audit(void)

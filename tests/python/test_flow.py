@@ -812,6 +812,8 @@ def test_progress(segment):
     batch.ack()
     assert source.wait_settled(30, timeout=PATIENCE)
     assert source.progress() == (30, 30, 0)
+    segment.source("b")
+    assert segment.progress() == {"a": (30, 30, 0), "b": (0, 0, 0)}
     with conveyor.attach(segment.name) as other:
         segment.close()
         assert other.source("a").open() == 30

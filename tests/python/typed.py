@@ -26,7 +26,7 @@ def work(segment: conveyor.Segment) -> list[bytes]:
     found.append(signal.name.encode())
     source.signal(conveyor.Signal.PAUSE, delay=0.5, reason="why")
     held: conveyor.Given | None = segment.stage("filter").held()
-    progress: conveyor.Progress = source.progress()
+    progress: conveyor.Progress = source.progress() or segment.progress()["a"]
     retries: int | None = segment.max_retries()
     if source.wait_settled(progress.accepted, timeout=1) and held and retries:
         found.append(held.reason.encode())

@@ -98,7 +98,7 @@ static int read_all(struct cvb_handle *o)
     struct cvb_backpressure told;
     struct cvb_given given;
     struct cvb_event event;
-    struct cvb_progress progress;
+    struct cvb_progress progress, each[8];
     struct cvb_cursor cursor = {0};
     struct cvb_lease seen;
     char buffer[64], text[CVB_NAME_MAX + 1];
@@ -132,7 +132,8 @@ static int read_all(struct cvb_handle *o)
         cvb_available_credits(o, source) < 0)
         return 10;
     if (cvb_signal_of(o, CVB_NO_STAGE, source, &given) || cvb_hold_of(o, stage, &given) ||
-        cvb_event_next(o, &at, &event, NULL) < 0 || cvb_source_progress(o, source, &progress))
+        cvb_event_next(o, &at, &event, NULL) < 0 || cvb_source_progress(o, source, &progress) ||
+        cvb_progress_all(o, each))
         return 13;
     if (cvb_limit_of(o, CVB_NO_STAGE, source) <= 0 || cvb_max_retries_of(o, CVB_NO_STAGE) < 0 ||
         cvb_thresholds_of(o, &low, &high))

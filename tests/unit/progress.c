@@ -324,6 +324,56 @@ Test(progress, a_wait_ends_when_it_is_settled)
     cr_expect_eq(cvb_source_progress(h, source, NULL), CVB_EINVAL);
 }
 
+Test(progress, one_walk_tells_of_all_sources)
+{
+    struct cvb_progress all[8], one;
+    struct cvb_lease l[8];
+    struct cvb_settings s;
+    int why;
+    cr_assert_eq(cvb_settings_of(h, &s), 0);
+    cr_assert_leq(s.max_sources, 8);
+    cr_assert_eq(put_from(h, 5, 5, 3, &why), 3);
+    struct cvb_record r = record_at(7);
+    r.source = other;
+    cr_assert_eq(cvb_buffer_for_stage(h, stage, &r), 0);
+    cr_assert_eq(get(stage, l, 2), 2);
+    cr_assert_eq(cvb_ack(h, l, 1), 0);
+    expect_progress(15, 9, 2);
+    memset(all, 0xff, sizeof all);
+    cr_assert_eq(cvb_progress_all(h, all), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(cvb_source_progress(h, i, &one), 0);
+        cr_expect_arr_eq(&all[i], &one, sizeof one, "source %u", i);
+    }
+    cr_expect_eq(all[source].accepted, 15);
+    cr_expect_eq(all[other].accepted, 7);
+    one = (struct cvb_progress){0};
+    for (uint32_t i = 2; i < s.max_sources; i++)
+        cr_expect_arr_eq(&all[i], &one, sizeof one, "source %u", i);
+    cr_expect_eq(cvb_progress_all(h, NULL), CVB_EINVAL);
+}
+
+/* A caller that was built when the struct was shorter, or will be when it is longer. */
+Test(progress, elements_have_the_size_that_the_caller_knows)
+{
+    struct longer {
+        struct cvb_progress known;
+        uint64_t more;
+    } longer[8];
+    uint64_t accepted[8];
+    int why;
+    cr_assert_eq(put_from(h, 5, 5, 3, &why), 3);
+    memset(longer, 0xff, sizeof longer);
+    cr_assert_eq(cvb_progress_all_sized(h, (struct cvb_progress *)(void *)longer, sizeof longer[0]), 0);
+    cr_expect_eq(longer[source].known.accepted, 15);
+    cr_expect_eq(longer[source].more, 0);
+    cr_expect_eq(longer[other].known.accepted, 0);
+    memset(accepted, 0xff, sizeof accepted);
+    cr_assert_eq(cvb_progress_all_sized(h, (struct cvb_progress *)(void *)accepted, sizeof accepted[0]), 0);
+    cr_expect_eq(accepted[source], 15);
+    cr_expect_eq(accepted[other], 0);
+}
+
 Test(progress, each_segment_has_an_id)
 {
     uint8_t a[CVB_SEGMENT_ID_BYTES], b[CVB_SEGMENT_ID_BYTES];

@@ -253,6 +253,11 @@ class Segment:
             {seat: Age(*found) for seat, found in enumerate(seats) if any(found)},
         )
 
+    def progress(self) -> dict[str, Progress]:
+        """How far each source has come, as Source.progress(), by one look at all records for all of them."""
+        found = self._handle.progress_all()
+        return {name: Progress(*found[i]) for i, name in enumerate(self._names(_SOURCES))}
+
     def totals(self) -> Totals:
         """What has happened since the segment was made."""
         return Totals(*self._handle.totals())

@@ -20,6 +20,13 @@ static PyObject *source_open(PyObject *self, PyObject *args)
     return error ? raise_error(handle, "open the source", error) : PyLong_FromUnsignedLongLong(accepted);
 }
 
+/* (accepted, settled, live) */
+static PyObject *triple(const struct cvb_progress *p)
+{
+    return Py_BuildValue("(KKK)", (unsigned long long)p->accepted, (unsigned long long)p->settled,
+                         (unsigned long long)p->live);
+}
+
 /* (source): (accepted, settled, live) */
 static PyObject *source_progress(PyObject *self, PyObject *args)
 {
@@ -34,9 +41,38 @@ static PyObject *source_progress(PyObject *self, PyObject *args)
     error = cvb_source_progress(handle->cvb, source, &p);
     Py_END_ALLOW_THREADS;
     handle->busy = false;
-    return error ? raise_error(handle, "progress", error)
-                 : Py_BuildValue("(KKK)", (unsigned long long)p.accepted, (unsigned long long)p.settled,
-                                 (unsigned long long)p.live);
+    return error ? raise_error(handle, "progress", error) : triple(&p);
+}
+
+/* A triple for each source that there can be, by its id */
+static PyObject *progress_all(PyObject *self, PyObject *none)
+{
+    struct handle *handle = (struct handle *)self;
+    struct cvb_settings s;
+    (void)none;
+    if (!handle_ready(handle))
+        return NULL;
+    int error = cvb_settings_of(handle->cvb, &s);
+    if (error)
+        return raise_error(handle, "progress", error);
+    struct cvb_progress *p = PyMem_Calloc(s.max_sources, sizeof *p);
+    if (!p)
+        return PyErr_NoMemory();
+    handle->busy = true;
+    Py_BEGIN_ALLOW_THREADS;
+    error = cvb_progress_all(handle->cvb, p);
+    Py_END_ALLOW_THREADS;
+    handle->busy = false;
+    PyObject *list = error ? raise_error(handle, "progress", error) : PyList_New(s.max_sources);
+    for (uint32_t i = 0; list && i < s.max_sources; i++) {
+        PyObject *one = triple(&p[i]);
+        if (one)
+            PyList_SET_ITEM(list, i, one);
+        else
+            Py_CLEAR(list);
+    }
+    PyMem_Free(p);
+    return list;
 }
 
 /* (stage, source, signal, delay in milliseconds, reason) */
@@ -232,6 +268,7 @@ static PyObject *totals(PyObject *self, PyObject *none)
 
 PyMethodDef control_methods[] = {{"source_open", source_open, METH_VARARGS, NULL},
                                  {"source_progress", source_progress, METH_VARARGS, NULL},
+                                 {"progress_all", progress_all, METH_NOARGS, NULL},
                                  {"signal", give_signal, METH_VARARGS, NULL},
                                  {"signal_of", signal_of, METH_VARARGS, NULL},
                                  {"hold", hold, METH_VARARGS, NULL},
