@@ -5,6 +5,7 @@
 #include "drain.h"
 #include "flow.h"
 #include "options.h"
+#include "saved.h"
 #include "signals.h"
 #include "text.h"
 
@@ -36,10 +37,11 @@ static int record(struct cli_drain *d, const char *path)
 static int run(const struct cli_command *self, int argc, char **argv)
 {
     struct cli_drain d = {.batch = 64, .idle_seconds = -1, .follow = true};
-    bool progress = false;
+    bool progress = false, all = false;
     const char *operand[2];
     const struct cli_option options[] = {
-        {"stage", CLI_NEED, "NAME", "the stage whose records are taken", &d.stage_name, 0, 0},
+        {"stage", CLI_TEXT, "NAME", "the stage whose records are taken", &d.stage_name, 0, 0},
+        {"all", CLI_FLAG, NULL, "save what all stages hold, and take nothing", &all, 0, 0},
         {"to", CLI_TEXT, "STAGE", "forward the records to that stage when they are written", &d.to_name, 0, 0},
         {"count", CLI_WHOLE, "N", "end after N records", &d.count, 1, UINT32_MAX},
         {"exit-when-idle", CLI_REAL, "SECONDS", "end after so long without a record", &d.idle_seconds, 0, 1e9},
@@ -47,9 +49,15 @@ static int run(const struct cli_command *self, int argc, char **argv)
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], operand, 2);
     if (status != CLI_GO)
         return status;
+    if (all == (d.stage_name != NULL) || (all && (d.to_name || d.count || d.idle_seconds >= 0 || progress))) {
+        cli_complain(all ? "--all goes with no other option" : "--stage NAME is missing, or --all");
+        return CLI_USAGE;
+    }
+    cli_note_signals();
+    if (all)
+        return cli_save(operand[0], operand[1]);
     d.segment = operand[0];
     d.target = strcmp(operand[1], "-") ? operand[1] : "standard output";
-    cli_note_signals();
     cli_progress_begin(&d.progress, "recorded", progress);
     status = cli_drain_open(&d);
     if (status)
@@ -60,10 +68,14 @@ static int run(const struct cli_command *self, int argc, char **argv)
 }
 
 const struct cli_command cli_record = {
-    "record", "SEG --stage NAME [--to STAGE] [--count N] [--exit-when-idle SECONDS] [--progress] FILE",
-    "write a stage's flow with its timing to a file",
+    "record", "SEG --stage NAME [--to STAGE] [--count N] [--exit-when-idle SECONDS] [--progress] FILE | SEG --all FILE",
+    "write a stage's flow with its timing to a file, or save all stages",
     "It takes the records as a consumer of the stage does, and acks each when it is written, or forwards it to the\n"
     "stage of --to: put it between two stages to record what flows from one to the other. After a kill a record may\n"
     "be in two files, never in none. The time of a record is when it was put. It goes on until --count, until nothing\n"
-    "came for --exit-when-idle seconds, or until SIGINT or SIGTERM. FILE must not exist yet; - is standard output.",
+    "came for --exit-when-idle seconds, or until SIGINT or SIGTERM. FILE must not exist yet; - is standard output.\n"
+    "--all saves what all stages hold, with retries, positions, headers and dead letters, for 'replay --all': the way\n"
+    "over a reboot or to a new version. It takes nothing. Nobody else may use the segment meanwhile. FILE is whole, "
+    "or\n"
+    "not there.",
     run};

@@ -14,6 +14,7 @@
 #include "names.h"
 #include "options.h"
 #include "removed.h"
+#include "saved.h"
 #include "signals.h"
 #include "text.h"
 
@@ -23,7 +24,7 @@ enum { BATCH = 64 };
 struct replay {
     const char *segment, *path, *stage_name; /* NULL: that of the file */
     double rate, speed;                      /* rate 0: as recorded */
-    bool create_stages, without_positions;
+    bool create_stages, without_positions, all;
     struct cvb_handle *handle;
     struct cli_feed feed;
     struct cli_flow_reader flow;
@@ -261,6 +262,7 @@ static int parse(const struct cli_command *self, int argc, char **argv, struct r
         {"create-stages", CLI_FLAG, NULL, "make the stage if it is not there", &r->create_stages, 0, 0},
         {"without-positions", CLI_FLAG, NULL, "put the records without the positions that the file has",
          &r->without_positions, 0, 0},
+        {"all", CLI_FLAG, NULL, "put what 'record --all' has saved into all stages", &r->all, 0, 0},
         {"progress", CLI_FLAG, NULL, "report on standard error once a second", progress, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], operand, 2);
     if (status != CLI_GO)
@@ -269,6 +271,11 @@ static int parse(const struct cli_command *self, int argc, char **argv, struct r
     r->path = operand[1];
     if (r->rate > 0 && r->speed > 0) {
         cli_complain("--rate and --speed exclude each other");
+        return CLI_USAGE;
+    }
+    if (r->all &&
+        (r->rate > 0 || r->speed > 0 || r->stage_name || r->create_stages || r->without_positions || *progress)) {
+        cli_complain("--all goes with no other option");
         return CLI_USAGE;
     }
     r->speed = r->speed > 0 ? r->speed : 1;
@@ -283,6 +290,8 @@ static int run(const struct cli_command *self, int argc, char **argv)
     if (status != CLI_GO)
         return status;
     cli_note_signals();
+    if (r.all)
+        return cli_load(r.segment, r.path);
     status = cli_attach(r.segment, &r.handle);
     if (status)
         return status;

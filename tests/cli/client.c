@@ -1,7 +1,8 @@
 /* client.c - a consumer that does what the command never does: it fails, or it holds what it has leased.
  *
- * usage: cli-client SEG fail|hold|busy|take STAGE COUNT
+ * usage: cli-client SEG return|fail|hold|busy|take STAGE COUNT
  *
+ * return: leases COUNT and returns them as failed, once.
  * fail: leases COUNT records and returns them as failed, until none is left in the stage.
  * hold: leases COUNT, prints a line, and keeps them until it is killed.
  * busy: leases COUNT, prints a line, and gives them back and leases them again and again.
@@ -42,6 +43,12 @@ static int fail(struct cvb_handle *handle, uint32_t stage, size_t count)
     for (size_t n; !error && (n = gather(handle, stage, count));)
         error = cvb_return_to_buffer(handle, lease, n);
     return error;
+}
+
+static int return_once(struct cvb_handle *handle, uint32_t stage, size_t count)
+{
+    size_t n = gather(handle, stage, count);
+    return n ? cvb_return_to_buffer(handle, lease, n) : 0;
 }
 
 static int hold(struct cvb_handle *handle, uint32_t stage, size_t count)
@@ -85,7 +92,8 @@ int main(int argc, char **argv)
     if (!error)
         error = find(handle, argv[3], &stage);
     if (!error)
-        error = !strcmp(argv[2], "fail")   ? fail(handle, stage, count)
+        error = !strcmp(argv[2], "return") ? return_once(handle, stage, count)
+                : !strcmp(argv[2], "fail") ? fail(handle, stage, count)
                 : !strcmp(argv[2], "hold") ? hold(handle, stage, count)
                 : !strcmp(argv[2], "busy") ? busy(handle, stage, count)
                                            : take(handle, stage, count);

@@ -452,9 +452,25 @@ MUTANTS = [
     ("UNITTORN", "a survey believes the positions of a unit that has changed (G5)", ["position", "position2"], [
         ("look_at_unit", "    } while (!cvb_pair_equal(w, seen));", "    } while (false);")]),
     ("UNITSLAST", "accepted: the rows are read before the units (G4)", ["position1", "position"], [
-        ("cvb_accepted", "    look_at_units(h, source + 1);\n    const uint64_t gone = highest_gone(h, source), ",
-         "    const uint64_t gone = highest_gone(h, source);\n    look_at_units(h, source + 1);\n"
-         "    const uint64_t ")]),
+        ("cvb_accepted", """    look_for_accepted(h, source + 1);
+    add_gone(h, source);
+""", """    const uint64_t gone = highest_gone(h, source);
+    look_for_accepted(h, source + 1);
+    if (gone > h->found[source].highest)
+        h->found[source].highest = gone;
+""")]),
+    ("UNITSLASTALL", "accepted of all sources: the rows are read before the units (G4)", ["position1", "position"], [
+        ("cvb_accepted_all", """    look_for_accepted(h, sources);
+    for (uint32_t source = 0; source < sources; source++)
+        add_gone(h, source);
+""", """    uint64_t gone[8];
+    for (uint32_t source = 0; source < sources; source++)
+        gone[source] = highest_gone(h, source);
+    look_for_accepted(h, sources);
+    for (uint32_t source = 0; source < sources; source++)
+        if (gone[source] > h->found[source].highest)
+            h->found[source].highest = gone[source];
+""")]),
     ("NOCLAIM", "two producers of a source put with positions (G6)", ["position1", "position"], [
         ("claim_source", "        if (holds)", "        if (holds < 0)")]),
     ("CLAIMLATE", "accepted is asked before the source is claimed (G6)", ["position1", "position"], [
@@ -551,7 +567,7 @@ SLOW = {"HELDNOGEN", "LATELOOK", "LEFTUNSEEN", "NORECHECK", "NOSEATGEN", "NOTPAS
 # at all.
 UNSEEN = {"HIGHNONE", "HIGHLATE", "HIGHINGIVE", "HIGHNOTMOVED", "HIGHUNSEEN", "LOWNONE", "LOWLATE", "LOWEARLY",
           "LOWLAST", "LOWKEPT", "EPOCHFIRST", "LOWREADFIRST", "LASTEPOCH", "BOUNDLATE", "NOJOURNALS",
-          "JOURNALGIVEN", "ROWSFIRST", "SURVEYLATE", "UNITTORN", "UNITSLAST", "NOCLAIM", "CLAIMLATE",
+          "JOURNALGIVEN", "ROWSFIRST", "SURVEYLATE", "UNITTORN", "UNITSLAST", "UNITSLASTALL", "NOCLAIM", "CLAIMLATE",
           "REPLACEHIGH", "REPLACELOW",
           "WAKEONE", "BITLOST", "WOKENLEFT", "NOTPASSEDON", "NORELOOK", "NOHINT", "NORECHECK", "NOJCHECK", "GIVEFIRST",
           "NOVERSION", "NORTCHECK", "NONOTES", "NOSEATGEN", "NOWAKEDATA", "NOWAKEROOM", "NOWAKEANY", "NOWAKEHAND",
