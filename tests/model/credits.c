@@ -5,14 +5,11 @@
  * KILL is the write before which it dies, of those with an order: 0 opens the journal. Checked: in the end each counter
  * says what the units hold (C1, C2).
  */
-#define HAS_CREDIT
 #include "segment.h"
 
 #include <complete.c>
 #include <credit.c>
 #include <journal.c>
-
-#include "stubs.h"
 
 static void *die(void *argument)
 {

@@ -4,10 +4,7 @@
  * Checked: who looks through the lists afterwards finds every idle unit.
  */
 #define CVB_LOOKS 1u
-#define HAS_GIVE
 #include "idle.h"
-
-#include "stubs.h"
 
 int cvb_give(struct cvb_handle *h, uint32_t u) { return (void)h, (void)u, 0; }
 

@@ -5,10 +5,7 @@
  *
  * Checked: who sleeps although it is there is woken; in the end the flag says what the counter says.
  */
-#define HAS_FLAG
-#define HAS_RING
 #ifdef CREDITS
-#define HAS_CREDIT
 #include "idle.h"
 #else
 #include "segment.h"
@@ -22,8 +19,6 @@
 #ifdef CREDITS
 #include <credit.c>
 #endif
-
-#include "stubs.h"
 
 #include "sleeper.h"
 

@@ -4,9 +4,6 @@
  *
  * Checked: who sleeps although nothing is in its way any more is woken; a reason is read as a whole.
  */
-#define HAS_FLAG
-#define HAS_RING
-#define HAS_LEVEL
 #include "segment.h"
 
 static __thread uint64_t saying, text_read; /* what a reason that is written says, in all its words; and of the text */
@@ -34,8 +31,6 @@ bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew)
 {
     return (void)h, (void)counter, (void)renew, false;
 }
-
-#include "stubs.h"
 
 #ifdef REASON
 uint64_t cvb_monotonic_ns(void) { return saying; }

@@ -2,12 +2,9 @@
  *
  * Checked: in the end the unit is held, or its bit is set: none is free and hidden.
  */
-#define HAS_UNIT
 #include "segment.h"
 
 #include <unit.c>
-
-#include "stubs.h"
 
 static uint64_t bitmaps[4];
 

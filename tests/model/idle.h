@@ -2,8 +2,6 @@
  * and level.c. Before segment.h. */
 #ifndef MODEL_IDLE_H
 #define MODEL_IDLE_H
-#define HAS_IDLE
-#define HAS_LEVEL
 #ifndef CVB_IDLE_ENTRIES
 #define CVB_IDLE_ENTRIES 1u
 #endif

@@ -11,8 +11,6 @@
 #define cvb_load64_rlx(at) ((uint64_t)((void)(at), 0))
 #include <journal.c>
 
-#include "stubs.h"
-
 static void *operate(void *argument)
 {
     struct cvb_handle *h = &handles[0];

@@ -4,13 +4,9 @@
  * Checked: who takes a credit after the counter got its new tag heeds the new limit (L1); a unit that is still idle
  * when the limit has been set serves no put that has it above the limit (L2).
  */
-#define HAS_LIMIT
 #ifdef CLAIM
-#define HAS_FLAG
-#define HAS_GIVE
 #include "idle.h"
 #else
-#define HAS_CREDIT
 #include "segment.h"
 
 #include <credit.c>
@@ -18,8 +14,6 @@
 #endif
 
 #include <limit.c>
-
-#include "stubs.h"
 
 static bool accepted, still_idle;
 

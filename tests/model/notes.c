@@ -6,8 +6,6 @@
  */
 #include "idle.h"
 
-#include "stubs.h"
-
 static const struct cvb_want want = {0, 1, 1, 0};
 
 static void *die(void *argument)

@@ -5,15 +5,11 @@
  *
  * Checked: who sleeps although a unit waits for its next put is woken (F4); in the end nobody is told to pause.
  */
-#define HAS_FLAG
-#define HAS_GIVE
 #include "idle.h"
 
 #include <flag.c>
 #include <sleep.c>
 #include <wait.c>
-
-#include "stubs.h"
 
 #include "sleeper.h"
 

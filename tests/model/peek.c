@@ -3,7 +3,6 @@
  *
  * A payload is written here by relaxed stores, as peek reads it by relaxed loads: a race on it is expected.
  */
-#define HAS_RING
 #include "segment.h"
 
 #include <string.h>
@@ -24,8 +23,6 @@ struct model_lease {
 #undef memcpy
 #include <near.c>
 #include <ring.c>
-
-#include "stubs.h"
 
 static uint64_t cells[8] = {10};
 

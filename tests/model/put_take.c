@@ -3,13 +3,10 @@
  * Checked: each record is taken once, after its payload was written (P1, P2). With KILL the first producer dies before
  * its write number KILL, and one that recovers publishes what it left.
  */
-#define HAS_RING
 #include "segment.h"
 
 #include <near.c>
 #include <ring.c>
-
-#include "stubs.h"
 
 static int taken[UNITS];
 

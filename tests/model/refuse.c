@@ -10,7 +10,6 @@
  * With HOP another unit waits, and is claimed after the first one was listed: one of the two waits all the time.
  * Checked: no put is refused for good, though it looks at each list once (I5).
  */
-#define HAS_GIVE
 #ifdef STAGE
 #define REFUSAL CVB_ESTAGE_FULL
 #else
@@ -20,8 +19,6 @@
 #define CVB_IDLE_ENTRIES 2u /* it stays open after the first */
 #endif
 #include "idle.h"
-
-#include "stubs.h"
 
 static const struct cvb_want want = {0, 1, 1, 0};
 static int given; /* by the put that runs beside the ack */

@@ -5,8 +5,6 @@
  * KILL is the write before which it dies, of those with an order: 0 opens the journal. Checked: in the end each counter
  * says what the units hold.
  */
-#define HAS_CREDIT
-#define HAS_RING
 #define MODEL_STAGES 3
 #include "segment.h"
 
@@ -16,8 +14,6 @@
 #include <near.c>
 #include <restage.c>
 #include <ring.c>
-
-#include "stubs.h"
 
 static void *die(void *argument)
 {

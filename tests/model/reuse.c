@@ -9,8 +9,6 @@
 #endif
 #include "idle.h"
 
-#include "stubs.h"
-
 static void *ack(void *argument)
 {
     struct cvb_pair w = cvb_load_pair(&units[0].word);

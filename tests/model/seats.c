@@ -4,7 +4,6 @@
  * The new owner holds a unit, or with GIVE opens a journal. Checked: who comes late leaves that alone (S1), and no
  * operation of the seat has a number that it had before.
  */
-#define HAS_RECOVER
 #include "segment.h"
 
 /* The part of shm/system.h that the files below name. */
@@ -25,8 +24,6 @@ static void cvb_unguard(int before) { (void)before; }
 #include <journal.c>
 #include <recover.c>
 #include <seat.c>
-
-#include "stubs.h"
 
 static int lock; /* of the kernel; the question takes a lock of its own */
 

@@ -1,4 +1,4 @@
-/* sleeper.h - the kernel's side of a sleep, for the models in which somebody waits. After stubs.h. */
+/* sleeper.h - the kernel's side of a sleep, for the models in which somebody waits. */
 static int asleep;
 static uint32_t *slept_on, slept_value;
 

@@ -5,8 +5,6 @@
  * what it left is recovered (with TWO while the rest is taken). Checked: each record is leased once, with the member's
  * own payload (J3, J4).
  */
-#define HAS_RING
-#define HAS_MOVE
 #include "segment.h"
 
 #include <complete.c>
@@ -14,8 +12,6 @@
 #include <move.c>
 #include <near.c>
 #include <ring.c>
-
-#include "stubs.h"
 
 static int taken[2];
 

@@ -5,7 +5,6 @@
  * record to unit TO, at which a survey looks first, so that it may miss the record in both. With ACK it settles the
  * record in place of that. Checked: settled stays below what is live, and accepted forgets nothing (G1, G3, G7, G8).
  */
-#define HAS_POSITION
 #include "segment.h"
 
 enum { TO, FROM, LOOKED_AT };
@@ -20,8 +19,6 @@ uint64_t cvb_monotonic_ns(void) { return UINT64_C(1) << 40; }
 #include <journal.c>
 #include <position.c>
 #include <survey.c>
-
-#include "stubs.h"
 
 static void *move(void *argument)
 {

@@ -4,14 +4,11 @@
  * The kernel keeps a queue of sleepers under a lock of its own. Checked: in the end nobody sleeps: the waiters bit
  * stays as long as somebody does (F5), and each record wakes one.
  */
-#define HAS_FLAG
 #include "segment.h"
 
 #include <flag.c>
 #include <sleep.c>
 #include <wait.c>
-
-#include "stubs.h"
 
 static pthread_mutex_t queue = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t sleeping;

@@ -5,13 +5,10 @@
  * consumer may follow an old head (P5); no put fails; all records are taken once.
  */
 #define CVB_HINT_PERIOD 1u
-#define HAS_RING
 #include "segment.h"
 
 #include <near.c>
 #include <ring.c>
-
-#include "stubs.h"
 
 static int taken[UNITS];
 

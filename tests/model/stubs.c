@@ -1,7 +1,11 @@
-/* stubs.h - stands for the protocol files that a model leaves out: those that it includes are named by HAS_... before.
+/* stubs.c - stands for what a model leaves out of the library: it decides nothing, and changes nothing.
+ *
+ * It is compiled by itself, and linked to each model: what the model defines itself, or the library's files that it
+ * includes, overrides what is here.
  */
-#ifndef MODEL_STUBS_H
-#define MODEL_STUBS_H
+#include "segment.h"
+
+#include <watch/watch.h>
 
 #define UNUSED (void)h
 
@@ -21,7 +25,6 @@ bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id) { retur
 void cvb_enters_stage(struct cvb_handle *h, struct cvb_unit *unit) { UNUSED, (void)unit; } /* decides nothing */
 void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned records) { UNUSED, (void)u, (void)records; }
 
-#ifndef HAS_MOVE
 void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen) { UNUSED, (void)unit, (void)seen; }
 int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken)
 {
@@ -33,10 +36,8 @@ bool cvb_move_happened(const struct cvb_journal *fields, uint32_t mover, struct 
     (void)fields, (void)mover, (void)word;
     return false;
 }
-#endif
 
 /* Records without positions. */
-#ifndef HAS_POSITION
 struct cvb_span cvb_span_of(struct cvb_handle *h, uint32_t u, uint32_t mask)
 {
     UNUSED, (void)u, (void)mask;
@@ -44,9 +45,7 @@ struct cvb_span cvb_span_of(struct cvb_handle *h, uint32_t u, uint32_t mask)
 }
 void cvb_row_high(struct cvb_handle *h, const struct cvb_span *span) { UNUSED, (void)span; }
 void cvb_row_low(struct cvb_handle *h, const struct cvb_span *span) { UNUSED, (void)span; }
-#endif
 
-#ifndef HAS_FLAG
 void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most) { UNUSED, (void)flag, (void)most; }
 void cvb_flag_wake_any(struct cvb_handle *h) { UNUSED; }
 uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter) { return UNUSED, (void)counter, CVB_FLAG_TOTAL; }
@@ -57,7 +56,6 @@ void cvb_flag_tell_dead_letter(struct cvb_handle *h, uint32_t stage, uint32_t so
 {
     UNUSED, (void)stage, (void)source, (void)records;
 }
-#endif
 
 /* Events decide nothing. */
 void cvb_event(struct cvb_handle *h, const struct cvb_event *e) { UNUSED, (void)e; }
@@ -71,7 +69,6 @@ void cvb_event_set(struct cvb_handle *h, uint32_t stage, uint32_t source, const 
     UNUSED, (void)stage, (void)source, (void)setting, (void)before, (void)after;
 }
 
-#ifndef HAS_LEVEL
 void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n) { UNUSED, (void)counter, (void)n; }
 void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n, unsigned which)
 {
@@ -80,43 +77,33 @@ void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uin
 void cvb_levels_renew(struct cvb_handle *h) { UNUSED; }
 void cvb_level_begin(struct cvb_handle *h, uint32_t counter) { UNUSED, (void)counter; }
 int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter) { return UNUSED, (void)counter, 0; }
-#endif
 
-#ifndef HAS_LIMIT
 const struct cvb_marks *cvb_marks_of(struct cvb_handle *h, uint32_t counter)
 {
     static const struct cvb_marks marks = {LIMIT, LIMIT, LIMIT - 1, 0};
     return UNUSED, (void)counter, &marks;
 }
 uint32_t cvb_retries_of(struct cvb_handle *h, uint32_t stage) { return UNUSED, (void)stage, 0; }
-#endif
 
-#ifndef HAS_CREDIT
 int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
                      const struct cvb_journal *f, bool own)
 {
     UNUSED, (void)actor, (void)seq, (void)step, (void)f, (void)own;
     return 1;
 }
-#endif
 
-#if !defined(HAS_CREDIT) && !defined(HAS_GIVE)
 int cvb_give(struct cvb_handle *h, uint32_t unit)
 {
     UNUSED, (void)unit;
     return 0;
 }
-#endif
 
-#ifndef HAS_RING
 int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
 {
     UNUSED, (void)stage;
     return 0;
 }
-#endif
 
-#ifndef HAS_IDLE
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
     UNUSED, (void)refusal, (void)want, (void)unit, (void)w;
@@ -127,11 +114,9 @@ int cvb_note_recover(struct cvb_handle *h, uint32_t dead, uint64_t state)
     UNUSED, (void)dead, (void)state;
     return 0;
 }
-#endif
 
 /* Units that are free: the mover of a model holds its empty unit from the start. */
 #define MODEL_EMPTY 1u
-#ifndef HAS_UNIT
 void cvb_set_free_hint(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
 void cvb_unhold(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *u)
@@ -156,23 +141,17 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *u)
     *u = MODEL_EMPTY;
     return 0;
 }
-#endif
 
-#ifndef HAS_DELAY
 void cvb_delay_announce(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
 int cvb_delay_end(struct cvb_handle *h, uint64_t now_ns) { return UNUSED, (void)now_ns, 0; }
-#endif
 
 bool cvb_rest(struct cvb_rest *r) { return (void)r, false; }
 void cvb_rested(struct cvb_rest *r, bool helped) { (void)r, (void)helped; }
-#ifndef HAS_LOOKOUT
 uint64_t cvb_lookout_slice(struct cvb_handle *h) { return UNUSED, 0; }
 bool cvb_lookout_promise(struct cvb_handle *h, uint64_t now) { return UNUSED, (void)now, false; }
 void cvb_lookout_leave(struct cvb_handle *h) { UNUSED; }
 int cvb_lookout_look(struct cvb_handle *h) { return UNUSED, 0; }
 void cvb_wake_sleepers(struct cvb_handle *h) { UNUSED; }
-#endif
-#ifndef HAS_RECOVER
 bool cvb_recover_at_times(struct cvb_handle *h, bool busy) { return UNUSED, (void)busy, false; }
 bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked)
 {
@@ -183,7 +162,6 @@ int cvb_recover(struct cvb_handle *h)
     UNUSED;
     return 0;
 }
-#endif
 bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, uint32_t *id)
 {
     UNUSED, (void)kind, (void)text, (void)n, (void)id;
@@ -193,5 +171,3 @@ void cvb_name_remember(struct cvb_handle *h, int kind, const char *text, size_t 
 {
     UNUSED, (void)kind, (void)text, (void)n, (void)id;
 }
-
-#endif
