@@ -11,7 +11,11 @@
  */
 #include "credit/idle.h"
 
-#define APPEND_TRIES 16u
+/* Places of a list that are passed because they are still in use, before an acked unit gives its credits back instead.
+ */
+#ifndef CVB_APPEND_TRIES
+#define CVB_APPEND_TRIES 16u
+#endif
 
 /* Does one of the group's entries still name a unit that waits? Those that do not are emptied. By the owner alone. */
 static bool in_use(struct cvb_handle *h, struct cvb_idle_group *g)
@@ -60,7 +64,7 @@ void cvb_idle_enter(struct cvb_handle *h)
  * behind them. */
 CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, struct cvb_open *open, uint32_t key)
 {
-    uint64_t number = cvb_load64_rlx(&list->groups), last = number + APPEND_TRIES;
+    uint64_t number = cvb_load64_rlx(&list->groups), last = number + CVB_APPEND_TRIES;
     struct cvb_open *old = &h->open[number % CVB_OPEN_GROUPS];
     if ((header_of(0, number) - (old->header & ~KEY_MASK)) >> NUMBER_SHIFT > CVB_STRAGGLERS)
         close_group(old);

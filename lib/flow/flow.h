@@ -34,6 +34,7 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
 int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit);
 
 /* write.c */
+int cvb_write_single(struct cvb_handle *h, uint32_t unit, const struct cvb_record *r);
 int cvb_write_records(struct cvb_handle *h, uint32_t unit, uint32_t members, const struct cvb_record *r, uint32_t next);
 
 /* settle.c: leases or reservations as the caller gave them */

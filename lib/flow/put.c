@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "flow/flow.h"
-#include "flow/write.h"
+#include "flow/header.h"
 
 /* May records be put into the stage? The dead-letter stage is entered by the library alone. */
 int cvb_stage_check(struct cvb_handle *h, uint32_t stage)
@@ -129,14 +129,6 @@ void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, in
     cvb_flag_tell_refusal(h, flag, error);
 }
 
-/* One record into a unit's only member. */
-static inline int write_single(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
-{
-    struct cvb_member *m = cvb_members_of(h, u);
-    return r->position || h->segment.settings.header_size ? cvb_write_member(h, m, r, r->position, false)
-                                                          : cvb_write_member(h, m, r, 0, true);
-}
-
 /* Puts up to n records of one kind as one unit; returns how many. */
 static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
 {
@@ -150,7 +142,7 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
     const uint64_t now = cvb_now_ns();
     cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, now);
     cvb_store64_rlx(&cvb_unit_at(h, u)->first, r->position);
-    error = mask == 1 ? write_single(h, u, r)
+    error = mask == 1 ? cvb_write_single(h, u, r)
                       : cvb_write_records(h, u, mask, r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
     if (!error)
         error = cvb_enqueue_own(h, u, w, stage);
@@ -170,7 +162,10 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
 CVB_FLAT static int put_next(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, size_t count)
 {
     int error = cvb_record_check(h, r);
-    return error ? error : put_run(h, stage, r, run_length(h, r, count));
+    if (error)
+        return error;
+    const unsigned n = run_length(h, r, count);
+    return put_run(h, stage, r, n);
 }
 
 /* Puts what is left after the first put, which returned `put`. */

@@ -6,7 +6,10 @@
 
 #define CVB_FULL_TURNS 1000u
 #define SLOTS_AHEAD 12u /* of the tail are fetched: a line holds 8 */
-#define PASSED_MANY 4u  /* positions that others have passed: time to look at the hint */
+#ifndef CVB_PASSED_MANY
+#define CVB_PASSED_MANY 4u /* positions that others have passed: time to look at the hint */
+#endif
+
 /* A hint only grows: until the position that is returned it will not be due. */
 CVB_RARE static uint64_t raise_when_due(uint64_t *hint, uint64_t position)
 {
@@ -28,7 +31,7 @@ CVB_RARE static int choose_behind(struct cvb_handle *h, uint32_t stage, uint64_t
         int64_t ahead = lap_ahead(slot, *tail, bits);
         if (ahead >= 0) {
             *tail += ((uint64_t)ahead << bits) + 1;
-            if (passed == PASSED_MANY)
+            if (passed == CVB_PASSED_MANY)
                 follow(tail, &hint->tail);
             continue;
         }
@@ -272,7 +275,7 @@ CVB_RARE static void pass(struct cvb_ends *e, unsigned passed)
 {
     e->head++;
     raise_hint(&e->hint->head, e->head, false);
-    if (passed == PASSED_MANY)
+    if (passed == CVB_PASSED_MANY)
         follow(&e->head, &e->hint->head);
 }
 
