@@ -18,6 +18,7 @@ enum { LOOKS = 5, AUDITS = 20, SENTENCE = 700 }; /* bytes: a finding's text and 
 
 struct doctor {
     bool json, repair, strict;
+    double hung_after, unsettled_after;
 };
 
 /* True if something waits or is leased, so that it is worth seeing whether it moves. */
@@ -86,7 +87,8 @@ static int look(struct cvb_handle *handle, const char *segment, bool repair, str
     l->moment = may_stand_still(&l->before);
     for (int i = 0; l->moment && i < LOOKS; i++)
         cli_sleep(LOOK_SLICE);
-    return cli_snapshot_take(handle, &l->now);
+    error = cli_snapshot_take(handle, &l->now);
+    return error ? error : cli_snapshot_progress(handle, &l->now);
 }
 
 static void free_looks(struct cli_looks *l)
@@ -149,7 +151,7 @@ static int print_text(const char *segment, const struct cvb_audit *a, const stru
 
 static int diagnose(struct cvb_handle *handle, const char *segment, const struct doctor *d)
 {
-    struct cli_looks l = {0};
+    struct cli_looks l = {.hung_after = d->hung_after, .unsettled_after = d->unsettled_after};
     struct cli_findings f;
     int mended = 0, error = look(handle, segment, d->repair, &l, &mended);
     if (!error)
@@ -181,12 +183,16 @@ static int not_there(const char *segment)
 
 static int run(const struct cli_command *self, int argc, char **argv)
 {
-    struct doctor d = {0};
+    struct doctor d = {.hung_after = 60, .unsettled_after = 3600};
     const char *segment;
     const struct cli_option options[] = {
         {"json", CLI_FLAG, NULL, "as one JSON object", &d.json, 0, 0},
         {"repair", CLI_FLAG, NULL, "mend what dead peers left and what the audit finds, and say so", &d.repair, 0, 0},
-        {"strict", CLI_FLAG, NULL, "exit status 1 for warnings too", &d.strict, 0, 0}};
+        {"strict", CLI_FLAG, NULL, "exit status 1 for warnings too", &d.strict, 0, 0},
+        {"hung-after", CLI_REAL, "SECONDS", "warn of who holds records and makes no call for so long (60)",
+         &d.hung_after, 0.01, 1e6},
+        {"unsettled-after", CLI_REAL, "SECONDS", "warn of a source whose records with positions stay so long (3600)",
+         &d.unsettled_after, 0.01, 1e9}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &segment, 1);
     if (status != CLI_GO)
         return status;
@@ -200,11 +206,13 @@ static int run(const struct cli_command *self, int argc, char **argv)
 }
 
 const struct cli_command cli_doctor = {
-    "doctor", "SEG [--json] [--repair] [--strict]", "audit every record and credit, and say what is wrong",
+    "doctor", "SEG [--json] [--repair] [--strict] [--hung-after SECONDS] [--unsettled-after SECONDS]",
+    "audit every record and credit, and say what is wrong",
     "Exit status 0 if there is no problem. A problem needs somebody: records or credits that do not add up, a dead\n"
     "peer that still holds records, a stopped process, dead letters that wait, sources that are told to pause while\n"
     "nobody takes what is in their way. A warning needs a look: a stage that nobody takes from, leases that do not\n"
-    "move, handles or names that are nearly used up. A note may be as it should be: a peer that died and whose\n"
+    "move, handles or names that are nearly used up, who holds records and makes no call, a source whose records with\n"
+    "positions stay. A note may be as it should be: a peer that died and whose\n"
     "records are back, a source or stage at its limit, a limit that can never be reached, a removed segment that is\n"
     "still used. A thing stands still if it did not move in a quarter of a second. It only looks, without a handle, "
     "and\n"

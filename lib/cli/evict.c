@@ -58,8 +58,8 @@ static int check(const struct evict *e, const struct cli_peer *p)
 static int tell(struct evict *e, const struct cli_peer *p, unsigned records, const char *command)
 {
     e->ended++;
-    printf("process %d (%s) %s: %u record%s that it held %s\n", (int)p->peer.pid, command,
-           e->dry_run ? "would be ended" : "was ended", records, cli_s(records),
+    printf("process %d (%s), whose last call was %.1f s ago, %s: %u record%s that it held %s\n", (int)p->peer.pid,
+           command, (double)p->peer.idle_ns / 1e9, e->dry_run ? "would be ended" : "was ended", records, cli_s(records),
            e->dry_run     ? "would be delivered again"
            : records == 1 ? "is delivered again"
                           : "are delivered again");

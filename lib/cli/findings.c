@@ -3,8 +3,8 @@
  * A problem is what does not go away by itself and needs somebody: records or credits that do not add up, a dead peer
  * that recovery has not cleared, a stopped process, dead letters, sources that are told to pause while nobody takes
  * what is in their way. A warning is what needs a look: a stage that nobody takes from, leases that do not move, seats
- * or names that are nearly used up. A note is what a healthy segment may look like for a while, or for ever if it is
- * meant.
+ * or names that are nearly used up, a consumer that makes no call, a source that is not settled for long. A note is
+ * what a healthy segment may look like for a while, or for ever if it is meant.
  */
 #include "findings.h"
 
@@ -103,6 +103,24 @@ static void look_at_recovered(struct cli_findings *f, const struct cli_snapshot 
              "reserved ones given up",
              (int)p->peer.pid, p->holds.leased, cli_s(p->holds.leased), p->holds.reserved);
         advise(x, "start another in its place if it is missed");
+    }
+}
+
+/* One that lives, holds leases and makes no call. What takes long for a record looks the same. */
+static void look_at_hung(struct cli_findings *f, const char *segment, const struct cli_looks *l)
+{
+    for (size_t i = 0; i < l->now.peer_count; i++) {
+        const struct cli_peer *p = &l->now.peers[i];
+        const double idle = (double)p->peer.idle_ns / 1e9;
+        if (p->peer.state != CVB_PEER_ALIVE || !p->holds.leased || idle < l->hung_after)
+            continue;
+        struct cli_finding *x = add_process(f, "consumer-hung", CLI_WARNING, p->peer.pid);
+        tell(x, "process %d (%s) holds %u record%s and has made no call for %.1f s", (int)p->peer.pid,
+             *p->command ? p->command : "?", p->holds.leased, cli_s(p->holds.leased), idle);
+        advise(x,
+               "see 'conveyor leases %s'; if it hangs, 'conveyor evict %s --pid %d' ends it, and others get its "
+               "records",
+               segment, segment, (int)p->peer.pid);
     }
 }
 
@@ -289,6 +307,28 @@ static void look_at_source(struct cli_findings *f, const struct cli_snapshot *s,
     }
 }
 
+/* Records with positions that stay: what feeds the source must keep all from there on. Dead letters are among them. */
+static void look_at_unsettled(struct cli_findings *f, const char *segment, const struct cli_looks *l)
+{
+    const struct cli_stage *dead = &l->now.stages[CVB_STAGE_DEAD_LETTER];
+    for (size_t i = 0; i < l->now.source_count; i++) {
+        const struct cli_source *o = &l->now.sources[i];
+        const bool letters = o->progress.live > o->buffered && dead->holds.queued;
+        const uint64_t own = o->age.record_ns, theirs = letters ? dead->age.record_ns : 0;
+        const double age = (double)(own > theirs ? own : theirs) / 1e9;
+        if (!o->progress.live || age < l->unsettled_after)
+            continue;
+        struct cli_finding *x = add(f, "source-unsettled", CLI_WARNING, "source", o->name);
+        tell(x,
+             "source '%s' has %llu record%s with positions that did not leave%s, the oldest for %.1f s: what feeds "
+             "it can forget nothing from there on",
+             o->name, (unsigned long long)o->progress.live, cli_s(o->progress.live),
+             letters ? ", dead letters among them" : "", age);
+        advise(x, "see where they wait with 'conveyor stat %s'%s", segment,
+               letters ? ", and 'retry' or 'drop' dead letters" : "");
+    }
+}
+
 static void look_at_sources(struct cli_findings *f, const char *segment, const struct cli_snapshot *s)
 {
     look_at_held(f, segment, s);
@@ -394,8 +434,10 @@ void cli_findings_collect(struct cli_findings *f, const char *segment, const str
     look_at_audit(f, segment, &looks->audit);
     look_at_recovered(f, &looks->first, &looks->now);
     look_at_peers(f, segment, &looks->now);
+    look_at_hung(f, segment, looks);
     look_at_stages(f, segment, looks);
     look_at_sources(f, segment, &looks->now);
+    look_at_unsettled(f, segment, looks);
     look_at_hand(f, segment, &looks->now);
     look_at_supplies(f, &looks->now);
     look_at_limits(f, &looks->now.settings);

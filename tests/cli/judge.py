@@ -66,13 +66,13 @@ class Judge(SegmentTest):
         with open("/dev/full", "wb") as full:
             self.assertEqual(call("check", self.segment, stdout=full).returncode, 3)
 
-    def findings(self):
+    def findings(self, *options):
         """Code: (severity, subject, action) of each; and the status of the doctor, also with --strict."""
-        done = call("doctor", self.segment, "--json")
+        done = call("doctor", self.segment, "--json", *options)
         answer = json.loads(done.stdout)
         severities = {f["severity"] for f in answer["findings"]}
         self.assertEqual(done.returncode, 1 if "problem" in severities else 0)
-        strict = call("doctor", self.segment, "--strict")
+        strict = call("doctor", self.segment, "--strict", *options)
         self.assertEqual(strict.returncode, 1 if severities & {"problem", "warning"} else 0)
         return {f["code"]: (f["severity"], f["subject"], f["do"]) for f in answer["findings"]}
 
@@ -107,6 +107,33 @@ class Judge(SegmentTest):
         self.succeed("evict", self.segment, "--hung-after", "0.2")
         self.assertEqual(hung.wait(timeout=PATIENCE), -signal.SIGKILL)
         self.assertNotIn("stage-stuck", self.findings())
+
+    def test_a_consumer_that_makes_no_call(self):
+        self.create("--max-total-records", "100")
+        self.push(b"x\n" * 5)
+        hung = self.hold(3)
+        self.assertNotIn("consumer-hung", self.findings())
+        wait_until(lambda: "consumer-hung" in self.findings("--hung-after", "0.3"), "it has made no call for so long")
+        severity, subject, action = self.findings("--hung-after", "0.3")["consumer-hung"]
+        self.assertEqual((severity, subject), ("warning", "process %d" % hung.pid))
+        text = self.succeed("doctor", self.segment, "--hung-after", "0.3").stdout.decode()
+        self.assertRegex(text, r"process %d \(cli-client\) holds 3 records and has made no call for [\d.]+ s" % hung.pid)
+        done = call(*re.search(r"'conveyor (evict [^']*)'", action)[1].split())
+        self.assertRegex(done.stdout.decode(), r"whose last call was \d+\.\d s ago, was ended: 3 records")
+        self.assertEqual(hung.wait(timeout=PATIENCE), -signal.SIGKILL)
+        self.assertNotIn("consumer-hung", self.findings("--hung-after", "0.01"))
+
+    def test_a_source_that_is_not_settled(self):
+        self.create("--max-total-records", "100", "--max-retries", "0", stages="filter,sink")
+        self.push(b"x\n" * 5, "--position", "lines")
+        self.push(b"x\n", stage="sink", source="without positions")
+        self.assertNotIn("source-unsettled", self.findings())
+        severity, subject, _ = self.findings("--unsettled-after", "0.01")["source-unsettled"]
+        self.assertEqual((severity, subject), ("warning", "source file-1"))
+        self.make_fail(count=1)
+        self.assertIn("dead letters", self.findings("--unsettled-after", "0.01")["source-unsettled"][2])
+        self.succeed("dead-letter", self.segment, "drop", "--force")
+        self.assertNotIn("source-unsettled", self.findings("--unsettled-after", "0.01"))
 
     def test_a_source_a_stage_and_a_segment_that_are_full(self):
         self.create("--max-total-records", "60", "--max-per-stage", "40", "--max-per-source", "30",
@@ -143,6 +170,47 @@ class Judge(SegmentTest):
         self.assertIn("kill -CONT %d" % held.pid, action)
         held.send_signal(signal.SIGCONT)
         wait_until(lambda: "peer-stopped" not in self.findings(), "it is not stopped any more")
+
+    def test_a_process_that_died(self):
+        self.create("--max-total-records", "100")
+        self.push(b"x\n" * 5)
+        held = self.hold(5)
+        held.kill()
+        held.wait()
+        severity, subject, action = self.findings()["peer-dead"]
+        self.assertEqual((severity, subject), ("problem", "process %d" % held.pid))
+        self.assertIn("conveyor doctor %s --repair" % self.segment, action)
+        done = call("doctor", self.segment, "--repair", "--json")
+        self.assertIn("peer-recovered", {f["code"] for f in json.loads(done.stdout)["findings"]})
+        self.assertNotIn("peer-dead", self.findings())
+
+    def test_a_source_that_holds_more_than_half(self):
+        self.create("--max-total-records", "100", "--max-per-source", "100", "--max-per-stage", "100")
+        self.push(b"x\n", source="small")
+        self.fill_to_a_pause(source="greedy")
+        self.assertEqual(self.findings()["source-greedy"][:2], ("note", "source greedy"))
+        self.pull("--count", "60")
+        self.assertNotIn("source-greedy", self.findings())
+
+    def test_a_removed_segment_that_is_still_used(self):
+        self.create("--max-total-records", "100")
+        self.push(b"x\n")
+        held = self.hold(1)
+        self.succeed("rm", self.segment, "--force")
+        self.create("--max-total-records", "100")
+        self.assertEqual(self.findings()["removed-segment"][:2], ("note", "segment"))
+        held.kill()
+        held.wait()
+        self.assertNotIn("removed-segment", self.findings())
+
+    def test_a_limit_that_is_never_reached(self):
+        self.create("--max-total-records", "100", "--max-per-stage", "200", "--max-per-source", "100")
+        self.assertEqual(self.findings()["limit-unreachable"][:2], ("note", "segment"))
+
+    def test_handles_that_are_used_up(self):
+        self.create("--max-total-records", "100", "--max-handles", "1")
+        self.hold(0)
+        self.assertEqual(self.findings()["used-up"][:2], ("warning", "handles"))
 
     def test_names_that_are_used_up(self):
         self.create("--max-total-records", "100", "--max-stages", "2", "--max-sources", "1")
