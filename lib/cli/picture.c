@@ -84,10 +84,11 @@ static void print_signal(FILE *f, const struct widths *w, enum cvb_signal signal
 }
 
 /* The first line of a table. */
-static void print_heading(FILE *f, const struct widths *w, const char *what, const char *const columns[5])
+static void print_heading(FILE *f, const struct widths *w, const char *what, const char *const columns[7])
 {
-    fprintf(f, "\n%-*s %-*s  %-*s %*s %*s %*s %*s %*s\n", w->name, what, w->bar + PERCENT, "fill", w->signal, "signal",
-            w->count, columns[0], w->count, columns[1], w->rate, columns[2], w->rate, columns[3], w->rate, columns[4]);
+    fprintf(f, "\n%-*s %-*s  %-*s %*s %*s %*s %*s %*s %*s %*s\n", w->name, what, w->bar + PERCENT, "fill", w->signal,
+            "signal", w->count, columns[0], w->count, columns[1], w->rate, columns[2], w->rate, columns[3], w->rate,
+            columns[4], w->rate, columns[5], w->rate, columns[6]);
 }
 
 static void print_more(FILE *f, size_t count, size_t shown)
@@ -111,10 +112,24 @@ static int colour_of(enum cvb_signal signal)
     return signal == CVB_SIGNAL_PAUSE ? CLI_RED : signal == CVB_SIGNAL_SLOW_DOWN ? CLI_YELLOW : 0;
 }
 
-/* Dead letters need somebody as much as a pause does. */
-static int colour_of_stage(const struct cli_stage *s)
+/* What waits for long is yellow, unless the signal says more. */
+static int colour_with_age(const struct cli_top *t, enum cvb_signal signal, const struct cvb_age *age)
 {
-    return s->id == CVB_STAGE_DEAD_LETTER && s->holds.queued ? CLI_RED : colour_of(s->signal);
+    const int colour = colour_of(signal);
+    return colour ? colour : (double)age->record_ns >= t->old_after * 1e9 ? CLI_YELLOW : 0;
+}
+
+/* Dead letters need somebody as much as a pause does. */
+static int colour_of_stage(const struct cli_top *t, const struct cli_stage *s)
+{
+    return s->id == CVB_STAGE_DEAD_LETTER && s->holds.queued ? CLI_RED : colour_with_age(t, s->signal, &s->age);
+}
+
+/* One that lives, holds records and makes no call hangs, or takes long for one. */
+static int colour_of_peer(const struct cli_top *t, const struct cli_peer *p)
+{
+    const bool hangs = p->holds.leased && (double)p->peer.idle_ns >= t->hung_after * 1e9;
+    return p->peer.state != CVB_PEER_ALIVE ? CLI_RED : hangs ? CLI_YELLOW : 0;
 }
 
 static void draw_stages(FILE *f, const struct cli_top *t, const struct widths *w)
@@ -131,15 +146,18 @@ static void draw_stages(FILE *f, const struct cli_top *t, const struct widths *w
                                             .rate = cli_rates_between(was, &s->counts, t->seconds)};
     }
     sort(t, t->rows, n);
-    print_heading(f, w, "STAGE", (const char *const[]){"queued", "leased", "in/s", "out/s", "retry/s"});
+    char age[CLI_AGE_BYTES], p99[CLI_AGE_BYTES];
+    print_heading(f, w, "STAGE",
+                  (const char *const[]){"queued", "leased", "in/s", "out/s", "retry/s", "oldest", "p99"});
     for (size_t i = 0; i < n; i++) {
         const struct cli_row *r = &t->rows[i];
-        print_colour(f, colour_of_stage(r->stage));
+        print_colour(f, colour_of_stage(t, r->stage));
         print_name(f, r->name, w->name);
         print_bar(f, r->fill, w->bar);
         print_signal(f, w, r->stage->signal, 0);
-        fprintf(f, " %*u %*u %*.0f %*.0f %*.0f\n", w->count, r->stage->holds.queued, w->count, r->stage->holds.leased,
-                w->rate, r->rate.in, w->rate, r->rate.out, w->rate, r->rate.again);
+        fprintf(f, " %*u %*u %*.0f %*.0f %*.0f %*s %*s\n", w->count, r->stage->holds.queued, w->count,
+                r->stage->holds.leased, w->rate, r->rate.in, w->rate, r->rate.out, w->rate, r->rate.again, w->rate,
+                cli_age(r->stage->age.record_ns, age), w->rate, cli_age(r->stage->waits.p99_ns, p99));
     }
 }
 
@@ -165,16 +183,18 @@ static void draw_sources(FILE *f, const struct cli_top *t, const struct widths *
                                             .rate = cli_rates_between(was, &s->counts, t->seconds)};
     }
     sort(t, t->rows, n);
-    print_heading(f, w, "SOURCE", (const char *const[]){"buffered", "credits", "in/s", "stalled", ""});
+    char age[CLI_AGE_BYTES];
+    print_heading(f, w, "SOURCE", (const char *const[]){"buffered", "credits", "in/s", "stalled", "oldest", "", ""});
     for (size_t i = shown_from(t, n, most, &end); i < end; i++) {
         const struct cli_row *r = &t->rows[i];
         const struct cvb_backpressure *b = &r->source->backpressure;
-        print_colour(f, colour_of(b->signal));
+        print_colour(f, colour_with_age(t, b->signal, &r->source->age));
         print_name(f, r->name, w->name);
         print_bar(f, r->fill, w->bar);
         print_signal(f, w, b->signal, b->signal == CVB_SIGNAL_SLOW_DOWN ? b->delay_ms : 0);
-        fprintf(f, " %*u %*lld %*.0f %*.0f %%\n", w->count, r->source->buffered, w->count,
-                (long long)r->source->credits, w->rate, r->rate.in, w->rate - 2, r->rate.stalled * 100);
+        fprintf(f, " %*u %*lld %*.0f %*.0f %% %*s\n", w->count, r->source->buffered, w->count,
+                (long long)r->source->credits, w->rate, r->rate.in, w->rate - 2, r->rate.stalled * 100, w->rate,
+                cli_age(r->source->age.record_ns, age));
     }
     print_more(f, n, end);
 }
@@ -191,14 +211,16 @@ static const struct cvb_counts *former_counts(const struct cli_top *t, const str
 static void draw_handles(FILE *f, const struct cli_top *t, const struct widths *w, size_t most)
 {
     size_t n = t->now.peer_count, end;
-    fprintf(f, "\n%-*s %-8s %8s %8s %*s %*s %*s\n", w->name, "HANDLE (PID)", "state", "leased", "reserved", w->rate,
-            "in/s", w->rate, "out/s", w->rate, "retry/s");
+    char oldest[CLI_AGE_BYTES], idle[CLI_AGE_BYTES];
+    fprintf(f, "\n%-*s %-8s %8s %8s %9s %9s %*s %*s %*s  %s\n", w->name, "HANDLE (PID)", "state", "leased", "reserved",
+            "oldest", "idle", w->rate, "in/s", w->rate, "out/s", w->rate, "retry/s", "command");
     for (size_t i = shown_from(t, n, most, &end); i < end; i++) {
         const struct cli_peer *p = &t->now.peers[i];
         struct cli_rates rate = cli_rates_between(former_counts(t, p), &p->counts, t->seconds);
-        print_colour(f, p->peer.state == CVB_PEER_ALIVE ? 0 : CLI_RED);
-        fprintf(f, "%-*d %-8s %8u %8u %*.0f %*.0f %*.0f\n", w->name, (int)p->peer.pid, cli_state_name(p->peer.state),
-                p->holds.leased, p->holds.reserved, w->rate, rate.in, w->rate, rate.out, w->rate, rate.again);
+        print_colour(f, colour_of_peer(t, p));
+        fprintf(f, "%-*d %-8s %8u %8u %9s %9s %*.0f %*.0f %*.0f  %s\n", w->name, (int)p->peer.pid,
+                cli_state_name(p->peer.state), p->holds.leased, p->holds.reserved, cli_age(p->age.lease_ns, oldest),
+                cli_age(p->peer.idle_ns, idle), w->rate, rate.in, w->rate, rate.out, w->rate, rate.again, p->command);
     }
     print_more(f, n, end);
 }
@@ -215,7 +237,7 @@ static size_t room_for_sources(const struct cli_top *t, size_t room)
 static struct widths choose_widths(const struct cli_top *t, unsigned columns)
 {
     struct widths w = columns < 120 ? narrow : wide;
-    int rest = w.bar + PERCENT + 4 + w.signal + 2 * (w.count + 1) + 3 * (w.rate + 1), longest = w.name;
+    int rest = w.bar + PERCENT + 4 + w.signal + 2 * (w.count + 1) + 5 * (w.rate + 1), longest = w.name;
     for (size_t i = 0; i < t->now.stage_count; i++)
         longest = cli_width(t->now.stages[i].name) > longest ? cli_width(t->now.stages[i].name) : longest;
     for (size_t i = 0; i < t->now.source_count; i++)
@@ -235,7 +257,9 @@ static void draw_help(FILE *f)
           "retry/s   returned, or delivered again after a death\n"
           "stalled   the part of the time that a source waited for room\n"
           "red       told to pause; dead letters; stopped or dead processes\n"
-          "yellow    told to slow down\n",
+          "yellow    told to slow down; the oldest record waits for long; holds records and makes no call\n"
+          "oldest    how long the oldest record is there, or the oldest lease is held\n"
+          "p99       in the stage, of what was taken lately      idle  since the last call\n",
           f);
 }
 

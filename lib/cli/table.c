@@ -80,14 +80,17 @@ static void stages(const struct cli_snapshot *s)
     int width = NAME_WIDTH;
     for (size_t i = 0; i < s->stage_count; i++)
         width = cli_width(s->stages[i].name) > width ? cli_width(s->stages[i].name) : width;
-    printf("\n%-*s %8s %8s %7s %11s %11s %11s %10s %9s %11s %6s  %s\n", width, "STAGE", "queued", "leased", "fill",
-           "accepted", "delivered", "acked", "forwarded", "returned", "redelivered", "dead", "signal");
+    printf("\n%-*s %8s %8s %7s %9s %9s %9s %11s %11s %11s %10s %9s %11s %6s  %s\n", width, "STAGE", "queued", "leased",
+           "fill", "oldest", "p50 wait", "p99 wait", "accepted", "delivered", "acked", "forwarded", "returned",
+           "redelivered", "dead", "signal");
     for (size_t i = 0; i < s->stage_count; i++) {
         const struct cli_stage *t = &s->stages[i];
         const struct cvb_counts *c = &t->counts;
+        char oldest[CLI_AGE_BYTES], p50[CLI_AGE_BYTES], p99[CLI_AGE_BYTES];
         print_name(t->name, width);
-        printf(" %8u %8u %5.1f %% %11llu %11llu %11llu %10llu %9llu %11llu %6llu  %s\n", t->holds.queued,
-               t->holds.leased, t->utilization * 100, (unsigned long long)c->accepted, (unsigned long long)c->delivered,
+        printf(" %8u %8u %5.1f %% %9s %9s %9s %11llu %11llu %11llu %10llu %9llu %11llu %6llu  %s\n", t->holds.queued,
+               t->holds.leased, t->utilization * 100, cli_age(t->age.record_ns, oldest), cli_age(t->waits.p50_ns, p50),
+               cli_age(t->waits.p99_ns, p99), (unsigned long long)c->accepted, (unsigned long long)c->delivered,
                (unsigned long long)c->acked, (unsigned long long)c->forwarded, (unsigned long long)c->returned,
                (unsigned long long)c->redelivered, (unsigned long long)c->dead_lettered, cli_signal_name(t->signal));
     }
@@ -98,16 +101,17 @@ static void sources(const struct cli_snapshot *s)
     int width = NAME_WIDTH;
     for (size_t i = 0; i < s->source_count; i++)
         width = cli_width(s->sources[i].name) > width ? cli_width(s->sources[i].name) : width;
-    printf("\n%-*s %8s %8s %11s %12s %12s %8s  %s\n", width, "SOURCE", "buffered", "credits", "accepted",
+    printf("\n%-*s %8s %8s %9s %11s %12s %12s %8s  %s\n", width, "SOURCE", "buffered", "credits", "oldest", "accepted",
            "refused puts", "stalled", "delay", "signal");
     for (size_t i = 0; i < s->source_count; i++) {
         const struct cli_source *o = &s->sources[i];
         const struct cvb_counts *c = &o->counts;
         uint64_t refused = c->refused_stage + c->refused_source + c->refused_total + c->refused_memory;
+        char oldest[CLI_AGE_BYTES];
         print_name(o->name, width);
-        printf(" %8u %8lld %11llu %12llu %10.3f s %5u ms  %s\n", o->buffered,
-               (long long)(o->credits < 0 ? 0 : o->credits), (unsigned long long)c->accepted,
-               (unsigned long long)refused, (double)c->stalled_ns / 1e9,
+        printf(" %8u %8lld %9s %11llu %12llu %10.3f s %5u ms  %s\n", o->buffered,
+               (long long)(o->credits < 0 ? 0 : o->credits), cli_age(o->age.record_ns, oldest),
+               (unsigned long long)c->accepted, (unsigned long long)refused, (double)c->stalled_ns / 1e9,
                o->backpressure.signal == CVB_SIGNAL_SLOW_DOWN ? o->backpressure.delay_ms : 0,
                cli_signal_name(o->backpressure.signal));
     }
@@ -149,10 +153,15 @@ static void positions(const struct cli_snapshot *s)
 
 static void handles(const struct cli_snapshot *s)
 {
-    printf("\n%-*s %8s %8s  %s\n", NAME_WIDTH, "HANDLE (PID)", "leased", "reserved", "state");
-    for (size_t i = 0; i < s->peer_count; i++)
-        printf("%-*d %8u %8u  %s\n", NAME_WIDTH, (int)s->peers[i].peer.pid, s->peers[i].holds.leased,
-               s->peers[i].holds.reserved, cli_state_name(s->peers[i].peer.state));
+    printf("\n%-*s %8s %8s  %-8s %9s %9s  %s\n", NAME_WIDTH, "HANDLE (PID)", "leased", "reserved", "state", "oldest",
+           "idle", "command");
+    for (size_t i = 0; i < s->peer_count; i++) {
+        const struct cli_peer *p = &s->peers[i];
+        char oldest[CLI_AGE_BYTES], idle[CLI_AGE_BYTES];
+        printf("%-*d %8u %8u  %-8s %9s %9s  %s\n", NAME_WIDTH, (int)p->peer.pid, p->holds.leased, p->holds.reserved,
+               cli_state_name(p->peer.state), cli_age(p->age.lease_ns, oldest), cli_age(p->peer.idle_ns, idle),
+               p->command);
+    }
     printf("%zu of %u handles in use\n", s->peer_count, s->settings.max_handles);
 }
 

@@ -154,11 +154,15 @@ static int show(struct cli_top *t, double interval, uint32_t count)
 
 static int run(const struct cli_command *self, int argc, char **argv)
 {
-    struct cli_top t = {0};
+    struct cli_top t = {.hung_after = 60, .old_after = 300};
     double interval = 1;
     uint32_t count = 0;
     const struct cli_option options[] = {
         {"interval", CLI_REAL, "SECONDS", "time from one look to the next (1)", &interval, 0.05, 86400},
+        {"hung-after", CLI_REAL, "SECONDS", "colour who holds records and makes no call for so long (60)",
+         &t.hung_after, 0.01, 1e6},
+        {"old-after", CLI_REAL, "SECONDS", "colour what has a record that waits for so long (300)", &t.old_after, 0.01,
+         1e9},
         {"count", CLI_WHOLE, "N", "end after N looks", &count, 1, UINT32_MAX}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &t.segment, 1);
     if (status != CLI_GO)
@@ -179,12 +183,14 @@ static int run(const struct cli_command *self, int argc, char **argv)
 }
 
 const struct cli_command cli_top = {
-    "top", "SEG [--interval SECONDS] [--count N]", "stat, live, on a terminal",
+    "top", "SEG [--interval SECONDS] [--hung-after SECONDS] [--old-after SECONDS] [--count N]",
+    "stat, live, on a terminal",
     "Stages, sources and handles with their fill, signals and rates. in/s counts records put, out/s acked or\n"
     "forwarded, retry/s returned or delivered again. Keys: s sorts by first use, name, or another column in turn, r "
     "turns\n"
     "the order; / filters by name; arrows, j, k, space and b scroll; ? helps; q quits. Red is what is told to pause, "
     "dead\n"
-    "letters, and what is stopped or dead; no colours where NO_COLOR is set. Without a terminal it prints a line each\n"
+    "letters, and what is stopped or dead; yellow what is told to slow down, hangs or is old; no colours where "
+    "NO_COLOR is set. Without a terminal it prints a line each\n"
     "time.",
     run};

@@ -34,7 +34,8 @@ struct cli_top {
     const char *segment;
     struct cvb_handle *handle;
     struct cli_snapshot was, now;
-    double seconds; /* from was to now */
+    double seconds;               /* from was to now */
+    double hung_after, old_after; /* seconds from which on a handle, a stage or a source has a colour */
     int64_t was_ns, now_ns, next_look_ns;
     bool removed; /* the segment's name */
     enum cli_order order;

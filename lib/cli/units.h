@@ -11,4 +11,8 @@ const char *cli_s(uint64_t n);
 /* 1536 -> "1.5 KiB" */
 const char *cli_bytes(uint64_t bytes, char *text, size_t size);
 
+enum { CLI_AGE_BYTES = 24 };
+/* An age: "12 ms", "12.3 s", "4.5 min", "6.7 h", "8.9 d"; "-" for 0. */
+const char *cli_age(uint64_t ns, char text[CLI_AGE_BYTES]);
+
 #endif

@@ -28,8 +28,8 @@ class Act(SegmentTest):
         hung = self.hold(5)
         self.assertEqual(self.stage("filter")["leased"], 5)
         done = self.succeed("evict", self.segment, "--pid", str(hung.pid), "--dry-run")
-        self.assertRegex(done.stdout.decode(), r"^process %d \(cli-client\), whose last call was \d+\.\d s ago, would be "
-                         r"ended: 5 records that it held would be delivered again\n$" % hung.pid)
+        self.assertRegex(done.stdout.decode(), r"^process %d \(cli-client\), whose last call was \d+\.\d s ago, would "
+                         r"be ended: 5 records that it held would be delivered again\n$" % hung.pid)
         self.assertIsNone(hung.poll())
         done = self.succeed("evict", self.segment, "--pid", str(hung.pid))
         self.assertIn(b"5 records that it held are delivered again", done.stdout)

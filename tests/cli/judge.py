@@ -117,7 +117,7 @@ class Judge(SegmentTest):
         severity, subject, action = self.findings("--hung-after", "0.3")["consumer-hung"]
         self.assertEqual((severity, subject), ("warning", "process %d" % hung.pid))
         text = self.succeed("doctor", self.segment, "--hung-after", "0.3").stdout.decode()
-        self.assertRegex(text, r"process %d \(cli-client\) holds 3 records and has made no call for [\d.]+ s" % hung.pid)
+        self.assertRegex(text, r"process %d \(cli-client\) holds 3 records and has made no call for \d" % hung.pid)
         done = call(*re.search(r"'conveyor (evict [^']*)'", action)[1].split())
         self.assertRegex(done.stdout.decode(), r"whose last call was \d+\.\d s ago, was ended: 3 records")
         self.assertEqual(hung.wait(timeout=PATIENCE), -signal.SIGKILL)

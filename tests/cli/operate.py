@@ -117,11 +117,11 @@ class Operate(SegmentTest):
         self.assertEqual(len(lines), 2)
         self.assertIn(b"buffered 2 (2.0 %)", lines[1])
 
-    def start_top(self, rows, columns, **environment):
+    def start_top(self, rows, columns, *options, **environment):
         self.terminal, slave = pty.openpty()
         self.addCleanup(os.close, self.terminal)
         termios.tcsetwinsize(slave, (rows, columns))
-        top = self.start("top", self.segment, "--interval", "0.1", stdin=slave, stdout=slave,
+        top = self.start("top", self.segment, "--interval", "0.1", *options, stdin=slave, stdout=slave,
                          env=dict(os.environ, **environment))
         os.close(slave)
         return top
@@ -177,6 +177,23 @@ class Operate(SegmentTest):
             self.picture_with(b"by queued, turned")
             os.write(self.terminal, b"q")
             self.assertEqual(top.wait(timeout=PATIENCE), 0)
+
+    def test_top_colours_what_hangs_and_what_is_old(self):
+        self.create("--max-total-records", "100", stages="filter,calm")
+        self.push(b"x\n" * 3)
+        hung = b"%d " % self.hold(1).pid
+        for environment, yellow in ({}, b"\x1b[33m"), ({"NO_COLOR": "1"}, b""):
+            top = self.start_top(40, 150, "--hung-after", "0.2", "--old-after", "0.2", **environment)
+            picture = self.picture_with(b"\r\n" + yellow + hung)
+            for name in (b"filter ", b"file-1 "):
+                self.assertIn(b"\r\n" + yellow + name, picture)
+            self.assertIn(b"\r\ncalm ", picture)
+            os.write(self.terminal, b"q")
+            self.assertEqual(top.wait(timeout=PATIENCE), 0)
+        self.start_top(40, 150)
+        picture = self.picture_with(b"\r\n" + hung)
+        self.assertIn(b"\r\nfilter ", picture)
+        self.assertIn(b"cli-client", picture)
 
     def test_top_shows_whole_names_where_there_is_room_and_scrolls(self):
         self.create("--max-total-records", "4000")
