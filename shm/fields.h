@@ -2,7 +2,7 @@
  *
  * Programs that were built at different times meet in one segment, so no compiler and no change may move a field
  * unseen. layout.c asserts each line when it is compiled and makes the fingerprint of all; tests/layout/offsets.c
- * checks that no byte of a struct is missing here. Whoever changes a line raises CVB_LAYOUT_VERSION.
+ * checks that no byte of a struct is missing here. A change of a line raises CVB_LAYOUT_VERSION.
  */
 #ifndef CVB_SHM_FIELDS_H
 #define CVB_SHM_FIELDS_H

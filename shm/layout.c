@@ -20,7 +20,7 @@
 #ifndef CVB_CELL_LEAST
 #define CVB_CELL_LEAST 8u
 #endif
-#define CVB_PAYLOAD_LEAST 8u /* bytes: whoever has leased a payload writes its first word back (cvb_own_line) */
+#define CVB_PAYLOAD_LEAST 8u /* bytes: the holder of a lease writes the payload's first word back (cvb_own_line) */
 #ifndef CVB_RING_BITS_MIN
 #define CVB_RING_BITS_MIN 6u
 #endif

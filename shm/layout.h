@@ -17,8 +17,8 @@
 
 enum cvb_kind { CVB_KIND_STAGE, CVB_KIND_SOURCE, CVB_KIND_PIPELINE };
 
-/* A counter of a limit: who changed it last stands beside it. Changed by a 16-byte CAS only. Beside `taken` is what
- * whoever takes a credit reads as well. */
+/* A counter of a limit: who changed it last stands beside it. Changed by a 16-byte CAS only. Beside `taken` is what a
+ * process that takes a credit reads as well. */
 struct cvb_counter {
     struct cvb_pair taken;
     uint32_t limit;       /* as cvb_set_limit left it; 0: what the segment was made for */
@@ -153,7 +153,7 @@ struct cvb_event_ring {
 };
 
 /* The thresholds as cvb_set_thresholds left them, in billionths: backpressure 32 | resume 32; 0: as the segment was
- * made. Read by whoever looks at a level, seldom written. */
+ * made. Read at each look at a level, seldom written. */
 struct cvb_thresholds {
     uint64_t word;
     uint8_t pad[56];

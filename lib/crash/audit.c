@@ -84,7 +84,7 @@ static void count_units(struct cvb_handle *h, struct count *c)
         say_first(c, "%u records' credits are with idle units that no list names", c->lost);
 }
 
-/* Does the counter say what the units say, and do the seats' counts of idle records? */
+/* Compares what the counter says, and the seats' counts of idle records, with what the units say. */
 static void compare(struct cvb_handle *h, uint32_t i, struct count *c)
 {
     uint64_t taken = cvb_load64_acq(&cvb_counter_at(h, i)->taken.lo);

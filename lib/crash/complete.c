@@ -17,7 +17,7 @@ static void recover_move(struct cvb_handle *h, uint32_t dead, uint64_t head, con
     cvb_cas64(&j->head, head, cvb_head(cvb_head_seq(head), CVB_OP_NONE, CVB_CLOSED, 0));
 }
 
-/* The steps from first to last that give credits back, each once whoever does it. */
+/* The steps from first to last that give credits back: each is done once, however many recoverers there are. */
 static void recover_returns(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f,
                             unsigned which)
 {

@@ -81,7 +81,7 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
     return 0;
 }
 
-/* Is the seat of this pass, and still in the state that it died in? If not, another recoverer has freed it. */
+/* True if the seat is of this pass, and still in the state that it died in. If not, another recoverer has freed it. */
 static bool still_dead(struct cvb_handle *h, uint32_t seat)
 {
     uint64_t *died_in = &h->pass.died_in[seat];

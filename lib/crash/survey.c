@@ -9,7 +9,7 @@
  */
 #include "crash/crash.h"
 
-/* Between the beginnings of two surveys, whoever asks: what one finds is published for all. */
+/* Nanoseconds between the beginnings of two surveys of all processes: what a survey finds is published for all. */
 #ifndef CVB_SURVEY_REST_NS
 #define CVB_SURVEY_REST_NS UINT64_C(20000000)
 #endif
@@ -123,7 +123,7 @@ static void publish_all(struct cvb_handle *h, uint32_t sources)
         publish(h, source);
 }
 
-/* Has nobody begun one lately? A hint: a time that is still to come is none that anybody has set. */
+/* True if no survey was begun lately. A hint; a time that is still to come is none that anybody has set. */
 static bool is_due(struct cvb_handle *h)
 {
     const uint64_t now = cvb_monotonic_ns(), begun = cvb_load64_rlx(&h->survey->begun_ns);

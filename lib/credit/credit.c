@@ -1,8 +1,8 @@
 /* credit.c - taking and giving back the credits of a unit's records.
  *
- * Why it is correct: a counter says who changed it last and at which step; whoever overwrites that first sets the
- * step's bit in that seat's journal if it is still open. So "the step happened" is always visible, in the counter or in
- * the head.
+ * Why it is correct: a counter says who changed it last and at which step. A process that overwrites this sets the
+ * step's bit in that seat's journal before, if the journal is still open. So "the step happened" is always visible, in
+ * the counter or in the head.
  */
 #include "credit/credit.h"
 
@@ -56,8 +56,8 @@ static struct cvb_pair *word_of_step(struct cvb_handle *h, enum cvb_step step, u
     return is_take(step) ? &c->taken : &c->returned;
 }
 
-/* Has the step of (actor, seq) happened, as far as this moment shows? Reads only: for the audit. *counter is the one it
- * changes. False also if it changes none. */
+/* True if the step of (actor, seq) has happened, as far as this moment shows. Reads only: for the audit. *counter is
+ * the one it changes. False also if it changes none. */
 bool cvb_step_happened(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
                        const struct cvb_journal *f, uint32_t *counter)
 {
@@ -114,9 +114,8 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
     }
 }
 
-/* Another tag, and the same credits: whoever has read the counter and what limits it before fails, and reads both
- * again.
- */
+/* Gives the counter another tag, and leaves its credits: a CAS by a process that had read the counter and its limit
+ * before fails, and it reads both again. */
 void cvb_counter_renew(struct cvb_handle *h, uint32_t counter)
 {
     struct cvb_pair *taken = &cvb_counter_at(h, counter)->taken, w;

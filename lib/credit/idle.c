@@ -17,7 +17,8 @@
 #define CVB_APPEND_TRIES 16u
 #endif
 
-/* Does one of the group's entries still name a unit that waits? Those that do not are emptied. By the owner alone. */
+/* True if one of the group's entries still names a unit that waits. Those that do not are emptied. Called by the owner
+ * alone. */
 static bool in_use(struct cvb_handle *h, struct cvb_idle_group *g)
 {
     const bool empty = cvb_load64_rlx(&g->header) == GROUP_EMPTY;
@@ -34,7 +35,7 @@ static bool in_use(struct cvb_handle *h, struct cvb_idle_group *g)
     return false;
 }
 
-/* Is it still there? It may have been overwritten as one that is not in use. */
+/* True if the group is still there: it may have been overwritten when it was not in use any more. */
 static inline bool is_open(const struct cvb_open *open)
 {
     return open->left && cvb_load64_rlx(&open->group->header) == open->header;
@@ -84,7 +85,7 @@ CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, str
     return true;
 }
 
-/* Has the group of h->parked a place? */
+/* True if the group of h->parked has a place. */
 static inline bool has_place(const struct cvb_handle *h)
 {
     return is_open(h->parked.open) && (h->parked.open->header & KEY_MASK) == h->parked.key;
@@ -209,9 +210,9 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     return become_idle(h, unit, u, w);
 }
 
-/* The same for a unit of one record, if nothing is in the way of the usual: of the kind that was acked last, with a
- * place to list it, and nobody waited at the last ack. False: nothing was done. Calls nothing, so that it costs little
- * more than its stores. */
+/* As cvb_park, for a unit of one record in the usual case: it is of the kind that was acked last, there is a place to
+ * list it, and nobody waited at the last ack. False: nothing was done. Calls nothing, so that it costs little more than
+ * its stores. */
 bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair w, int *error)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);

@@ -1,15 +1,15 @@
 /* idle.h - what idle.c (acks list idle units), reuse.c (puts claim them) and reclaim.c (refusals give them back) share.
  *
  * A list is a ring of groups, a cache line each: a header that says what the units of its entries are good for, and
- * seven entries. So whoever looks for units of one source passes those of the others a line at a time, and learns of
+ * seven entries. So a search for units of one source passes the groups of the others a line at a time, and learns of
  * many units by one line.
  *
- * Who writes: the seat's owner opens groups and fills them in turn, and raises the version with each entry. Whoever
- * claimed a unit empties its entry, by a CAS, now or after some more; whoever claimed all of a group empties it as a
- * whole. An entry carries the version it was listed at, and a header its group's number, so a late CAS never empties
- * what is younger. Entries are hints: the unit's word decides. A group whose entries are still in use when its place
- * comes round again stays as it is, and its number is skipped. `first` passes only what is closed and empty, and a
- * group's number is used once, so what is before it stays empty.
+ * Who writes: the seat's owner opens groups and fills them in turn, and raises the version with each entry. The claimer
+ * of a unit empties its entry by a CAS, at once or after some more claims; the claimer of all units of a group empties
+ * it as a whole. An entry carries the version it was listed at, and a header its group's number, so a late CAS never
+ * empties what is younger. Entries are hints: the unit's word decides. A group whose entries are still in use when its
+ * place comes round again stays as it is, and its number is skipped. `first` passes only what is closed and empty, and
+ * a group's number is used once, so what is before it stays empty.
  */
 #ifndef CVB_LIB_IDLE_H
 #define CVB_LIB_IDLE_H
@@ -28,8 +28,8 @@
 #define HEADER_CLOSED (UINT64_C(1) << KEY_BITS)
 #define NUMBER_SHIFT (KEY_BITS + 1)
 
-/* Instead of the header of a closed group: whoever claimed the units of all seven entries says so at once. The owner's
- * next header is another one, so nobody says so late. */
+/* Stored in the place of a closed group's header by the claimer of the units of all its entries. A CAS from the header
+ * stores it, and the owner's next header is another one: so it is never stored late. */
 #define GROUP_EMPTY UINT64_MAX
 
 /* A list from the first group in use to the last is searched by those who are refused. What lies so far behind the last
@@ -103,7 +103,7 @@ static inline void want_of(struct cvb_unit *unit, struct cvb_pair w, struct cvb_
  *
  * A note stands before each change and says what it is, and how the rows' odd bits were before it:
  *   park:  note, IDLE store, rows        claim:  note, CAS IDLE -> RES, rows
- * So whoever recovers a dead seat completes its rows: had the unit changed (it is no longer LEASED by the dead, or it
+ * So the recoverer of a dead seat completes its rows: had the unit changed (it is no longer LEASED by the dead, or it
  * is RES of the dead), then those rows whose bit is still as before lack it (note.c). A claim that failed has no note.
  *
  * A note: unit 24 | records less one 5 | stage 12 | source 16 | what 2 | odd: total 1, stage 1, source 1.
@@ -178,7 +178,7 @@ static inline bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, u
     return true;
 }
 
-/* The same for a unit of any kind. */
+/* As claim, for a unit of any kind. */
 static inline bool claim_any(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, const struct cvb_want *has)
 {
     struct cvb_rows rows = rows_of(h, NOTE_CLAIM, has);

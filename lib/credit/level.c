@@ -2,23 +2,23 @@
  *
  * Overview: a counter's credits are held by records, and by idle units, which only keep them (PROTOCOL.md, section 4).
  * What counts is the records: credits in use less those of idle units, which a sum of a few words of each seat says
- * (idle.h). PAUSED begins at the high watermark and lasts until the low one, whoever looks when.
+ * (idle.h). PAUSED begins at the high watermark and lasts until the low one; when somebody looks makes no difference.
  *
  * How it is noticed without a sum at each put and ack: a flag is in one of three states.
  *   calm    credits in use are below the high watermark, so records are. Who takes credits up to it looks.
  *   NEAR    not paused, but credits in use are at the watermark or above: what a put claims may bring records there.
  *   PAUSED  what an ack makes idle, or gives back, may bring records down to the low watermark.
- * In the last two the flag has a slack: so many records may come (NEAR) or go (PAUSED) before one must look. Whoever
- * puts or acks has a share of it, takes more in chunks, and looks when there is none. A look begins a new epoch, which
+ * In the last two the flag has a slack: so many records may come (NEAR) or go (PAUSED) before one must look. Each
+ * handle has a share of it, takes more in chunks, and looks when there is none left. A look begins a new epoch, which
  * makes all shares void, counts, corrects the state, and then says what the slack is. A budget is made of the shares of
  * a unit's three counters, for the next records of the same kind: valid while none of the three epochs has changed. No
  * budget is made while an epoch is odd, so a flag that changes after it was read for the budget has a later epoch.
  *
  * Why nothing is missed: shares and slack together are never more than the distance to the mark. A change of counter or
  * count comes first, by or before a locked instruction; then the flag and the epoch are read. So a look that does not
- * count the change has begun an epoch that the change's owner sees, and takes its share from (F1). What one who died
- * has changed and not told is looked at by who recovers it, one who is stopped tells later; and whoever acts on a level
- * looks.
+ * count the change has begun an epoch that the change's owner sees, and takes its share from (F1). What a dead process
+ * has changed and not told is looked at by its recoverer; a stopped one tells later; and everybody who acts on a level
+ * looks first.
  */
 #include "credit/idle.h"
 #include "place/stay.h"
@@ -44,7 +44,7 @@ int64_t cvb_idle_sum(struct cvb_handle *h, uint32_t counter)
     return (int64_t)sum;
 }
 
-/* The same for who acts on it: within bounds, also in a corrupt segment. */
+/* The sum within bounds, also in a corrupt segment: for callers that act on it. */
 int64_t cvb_idle_count(struct cvb_handle *h, uint32_t counter)
 {
     int64_t sum = cvb_idle_sum(h, counter);
@@ -150,7 +150,7 @@ bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew)
 }
 
 /* After the limit or the thresholds of a counter have changed: its level begins anew, paused only from the high
- * watermark on. Whoever was about to change the flag by what held before fails: its word is another one. */
+ * watermark on. A process that was about to change the flag by what held before fails, because the word has changed. */
 void cvb_level_begin(struct cvb_handle *h, uint32_t counter)
 {
     const uint32_t flag = cvb_flag_of(h, counter);
@@ -174,7 +174,8 @@ static struct cvb_share *share_of(struct cvb_handle *h, uint32_t counter)
     return &h->share[cvb_kind_of_counter(h, counter)][counter % CVB_SHARES];
 }
 
-/* Less is not worth a compare-and-swap: whoever comes after it looks. */
+/* Records of slack: less than this is taken as a whole, because a part is not worth a compare-and-swap. The next handle
+ * that needs slack looks at the level. */
 #define CHUNK_LEAST 128u
 
 /* n records have come or gone where that may lead to a mark. */
@@ -252,7 +253,7 @@ void cvb_budget_begin(struct cvb_handle *h, struct cvb_budget *b, uint64_t kind,
     b->left = left;
 }
 
-/* Do credits in use say so little by now that a flag which shows `now` must be looked at? */
+/* True if credits in use are so few by now that a flag which shows `now` must be looked at. */
 static bool is_outdated(struct cvb_handle *h, uint32_t counter, uint32_t now)
 {
     if (!(now & (CVB_FLAG_NEAR | CVB_FLAG_OVER)))

@@ -1,19 +1,19 @@
 /* limit.c - the limits, thresholds and retry limits of a live segment, and the watermarks that follow from them.
  *
- * Overview: a limit stands beside its counter, and is 0 as long as it is what the segment was made for. Whoever takes a
- * credit has that line anyway. Nothing in the segment makes a limit larger than that: rings and lists have no more
+ * Overview: a limit stands beside its counter, and is 0 as long as it is what the segment was made for. To take a
+ * credit needs that line anyway. Nothing in the segment makes a limit larger than that: rings and lists have no more
  * room.
  *
  * Why nobody puts by an old limit once cvb_set_limit has returned: a put takes credits by a CAS of `taken` from what it
  * read before it read the limit. So the limit is stored first, and then `taken` gets another tag and the same value: a
- * CAS from an older word fails, and whoever reads the new one reads the new limit (L1). What idle units keep are
- * credits too, and a claim of one touches no counter. So where credits in use are above the limit the flag says OVER; a
- * put looks after its claim, and gives the unit back if it finds that (L2). An ack that finds it gives back at once.
- * OVER goes by a CAS of the flag from a word that was read before the limit and the counter were: cvb_level_begin
- * changes the word after the limit was stored, so nobody takes OVER away by an old limit.
+ * CAS from an older word fails, and a process that reads the new word reads the new limit after it (L1). What idle
+ * units keep are credits too, and a claim of one touches no counter. So where credits in use are above the limit the
+ * flag says OVER; a put looks after its claim, and gives the unit back if it finds that (L2). An ack that finds it
+ * gives back at once. OVER goes by a CAS of the flag from a word that was read before the limit and the counter were:
+ * cvb_level_begin changes the word after the limit was stored, so nobody takes OVER away by an old limit.
  *
  * A process that dies between these steps leaves the new limit: all who take credits heed it, and the first of them
- * that it refuses mends the flag (reclaim.c), as do recovery and whoever else looks at the level.
+ * that it refuses mends the flag (reclaim.c), as do recovery and everybody else that looks at the level.
  */
 #include <conveyor/limits.h>
 #include <conveyor/wait.h>

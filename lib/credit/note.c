@@ -1,8 +1,9 @@
-/* note.c - what a dead seat's owner had begun to count (idle.h): its rows are completed by whoever recovers it.
+/* note.c - what a dead seat's owner had begun to count (idle.h): its recoverers complete its rows.
  *
- * Why it is done once, by however many: a row is changed by a CAS from what was read, and only grows; the note and the
- * seat are looked at between. And before any unit of the dead is touched the note is cleared by a CAS: so a unit that
- * is still the dead owner's says for certain that the change had not happened, as long as the note stands.
+ * Why it is done once, however many recoverers there are: a row is changed by a CAS from what was read, and only grows;
+ * the note and the seat are looked at between. And before any unit of the dead is touched the note is cleared by a CAS:
+ * so a unit that is still the dead owner's says for certain that the change had not happened, as long as the note
+ * stands.
  */
 #include "credit/idle.h"
 
@@ -32,7 +33,7 @@ static bool read_note(struct cvb_handle *h, uint32_t seat, uint64_t note, struct
     return true;
 }
 
-/* Has the unit changed as the note says, as far as this moment shows? */
+/* True if the unit has changed as the note says, as far as this moment shows. */
 static bool happened(struct cvb_handle *h, uint32_t seat, const struct change *c)
 {
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, c->unit)->word);
@@ -40,7 +41,7 @@ static bool happened(struct cvb_handle *h, uint32_t seat, const struct change *c
     return own == (c->kind == NOTE_CLAIM);
 }
 
-/* Is row i, as it was read, as it was before the change? */
+/* True if row i, as it was read, is as it was before the change. */
 static bool as_before(const struct change *c, unsigned i, uint64_t row)
 {
     return row >> ROW_ODD_SHIFT == (c->note >> (NOTE_ODD_SHIFT + i) & 1);

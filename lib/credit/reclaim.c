@@ -69,7 +69,7 @@ struct search {
     bool lost;              /* somebody was quicker */
 };
 
-/* May units of a group with this header hold what refused, or be of any other use? */
+/* True if units of a group with this header may hold what refused, or be of another use. */
 static bool may_hold(uint64_t header, const struct search *s, bool others)
 {
     if (header == GROUP_EMPTY || others)
@@ -123,7 +123,7 @@ static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, struct
     return false;
 }
 
-/* May the operation in hand look at another group? */
+/* True if the operation in hand may look at another group. */
 static bool may_look(struct cvb_handle *h)
 {
     if (h->refusal.lists)
@@ -131,7 +131,8 @@ static bool may_look(struct cvb_handle *h)
     return h->refusal.groups && h->refusal.groups--;
 }
 
-/* The same in one list, in its groups from number `from` on. Where the put got one, its next look begins. */
+/* Gives back in one list, in its groups from number `from` on. If the put gets a unit, its next look begins where that
+ * was. */
 static bool reclaim_list(struct cvb_handle *h, uint32_t seat, uint64_t from, struct search *s)
 {
     struct cvb_idle *list = list_of(h, seat);
@@ -172,8 +173,8 @@ static uint32_t counter_of(struct cvb_handle *h, int refusal, const struct cvb_w
                                         : CVB_COUNTER_TOTAL;
 }
 
-/* Does an idle unit keep a credit of the counter? Notes first, counts then: what is not in a note any more is counted.
- */
+/* True if an idle unit keeps a credit of the counter. Notes first, counts then: what is not in a note any more is
+ * counted. */
 static bool some_idle(struct cvb_handle *h, uint32_t counter)
 {
     if (cvb_idle_count(h, counter) > 0)
@@ -193,7 +194,7 @@ static uint64_t versions(struct cvb_handle *h)
     return sum;
 }
 
-/* Is there room by now, because somebody has given something back since the refusal? */
+/* True if there is room by now, because somebody has given something back since the refusal. */
 static bool has_room(struct cvb_handle *h, int refusal, const struct cvb_want *want)
 {
     uint32_t counter = counter_of(h, refusal, want);
@@ -251,7 +252,7 @@ static void mark_listed(struct cvb_handle *h)
     }
 }
 
-/* Is the unit IDLE, and does no list name it? After mark_listed. */
+/* True if the unit is IDLE and no list names it. After mark_listed. */
 static bool is_lost(struct cvb_handle *h, uint32_t u, struct cvb_pair *w)
 {
     *w = cvb_load_pair(&cvb_unit_at(h, u)->word);

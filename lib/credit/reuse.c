@@ -7,10 +7,10 @@
 
 #include "credit/idle.h"
 
-/* Groups that make it worth while to take their lines away from whoever fills them; less if that is more than half of
- * what a source may have. A put that finds fewer takes new credits instead, so soon enough units are on their way for
- * both sides to stay some lines apart. The longer a line is not used, the less it costs to have it back: from the
- * second-level cache of a consumer more than twice as much as from what both share. */
+/* Groups that a list must have before a put takes their lines away from the seat that fills them; fewer if that is more
+ * than half of what a source may have. A put that finds fewer takes new credits instead, so soon enough units are on
+ * their way for both sides to stay some lines apart. The longer a line is not used, the less it costs to have it back:
+ * from the second-level cache of a consumer more than twice as much as from what both share. */
 #ifndef CVB_LOOK_LEAST
 #define CVB_LOOK_LEAST 64u
 #endif
@@ -21,7 +21,7 @@
 #define LOOK_AGAIN 1024u
 #define AHEAD 4u /* so many puts before its own a unit's payload is fetched */
 
-/* Is it IDLE, and of this kind? */
+/* True if the unit is IDLE and of this kind; *w is its word. */
 static inline bool fits(struct cvb_unit *unit, uint64_t kind, struct cvb_pair *w)
 {
     *w = cvb_load_pair(&unit->word);
@@ -134,8 +134,8 @@ CVB_RARE static struct cvb_look *look_anew(struct cvb_handle *h, struct cvb_want
     return look;
 }
 
-/* Does a flag of what a put needs say that its limit was lowered below the credits in use? Then no idle unit may serve
- * it, for they are among those credits. */
+/* True if a limit that the put is under was lowered below the credits in use. Then no idle unit may serve it, because
+ * idle units hold some of those credits. */
 bool cvb_is_over(struct cvb_handle *h, const struct cvb_want *want)
 {
     uint32_t counter[3];

@@ -6,7 +6,7 @@
 #include "flow/flow.h"
 #include "flow/header.h"
 
-/* May records be put into the stage? The dead-letter stage is entered by the library alone. */
+/* 0 if records may be put into the stage. Only the library puts into the stage of dead letters. */
 int cvb_stage_check(struct cvb_handle *h, uint32_t stage)
 {
     return stage != CVB_STAGE_DEAD_LETTER && cvb_id_known(h, CVB_KIND_STAGE, stage) ? 0 : CVB_EUNKNOWN;

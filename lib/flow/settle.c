@@ -32,7 +32,7 @@ static inline bool same_whole(const struct cvb_place *p, const struct cvb_place 
     return p->number == q->number && p->unit == q->unit && p->handle == q->handle && p->stage == q->stage;
 }
 
-/* Is p of the unit that q is of, which was checked and has these members? */
+/* True if p is of the unit that q is of, which was checked and has these members. */
 static bool same_unit(const struct cvb_place *p, const struct cvb_place *q, uint32_t members)
 {
     return same_whole(p, q) && p->member < CVB_UNIT_MEMBERS && (members >> p->member & 1);
@@ -193,7 +193,7 @@ static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return cvb_park(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
 }
 
-/* Are n places from i on just those of the mask, in any order? A few. */
+/* True if n places from i on, a few, are just those of the mask, in any order. */
 static bool few_whole(const struct cvb_places *p, size_t i, unsigned n, uint32_t mask)
 {
     uint32_t members = 0, high = 0;
@@ -209,7 +209,8 @@ static bool few_whole(const struct cvb_places *p, size_t i, unsigned n, uint32_t
 
 static_assert(offsetof(struct cvb_place, member) == sizeof(cvb_piece), "number, unit and handle");
 
-/* The same for the first n members, many of them, in order, as they were handed out: without a branch for each. */
+/* True if n places from i on, many, are the first members in order, as they were handed out: without a branch for each.
+ */
 static bool train_whole(const struct cvb_places *p, size_t i, unsigned n)
 {
     const struct cvb_place *first = place_at(p, i);
@@ -243,7 +244,7 @@ static unsigned whole_at(struct cvb_handle *h, const struct cvb_places *p, size_
     return few_whole(p, i, n, mask) ? n : 0;
 }
 
-/* Is the place that of a unit's only record? *w is then the unit's word. */
+/* True if the place is that of a unit's only record. *w is then the unit's word. */
 static inline bool one_record(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state, struct cvb_pair *w)
 {
     if (p->handle != h->serial || p->unit >= h->segment.geometry.unit_count || p->member >= CVB_UNIT_MEMBERS)
@@ -253,13 +254,13 @@ static inline bool one_record(struct cvb_handle *h, const struct cvb_place *p, e
            (w->hi & ~(CVB_HI_TRIES | CVB_HI_COMPANY)) == cvb_hi(1u << p->member, p->stage, h->seat, 0);
 }
 
-/* Are the places just those of one unit? The usual case. *w is then the unit's word. */
+/* True if the places are just those of one unit: the usual case. *w is then the unit's word. */
 static inline bool one_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *w)
 {
     return p->first && p->count && !cvb_handle_check(h) && whole_at(h, p, 0, w) == p->count;
 }
 
-/* The same, and in its order? */
+/* True if the places are just those of one unit, in its order. *w is then the unit's word. */
 bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *w)
 {
     bool whole = one_whole(h, p, w);

@@ -181,7 +181,7 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
     return (int)done + few;
 }
 
-/* The same; a unit of one record without a loop. */
+/* One lease for each member, as hand_out_all; a unit of one record without a loop. */
 static inline int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
 {
     const struct cvb_member *m = cvb_members_of(h, u);

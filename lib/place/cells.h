@@ -13,7 +13,7 @@ static inline unsigned cvb_unit_room(const struct cvb_handle *h, uint32_t u)
     return cvb_is_large(h, u) ? CVB_UNIT_MEMBERS : CVB_INLINE_MEMBERS;
 }
 
-/* Has the unit room for all members of a mask? If not, the segment is corrupt. */
+/* True if the unit has room for all members of a mask. If not, the segment is corrupt. */
 static inline bool cvb_has_room(const struct cvb_handle *h, uint32_t u, uint32_t mask)
 {
     return cvb_is_large(h, u) || !(mask >> CVB_INLINE_MEMBERS);
@@ -49,8 +49,8 @@ static inline char *cvb_payload_in(const struct cvb_cells *cells, uint32_t cell,
     return index >= cells->count || length > cells->most ? NULL : cells->base + index * cells->stride;
 }
 
-/* The same for any cell. The class that was found last is looked at first; whoever needs many payloads of one class
- * keeps a copy of h->cells at hand. */
+/* As cvb_payload_in, for a cell of any class. The class that was found last is looked at first; a loop over many
+ * payloads of one class keeps a copy of h->cells at hand. */
 static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t length)
 {
     if (cell - h->cells.first >= h->cells.count && !cvb_find_cells(h, cell))
@@ -58,10 +58,10 @@ static inline char *cvb_payload(struct cvb_handle *h, uint32_t cell, uint32_t le
     return cvb_payload_in(&h->cells, cell, length);
 }
 
-/* Stores into a line of a payload what is there: by who has leased it, so nobody else writes it. A line that was read
- * by one core after another one had written it is the most expensive one for the other to write again: each core keeps
- * a copy, and neither prefetchw nor stores that wait get the writer his right to write ahead of time (Zen 4: 6 to 20
- * ns; 2 to 4 if the reader has written it too, which costs him less than 1). */
+/* Stores into a line of a payload what is there. The caller has leased it, so nobody else writes it. A line that one
+ * core has written and another has only read is expensive for the first to write again: each core keeps a copy, and no
+ * prefetch takes the reader's away in time (Zen 4: 6 to 20 ns; 2 to 4 ns if the reader has written it too, which costs
+ * the reader less than 1). */
 static inline void cvb_own_line(char *payload)
 {
     uint64_t *word = (uint64_t *)(void *)payload;
@@ -83,8 +83,8 @@ static inline void cvb_prefetch_payload(struct cvb_handle *h, const struct cvb_m
         cvb_prefetch_write(payload);
 }
 
-/* The first payloads of a unit of so many records, whose line is here: whoever puts writes them, and whoever takes
- * writes back what it has read. */
+/* Fetches the first payloads of a unit of `records` records. They are fetched for writing: a put writes them, and a get
+ * writes back what it has read (cvb_own_line). */
 void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned records); /* but for the first */
 static inline void cvb_prefetch_payloads(struct cvb_handle *h, uint32_t u, unsigned records)
 {

@@ -30,7 +30,7 @@
 void cvb_event(struct cvb_handle *h, const struct cvb_event *e);
 /* Seat `dead`, whose word is `state`, belongs to a dead process: recorded by the first who notices. */
 void cvb_event_death(struct cvb_handle *h, uint32_t dead, uint64_t state);
-/* The same of a seat that this handle has taken over itself. */
+/* As cvb_event_death, of a seat that this handle has taken over itself. */
 void cvb_event_gone(struct cvb_handle *h, uint32_t dead, int32_t pid);
 /* What the process with that pid had left in the seat is put in order. */
 void cvb_event_recovery(struct cvb_handle *h, uint32_t dead, int32_t pid);

@@ -36,7 +36,7 @@ static inline struct cvb_moved *cvb_moved_at(struct cvb_handle *h, uint32_t seat
            (uint64_t)seat * h->segment.settings.max_sources + source;
 }
 
-/* Stage and source are valid: whoever calls has checked them. */
+/* The caller has checked that stage and source are valid. */
 static inline void cvb_tally(struct cvb_handle *h, uint32_t stage, uint32_t source, enum cvb_count what, uint64_t n)
 {
     cvb_own_add64(&h->ends[stage].tally->n[what], n);
@@ -57,9 +57,9 @@ static inline uint32_t *cvb_references_at(struct cvb_handle *h, int kind)
 static inline bool cvb_is_refusal(int error) { return error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL; }
 
 /* check.c */
-/* Has somebody named the id? Any thread may ask, also beside a call with the handle. */
+/* True if the id has a name. Any thread may ask, also beside a call with the handle. */
 bool cvb_id_named(struct cvb_handle *h, enum cvb_kind kind, uint32_t id);
-/* Has somebody named the id? Names are given in order and for ever. */
+/* True if the id has a name; it is then remembered. */
 bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id);
 static inline bool cvb_id_known(struct cvb_handle *h, enum cvb_kind kind, uint32_t id)
 {

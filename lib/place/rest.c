@@ -1,10 +1,10 @@
-/* rest.c - whoever has caught up with the other side lets it go ahead for a moment.
+/* rest.c - the pacer: a process that has caught up with the other side lets it go ahead for a moment.
  *
  * Overview: a consumer that is faster than the producers follows them from slot to slot; a producer at its limit
  * follows the consumers from one unit that they ack to the next. Then each line that either side touches is on its way
  * between two cores, both take two to three times as long for a record, and as both are slowed down alike it stays so.
  * Nor is it enough to stay a line or two behind: the processors' own prefetchers run ahead of a reader, and take lines
- * that the other side is about to write (near.c, keep_behind). So whoever catches up rests for the time of some
+ * that the other side is about to write (near.c, keep_behind). So a process that catches up rests for the time of some
  * hundred records, once, as a network driver moderates its interrupts; never when few records come at a time, nor where
  * limits are so small that no distance can be kept. A producer that is too far ahead rests too (cvb_stay_near): what
  * does not fit into the caches next to the cores any more takes both sides half as long again. A rest that has not

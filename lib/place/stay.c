@@ -1,4 +1,4 @@
-/* stay.c - times of units, and the waits that are counted by whoever takes. */
+/* stay.c - the times of units, and the waits that a get counts. */
 #include "place/stay.h"
 
 void cvb_enters_stage(struct cvb_handle *h, struct cvb_unit *unit)

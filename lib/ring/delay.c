@@ -12,7 +12,8 @@
  * DELAYED.
  *
  * Why in order of their times: an entry of due stands until its unit was seen in its slot. Who finds an entry of a unit
- * that is QUEUED publishes the unit first: so what is due later enters the ring later, whoever is stopped where (D3).
+ * that is QUEUED publishes the unit first: so what is due later enters the ring later, wherever a process is stopped
+ * (D3).
  */
 #include "ring/delay.h"
 

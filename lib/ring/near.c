@@ -3,7 +3,7 @@
 
 #include "ring/hint.h"
 
-/* Is the head, as the handle knows it, further than that behind its tail, if each unit has so many bytes? */
+/* True if what is queued, as far as the handle knows, is more than CVB_NEAR_BYTES, if each unit has `bytes` bytes. */
 static bool far_ahead(const struct cvb_ends *e, uint64_t bytes)
 {
     return e->tail > e->head && (e->tail - e->head) * bytes > CVB_NEAR_BYTES;

@@ -57,8 +57,8 @@ struct place {
     uint64_t position, former, *slot;
 };
 
-/* The same, and what is usual first: the slot at the tail shows the former lap, whose unit is gone as far as is known.
- */
+/* Chooses the slot at the handle's tail if it shows the former lap, whose unit is gone as far as is known: the usual
+ * case. Else a later one. */
 static inline int choose(struct cvb_handle *h, const struct cvb_ends *e, uint32_t stage, struct place *to)
 {
     uint64_t tail = e->tail, shown = cvb_load64_acq(&e->ring[tail & e->mask]);
@@ -116,8 +116,8 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
     return true;
 }
 
-/* A QUEUED unit (seen, halves of one moment) gets into its slot, or into a later one; whoever calls. Returns only when
- * it was seen in its slot, or not QUEUED any more. */
+/* A QUEUED unit (seen, halves of one moment) gets into its slot, or into a later one. Any process may call it. Returns
+ * only when it was seen in its slot, or not QUEUED any more. */
 CVB_RARE int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
 {
     const uint32_t stage = cvb_hi_stage(seen.hi);
@@ -168,7 +168,7 @@ CVB_RARE int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from,
     return fill_slot(h, e, u, queued, &to);
 }
 
-/* The same for a unit that this seat has reserved for the stage: nobody else may change its word. */
+/* As cvb_enqueue, for a unit that this seat has reserved for the stage: nobody else may change its word. */
 int cvb_enqueue_own(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage)
 {
     struct cvb_ends *e = &h->ends[stage];
@@ -192,7 +192,7 @@ CVB_RARE static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair
     return cvb_mask_count(cvb_hi_mask(word->hi)) > want ? CVB_ECORRUPT : 0; /* the caller has room for so many */
 }
 
-/* The same, for cvb_lease_next: by way of copies, so that the usual case keeps unit and word in registers. */
+/* As lease_part, for cvb_lease_next: by way of copies, so that the usual case keeps unit and word in registers. */
 static inline int lease_first(struct cvb_handle *h, unsigned want, uint32_t *unit, struct cvb_pair *word)
 {
     uint32_t u;
@@ -227,9 +227,9 @@ static inline int lease_whole(struct cvb_handle *h, struct cvb_ends *e, uint32_t
     return 0;
 }
 
-/* The same for the unit at the handle's head, if nothing is in the way of the usual: it has one record, which was never
- * returned, and is of no great length; neither is it time for a look ahead or at the hint. False: nothing was done.
- * Calls nothing, so that it costs little more than its loads and the CAS. */
+/* Leases the unit at the handle's head in the usual case: it has one record, which was never returned, and is of no
+ * great length; neither is it time for a look ahead or at the hint. False: nothing was done. Calls nothing, so that it
+ * costs little more than its loads and the CAS. */
 bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struct cvb_pair *word)
 {
     struct cvb_ends *e = &h->ends[stage];

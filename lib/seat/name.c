@@ -1,8 +1,8 @@
 /* name.c - interning: a name's id is decided by one CAS.
  *
- * A seat writes a name into a slot of its own and CASes the first empty reference to that slot. Whoever wins reference
- * i owns slot i from then on, which nobody used before; so slots never run out. A seat that died after its CAS still
- * shows the slot it has given away: its next owner sees that in the table (own_slot).
+ * A seat writes a name into a slot of its own and CASes the first empty reference to that slot. The seat that wins
+ * reference i owns slot i from then on, which nobody used before; so slots never run out. A seat that died after its
+ * CAS still shows the slot it has given away: its next owner sees that in the table (own_slot).
  */
 #include <conveyor/segment.h>
 #include <conveyor/state.h>

@@ -1,7 +1,7 @@
 /* move.c - taking members out of a unit (PROTOCOL.md, section 3). */
 #include "unit/unit.h"
 
-/* Did the mover's CAS of T happen, as far as T's word shows it? */
+/* True if the mover's CAS of T has happened, as far as T's word shows it. */
 bool cvb_move_happened(const struct cvb_journal *f, uint32_t mover, struct cvb_pair word)
 {
     return word.lo == f->before.lo && cvb_hi_seat(word.hi) == mover && !(cvb_hi_mask(word.hi) & (uint32_t)f->before.hi);
@@ -157,8 +157,8 @@ int cvb_uncarve(struct cvb_handle *h, uint32_t t, uint32_t members, uint32_t t2)
 }
 
 /* Of a HELD unit keep the first n members, as the first ones of their unit: what is left of a larger one may lie at its
- * end, and whoever puts and takes has short ways for first ones only. The rest is free again. Without an empty unit one
- * that has no rest stays as it is. */
+ * end, and puts and gets have short ways for first members only. The rest is free again. Without an empty unit one that
+ * has no rest stays as it is. */
 int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n)
 {
     const uint32_t whole = *unit;

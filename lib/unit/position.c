@@ -1,8 +1,8 @@
 /* position.c - which positions a unit has, and what a seat's owner notes of those that it takes out of one.
  *
- * Overview: records carry positions of their sources. Whoever takes records out of a unit raises its seat's `high` to
- * the highest of them; whoever moves them to another unit notes the lowest, with the number of the survey that began
- * last. Surveys (lib/crash/survey.c) read both.
+ * Overview: records carry positions of their sources. A seat's owner that takes records out of a unit raises its seat's
+ * `high` to the highest of them; one that moves records to another unit notes the lowest, with the number of the survey
+ * that began last. Surveys (lib/crash/survey.c) read both.
  *
  * Why it is correct: PROTOCOL.md, section 9. The order of the steps decides: `high` first, then the journal's head,
  * then the survey's number, then low and epoch, and only then the change of the unit.

@@ -138,7 +138,7 @@ void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
     uint32_t mask = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi));
     uint32_t which = bitmap_of(h, u, mask);
     if (which == g->bitmap_count)
-        return; /* corrupt; whoever uses the unit says so */
+        return; /* corrupt: the next use of the unit says so */
     uint64_t *word = &cvb_bitmap_at(h, which)[u / 64], bit = UINT64_C(1) << u % 64;
     cvb_fence_after_cas();
     if (!(cvb_load64_acq(word) & bit))

@@ -82,7 +82,7 @@ static inline void cvb_high_raise(struct cvb_tally *of_source, uint64_t position
     if (cvb_load64_rlx(&of_source->n[CVB_N_HIGH]) < position)
         cvb_store64_rel(&of_source->n[CVB_N_HIGH], position);
 }
-/* Is a unit with this word live: does the buffer have its records, for a survey? */
+/* True if a unit with this word is live for a survey: the buffer has its records. */
 static inline bool cvb_is_live(struct cvb_pair w)
 {
     return cvb_lo_state(w.lo) == CVB_QUEUED || cvb_lo_state(w.lo) == CVB_LEASED || cvb_lo_state(w.lo) == CVB_DELAYED;

@@ -79,7 +79,7 @@ static int survey_for_any(struct cvb_handle *h, struct cvb_awaited *any, size_t 
     return made < 0 ? made : 0;
 }
 
-/* How many are there. */
+/* How many of them are there now; `there` says which. */
 static int look_for_any(struct cvb_handle *h, const struct cvb_wait *w, bool thorough)
 {
     int found = w->period_ns ? survey_for_any(h, w->any, w->several) : 0;
@@ -96,7 +96,8 @@ static int look_for_any(struct cvb_handle *h, const struct cvb_wait *w, bool tho
     return found;
 }
 
-/* Adds a flag to the bed, each one once: who is counted twice by a waker keeps another from being woken. */
+/* Adds a flag to the bed, each flag once: a waker that counts a sleeper twice wakes
+ * another one too few. */
 static void lie_on(struct cvb_bed *b, struct cvb_handle *h, uint32_t flag, uint32_t bits)
 {
     uint32_t *word = cvb_flag_word(h, flag);

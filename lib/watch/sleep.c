@@ -42,8 +42,8 @@ static bool is_among(uint32_t one, const uint32_t *flag, size_t count)
     return false;
 }
 
-/* Is there a flag among them that still says no? Others may say so now: who slept on a flag that no longer does would
- * not be woken by those. */
+/* True if one of the announced flags still says no. Others may say no by now: a sleeper on a flag that no longer does
+ * would not be woken by them. */
 bool cvb_in_the_way(struct cvb_handle *h, const struct cvb_wait *w, const uint32_t *flag, size_t count)
 {
     uint32_t now[CVB_WAIT_MAX];

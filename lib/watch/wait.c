@@ -10,7 +10,7 @@ static bool is_paused(struct cvb_handle *h, uint32_t counter)
     return cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter))) & CVB_FLAG_PAUSED;
 }
 
-/* Is there a free cell of the class? If not, idle ones are given back. */
+/* True if there is a free cell of the class. If not, idle ones are given back first. */
 static bool has_memory(struct cvb_handle *h, uint32_t class)
 {
     if (class == CVB_NO_CLASS || cvb_memory_left(h, class))
@@ -30,8 +30,8 @@ static int look_for_credits(struct cvb_handle *h, const struct cvb_wait *w, bool
     return !paused && has_memory(h, w->class);
 }
 
-/* Only those that stand in the way: a bit on another would keep all acks from leaving their credits with their units.
- * Where a signal by hand does, it alone, for the same reason. */
+/* Only the flags that say no: a waiters bit on another would keep all acks from leaving their credits with their units.
+ * Where a signal by hand says no, its flag alone, for that reason too. */
 static size_t flags_of_credits(struct cvb_handle *h, const struct cvb_wait *w, uint32_t *flag)
 {
     size_t n = 0;
@@ -46,7 +46,7 @@ static size_t flags_of_credits(struct cvb_handle *h, const struct cvb_wait *w, u
     return n;
 }
 
-/* Are all of them below their limits? */
+/* 1 if all counters are below their limits, and there is memory. */
 static int look_for_room(struct cvb_handle *h, const struct cvb_wait *w, bool thorough)
 {
     (void)thorough;
