@@ -2,6 +2,7 @@
  * values with backslash, quote and newline escaped. */
 #include "prometheus.h"
 
+#include <conveyor/segment.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,46 @@ static void ages(const char *segment, const struct cli_snapshot *s)
     }
 }
 
+/* Of the sources whose records have positions, and of the others 0. */
+static void progress(const char *segment, const struct cli_snapshot *s)
+{
+    static const char *const name[][2] = {
+        {"source_accepted_position", "The highest position that was ever accepted."},
+        {"source_settled_position", "No record at or below it is in the buffer any more."},
+        {"source_unsettled_records", "Records with positions in the buffer, dead letters among them."}};
+    for (int g = 0; g < 3; g++) {
+        family(name[g][0], "gauge", name[g][1]);
+        for (size_t i = 0; i < s->source_count; i++) {
+            const struct cvb_progress *p = &s->sources[i].progress;
+            const uint64_t value[] = {p->accepted, p->settled, p->live};
+            sample(name[g][0], segment, (const char *[4]){"source", s->sources[i].name}, (double)value[g]);
+        }
+    }
+}
+
+/* What the segment was made with, and how much of it is used up. */
+static void supplies(const char *segment, const struct cli_snapshot *s)
+{
+    const struct {
+        const char *kind;
+        size_t used, limit;
+    } names[] = {{"stage", s->stage_count, s->settings.max_stages},
+                 {"source", s->source_count, s->settings.max_sources},
+                 {"pipeline", s->pipeline_count, s->settings.max_pipelines}};
+    const int64_t bytes = cvb_memory_needed(&s->settings);
+    family("names", "gauge", "Names that are used, by kind.");
+    for (int i = 0; i < 3; i++)
+        sample("names", segment, (const char *[4]){"kind", names[i].kind}, (double)names[i].used);
+    family("limit_names", "gauge", "The limit of names, by kind.");
+    for (int i = 0; i < 3; i++)
+        sample("limit_names", segment, (const char *[4]){"kind", names[i].kind}, (double)names[i].limit);
+    family("memory_bytes", "gauge", "Shared memory that the segment takes.");
+    if (bytes > 0)
+        sample("memory_bytes", segment, NULL, (double)bytes);
+    family("build_info", "gauge", "Always 1; the version of the program that looked.");
+    sample("build_info", segment, (const char *[4]){"version", CONVEYOR_VERSION}, 1);
+}
+
 static void handles(const char *segment, const struct cli_snapshot *s)
 {
     family("handles", "gauge", "Processes that use the segment, by state.");
@@ -212,6 +253,8 @@ static void print_one(const char *segment, const struct cli_snapshot *s)
     stage_counters(name, s);
     sources(name, s);
     ages(name, s);
+    progress(name, s);
+    supplies(name, s);
     handles(name, s);
     json_decref(plain);
 }

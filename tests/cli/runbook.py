@@ -9,9 +9,14 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import time
 import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
 
 from conveyor import COMMAND, PATIENCE, SegmentTest, call, main, wait_until
 
@@ -23,6 +28,7 @@ def read(*parts):
         return f.read()
 
 
+BOARD = os.path.join(ROOT, "lib/packaging/grafana/conveyor.json")
 RUNBOOK = " ".join(read("lib/docs/production.md").partition("## Runbook")[2].split())
 
 
@@ -176,12 +182,78 @@ class Files(SegmentTest):
                               stderr=subprocess.STDOUT, check=False)
         self.assertEqual(done.returncode, 0, done.stdout)
 
+    def test_metrics_tell_progress_memory_and_names(self):
+        self.create("--max-total-records", "100", "--max-sources", "9")
+        self.push(b"x\n" * 3, "--position", "lines")
+        text = self.succeed("stat", self.segment, "--prometheus").stdout.decode()
+        for name, labels, value in (("source_accepted_position", ',source="file-1"', "3"),
+                                    ("source_settled_position", ',source="file-1"', "0"),
+                                    ("source_unsettled_records", ',source="file-1"', "3"),
+                                    ("names", ',kind="source"', "1"), ("limit_names", ',kind="source"', "9"),
+                                    ("memory_bytes", "", r"\d{5,}"), ("build_info", r',version="[\d.]+"', "1")):
+            self.assertRegex(text, r'(?m)^conveyor_%s\{segment="%s"%s\} %s$' % (name, self.segment, labels, value))
+
+    def metrics_of_two_minutes(self):
+        """What the segment says now, as if it had been read every 15 seconds until now, in OpenMetrics' format."""
+        lines = [line for line in self.succeed("stat", self.segment, "--prometheus").stdout.decode().splitlines()
+                 if not line.startswith("#")]
+        now = int(time.time())
+        return "".join("%s %d\n" % (line, now - back) for line in lines for back in range(120, -1, -15)) + "# EOF\n"
+
+    @unittest.skipUnless(shutil.which("promtool") and shutil.which("prometheus"), "no Prometheus")
+    def test_each_query_of_the_board_gives_data(self):
+        """Grafana itself is not started: its panels' queries are asked of a Prometheus that has the metrics."""
+        self.create("--max-total-records", "100", "--max-retries", "0")
+        self.push(b"x\n" * 3)
+        self.make_fail(count=1)
+        self.push(b"x\n")
+        with tempfile.TemporaryDirectory() as folder:
+            with open(folder + "/metrics", "w", encoding="utf-8") as f:
+                f.write(self.metrics_of_two_minutes())
+            subprocess.run(["promtool", "tsdb", "create-blocks-from", "openmetrics", folder + "/metrics",
+                            folder + "/data"], check=True, stdout=subprocess.DEVNULL)
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                address = "127.0.0.1:%d" % free.getsockname()[1]
+            with open(folder + "/none.yml", "w", encoding="utf-8") as f:
+                f.write("{}\n")
+            server = subprocess.Popen(["prometheus", "--config.file=" + folder + "/none.yml",
+                                       "--storage.tsdb.path=" + folder + "/data", "--web.listen-address=" + address],
+                                      stderr=subprocess.DEVNULL)
+            self.started.append(server)
+            wait_until(lambda: self.ask(address, "vector(1)"), "Prometheus answers")
+            with open(BOARD, encoding="utf-8") as f:
+                board = json.load(f)
+            queries = [t["expr"] for p in board["panels"] for t in p["targets"]]
+            self.assertGreater(len(queries), 20)
+            for query in queries:
+                plain = query.replace("$segment", self.segment).replace("$__rate_interval", "1m")
+                self.assertTrue(self.ask(address, plain), query)
+            self.assertFalse(self.ask(address, "conveyor_no_such_metric"))
+            server.kill()
+            server.wait()
+
+    @staticmethod
+    def ask(address, query):
+        """The samples that the query has now; None as long as nobody answers."""
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        path = "http://%s/api/v1/query?%s" % (address, urllib.parse.urlencode({"query": query}))
+        try:
+            with direct.open(path, timeout=PATIENCE) as answer:
+                return json.load(answer)["data"]["result"]
+        except urllib.error.HTTPError as error:
+            if error.code == 503:  # it starts
+                return None
+            raise AssertionError((query, error.read())) from error
+        except OSError:
+            return None
+
     def test_the_alerts_and_the_board_use_metrics_that_are_there(self):
         self.create("--max-total-records", "100")
         self.push(b"x\n")
         there = set(re.findall(r"^# TYPE (\S+)", self.succeed("stat", self.segment, "--prometheus").stdout.decode(),
                                re.M))
-        for path in glob.glob(os.path.join(ROOT, "lib/packaging/prometheus/*")):
+        for path in glob.glob(os.path.join(ROOT, "lib/packaging/prometheus/*")) + [BOARD]:
             with open(path, encoding="utf-8") as f:
                 used = set(re.findall(r"\bconveyor_[a-z_]+", f.read()))
             self.assertTrue(used)
