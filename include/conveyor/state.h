@@ -76,6 +76,10 @@ static inline int cvb_census(struct cvb_handle *handle, struct cvb_census *total
     return cvb_census_sized(handle, total, stages, sources, handles, sizeof *total);
 }
 
+/* How many records of a stage each handle has leased: handles has max_handles elements. Time and who may call it as
+ * cvb_census. Errors: EINVAL, EUNKNOWN, EFORKED, ELOST. */
+CVB_API int cvb_leased_by(struct cvb_handle *handle, uint32_t stage, uint32_t *handles);
+
 /* How old the oldest is, in nanoseconds; 0 if there is none. By the wall clock, a few milliseconds coarse: a clock that
  * is set back makes them younger. */
 struct cvb_age {

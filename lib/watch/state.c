@@ -175,6 +175,23 @@ int cvb_census_sized(struct cvb_handle *h, struct cvb_census *total, struct cvb_
     return 0;
 }
 
+int cvb_leased_by(struct cvb_handle *h, uint32_t stage, uint32_t *handles)
+{
+    int error = cvb_reader_check(h);
+    if (error || !handles)
+        return error ? error : CVB_EINVAL;
+    if (!cvb_id_known(h, CVB_KIND_STAGE, stage))
+        return CVB_EUNKNOWN;
+    memset(handles, 0, sizeof *handles * h->segment.settings.max_handles);
+    for (uint32_t u = 0; u < h->segment.geometry.unit_count; u++) {
+        const struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+        const uint32_t seat = cvb_hi_seat(w.hi);
+        if (cvb_lo_state(w.lo) == CVB_LEASED && cvb_hi_stage(w.hi) == stage && seat < h->segment.settings.max_handles)
+            handles[seat] += cvb_mask_count(cvb_hi_mask(w.hi));
+    }
+    return 0;
+}
+
 /* T or t in /proc/PID/stat, after the name in brackets. */
 static bool is_stopped(uint32_t pid)
 {

@@ -231,7 +231,8 @@ class State(SegmentTest):
         self.assertGreaterEqual(self.stat()["sources"][0]["oldest_age_ms"], 100)
         leases = json.loads(self.succeed("leases", self.segment, "--json").stdout)["leases"]
         self.assertEqual([(h["pid"], h["leased"], h["state"]) for h in leases], [(holder.pid, 2, "alive")])
-        self.assertIn("cli-client", self.succeed("leases", self.segment).stdout.decode())
+        self.assertEqual([h["stages"] for h in leases], [[{"name": "filter", "leased": 2}]])
+        self.assertRegex(self.succeed("leases", self.segment).stdout.decode(), r"cli-client .* s  filter\n")
         holder.kill()
         holder.wait()
         self.assertEqual(len(self.pull().splitlines()), 3)

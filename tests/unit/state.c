@@ -109,6 +109,27 @@ Test(state, census_tells_who_has_what)
     cr_assert_eq(cvb_census(NULL, &total, NULL, NULL, NULL), CVB_EINVAL);
 }
 
+Test(state, leases_are_told_by_stage_and_handle)
+{
+    struct cvb_lease l[4], more;
+    struct cvb_slot s[3];
+    uint32_t by[24], in[2] = {stage, next}, expected[2] = {4, 1};
+    fill_some(l, s);
+    cr_assert_eq(cvb_get_batch(h, next, &more, 1), 1);
+    for (int k = 0; k < 2; k++) {
+        uint32_t sum = 0, holders = 0;
+        memset(by, 0xff, sizeof by);
+        cr_assert_eq(cvb_leased_by(h, in[k], by), 0);
+        for (int i = 0; i < 24; i++) {
+            sum += by[i];
+            holders += by[i] != 0;
+        }
+        cr_expect(sum == expected[k] && holders == 1, "%u of stage %u, by %u", sum, in[k], holders);
+    }
+    cr_expect_eq(cvb_leased_by(h, 7, by), CVB_EUNKNOWN);
+    cr_expect_eq(cvb_leased_by(h, stage, NULL), CVB_EINVAL);
+}
+
 static void count_everything(void)
 {
     struct cvb_lease l[20];
