@@ -34,7 +34,7 @@ void work_leave(int me)
     cvb_detach(p->handle);
     p->held = p->slots = 0;
     p->has_old = p->has_old_slot = false;
-    memset(p->opened, 0, sizeof p->opened);
+    work_unclaim(me);
     work_end(me, 0, 0);
 }
 

@@ -1,5 +1,26 @@
 /* progress.c - producers that open a source and go on where it was, and those who ask how far it has come. */
+#include <limits.h>
+
 #include "work.h"
+
+void work_unclaim(int me)
+{
+    struct process *p = &process[me];
+    for (unsigned s = 0; s < POSITION_SOURCES; s++) {
+        p->opened[s] = false;
+        if (p->claims_until[s] == LONG_MAX)
+            p->claims_until[s] = sim_clock();
+    }
+}
+
+/* Has a process but this one had the source, or tried to get it, at a moment since then? */
+static bool others_claim(int me, uint32_t source, long since)
+{
+    for (int i = 0; i < SIM_FIBERS + 1; i++)
+        if (i != me && process[i].claims_until[source] >= since)
+            return true;
+    return false;
+}
 
 bool work_open(int me, uint32_t source)
 {
@@ -8,12 +29,16 @@ bool work_open(int me, uint32_t source)
     if (!world.positions)
         return false;
     work_begin(me);
+    const long since = sim_clock();
+    p->claims_until[source] = LONG_MAX;
     SIM_LOG("p%d opens source %u", me, source);
     const int error = cvb_source_open(p->handle, source, &accepted);
     SIM_LOG("p%d has opened source %u: %s, %llu", me, source, cvb_error_text(error), (unsigned long long)accepted);
-    SIM_CHECK(!error || (error == CVB_EBUSY && !p->opened[source]), "opening a source failed: %s",
-              cvb_error_text(error));
-    if (!error) {
+    SIM_CHECK(!error || (error == CVB_EBUSY && !p->opened[source] && others_claim(me, source, since)),
+              "opening a source failed: %s", cvb_error_text(error));
+    if (error) {
+        p->claims_until[source] = sim_clock();
+    } else {
         SIM_CHECK(accepted == position_accepted(source), "source %u goes on behind %llu, and accepted is %llu", source,
                   (unsigned long long)accepted, (unsigned long long)position_accepted(source));
         p->opened[source] = true;

@@ -34,6 +34,7 @@ void work_death(int me)
 {
     ghost_death(me);
     watch_death(me);
+    work_unclaim(me);
 }
 
 void work_check_refusal(int me, int why, uint32_t stage, uint32_t source, uint32_t length)

@@ -75,6 +75,7 @@ struct process {
     enum { AWAKE, FOR_RECORDS, FOR_CREDITS, FOR_ROOM, FOR_ANY } waits;
     uint32_t wait_stage, wait_other, wait_source;
     bool opened[POSITION_SOURCES];
+    long claims_until[POSITION_SOURCES]; /* a source that it has opened or tries to open may be its own so long */
     uint64_t position[POSITION_SOURCES]; /* of the last record that it put, of a source that it has opened */
     unsigned called_to; /* stages that have records, as a wait said, in which it has not looked since: bits */
 };
@@ -86,6 +87,8 @@ void work_schedule(const struct scenario *scenario, uint64_t seed);
 void work_reset(const struct scenario *scenario, uint64_t seed);
 /* Only sleepers are left: has a wake-up been lost? */
 void work_only_sleepers(void);
+/* All claims of sources that the process may have end now. progress.c */
+void work_unclaim(int me);
 /* Every operation of process `me` begins with this. */
 void work_begin(int me);
 /* Ends an operation: it did `done` of its records; why not more, or 0. */

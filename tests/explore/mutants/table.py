@@ -473,6 +473,13 @@ MUTANTS = [
 """)]),
     ("NOCLAIM", "two producers of a source put with positions (G6)", ["position1", "position"], [
         ("claim_source", "        if (holds)", "        if (holds < 0)")]),
+    ("CLAIMBEFORE", "the state that a claim names is asked for before the seat's owner is (G6)", ["position3"], [
+        ("claim_holds", "    const int can_ask",
+         "    if (cvb_load64_acq(&cvb_seat_at(h, seat)->state) << SEAT_BITS != (claim & ~SEAT_MASK))\n"
+         "        return 0;\n    const int can_ask"),
+        ("claim_holds",
+         "    return cvb_load64_acq(&cvb_seat_at(h, seat)->state) << SEAT_BITS == (claim & ~SEAT_MASK);",
+         "    return 1;")]),
     ("CLAIMLATE", "accepted is asked before the source is claimed (G6)", ["position1", "position"], [
         ("open_source", """    int error = claim_source(h, source);
     if (!error)
@@ -568,7 +575,7 @@ SLOW = {"HELDNOGEN", "LATELOOK", "LEFTUNSEEN", "NORECHECK", "NOSEATGEN", "NOTPAS
 UNSEEN = {"HIGHNONE", "HIGHLATE", "HIGHINGIVE", "HIGHNOTMOVED", "HIGHUNSEEN", "LOWNONE", "LOWLATE", "LOWEARLY",
           "LOWLAST", "LOWKEPT", "EPOCHFIRST", "LOWREADFIRST", "LASTEPOCH", "BOUNDLATE", "NOJOURNALS",
           "JOURNALGIVEN", "ROWSFIRST", "SURVEYLATE", "UNITTORN", "UNITSLAST", "UNITSLASTALL", "NOCLAIM", "CLAIMLATE",
-          "REPLACEHIGH", "REPLACELOW",
+          "CLAIMBEFORE", "REPLACEHIGH", "REPLACELOW",
           "WAKEONE", "BITLOST", "WOKENLEFT", "NOTPASSEDON", "NORELOOK", "NOHINT", "NORECHECK", "NOJCHECK", "GIVEFIRST",
           "NOVERSION", "NORTCHECK", "NONOTES", "NOSEATGEN", "NOWAKEDATA", "NOWAKEROOM", "NOWAKEANY", "NOWAKEHAND",
           "NOWAKEHELD", "ONEHELDSLEEP", "HOLDUNSEEN", "REASONTORN", "REASONINUSE", "REASONSHARED", "REASONLATE",
