@@ -19,12 +19,16 @@
 extern "C" {
 #endif
 
-/* Makes the handle the one that puts records of the source with positions, until it is detached or its process dies;
- * *accepted (may be NULL) is the position behind which it goes on, 0 if there is none yet. The first put with a
- * position does the same. Once it is open, each position must be above the last one: CVB_EPOSITION, and the record is
- * not put. Any handle may put records without positions meanwhile. Reads all units once: a matter of milliseconds.
+/* Makes the handle the one that puts records of the source with positions, until it closes it, is detached, or its
+ * process dies; *accepted (may be NULL) is the position behind which it goes on, 0 if there is none yet. The first put
+ * with a position does the same. Once it is open, each position must be above the last one: CVB_EPOSITION, and the
+ * record is not put. Any handle may put records without positions meanwhile. Reads all units once: milliseconds.
  * Lock-free, does not sleep. Errors: EBUSY (another handle has it, which lives), EUNKNOWN, EFORKED, ELOST. */
 CVB_API int cvb_source_open(struct cvb_handle *handle, uint32_t source, uint64_t *accepted);
+
+/* Gives the source up, so that another handle may open it while this one lives. Slots that are reserved still open it
+ * again when they are published. 0 too if the handle does not have it. Wait-free. Errors: EUNKNOWN, EFORKED, ELOST. */
+CVB_API int cvb_source_close(struct cvb_handle *handle, uint32_t source);
 
 /* How far a source has come, of its records with positions. */
 struct cvb_progress {

@@ -28,9 +28,11 @@ static int claim_holds(struct cvb_handle *h, uint64_t claim)
     return cvb_load64_acq(&cvb_seat_at(h, seat)->state) << SEAT_BITS == (claim & ~SEAT_MASK);
 }
 
+static uint64_t own_claim(const struct cvb_handle *h) { return h->entered << SEAT_BITS | h->seat; }
+
 static int claim_source(struct cvb_handle *h, uint32_t source)
 {
-    uint64_t *word = &h->stands[source].claim, mine = h->entered << SEAT_BITS | h->seat;
+    uint64_t *word = &h->stands[source].claim, mine = own_claim(h);
     for (;;) {
         const uint64_t claim = cvb_load64_acq(word);
         if (claim == mine)
@@ -72,4 +74,17 @@ int cvb_source_open(struct cvb_handle *h, uint32_t source, uint64_t *accepted)
     if (!error && accepted)
         *accepted = h->next_position[source] - 1;
     return error;
+}
+
+int cvb_source_close(struct cvb_handle *h, uint32_t source)
+{
+    CVB_ONE_USER(h);
+    int error = cvb_handle_check(h);
+    if (!error && !cvb_id_known(h, CVB_KIND_SOURCE, source))
+        error = CVB_EUNKNOWN;
+    if (error || !h->next_position[source])
+        return error;
+    h->next_position[source] = 0;
+    cvb_cas64(&h->stands[source].claim, own_claim(h), 0); /* or it was lost with the seat */
+    return 0;
 }

@@ -125,11 +125,10 @@ class Kafka(Bridges):
         else:
             self.assertEqual(len(missing), 0)
 
-    def test_partitions_move(self):
-        """A second segment joins the group: partitions go to it, drained, and nothing is lost."""
+    def partitions_move(self, segments):
+        """Two bridges of one group, the second one comes later: partitions go to it, drained."""
         count = 100000 if FULL else 6000
         lines = self.produce(count)
-        segments = [self.segment(), self.segment()]
         folder = tempfile.mkdtemp(prefix="conveyor-test-")
         pullers, bridges = [], []
         for i, s in enumerate(segments):
@@ -137,8 +136,9 @@ class Kafka(Bridges):
             bridges.append(self.start(*self.into(s, "--metrics", path)))
             wait_for("it has partitions", lambda path=path: os.path.exists(path) and
                      re.search(r"^conveyor_bridge_partitions{.*} [1-9]", read(path), re.M))
-            pullers.append(subprocess.Popen([CONVEYOR, "pull", s, "--stage", "filter", "--follow", "--exit-when-idle",
-                                             "8"], stdout=subprocess.PIPE, text=True))
+            if s not in segments[:i]:
+                pullers.append(subprocess.Popen([CONVEYOR, "pull", s, "--stage", "filter", "--follow",
+                                                 "--exit-when-idle", "8"], stdout=subprocess.PIPE, text=True))
         lines += self.produce(count, "later")
         got = []
         for p in pullers:
@@ -149,6 +149,16 @@ class Kafka(Bridges):
             b.end()
         shutil.rmtree(folder)
         self.assertEqual(set(got), set(lines))
+        return got
+
+    def test_partitions_move(self):
+        self.partitions_move([self.segment(), self.segment()])
+
+    def test_partitions_move_within_a_segment(self):
+        """The source of a partition is given up for the other bridge, which goes on where it was: none comes twice."""
+        segment = self.segment()
+        got = self.partitions_move([segment, segment])
+        self.assertEqual(len(got), len(set(got)))
 
     def test_check_and_wrong_usage(self):
         segment = self.segment()

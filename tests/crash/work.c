@@ -374,6 +374,18 @@ static int open_source(struct world *w)
     return cvb_source_open(v.h, POSITIONED, &accepted);
 }
 
+static void to_close_source(struct world *w)
+{
+    join(w);
+    open_source(w);
+}
+
+static int close_source(struct world *w)
+{
+    (void)w;
+    return cvb_source_close(v.h, POSITIONED);
+}
+
 static int progress(struct world *w)
 {
     (void)w;
@@ -500,6 +512,7 @@ const struct operation operations[] = {
     {"wait room", join, wait_room_short, BY_STEPS},
     {"wait settled", join, wait_settled_short, BY_STEPS},
     {"open source", join, open_source, 0},
+    {"close source", to_close_source, close_source, 0},
     {"progress", join, progress, SWEEPS},
     {"recover", join, recover, SWEEPS},
     {"set limit", join, set_limit, 0},

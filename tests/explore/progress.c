@@ -48,6 +48,19 @@ bool work_open(int me, uint32_t source)
     return !error;
 }
 
+/* Another may have it from then on. */
+void work_close(int me, uint32_t source)
+{
+    struct process *p = &process[me];
+    work_begin(me);
+    SIM_LOG("p%d closes source %u", me, source);
+    p->opened[source] = false;
+    const int error = cvb_source_close(p->handle, source);
+    SIM_CHECK(!error, "closing a source failed: %s", cvb_error_text(error));
+    p->claims_until[source] = sim_clock();
+    work_end(me, 0, 0);
+}
+
 /* A position that was accepted is refused, and nothing else is. */
 static void put_again(int me, uint32_t source)
 {

@@ -138,6 +138,8 @@ static bool operate(int me, enum op op)
     case WAIT_CREDITS:
         return work_wait_credits(me, stage, source);
     case OPEN:
+        if (process[me].opened[source] && sim_below(2))
+            work_close(me, source);
         return work_open(me, source);
     case PROGRESS:
         return work_progress(me, source);

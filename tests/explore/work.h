@@ -124,6 +124,7 @@ bool work_wait_credits(int me, uint32_t stage, uint32_t source);
 void work_forget_names(void);
 /* progress.c */
 bool work_open(int me, uint32_t source);
+void work_close(int me, uint32_t source);
 bool work_progress(int me, uint32_t source);
 /* hand.c */
 bool work_signal(int me, uint32_t stage, uint32_t source);

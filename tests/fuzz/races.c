@@ -212,6 +212,7 @@ static void go_on(void)
     struct cvb_settings s;
     uint64_t accepted;
     cvb_source_open(h, 0, &accepted);
+    cvb_source_close(h, 0);
     cvb_source_progress(h, 0, &p);
     if (!cvb_settings_of(h, &s) && s.max_sources <= 64)
         cvb_progress_all(h, all);

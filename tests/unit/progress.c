@@ -288,6 +288,34 @@ Test(progress, one_producer_at_a_time_has_a_source)
     cr_expect_eq(put_from(h, 4, 1, 1, &why), 1);
 }
 
+Test(progress, a_source_that_is_closed_is_anybodys)
+{
+    struct cvb_handle *second;
+    struct cvb_slot slot;
+    uint64_t accepted = 99;
+    int why;
+    const struct cvb_record shape = {.length = 8, .source = source};
+    cr_assert_eq(cvb_attach(name, &second), 0);
+    cr_expect_eq(cvb_source_close(h, source), 0, "it does not have it");
+    cr_expect_eq(put_from(h, 1, 1, 3, &why), 3);
+    cr_expect_eq(cvb_source_close(second, source), 0, "nor does this one");
+    cr_expect_eq(cvb_source_open(second, source, NULL), CVB_EBUSY);
+    cr_assert_eq(cvb_reserve(h, stage, &shape, &slot, 1, NULL), 1);
+    slot.position = 4;
+    cr_expect_eq(cvb_source_close(h, source), 0);
+    cr_expect_eq(cvb_source_close(h, 7), CVB_EUNKNOWN);
+    cr_expect_eq(cvb_source_open(second, source, &accepted), 0);
+    cr_expect_eq(accepted, 3);
+    cr_expect_eq(cvb_publish(h, &slot, 1), CVB_EBUSY, "a slot opens it again");
+    cr_expect_eq(put_from(h, 4, 1, 1, &why), CVB_EBUSY);
+    cr_expect_eq(put_from(second, 4, 1, 1, &why), 1);
+    cr_expect_eq(cvb_source_close(second, source), 0);
+    slot.position = 5;
+    cr_expect_eq(cvb_publish(h, &slot, 1), 0);
+    cr_expect_eq(put_from(h, 5, 1, 1, &why), CVB_EPOSITION);
+    cr_expect_eq(cvb_detach(second), 0);
+}
+
 static int put_two_and_die(void *unused)
 {
     struct cvb_handle *mine;

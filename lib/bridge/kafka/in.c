@@ -133,10 +133,7 @@ static void drop(struct in *in, int32_t number)
     struct part *p = find(in, number);
     if (!p)
         return;
-    part_forget(p);
-    if (p->queue)
-        rd_kafka_queue_destroy(p->queue);
-    free(p->waiting);
+    part_close(p, in->bridge);
     *p = in->parts[--in->count];
 }
 

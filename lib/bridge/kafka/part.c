@@ -9,6 +9,7 @@
 #include <conveyor/wait.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "feed.h"
 #include "text.h"
@@ -45,6 +46,16 @@ void part_forget(struct part *p)
     while (p->first < p->count)
         rd_kafka_message_destroy(p->waiting[p->first++]);
     p->first = p->count = 0;
+}
+
+void part_close(struct part *p, struct bridge *b)
+{
+    part_forget(p);
+    if (p->open)
+        cvb_source_close(b->handle, p->source);
+    if (p->queue)
+        rd_kafka_queue_destroy(p->queue);
+    free(p->waiting);
 }
 
 /* Messages that are in the segment already, and what is no message. */

@@ -37,4 +37,7 @@ int part_look(struct part *part, struct bridge *bridge);
 /* What waits goes. */
 void part_forget(struct part *part);
 
+/* Another bridge has the partition now, of this segment perhaps. */
+void part_close(struct part *part, struct bridge *bridge);
+
 #endif

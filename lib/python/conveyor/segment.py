@@ -543,6 +543,10 @@ class Source:
         loses nor doubles a record. Raises Busy while another one lives that has it."""
         return self._handle.source_open(self.id)
 
+    def close(self) -> None:
+        """Gives up what open() took, so that another Segment may open the source while this one lives."""
+        self._handle.source_close(self.id)
+
     def progress(self) -> Progress:
         """How far the source has come. What is at or below `settled` may be forgotten where it came from. Reads all
         records: milliseconds. Releases the interpreter's lock."""

@@ -20,6 +20,17 @@ static PyObject *source_open(PyObject *self, PyObject *args)
     return error ? raise_error(handle, "open the source", error) : PyLong_FromUnsignedLongLong(accepted);
 }
 
+/* (source) */
+static PyObject *source_close(PyObject *self, PyObject *args)
+{
+    struct handle *handle = (struct handle *)self;
+    unsigned int source;
+    if (!PyArg_ParseTuple(args, "I", &source) || !handle_ready(handle))
+        return NULL;
+    int error = cvb_source_close(handle->cvb, source);
+    return DONE(handle, "close the source", error);
+}
+
 /* (accepted, settled, live) */
 static PyObject *triple(const struct cvb_progress *p)
 {
@@ -267,6 +278,7 @@ static PyObject *totals(PyObject *self, PyObject *none)
 }
 
 PyMethodDef control_methods[] = {{"source_open", source_open, METH_VARARGS, NULL},
+                                 {"source_close", source_close, METH_VARARGS, NULL},
                                  {"source_progress", source_progress, METH_VARARGS, NULL},
                                  {"progress_all", progress_all, METH_NOARGS, NULL},
                                  {"signal", give_signal, METH_VARARGS, NULL},
