@@ -28,7 +28,7 @@ struct cli_looks {
     struct cli_snapshot first;  /* before anything was recovered */
     struct cli_snapshot before; /* after it, and a moment before `now`: what did not move stands still */
     struct cli_snapshot now;
-    bool moment; /* there was one */
+    bool moment;                        /* there was one */
     double hung_after, unsettled_after; /* seconds from which on that is a finding */
     struct cvb_audit audit;
 };
