@@ -10,6 +10,10 @@ OWN = "the seat's own unit: nobody else changes its word (W1), and coherence sho
 COUNT = "for those who count: nothing is decided by it, and with nobody at work all that it counts happened before (W2)"
 
 EXPLAINED = {
+    ("cvb_delay", "cvb_store64_rel"): "a second order: the CAS of the word comes after it (D1)",
+    ("lower_bounds", "cvb_load_pair"): "the CAS from what was read decides, and nothing below the node is read (D2)",
+    ("lower_bounds", "cvb_load64_acq(&h->due[u])"):
+        "a recoverer has seen the word (acquire), and the entry was written before it (D1)",
     ("choose_behind", "cvb_load_pair"): "a ring that was full is looked at again, and the slot's CAS decides",
     ("read_queued", "*"): CAS,
     ("bump", "*"): "the payload came with the word before; the slot's CAS that follows releases both (P1)",

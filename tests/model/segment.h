@@ -20,7 +20,7 @@ static struct cvb_ends ends[SEATS][STAGES];
 static struct cvb_tally tallies[SEATS + 1][STAGES + SOURCES];
 static struct cvb_handle handles[SEATS];
 static struct cvb_lookout lookout;
-static struct cvb_soonest root;
+static struct cvb_soonest root __attribute__((aligned(16)));
 static struct cvb_thresholds thresholds = {.word = UINT64_C(1000000000) | UINT64_C(500000000) << 32}; /* 1, 0.5 */
 static uint64_t died_in[SEATS][SEATS];
 static struct cvb_reason reasons[2] __attribute__((aligned(16)));
@@ -41,7 +41,8 @@ static inline bool model_is_reason(const void *at)
 static inline bool model_packed(const void *at)
 {
     uintptr_t o = (uintptr_t)at - (uintptr_t)counters;
-    return model_is_unit(at) || model_is_reason(at) || (o < sizeof counters && o % 128 < sizeof counters[0].taken);
+    return model_is_unit(at) || model_is_reason(at) || (uintptr_t)at - (uintptr_t)&root < sizeof root ||
+           (o < sizeof counters && o % 128 < sizeof counters[0].taken);
 }
 
 static inline uint64_t model_pack(const void *at, struct cvb_pair p)
