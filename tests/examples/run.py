@@ -260,6 +260,14 @@ class Examples(conveyor.SegmentTest):
     def test_resume(self):
         self.check_resume([program("resume")], [program("once")])
 
+    @unittest.skipUnless(os.path.exists(program("once-cpp")), "built without a C++ compiler")
+    def test_once_in_cpp(self):
+        self.check_once([program("once-cpp")])
+
+    @unittest.skipUnless(os.path.exists(program("resume-cpp")), "built without a C++ compiler")
+    def test_resume_in_cpp(self):
+        self.check_resume([program("resume-cpp")], [program("once-cpp")])
+
     @unittest.skipUnless("EXAMPLE_PYTHON" in os.environ, "built without the Python module")
     def test_once_in_python(self):
         self.check_once(self.in_python("once"))
