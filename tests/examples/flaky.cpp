@@ -77,11 +77,11 @@ struct worker {
 
 void run(const char *segment, const char *from, const char *to)
 {
+    std::signal(SIGTERM, on_sigterm);
     worker w{conveyor::buffer::attach(segment), 0, 0};
     w.from = w.buffer.stage(from);
     w.to = w.buffer.stage(to);
     sleeper = w.buffer.get();
-    std::signal(SIGTERM, on_sigterm);
     try {
         w.run();
     } catch (const conveyor::error &e) {

@@ -49,8 +49,10 @@ def work(segment: conveyor.Segment, here: str, there: str) -> str:
 
 def main() -> None:
     name, here, there = sys.argv[1:]
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until there is a segment to stop
     with conveyor.attach(name) as segment:
         signal.signal(signal.SIGTERM, lambda *_: segment.stop())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         print(work(segment, here, there))
 
 

@@ -39,8 +39,10 @@ def work(segment: conveyor.Segment, stage: str, file: BinaryIO) -> str:
 
 def main() -> None:
     name, stage, path = sys.argv[1:]
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until there is a segment to stop
     with conveyor.attach(name) as segment, open(path, "ab+") as file:
         signal.signal(signal.SIGTERM, lambda *_: segment.stop())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         print(work(segment, stage, file))
 
 
