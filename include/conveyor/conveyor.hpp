@@ -138,9 +138,12 @@ inline std::string_view header(const cvb_lease &lease) noexcept
     return {static_cast<const char *>(lease.header), lease.header_length};
 }
 
-inline cvb_record record(std::string_view payload, std::uint32_t source, std::uint32_t pipeline) noexcept
+// position: above that of the source's record before it; 0: it has none. conveyor/progress.h.
+inline cvb_record record(std::string_view payload, std::uint32_t source, std::uint32_t pipeline,
+                         std::uint64_t position = 0) noexcept
 {
     cvb_record made{};
+    made.position = position;
     made.payload = payload.data();
     made.length = static_cast<std::uint32_t>(payload.size());
     made.source = source;
@@ -194,6 +197,19 @@ template <std::size_t N> class batch
     std::span<const cvb_lease> leases() const noexcept { return {data(), count_}; }
 #endif
 
+    // Moves the first lease out, to be settled by itself; empty if there is none.
+    batch<1> pop_front() noexcept
+    {
+        batch<1> one;
+        if (!count_)
+            return one;
+        one.handle_ = handle_;
+        one.leases_[0] = leases_[first_++];
+        one.count_ = 1;
+        count_--;
+        return one;
+    }
+
     void ack() { settle(cvb_ack); }
     void return_to_buffer() { settle(cvb_return_to_buffer); }
     // They failed, and come again when so many milliseconds are over.
@@ -243,6 +259,7 @@ template <std::size_t N> class batch
 
   private:
     friend class buffer;
+    template <std::size_t> friend class batch;
 
     template <typename How> void settle(How how)
     {
@@ -360,6 +377,9 @@ class buffer
     std::uint32_t stage(const std::string &name) { return named(cvb_stage, name); }
     std::uint32_t source(const std::string &name) { return named(cvb_source, name); }
     std::uint32_t pipeline(const std::string &name) { return named(cvb_pipeline, name); }
+    std::string stage_name(std::uint32_t id) { return name_of(cvb_stage_name, id); }
+    std::string source_name(std::uint32_t id) { return name_of(cvb_source_name, id); }
+    std::string pipeline_name(std::uint32_t id) { return name_of(cvb_pipeline_name, id); }
 
     result<pushed> try_put(std::uint32_t stage, const cvb_record *records, std::size_t count) noexcept
     {
@@ -466,6 +486,29 @@ class buffer
     }
     void wake() { check(cvb_wake(handle_)); }
 
+    // The position behind which a connector of the source goes on; CVB_EBUSY while another one lives: cvb_source_open.
+    std::uint64_t open_source(std::uint32_t source)
+    {
+        std::uint64_t accepted = 0;
+        check(cvb_source_open(handle_, source, &accepted));
+        return accepted;
+    }
+    // Gives it up for another handle, while this one lives: cvb_source_close.
+    void close_source(std::uint32_t source) { check(cvb_source_close(handle_, source)); }
+    cvb_progress progress(std::uint32_t source)
+    {
+        cvb_progress found;
+        check(cvb_source_progress(handle_, source, &found));
+        return found;
+    }
+    // False if the time was over before all up to the position had left the segment for good.
+    bool wait_settled(std::uint32_t source, std::uint64_t position,
+                      std::optional<std::chrono::nanoseconds> timeout = {})
+    {
+        const int n = cvb_wait_settled(handle_, source, position, detail::nanoseconds(timeout));
+        return n != CVB_ETIMEDOUT && check(n) == 0;
+    }
+
     struct cvb_backpressure backpressure(std::uint32_t stage, std::uint32_t source)
     {
         struct cvb_backpressure b;
@@ -524,6 +567,12 @@ class buffer
         std::uint32_t id = 0;
         check(intern(handle_, name.c_str(), &id));
         return id;
+    }
+    std::string name_of(int (*get)(cvb_handle *, std::uint32_t, char *), std::uint32_t id)
+    {
+        char name[CVB_NAME_MAX + 1];
+        check(get(handle_, id, name));
+        return name;
     }
     void leave() noexcept
     {

@@ -1,22 +1,23 @@
-/* flaky.c - a worker between two stages that calls a service which fails now and then. Each record ends in one way:
- *   forwarded   the service has answered: its answer is in the next stage, and the record settled here, in one step
+/* flaky.c - the worker at the end of a pipeline that calls a service which fails now and then. Each record ends so:
+ *   done        the service has done its work, and the record is acked
+ *   dropped     the service did it before, for a worker that was killed before its ack: acked without a call. The key
+ *               is source and position; the service keeps it with what it did, in a file here (ledger.h)
  *   returned    the service has failed: the record comes again after a delay, each time twice as long, so that a
  *               service which is away for some seconds makes no dead letters; past max_retries it is one
  *   released    the worker was told to stop before it came to it: another one gets it, and nothing counts as failed
- * usage: flaky SEGMENT FROM TO, until SIGTERM, on which it ends the record at hand and says what it did */
-#include <conveyor/buffer.h>
+ * usage: flaky SEGMENT STAGE FILE, until SIGTERM, on which it ends the record at hand and says what it did */
+#include "ledger.h"
+
 #include <ctype.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 
-enum { BATCH = 32, TEXT = 1024, FIRST_DELAY_MS = 10, LONGEST_DELAY_MS = 2000 };
+enum { BATCH = 32, TEXT = 1024, FIRST_DELAY_MS = 10, LONGEST_DELAY_MS = 2000, SERVICE_FAILED = 1 };
 
 struct worker {
     struct cvb_handle *buffer;
-    uint32_t from, to;
-    unsigned forwarded, returned;
+    uint32_t stage;
+    struct ledger ledger;
+    unsigned done, dropped, returned, released;
 };
 
 static struct cvb_handle *sleeper; /* whom the signal wakes */
@@ -26,51 +27,58 @@ static void on_sigterm(int number)
 {
     (void)number;
     stop = 1;
-    cvb_wake(sleeper);
+    if (sleeper)
+        cvb_wake(sleeper);
 }
 
-/* Upper case, but every fourth call fails. */
-static bool service(const struct cvb_lease *lease, char answer[TEXT])
+/* Upper case, but every fourth call fails. 0, SERVICE_FAILED, or an error. */
+static int service(struct ledger *ledger, const struct cvb_lease *lease)
 {
     static unsigned calls;
-    const char *text = lease->payload;
-    for (uint32_t i = 0; i < lease->length && i < TEXT; i++)
-        answer[i] = (char)toupper((unsigned char)text[i]);
-    return ++calls % 4 != 0;
+    char answer[TEXT];
+    uint32_t n = 0;
+    if (++calls % 4 == 0)
+        return SERVICE_FAILED;
+    for (const char *text = lease->payload; n < lease->length && n < TEXT; n++)
+        answer[n] = (char)toupper((unsigned char)text[n]);
+    int error = ledger_write(ledger, lease, answer, n);
+    return error ? error : ledger_flush(ledger);
 }
 
 static uint32_t delay_ms(uint32_t retries) { return retries < 8 ? FIRST_DELAY_MS << retries : LONGEST_DELAY_MS; }
 
 static int work_on(struct worker *w, const struct cvb_lease *lease)
 {
-    char answer[TEXT];
-    if (!service(lease, answer)) {
+    int known = ledger_knows(&w->ledger, lease), result = known ? known : service(&w->ledger, lease);
+    if (known == 1) {
+        w->dropped++;
+        return cvb_ack(w->buffer, lease, 1);
+    }
+    if (result == SERVICE_FAILED) {
         w->returned++;
         return cvb_return_after(w->buffer, lease, 1, delay_ms(lease->retry_count));
     }
-    const struct cvb_record result = {.payload = answer, .length = lease->length < TEXT ? lease->length : TEXT};
-    int n = cvb_forward_records_wait(w->buffer, w->to, lease, &result, 1, -1, NULL);
-    w->forwarded += n == 1;
-    return n < 0 ? n : 0; /* EINTERRUPTED: stopped while the next stage was full */
+    w->done += result == 0;
+    return result ? result : cvb_ack(w->buffer, lease, 1);
 }
 
 static int work_on_batch(struct worker *w, const struct cvb_lease *leases, size_t count)
 {
-    size_t done = 0;
+    size_t tried = 0;
     int error = 0;
-    for (; done < count && !stop && !error; done++)
-        error = work_on(w, &leases[done]);
-    done -= error == CVB_EINTERRUPTED; /* that one was not settled */
-    if (error && error != CVB_EINTERRUPTED)
-        return error;
-    return cvb_release(w->buffer, leases + done, count - done);
+    for (; tried < count && !stop && !error; tried++)
+        error = work_on(w, &leases[tried]);
+    if (error)
+        return error; /* cvb_detach gives the rest back */
+    w->released += (unsigned)(count - tried);
+    return cvb_release(w->buffer, leases + tried, count - tried);
 }
 
 static int run(struct worker *w)
 {
     struct cvb_lease leases[BATCH];
     while (!stop) {
-        int n = cvb_get_wait(w->buffer, w->from, leases, BATCH, -1);
+        int n = cvb_get_wait(w->buffer, w->stage, leases, BATCH, -1);
         int error = n > 0 ? work_on_batch(w, leases, (size_t)n) : n;
         if (error && error != CVB_EINTERRUPTED)
             return error;
@@ -78,13 +86,16 @@ static int run(struct worker *w)
     return 0;
 }
 
-static int begin(struct worker *w, const char *from, const char *to)
+static int work(struct worker *w, char **argv)
 {
-    int error = cvb_stage(w->buffer, from, &w->from);
+    int error = cvb_stage(w->buffer, argv[2], &w->stage);
     if (!error)
-        error = cvb_stage(w->buffer, to, &w->to);
+        error = ledger_open(&w->ledger, w->buffer, argv[3]);
     sleeper = w->buffer;
-    sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_sigterm}, NULL);
+    if (!error)
+        error = run(w);
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = SIG_IGN}, NULL); /* nobody is left to wake */
+    ledger_close(&w->ledger);
     return error;
 }
 
@@ -93,15 +104,13 @@ int main(int argc, char **argv)
     if (argc != 4)
         return 2;
     struct worker w = {0};
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_sigterm}, NULL);
     int error = cvb_attach(argv[1], &w.buffer);
     if (!error) {
-        error = begin(&w, argv[2], argv[3]);
-        if (!error)
-            error = run(&w);
-        sigaction(SIGTERM, &(struct sigaction){.sa_handler = SIG_IGN}, NULL); /* nobody is left to wake */
+        error = work(&w, argv);
         cvb_detach(w.buffer);
-        printf("forwarded %u records, returned %u; stopped: what was not tried is back in '%s'\n", w.forwarded,
-               w.returned, argv[2]);
+        printf("done %u records, dropped %u that were done before, returned %u that failed, released %u untried\n",
+               w.done, w.dropped, w.returned, w.released);
     }
     if (error)
         fprintf(stderr, "flaky: %s\n", cvb_error_text(error));

@@ -1,10 +1,12 @@
-// flaky.cpp - a worker between two stages that calls a service which fails now and then. Each record ends in one way:
-//   forwarded   the service has answered: its answer is in the next stage, and the record settled here, in one step
+// flaky.cpp - the worker at the end of a pipeline that calls a service which fails now and then. Each record ends so:
+//   done        the service has done its work, and the record is acked
+//   dropped     the service did it before, for a worker that was killed before its ack: acked without a call. The key
+//               is source and position; the service keeps it with what it did, in a file here (ledger.hpp)
 //   returned    the service has failed: the record comes again after a delay, each time twice as long, so that a
 //               service which is away for some seconds makes no dead letters; past max_retries it is one
 //   released    the worker was told to stop before it came to it: another one gets it, and nothing counts as failed
-// usage: flaky SEGMENT FROM TO, until SIGTERM, on which it ends the record at hand and says what it did
-#include <conveyor/conveyor.hpp>
+// usage: flaky SEGMENT STAGE FILE, until SIGTERM, on which it ends the record at hand and says what it did
+#include "ledger.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -25,72 +27,75 @@ void on_sigterm(int)
         cvb_wake(handle);
 }
 
-// Upper case, but every fourth call fails.
-bool service(std::string_view text, std::string &answer)
-{
-    static unsigned calls;
-    if (++calls % 4 == 0)
-        return false;
-    answer.assign(text);
-    std::transform(answer.begin(), answer.end(), answer.begin(), [](unsigned char c) { return std::toupper(c); });
-    return true;
-}
+struct service_error : std::runtime_error {
+    service_error() : std::runtime_error("the service did not do its work") {}
+};
 
 struct worker {
     conveyor::buffer buffer;
-    std::uint32_t from, to;
-    unsigned forwarded = 0, returned = 0;
+    ledger served;
+    std::uint32_t stage;
+    unsigned calls = 0, done = 0, dropped = 0, returned = 0;
 
-    // The answer goes on as soon as the next stage has room for it.
-    bool send_on(conveyor::batch<1> &one, const std::string &answer)
+    worker(const char *segment, const char *stage_name, const char *path)
+        : buffer(conveyor::buffer::attach(segment)), served(path), stage(buffer.stage(stage_name))
     {
-        const cvb_record result = conveyor::record(answer, one[0].source, one[0].pipeline);
-        while (!one.empty() && !stopped) {
-            if (one.forward(to, &result).refused)
-                buffer.wait_credits(to, CVB_NO_SOURCE);
-        }
-        return one.empty();
+    }
+
+    // Upper case, but every fourth call fails.
+    void service(const cvb_lease &lease)
+    {
+        if (++calls % 4 == 0)
+            throw service_error();
+        std::string answer(conveyor::text(lease));
+        std::transform(answer.begin(), answer.end(), answer.begin(), [](unsigned char c) { return std::toupper(c); });
+        served.write(buffer, lease, answer);
+        served.flush();
     }
 
     void work_on(conveyor::batch<1> one)
     {
-        std::string answer;
-        if (!service(conveyor::text(one[0]), answer)) {
+        if (served.knows(buffer, one[0])) {
+            one.ack();
+            dropped++;
+            return;
+        }
+        try {
+            service(one[0]);
+            one.ack();
+            done++;
+        } catch (const service_error &) {
             one.return_after(std::min(10u << std::min(one[0].retry_count, 8u), 2000u));
             returned++;
-        } else if (send_on(one, answer)) {
-            forwarded++;
-        } else {
-            one.release();
         }
-    }
-
-    void run()
-    {
-        while (!stopped)
-            if (auto one = buffer.get<1>(from); !one.empty())
-                work_on(std::move(one));
-            else
-                buffer.wait_records(from);
     }
 };
 
-void run(const char *segment, const char *from, const char *to)
+// Returns how many records went back untried.
+std::size_t run(worker &w)
 {
-    std::signal(SIGTERM, on_sigterm);
-    worker w{conveyor::buffer::attach(segment), 0, 0};
-    w.from = w.buffer.stage(from);
-    w.to = w.buffer.stage(to);
+    for (;;) {
+        auto batch = w.buffer.get_wait<32>(w.stage);
+        while (!batch.empty() && !stopped)
+            w.work_on(batch.pop_front());
+        if (stopped) {
+            const std::size_t untried = batch.size();
+            batch.release();
+            return untried;
+        }
+    }
+}
+
+std::size_t run_until_sigterm(worker &w)
+{
     sleeper = w.buffer.get();
     try {
-        w.run();
+        return run(w);
     } catch (const conveyor::error &e) {
-        if (e.code() != CVB_EINTERRUPTED)
-            throw;
+        if (e.code() == CVB_EINTERRUPTED)
+            return 0;
+        throw;
     }
-    sleeper = nullptr;
-    std::printf("forwarded %u records, returned %u; stopped: what was not tried is back in '%s'\n", w.forwarded,
-                w.returned, from);
 }
 
 } // namespace
@@ -99,8 +104,14 @@ int main(int argc, char **argv)
 {
     if (argc != 4)
         return 2;
+    std::signal(SIGTERM, on_sigterm);
     try {
-        run(argv[1], argv[2], argv[3]);
+        worker w(argv[1], argv[2], argv[3]);
+        const std::size_t released = run_until_sigterm(w);
+        sleeper = nullptr;
+        std::printf(
+            "done %u records, dropped %u that were done before, returned %u that failed, released %zu untried\n",
+            w.done, w.dropped, w.returned, released);
         return 0;
     } catch (const std::exception &e) {
         std::fprintf(stderr, "flaky: %s\n", e.what());

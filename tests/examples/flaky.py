@@ -1,59 +1,65 @@
-"""flaky.py - a worker between two stages that calls a service which fails now and then. Each record ends in one way:
-  forwarded   the service has answered: its answer is in the next stage, and the record settled here, in one step
+"""flaky.py - the worker at the end of a pipeline that calls a service which fails now and then. Each record ends so:
+  done        the service has done its work, and the record is acked
+  dropped     the service did it before, for a worker that was killed before its ack: acked without a call. The key is
+              source and position; the service keeps it with what it did, in a file here (ledger.py)
   returned    the service has failed: the record comes again after a delay, each time twice as long, so that a service
               which is away for some seconds makes no dead letters; past max_retries it is one
   released    the worker was told to stop before it came to it: another one gets it, and nothing counts as failed
-usage: flaky.py SEGMENT FROM TO, until SIGTERM, on which it ends the record at hand and says what it did"""
+usage: flaky.py SEGMENT STAGE FILE, until SIGTERM, on which it ends the record at hand and says what it did"""
 
 import signal
 import sys
 
 import conveyor
+from ledger import Ledger
 
 
 class ServiceError(Exception):
-    """The service did not answer."""
+    """The service did not do its work."""
 
 
 class Service:
     """Upper case, but every fourth call fails."""
 
-    def __init__(self) -> None:
-        self.calls = 0
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger, self.calls = ledger, 0
 
-    def __call__(self, text: bytes) -> bytes:
+    def __call__(self, lease: conveyor.Lease) -> None:
         self.calls += 1
         if self.calls % 4 == 0:
             raise ServiceError
-        return text.upper()
+        self.ledger.write(lease, bytes(lease).upper())
+        self.ledger.flush()
 
 
-def work(segment: conveyor.Segment, here: str, there: str) -> str:
-    service, forwarded, returned = Service(), 0, 0
-    try:
-        for batch in segment.stage(here).batches(32):
-            for lease in batch:
-                if segment.stopped:
-                    batch.release()
-                    break
-                try:
-                    answer = service(bytes(lease))
-                except ServiceError:
-                    returned += lease.return_after(min(0.01 * 2**lease.retry_count, 2))
-                else:
-                    forwarded += lease.forward(there, answer)
-    except conveyor.Interrupted:
-        pass  # stopped while the next stage was full: the loop has released what was left
-    return f"forwarded {forwarded} records, returned {returned}; stopped: what was not tried is back in '{here}'"
+def work(segment: conveyor.Segment, stage: str, ledger: Ledger) -> str:
+    service, done, dropped, returned, released = Service(ledger), 0, 0, 0, 0
+    for batch in segment.stage(stage).batches(32):
+        for lease in batch:
+            if segment.stopped:
+                released += batch.release()
+                break
+            if ledger.knows(lease):
+                dropped += lease.ack()
+                continue
+            try:
+                service(lease)
+                done += lease.ack()
+            except ServiceError:
+                returned += lease.return_after(min(0.01 * 2**lease.retry_count, 2))
+    return (
+        f"done {done} records, dropped {dropped} that were done before, returned {returned} that failed, "
+        f"released {released} untried"
+    )
 
 
 def main() -> None:
-    name, here, there = sys.argv[1:]
+    name, stage, path = sys.argv[1:]
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until there is a segment to stop
-    with conveyor.attach(name) as segment:
+    with conveyor.attach(name) as segment, Ledger(path) as ledger:
         signal.signal(signal.SIGTERM, lambda *_: segment.stop())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        print(work(segment, here, there))
+        print(work(segment, stage, ledger))
 
 
 if __name__ == "__main__":

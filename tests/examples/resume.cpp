@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <string>
 
 namespace
 {
@@ -15,16 +16,14 @@ namespace
 std::uint64_t pour(conveyor::buffer &buffer, std::uint32_t stage, std::uint32_t source, std::ifstream &file)
 {
     const auto pipeline = buffer.pipeline("example");
-    std::uint64_t position = 0;
-    conveyor::check(cvb_source_open(buffer.get(), source, &position)); // EBUSY while another connector lives
-    std::printf("goes on behind byte %llu\n", static_cast<unsigned long long>(position));
+    std::uint64_t position = buffer.open_source(source); // CVB_EBUSY while another connector of the source lives
+    std::printf("goes on behind byte %ju\n", static_cast<std::uintmax_t>(position));
     std::fflush(stdout);
     file.seekg(static_cast<std::streamoff>(position));
     for (std::string line; std::getline(file, line);) {
-        position += line.size() + !file.eof(); // the last line may lack its end
-        cvb_record record = conveyor::record(line, source, pipeline);
-        record.position = position;
-        buffer.put_wait(stage, &record, 1);
+        position += line.size() + !file.eof();
+        const cvb_record record = conveyor::record(line, source, pipeline, position);
+        conveyor::check(buffer.put_wait(stage, &record, 1).refused);
     }
     return position;
 }
@@ -34,8 +33,8 @@ void run(const char *segment, const char *stage, const char *source_name, std::i
     conveyor::buffer buffer = conveyor::buffer::attach(segment);
     const auto source = buffer.source(source_name);
     const std::uint64_t last = pour(buffer, buffer.stage(stage), source, file);
-    conveyor::check(cvb_wait_settled(buffer.get(), source, last, -1));
-    std::printf("all is settled up to byte %llu\n", static_cast<unsigned long long>(last));
+    buffer.wait_settled(source, last);
+    std::printf("all is settled up to byte %ju\n", static_cast<std::uintmax_t>(last));
 }
 
 } // namespace

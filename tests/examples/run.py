@@ -34,8 +34,16 @@ class Examples(conveyor.SegmentTest):
         return process
 
     def stop(self, process):
+        conveyor.wait_until(lambda: self.heeds_sigterm(process), "SIGTERM does not simply kill it")
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(conveyor.PATIENCE), 0)
+
+    @staticmethod
+    def heeds_sigterm(process):
+        """Whether it catches or blocks the signal by now."""
+        with open("/proc/%d/status" % process.pid, encoding="utf-8") as f:
+            masks = re.findall(r"^Sig(?:Cgt|Blk):\s*(\w+)", f.read(), re.M)
+        return any(int(mask, 16) >> (signal.SIGTERM - 1) & 1 for mask in masks)
 
     def check_audit(self):
         found = json.loads(conveyor.call("doctor", self.segment, "--json").stdout)
@@ -168,22 +176,33 @@ class Examples(conveyor.SegmentTest):
         self.assertEqual(self.check_audit()["queued"], 0)
 
     def check_flaky(self, command):
-        """Stopped in the middle, and another goes on: each line comes out once, and no failure is a dead letter."""
+        """One is killed, one stopped, and a third ends it: each line is served once, no failure is a dead letter, and
+        what was served before is not served again."""
         self.create("--max-retries", "200")
-        lines = [b"line %d" % i for i in range(400)]
+        path, lines = self.temporary("served"), [b"line %d" % i for i in range(1, 401)]
+        with open(path, "wb") as file:
+            file.write(b"file-1\t3\tLINE 3\nfile-1\t4\tLI")
         said = []
-        for begin, wanted in ((0, 50), (200, 400)):
-            self.push(b"".join(line + b"\n" for line in lines[begin:begin + 200]))
-            worker = subprocess.Popen([*command, self.segment, "filter", "sink"], stdout=subprocess.PIPE)
+        for begin, wanted, kill in ((0, 50, True), (200, 250, False), (400, 400, False)):
+            self.push(b"".join(line + b"\n" for line in lines[begin:begin + 200]), "--position", "lines")
+            worker = subprocess.Popen([*command, self.segment, "filter", path], stdout=subprocess.PIPE)
             self.started.append(worker)
-            conveyor.wait_until(lambda: (self.stage("sink") or {"queued": 0})["queued"] >= wanted, "results")
-            self.stop(worker)
-            said.append(worker.stdout.read().decode())
-        counts = [re.fullmatch(r"forwarded (\d+) records, returned (\d+); stopped: what was not tried is back in "
-                               r"'filter'\n", text) for text in said]
-        self.assertEqual(sum(int(found[1]) for found in counts), 400)
-        self.assertEqual(sum(int(found[2]) for found in counts), self.stage("filter")["returned"])
-        self.assertEqual(sorted(self.pull(stage="sink").splitlines()), sorted(line.upper() for line in lines))
+            conveyor.wait_until(lambda: self.stage("filter")["acked"] >= wanted, "work is done")
+            if kill:
+                worker.kill()
+            else:
+                self.stop(worker)
+            said.append(worker.communicate()[0].decode())
+        self.assertEqual(said.pop(0), "")
+        found = [re.fullmatch(r"done (\d+) records, dropped (\d+) that were done before, returned (\d+) that failed, "
+                              r"released (\d+) untried\n", text) for text in said]
+        self.assertGreater(sum(int(counts[3]) for counts in found), 0)
+        with open(path, "rb") as file:
+            served = [line.split(b"\t") for line in file.read().splitlines()]
+        self.assertEqual([text for _, _, text in sorted(served, key=lambda one: int(one[1]))],
+                         [line.upper() for line in lines])
+        stage = self.stage("filter")
+        self.assertEqual((stage["acked"], stage["queued"]), (400, 0))
         self.assertEqual(self.check_audit()["queued"], 0)
 
     def test_flaky(self):
@@ -240,7 +259,6 @@ class Examples(conveyor.SegmentTest):
         self.assertEqual(both[0].returncode, 0)
         self.assertRegex(said, r"^goes on behind byte [1-9]\d*\nall is settled up to byte %d\n$" %
                          os.path.getsize(source))
-        conveyor.wait_until(lambda: both[1].pid in [h["pid"] for h in self.stat()["handles"]], "the sink is there")
         self.stop(both[1])
         with open(path, "rb") as file:
             found = [line.split(b"\t") for line in file.read().splitlines()]
@@ -293,7 +311,7 @@ class Examples(conveyor.SegmentTest):
 
     def test_an_error_is_a_sentence(self):
         for name, arguments in (("consume", ["filter", "1"]), ("worker", ["filter", "sink"]), ("source", ["f", "s"]),
-                                ("event_loop", ["f"]), ("flaky", ["filter", "sink"])):
+                                ("event_loop", ["f"]), ("flaky", ["filter", "file"])):
             done = subprocess.run([program(name), self.segment, *arguments], stdout=subprocess.DEVNULL,
                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=conveyor.PATIENCE)
             self.assertEqual((done.returncode, done.stderr.decode()), (1, name + ": no segment of that name\n"))

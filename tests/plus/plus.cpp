@@ -119,6 +119,28 @@ void by_hand()
     CHECK(code_of([&] { r.buffer.hold(999); }) == CVB_EUNKNOWN);
 }
 
+void positions()
+{
+    rig r;
+    const auto source = r.buffer.source("positions");
+    CHECK(r.buffer.source_name(source) == "positions" && r.buffer.stage_name(r.stage) == "filter" &&
+          r.buffer.pipeline_name(r.pipeline) == "test");
+    CHECK(code_of([&] { r.buffer.source_name(999); }) == CVB_EUNKNOWN);
+    CHECK(r.buffer.open_source(source) == 0);
+    CHECK(r.buffer.put(r.stage, conveyor::record("x", source, r.pipeline, 7)).count == 1);
+    CHECK(code_of([&] { r.buffer.put(r.stage, conveyor::record("x", source, r.pipeline, 7)); }) == CVB_EPOSITION);
+    CHECK(code_of([&] { conveyor::buffer::attach(name).open_source(source); }) == CVB_EBUSY);
+    CHECK(r.buffer.progress(source).accepted == 7 && r.buffer.progress(source).live == 1);
+    CHECK(!r.buffer.wait_settled(source, 7, 1ms));
+    auto b = r.buffer.get<2>(r.stage);
+    CHECK(b.size() == 1 && b[0].position == 7);
+    b.ack();
+    CHECK(r.buffer.wait_settled(source, 7));
+    CHECK(r.buffer.progress(source).settled == 7);
+    r.buffer.close_source(source);
+    CHECK(conveyor::buffer::attach(name).open_source(source) == 7);
+}
+
 void batches()
 {
     rig r;
@@ -144,9 +166,19 @@ void batches()
     auto b = r.buffer.get<2>(r.stage);
     b.release();
     CHECK(counts(r.buffer, r.stage).released == before.released + 2);
+    auto split = r.buffer.get<2>(r.stage);
+    {
+        auto first = split.pop_front();
+        CHECK(first.size() == 1 && split.size() == 1 && conveyor::text(first[0]) == "payload");
+        first.release();
+    }
+    split.pop_front(); // dropped, so it failed
+    CHECK(split.empty() && split.pop_front().empty());
+    CHECK(counts(r.buffer, r.stage).released == before.released + 3);
+    CHECK(counts(r.buffer, r.stage).returned == before.returned + 5);
     auto later = r.buffer.get<1>(r.stage);
     later.return_after(2);
-    CHECK(later.empty() && counts(r.buffer, r.stage).returned == before.returned + 5);
+    CHECK(later.empty() && counts(r.buffer, r.stage).returned == before.returned + 6);
     for (std::uint64_t drained = 0; drained < 6; drained += r.drain())
         r.buffer.wait_records(r.stage);
 }
@@ -269,6 +301,7 @@ int main()
     conveyor::buffer::create(name, &settings);
     errors();
     by_hand();
+    positions();
     batches();
     forwards();
     reservations();
