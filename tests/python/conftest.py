@@ -44,6 +44,13 @@ def segment(name):
             check_audit(segment)
 
 
+@pytest.fixture
+def headed(name):
+    with conveyor.create(name, conveyor.Settings(max_total_records=1000, header_size=64)) as segment:
+        yield segment
+        check_audit(segment)
+
+
 def check_audit(segment):
     """Every record and credit is accounted for."""
     audit = segment.audit()

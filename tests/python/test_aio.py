@@ -129,6 +129,33 @@ def test_put_waits_for_credits(segment):
     assert stage.take(200)[-1] == b"last"
 
 
+def test_headers_go_through_a_full_stage(headed):
+    headed.stage("two").set_limit(8)
+
+    async def produce():
+        source = headed.asource("a")
+        for i in range(1, 41):
+            await source.put("one", b"%d" % i, header=b"old %d" % i, position=i)
+
+    async def move():
+        async for batch in headed.stage("one").abatches(16, timeout=0.1):
+            headers = [b"new " + bytes(lease) if lease.position % 2 else None for lease in batch]
+            await headed.aforward(batch, "two", headers=headers)
+
+    async def consume():
+        seen = []
+        async for batch in headed.stage("two").abatches(4):
+            seen += [lease.header for lease in batch]
+            if len(seen) == 40:
+                return seen
+
+    async def main():
+        await produce()
+        return (await asyncio.gather(move(), consume()))[1]
+
+    assert run(main()) == [b"new %d" % i if i % 2 else b"old %d" % i for i in range(1, 41)]
+
+
 def test_a_put_that_is_canceled_is_a_prefix(segment):
     source, stage = segment.asource("a"), segment.stage("filter")
 

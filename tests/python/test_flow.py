@@ -606,13 +606,6 @@ def test_memory_does_not_grow(segment):
     assert after - before < 20000
 
 
-@pytest.fixture
-def headed(name):
-    with conveyor.create(name, conveyor.Settings(max_total_records=1000, header_size=64)) as segment:
-        yield segment
-        check_audit(segment)
-
-
 def test_headers_and_positions(headed):
     stage, source = headed.stage("filter"), headed.source("kafka-1")
     source.put(stage, b"one", header=b"head\0er", position=7)
@@ -637,6 +630,63 @@ def test_headers_and_positions(headed):
         assert [(bytes(lease), lease.header) for lease in batch] == kept
     source.put(stage, b"taken", header=b"h" * 64)
     assert stage.take(10) == [b"taken"]
+
+
+def seen(segment, stage):
+    with segment.stage(stage).get(10, timeout=0) as batch:
+        return [(bytes(lease), lease.header, lease.position) for lease in batch]
+
+
+def test_forward_with_headers(headed):
+    source = headed.source("kafka-1")
+    for i in range(1, 4):
+        source.put("a", b"%d" % i, header=b"h%d" % i, position=i)
+    assert headed.stage("a").get().forward("b", headers=[None, b"", b"new"]) == 3
+    batch = headed.stage("b").get()
+    assert [(bytes(lease), lease.header) for lease in batch] == [(b"1", b"h1"), (b"2", b""), (b"3", b"new")]
+    assert batch[0].forward("c", header=b"one") == 1
+    assert batch.forward("c", [b"TWO", b"THREE"], headers=(b"x" * n for n in (64, 3))) == 2
+    assert seen(headed, "c") == [(b"1", b"one", 1), (b"TWO", b"x" * 64, 2), (b"THREE", b"xxx", 3)]
+
+
+def test_forward_refuses_wrong_headers(headed):
+    headed.source("a").put_many("a", [b"one", b"two"])
+    batch = headed.stage("a").get()
+    with pytest.raises(ValueError, match="1 headers for 2 records"):
+        batch.forward("b", headers=[b"x"])
+    with pytest.raises(TypeError):
+        batch.forward("b", [b"x", b"y"], headers=["x", b"y"])
+    with pytest.raises(conveyor.TooLong) as told:
+        batch.forward("b", headers=[b"x", b"x" * 65])
+    assert told.value.done == 1
+    batch.ack()
+    assert seen(headed, "b") == [(b"one", b"x", 0)]
+
+
+def test_reserve_with_headers(headed):
+    source = headed.source("a")
+    with source.reserve("a", 10, count=3, header_length=4) as slots:
+        for i, slot in enumerate(slots, 1):
+            slot.payload[:2] = b"%d%d" % (i, i)
+            slot.length, slot.position = 2, 10 * i
+        assert (slots[0].header, slots[0].position) == (b"", 10)
+        slots[0].header, slots[1].header = b"head", b"hi"
+        assert slots[1].header == b"hi"
+        with pytest.raises(ValueError, match="0 to 4 bytes"):
+            slots[2].header = b"heads"
+        with pytest.raises(TypeError):
+            slots[2].header = "text"
+        with pytest.raises(AttributeError):
+            del slots[2].header
+        with pytest.raises(OverflowError):
+            slots[2].position = -1
+    with pytest.raises(conveyor.Settled):
+        slots[0].header = b"late"
+    with pytest.raises(conveyor.Settled):
+        slots[0].position = 99
+    with pytest.raises(conveyor.TooLong):
+        source.reserve("a", 10, header_length=65)
+    assert seen(headed, "a") == [(b"11", b"head", 10), (b"22", b"hi", 20), (b"33", b"", 30)]
 
 
 def test_put_packed(headed):

@@ -8,10 +8,11 @@ import conveyor
 def work(segment: conveyor.Segment) -> list[bytes]:
     source = segment.source("a", pipeline="orders")
     done: int = source.put_many("filter", [b"x", bytearray(b"y"), memoryview(b"z")], timeout=1.5)
-    with source.reserve("filter", length=10) as slots:
+    with source.reserve("filter", length=10, header_length=2) as slots:
         for slot in slots:
             slot.payload[:1] = b"x"
             slot.length = done
+            slot.header, slot.position = b"h", slot.position + 1
     found: list[bytes] = []
     for batch in segment.stage("filter").batches(64, timeout=0):
         for lease in batch:
@@ -20,7 +21,7 @@ def work(segment: conveyor.Segment) -> list[bytes]:
             name: str = lease.source
             if lease.retry_count > 2 or name == "b":
                 lease.return_()
-        count: int = batch.forward("sink", [b"x"] * len(batch.open()))
+        count: int = batch.forward("sink", [b"x"] * len(batch.open()), headers=[None] * len(batch.open()))
         found.append(b"%d" % count)
     signal: conveyor.Signal = source.backpressure("filter").signal
     found.append(signal.name.encode())
@@ -42,7 +43,7 @@ def work(segment: conveyor.Segment) -> list[bytes]:
 
 async def serve(segment: conveyor.Segment) -> None:
     source = segment.asource("b")
-    await source.put("filter", b"x")
+    await source.put("filter", b"x", header=b"h", position=1)
     async for batch in segment.stage("filter").abatches(16):
         for lease in batch:
             await asyncio.sleep(len(lease) / 1e6)

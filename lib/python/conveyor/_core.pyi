@@ -65,7 +65,15 @@ class Handle:
         self, stage: _Stage, source: int, pipeline: int, payloads: Iterable[_Buffer], timeout: float | None, /
     ) -> int: ...
     def reserve(
-        self, stage: _Stage, source: int, pipeline: int, length: int, count: int, timeout: float | None, /
+        self,
+        stage: _Stage,
+        source: int,
+        pipeline: int,
+        length: int,
+        header_length: int,
+        count: int,
+        timeout: float | None,
+        /,
     ) -> Reservation: ...
     def wait_records(self, stages: Sequence[int], timeout: float | None = ..., /) -> int | None: ...
     def wait_credits(self, stage: int, source: int, timeout: float | None = ..., /) -> bool: ...
@@ -140,7 +148,14 @@ class Lease:
     def return_after(self, delay: float, /) -> int:
         """It failed, and is to be tried again in `delay` seconds."""
     def release(self) -> int: ...
-    def forward(self, stage: _Stage, payload: _Buffer | None = ..., *, timeout: float | None = ...) -> int: ...
+    def forward(
+        self,
+        stage: _Stage,
+        payload: _Buffer | None = ...,
+        *,
+        timeout: float | None = ...,
+        header: bytes | None = ...,
+    ) -> int: ...
 
 @final
 class Batch:
@@ -169,10 +184,11 @@ class Batch:
         leases: Sequence[Lease] | None = ...,
         *,
         timeout: float | None = ...,
+        headers: Iterable[bytes | None] | None = ...,
     ) -> int:
-        """Sends them on to another stage, with new payloads if there are any; each is in the new stage and settled
-        here, or neither. Waits for room for `timeout` seconds (None: for ever); then Full, whose `done` says how many
-        went through. Returns how many."""
+        """Sends them on to another stage, with new payloads and headers if there are any (a header that is None stays
+        as it is); each is in the new stage and settled here, or neither. Waits for room for `timeout` seconds (None:
+        for ever); then Full, whose `done` says how many went through. Returns how many."""
     def open(self) -> list[Lease]:
         """Those that are not settled."""
     def payloads(self) -> list[memoryview]:
@@ -188,6 +204,10 @@ class Slot:
     def payload(self) -> memoryview:
         """Writable, until the slot is published or canceled."""
     length: int
+    header: bytes
+    """b"" until it is set, to at most the header_length that was reserved."""
+    position: int
+    """As that of put(); 0: it has none."""
 
 @final
 class Reservation:

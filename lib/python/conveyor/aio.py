@@ -150,9 +150,17 @@ class AsyncSource:
         self._source = segment.source(name, pipeline)
         self._turn: asyncio.Lock = asyncio.Lock()
 
-    async def put(self, stage: Stage | str, payload: Buffer) -> None:
-        """Puts a record, as soon as there are credits and room. Raises Interrupted after stop(), TooLong, Unknown."""
-        await self.put_many(stage, (payload,))
+    async def put(
+        self, stage: Stage | str, payload: Buffer, *, header: bytes | None = None, position: int = 0
+    ) -> None:
+        """Puts a record, as soon as there are credits and room; header and position as Source.put(). Raises Interrupted
+        after stop(), TooLong, Unknown, PositionAccepted."""
+        async with self._turn:
+            while True:
+                try:
+                    return self._source.put(stage, payload, 0, header=header, position=position)
+                except Full as full:
+                    await _room(self.segment, stage, self._source.id, memoryview(payload).nbytes, full)
 
     async def put_many(self, stage: Stage | str, payloads: Iterable[Buffer]) -> int:
         """Puts all of them, in order; returns how many. If it is canceled, some may be in: a prefix."""
@@ -178,15 +186,22 @@ async def _room(segment: Segment, stage: Stage | str, source: int, length: int, 
 
 
 async def forward(
-    segment: Segment, batch: _core.Batch, stage: Stage | str, payloads: Iterable[Buffer] | None = None
+    segment: Segment,
+    batch: _core.Batch,
+    stage: Stage | str,
+    payloads: Iterable[Buffer] | None,
+    headers: Iterable[bytes | None] | None,
 ) -> int:
     """Behind Segment.aforward."""
     left = None if payloads is None else list(payloads)
+    heads = None if headers is None else list(headers)
     count = len(batch.open())
     done = 0
     while done < count:
         try:
-            done += batch.forward(stage, left[done:] if left else None, timeout=0)
+            done += batch.forward(
+                stage, left[done:] if left else None, headers=heads[done:] if heads else None, timeout=0
+            )
         except Full as full:
             done += full.done
             refused = isinstance(full, SourceFull)  # a dead letter takes a credit of its source again

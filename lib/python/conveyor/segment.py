@@ -155,11 +155,18 @@ class Segment:
         ids = self._ids(stages)
         return _core.AsyncBatches(self._handle, ids, size, timeout, next_batch(self._watch(), ids, timeout))
 
-    async def aforward(self, batch: _core.Batch, stage: Stage | str, payloads: Iterable[Buffer] | None = None) -> int:
+    async def aforward(
+        self,
+        batch: _core.Batch,
+        stage: Stage | str,
+        payloads: Iterable[Buffer] | None = None,
+        *,
+        headers: Iterable[bytes | None] | None = None,
+    ) -> int:
         """As Batch.forward of all that are open, for asyncio: waits for room in the event loop."""
         from .aio import forward
 
-        return await forward(self, batch, stage, payloads)
+        return await forward(self, batch, stage, payloads, headers)
 
     def wait_records(self, stages: Iterable[Stage | str], timeout: float | None = None) -> Stage | None:
         """Sleeps until one of the stages has a record to lease: that stage, or None after `timeout` seconds. Raises
@@ -514,11 +521,18 @@ class Source:
         )
 
     def reserve(
-        self, stage: Stage | str, length: int, count: int = 1, timeout: float | None = None
+        self,
+        stage: Stage | str,
+        length: int,
+        count: int = 1,
+        timeout: float | None = None,
+        *,
+        header_length: int = 0,
     ) -> _core.Reservation:
-        """Room for up to `count` records (at least one) of at most `length` bytes, to be written in place: a `with`
-        block publishes them at its end, and cancels them if it raises. Waits and raises as put()."""
-        return self._handle.reserve(stage, self.id, self._pipeline, length, count, timeout)
+        """Room for up to `count` records (at least one) of at most `length` bytes, to be written in place, and headers
+        of at most `header_length`: a `with` block publishes them at its end, and cancels them if it raises. Waits and
+        raises as put()."""
+        return self._handle.reserve(stage, self.id, self._pipeline, length, header_length, count, timeout)
 
     def credits(self) -> int:
         """Records that the source may put before its own limit or the total refuses."""

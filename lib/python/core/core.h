@@ -56,6 +56,7 @@ struct holding {
     Py_ssize_t count, open;     /* records; those not settled */
     Py_ssize_t exporting;       /* whose memoryview is being made, or -1 */
     uint32_t longest;           /* of a slot: what was asked for */
+    uint32_t longest_header;
     enum verdict verdict;       /* for what is still open when it goes away */
     struct view *views;
     struct cvb_lease *leases; /* one of the two */

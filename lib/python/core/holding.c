@@ -15,7 +15,7 @@ struct holding *holding_new(PyTypeObject *type, struct handle *handle, Py_ssize_
     h->handle = (struct handle *)Py_NewRef(handle);
     h->count = h->open = 0;
     h->exporting = -1;
-    h->longest = 0;
+    h->longest = h->longest_header = 0;
     h->verdict = UNDECIDED;
     h->views = (struct view *)(h + 1);
     h->leases = item == sizeof(struct cvb_lease) ? (struct cvb_lease *)(h->views + room) : NULL;

@@ -108,13 +108,15 @@ static PyObject *release(PyObject *self, PyObject *none)
 
 static PyObject *forward(PyObject *self, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"stage", "payload", "timeout", NULL};
-    PyObject *stage, *result = Py_None, *seconds = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$O", names, &stage, &result, &seconds))
+    static char *names[] = {"stage", "payload", "timeout", "header", NULL};
+    PyObject *stage, *result = Py_None, *seconds = Py_None, *header = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O$OO", names, &stage, &result, &seconds, &header))
         return NULL;
     PyObject *arguments = result == Py_None ? Py_BuildValue("(OO(O))", stage, Py_None, self)
                                             : Py_BuildValue("(O(O)(O))", stage, result, self);
-    PyObject *named = arguments ? Py_BuildValue("{sO}", "timeout", seconds) : NULL;
+    PyObject *named = !arguments          ? NULL
+                      : header == Py_None ? Py_BuildValue("{sO}", "timeout", seconds)
+                                          : Py_BuildValue("{sOs(O)}", "timeout", seconds, "headers", header);
     PyObject *sent = named ? batch_forward((PyObject *)((struct item *)self)->held, arguments, named) : NULL;
     Py_XDECREF(arguments);
     Py_XDECREF(named);
@@ -170,8 +172,67 @@ static int set_slot_length(PyObject *self, PyObject *value, void *unused)
     return 0;
 }
 
+/* The slot, if it is not published or canceled yet; else an exception is set. */
+static struct cvb_slot *open_slot(PyObject *self, PyObject *value)
+{
+    struct item *item = (struct item *)self;
+    if (!value)
+        PyErr_SetString(PyExc_AttributeError, "what a slot has cannot be deleted");
+    return value && holding_open(item->held, item->index) ? &item->held->slots[item->index] : NULL;
+}
+
+/* Bytes of the header that are valid: none before it is written. */
+static PyObject *slot_header(PyObject *self, void *unused)
+{
+    struct item *item = (struct item *)self;
+    (void)unused;
+    if (!holding_open(item->held, item->index))
+        return NULL;
+    const struct cvb_slot *slot = &item->held->slots[item->index];
+    return PyBytes_FromStringAndSize(slot->header, slot->header_length);
+}
+
+static int set_slot_header(PyObject *self, PyObject *value, void *unused)
+{
+    struct cvb_slot *slot = open_slot(self, value);
+    uint32_t longest = ((struct item *)self)->held->longest_header;
+    char *bytes;
+    Py_ssize_t length;
+    (void)unused;
+    if (!slot || PyBytes_AsStringAndSize(value, &bytes, &length))
+        return -1;
+    if (length > longest) {
+        PyErr_Format(PyExc_ValueError, "the header of a slot has 0 to %u bytes, what was reserved", longest);
+        return -1;
+    }
+    if (length)
+        memcpy(slot->header, bytes, (size_t)length);
+    slot->header_length = (uint32_t)length;
+    return 0;
+}
+
+static PyObject *slot_position(PyObject *self, void *unused)
+{
+    struct item *item = (struct item *)self;
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(item->held->slots[item->index].position);
+}
+
+static int set_slot_position(PyObject *self, PyObject *value, void *unused)
+{
+    struct cvb_slot *slot = open_slot(self, value);
+    (void)unused;
+    uint64_t position = slot ? PyLong_AsUnsignedLongLong(value) : 0;
+    if (PyErr_Occurred())
+        return -1;
+    slot->position = position;
+    return 0;
+}
+
 static PyGetSetDef slot_attributes[] = {{"payload", payload, NULL, NULL, NULL},
                                         {"length", slot_length, set_slot_length, NULL, NULL},
+                                        {"header", slot_header, set_slot_header, NULL, NULL},
+                                        {"position", slot_position, set_slot_position, NULL, NULL},
                                         {NULL, NULL, NULL, NULL, NULL}};
 
 PyTypeObject slot_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "conveyor._core.Slot",

@@ -49,14 +49,11 @@ static bool fill_record(struct cvb_record *record, PyObject *payload, Py_buffer 
     return true;
 }
 
-/* The header and the position that a put may have besides. False: an exception is set. */
-static bool add_to_record(struct cvb_record *record, PyObject *header, PyObject *position)
+/* bytes, or None: no header; to a forward that means the one that is there. False: an exception is set. */
+static bool add_header(struct cvb_record *record, PyObject *header)
 {
     char *bytes;
     Py_ssize_t length;
-    record->position = PyLong_AsUnsignedLongLong(position);
-    if (PyErr_Occurred())
-        return false;
     if (header == Py_None)
         return true;
     if (PyBytes_AsStringAndSize(header, &bytes, &length))
@@ -64,6 +61,13 @@ static bool add_to_record(struct cvb_record *record, PyObject *header, PyObject 
     record->header = bytes;
     record->header_length = length > UINT32_MAX ? UINT32_MAX : (uint32_t)length;
     return true;
+}
+
+/* The header and the position that a put may have besides. False: an exception is set. */
+static bool add_to_record(struct cvb_record *record, PyObject *header, PyObject *position)
+{
+    record->position = PyLong_AsUnsignedLongLong(position);
+    return !PyErr_Occurred() && add_header(record, header);
 }
 
 /* (stage, source, pipeline, payload, timeout[, header, position]) */
@@ -97,7 +101,7 @@ static PyObject *put(PyObject *self, PyObject *const *args, Py_ssize_t n)
 
 /* Payloads of a call: their records, and the buffers that are held meanwhile. */
 struct many {
-    PyObject *list;
+    PyObject *list, *headers; /* tuples, or NULL */
     Py_ssize_t count, buffers;
     struct cvb_record *records;
     Py_buffer *buffer;
@@ -110,6 +114,7 @@ static void many_free(struct many *m)
     PyMem_Free(m->buffer);
     PyMem_Free(m->records);
     Py_XDECREF(m->list);
+    Py_XDECREF(m->headers);
 }
 
 static bool many_add(struct many *m, Py_ssize_t i)
@@ -142,6 +147,26 @@ static bool many_fill(struct many *m, PyObject *payloads, uint32_t source, uint3
             return false;
     }
     return m->records;
+}
+
+/* Records with the payloads that leases have. */
+static bool many_keep(struct many *m, const struct cvb_lease *leases, Py_ssize_t count)
+{
+    m->count = count;
+    m->records = PyMem_New(struct cvb_record, count + 1);
+    if (!m->records)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; m->records && i < count; i++)
+        m->records[i] = (struct cvb_record){.payload = leases[i].payload, .length = leases[i].length};
+    return m->records;
+}
+
+static bool many_add_headers(struct many *m)
+{
+    for (Py_ssize_t i = 0; i < m->count; i++)
+        if (!add_header(&m->records[i], PyTuple_GET_ITEM(m->headers, i)))
+            return false;
+    return true;
 }
 
 /* (stage, source, pipeline, payloads, timeout): how many. */
@@ -294,15 +319,26 @@ static Py_ssize_t send(struct holding *batch, uint32_t stage, const struct cvb_l
     return done;
 }
 
-static PyObject *forward_chosen(struct holding *batch, uint32_t stage, PyObject *chosen, const struct many *results,
+/* What is given in the place of the leases' payloads and headers. False: an exception is set. */
+static bool make_results(struct many *results, const struct cvb_lease *leases, Py_ssize_t count)
+{
+    Py_ssize_t headers = results->headers ? PyTuple_GET_SIZE(results->headers) : count;
+    if (results->list && results->count != count)
+        PyErr_Format(PyExc_ValueError, "%zd payloads for %zd records", results->count, count);
+    else if (headers != count)
+        PyErr_Format(PyExc_ValueError, "%zd headers for %zd records", headers, count);
+    else
+        return !results->headers || ((results->list || many_keep(results, leases, count)) && many_add_headers(results));
+    return false;
+}
+
+static PyObject *forward_chosen(struct holding *batch, uint32_t stage, PyObject *chosen, struct many *results,
                                 int64_t deadline_ns)
 {
     Py_ssize_t count, sent = -1;
     Py_ssize_t *indices = holding_choose(batch, &lease_type, chosen, &count);
     struct cvb_lease *made = NULL, *leases = indices ? batch_together(batch, indices, count, &made) : NULL;
-    if (leases && results->list && results->count != count)
-        PyErr_Format(PyExc_ValueError, "%zd payloads for %zd records", results->count, count);
-    else if (leases)
+    if (leases && make_results(results, leases, count))
         sent = send(batch, stage, leases, results->records, indices, count, deadline_ns);
     PyMem_Free(made);
     PyMem_Free(indices);
@@ -311,17 +347,18 @@ static PyObject *forward_chosen(struct holding *batch, uint32_t stage, PyObject 
 
 PyObject *batch_forward(PyObject *self, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"stage", "payloads", "leases", "timeout", NULL};
+    static char *names[] = {"stage", "payloads", "leases", "timeout", "headers", NULL};
     struct holding *batch = (struct holding *)self;
-    PyObject *to, *payloads = Py_None, *chosen = Py_None, *seconds = Py_None;
+    PyObject *to, *payloads = Py_None, *chosen = Py_None, *seconds = Py_None, *headers = Py_None;
     uint32_t stage;
     int64_t deadline_ns;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|OO$O", names, &to, &payloads, &chosen, &seconds) ||
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|OO$OO", names, &to, &payloads, &chosen, &seconds, &headers) ||
         !handle_stage(batch->handle, to, &stage) || !deadline_of(seconds, &deadline_ns))
         return NULL;
     struct many results = {0};
     PyObject *sent = NULL;
-    if (payloads == Py_None || many_fill(&results, payloads, 0, 0))
+    if ((payloads == Py_None || many_fill(&results, payloads, 0, 0)) &&
+        (headers == Py_None || (results.headers = PySequence_Tuple(headers))))
         sent = forward_chosen(batch, stage, chosen, &results, deadline_ns);
     many_free(&results);
     return sent;
@@ -335,8 +372,11 @@ static PyObject *reserve_slots(struct handle *handle, uint32_t stage, const stru
     if (!r)
         return NULL;
     r->longest = shape->length;
+    r->longest_header = shape->header_length;
     for (int why = 0; !r->count;) {
         int n = cvb_reserve(handle->cvb, stage, shape, r->slots, (size_t)count, &why);
+        for (int i = 0; i < n; i++)
+            r->slots[i].header_length = 0; /* until one is given; the bytes there are of a record before */
         if (n > 0)
             r->count = r->open = n;
         else if (!await_room(handle, "reserve", n < 0 ? n : why, stage, shape->source, deadline_ns)) {
@@ -347,7 +387,7 @@ static PyObject *reserve_slots(struct handle *handle, uint32_t stage, const stru
     return (PyObject *)r;
 }
 
-/* (stage, source, pipeline, length, count, timeout) */
+/* (stage, source, pipeline, length, header_length, count, timeout) */
 static PyObject *reserve(PyObject *self, PyObject *args)
 {
     struct handle *handle = (struct handle *)self;
@@ -356,7 +396,8 @@ static PyObject *reserve(PyObject *self, PyObject *args)
     uint32_t stage;
     Py_ssize_t count;
     int64_t deadline_ns;
-    if (!PyArg_ParseTuple(args, "OIIInO", &to, &shape.source, &shape.pipeline, &shape.length, &count, &seconds) ||
+    if (!PyArg_ParseTuple(args, "OIIIInO", &to, &shape.source, &shape.pipeline, &shape.length, &shape.header_length,
+                          &count, &seconds) ||
         !handle_stage(handle, to, &stage) || !deadline_of(seconds, &deadline_ns))
         return NULL;
     if (count < 1)
