@@ -134,6 +134,21 @@ class Nats(Bridges):
         bridge.end()
         reader.end()
 
+    def test_kills_at_a_work_queue(self):
+        """A work queue takes no consumer that begins behind its first message: the bridge goes on all the same."""
+        count = 3000
+        self.server.make_stream("WORK", ["work.>"], retention="workqueue")
+        self.server.publish("work.a", self.payloads(count))
+        segment = self.segment("--max-per-source", "500")
+        bridge = self.start(*self.into(segment, "WORK/C"))
+        got = []
+        for part in (500, 500, 2000):
+            got += command("pull", segment, "--stage", "filter", "--follow", "--count", str(part)).stdout.splitlines()
+            bridge.kill()
+        wait_for("all is acknowledged", lambda: self.server.stream("WORK")["messages"] == 0)
+        bridge.end()
+        self.assertEqual(sorted(got), sorted(p.decode() for p in self.payloads(count)))
+
     def test_shared(self):
         """Two bridges on two segments share a consumer: each message goes to one of them."""
         count = 3000  # one may get all of them

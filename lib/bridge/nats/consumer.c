@@ -41,20 +41,27 @@ static bool is_work_queue(const struct nats_consumer *c)
     return is;
 }
 
+/* A work queue has only what is not acknowledged, and takes no consumer that begins elsewhere. */
+static void begin_at(jsConsumerConfig *config, uint64_t sequence, bool work_queue)
+{
+    config->DeliverPolicy = work_queue ? js_DeliverAll : js_DeliverByStartSequence;
+    config->OptStartSeq = work_queue ? 0 : sequence;
+    config->OptStartTime = 0;
+}
+
 static jsConsumerInfo *make(const struct bridge *b, struct nats_consumer *c, uint64_t settled)
 {
     jsConsumerInfo *info = NULL;
     jsConsumerConfig config;
     jsErrCode code = 0;
+    bool work_queue = is_work_queue(c);
     jsConsumerConfig_Init(&config);
     config.Durable = c->name;
-    config.AckPolicy = b->shared || is_work_queue(c) ? js_AckExplicit : js_AckAll;
+    config.AckPolicy = b->shared || work_queue ? js_AckExplicit : js_AckAll;
     config.MaxAckPending = (int64_t)b->settings.max_per_source + 2 * (int64_t)b->batch;
     config.MaxDeliver = -1;
-    if (settled && !b->shared) { /* one that was lost, for instance between the two steps of nats_consumer_rewind */
-        config.DeliverPolicy = js_DeliverByStartSequence;
-        config.OptStartSeq = settled + 1;
-    }
+    if (settled && !b->shared) /* one that was lost, for instance between the two steps of nats_consumer_rewind */
+        begin_at(&config, settled + 1, work_queue);
     natsStatus s = js_AddConsumer(&info, c->js, c->stream, &config, NULL, &code);
     return s == NATS_OK ? info : failed(c, "cannot make", s, code);
 }
@@ -95,9 +102,7 @@ int nats_consumer_rewind(struct nats_consumer *c)
     jsErrCode code = 0;
     natsStatus s = js_GetConsumerInfo(&info, c->js, c->stream, c->name, NULL, &code);
     if (s == NATS_OK && info->Delivered.Stream > info->AckFloor.Stream) {
-        info->Config->DeliverPolicy = js_DeliverByStartSequence;
-        info->Config->OptStartSeq = info->AckFloor.Stream + 1;
-        info->Config->OptStartTime = 0;
+        begin_at(info->Config, info->AckFloor.Stream + 1, is_work_queue(c));
         s = js_DeleteConsumer(c->js, c->stream, c->name, NULL, &code);
         if (s == NATS_OK)
             s = js_AddConsumer(&anew, c->js, c->stream, info->Config, NULL, &code);
