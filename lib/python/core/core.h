@@ -57,7 +57,7 @@ struct holding {
     Py_ssize_t exporting;       /* whose memoryview is being made, or -1 */
     uint32_t longest;           /* of a slot: what was asked for */
     uint32_t longest_header;
-    enum verdict verdict;       /* for what is still open when it goes away */
+    enum verdict verdict; /* for what is still open when it goes away */
     struct view *views;
     struct cvb_lease *leases; /* one of the two */
     struct cvb_slot *slots;
