@@ -228,27 +228,17 @@ static PyObject *open_records(PyObject *self, PyObject *none)
     return list;
 }
 
-static PyObject *list_of(struct holding *batch, PyObject *(*one)(struct holding *, Py_ssize_t))
-{
-    PyObject *list = PyList_New(batch->count);
-    for (Py_ssize_t i = 0; list && i < batch->count; i++) {
-        PyObject *item = one(batch, i);
-        if (item)
-            PyList_SET_ITEM(list, i, item);
-        else
-            Py_CLEAR(list);
-    }
-    return list;
-}
+static PyObject *view(void *batch, Py_ssize_t index) { return holding_view(batch, index); }
 
 static PyObject *payloads(PyObject *self, PyObject *none)
 {
     (void)none;
-    return list_of((struct holding *)self, holding_view);
+    return list_of(((struct holding *)self)->count, view, self);
 }
 
-static PyObject *copy(struct holding *batch, Py_ssize_t index)
+static PyObject *copy(void *of, Py_ssize_t index)
 {
+    const struct holding *batch = of;
     if (!holding_open(batch, index))
         return NULL;
     return PyBytes_FromStringAndSize(batch->leases[index].payload, batch->leases[index].length);
@@ -257,7 +247,7 @@ static PyObject *copy(struct holding *batch, Py_ssize_t index)
 static PyObject *copies(PyObject *self, PyObject *none)
 {
     (void)none;
-    return list_of((struct holding *)self, copy);
+    return list_of(((struct holding *)self)->count, copy, self);
 }
 
 static Py_ssize_t length(PyObject *self) { return ((struct holding *)self)->count; }

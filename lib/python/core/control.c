@@ -32,8 +32,9 @@ static PyObject *source_close(PyObject *self, PyObject *args)
 }
 
 /* (accepted, settled, live) */
-static PyObject *triple(const struct cvb_progress *p)
+static PyObject *triple(void *progress, Py_ssize_t index)
 {
+    const struct cvb_progress *p = (struct cvb_progress *)progress + index;
     return Py_BuildValue("(KKK)", (unsigned long long)p->accepted, (unsigned long long)p->settled,
                          (unsigned long long)p->live);
 }
@@ -52,7 +53,7 @@ static PyObject *source_progress(PyObject *self, PyObject *args)
     error = cvb_source_progress(handle->cvb, source, &p);
     Py_END_ALLOW_THREADS;
     handle->busy = false;
-    return error ? raise_error(handle, "progress", error) : triple(&p);
+    return error ? raise_error(handle, "progress", error) : triple(&p, 0);
 }
 
 /* A triple for each source that there can be, by its id */
@@ -60,12 +61,10 @@ static PyObject *progress_all(PyObject *self, PyObject *none)
 {
     struct handle *handle = (struct handle *)self;
     struct cvb_settings s;
+    int error;
     (void)none;
-    if (!handle_ready(handle))
+    if (!handle_settings(handle, "progress", &s))
         return NULL;
-    int error = cvb_settings_of(handle->cvb, &s);
-    if (error)
-        return raise_error(handle, "progress", error);
     struct cvb_progress *p = PyMem_Calloc(s.max_sources, sizeof *p);
     if (!p)
         return PyErr_NoMemory();
@@ -74,14 +73,7 @@ static PyObject *progress_all(PyObject *self, PyObject *none)
     error = cvb_progress_all(handle->cvb, p);
     Py_END_ALLOW_THREADS;
     handle->busy = false;
-    PyObject *list = error ? raise_error(handle, "progress", error) : PyList_New(s.max_sources);
-    for (uint32_t i = 0; list && i < s.max_sources; i++) {
-        PyObject *one = triple(&p[i]);
-        if (one)
-            PyList_SET_ITEM(list, i, one);
-        else
-            Py_CLEAR(list);
-    }
+    PyObject *list = error ? raise_error(handle, "progress", error) : list_of(s.max_sources, triple, p);
     PyMem_Free(p);
     return list;
 }
@@ -208,17 +200,10 @@ static PyObject *retry_delay(PyObject *self, PyObject *none)
     return error ? raise_error(handle, "retry_delay", error) : Py_BuildValue("(II)", delay_ms, cap_ms);
 }
 
-static PyObject *pairs(const struct cvb_age *ages, uint32_t count)
+static PyObject *pair(void *ages, Py_ssize_t index)
 {
-    PyObject *list = PyList_New(count);
-    for (uint32_t i = 0; list && i < count; i++) {
-        PyObject *one = Py_BuildValue("(dd)", (double)ages[i].record_ns / 1e9, (double)ages[i].lease_ns / 1e9);
-        if (one)
-            PyList_SET_ITEM(list, i, one);
-        else
-            Py_CLEAR(list);
-    }
-    return list;
+    const struct cvb_age *age = (struct cvb_age *)ages + index;
+    return Py_BuildValue("(dd)", (double)age->record_ns / 1e9, (double)age->lease_ns / 1e9);
 }
 
 /* (total, by stage, by source, by seat), of (seconds of the oldest record, seconds of the oldest lease) */
@@ -226,12 +211,10 @@ static PyObject *ages(PyObject *self, PyObject *none)
 {
     struct handle *handle = (struct handle *)self;
     struct cvb_settings s;
+    int error;
     (void)none;
-    if (!handle_ready(handle))
+    if (!handle_settings(handle, "ages", &s))
         return NULL;
-    int error = cvb_settings_of(handle->cvb, &s);
-    if (error)
-        return raise_error(handle, "ages", error);
     struct cvb_age *all = PyMem_Calloc(1 + (size_t)s.max_stages + s.max_sources + s.max_handles, sizeof *all);
     if (!all)
         return PyErr_NoMemory();
@@ -241,10 +224,9 @@ static PyObject *ages(PyObject *self, PyObject *none)
     error = cvb_ages(handle->cvb, all, stages, sources, seats);
     Py_END_ALLOW_THREADS;
     handle->busy = false;
-    PyObject *found =
-        error ? raise_error(handle, "ages", error)
-              : Py_BuildValue("((dd)NNN)", (double)all->record_ns / 1e9, (double)all->lease_ns / 1e9,
-                              pairs(stages, s.max_stages), pairs(sources, s.max_sources), pairs(seats, s.max_handles));
+    PyObject *found = error ? raise_error(handle, "ages", error)
+                            : Py_BuildValue("(NNNN)", pair(all, 0), list_of(s.max_stages, pair, stages),
+                                            list_of(s.max_sources, pair, sources), list_of(s.max_handles, pair, seats));
     PyMem_Free(all);
     return found;
 }

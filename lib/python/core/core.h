@@ -66,16 +66,19 @@ struct holding {
 extern PyTypeObject handle_type, batch_type, lease_type, reservation_type, slot_type, batches_type, abatches_type,
     notifier_type;
 
-/* module.c: errors */
+/* module.c: errors, and lists */
 PyObject *raise_error(struct handle *handle, const char *what, int error); /* returns NULL */
 void raise_closed(struct handle *handle);
 PyObject *error_class(int error); /* borrowed */
+/* A list of what `one` makes of each of the `count` things; NULL, and an exception is set, if it makes NULL of one. */
+PyObject *list_of(Py_ssize_t count, PyObject *(*one)(void *of, Py_ssize_t index), void *of);
 void log_settled(struct handle *handle, enum verdict verdict, Py_ssize_t count, uint32_t stage, PyObject *type,
                  PyObject *traceback);
 
 /* handle.c */
 bool handle_ready(struct handle *handle); /* false: an exception is set */
 bool handle_idle(struct handle *handle);  /* true if it may be called now; sets no exception */
+bool handle_settings(struct handle *handle, const char *what, struct cvb_settings *settings); /* false: an exception */
 PyObject *handle_name(struct handle *handle, int kind, uint32_t id);
 void handle_after_fork(void);
 bool handle_stage(struct handle *handle, PyObject *stage, uint32_t *id); /* a name, an id, or what has an id */

@@ -24,6 +24,16 @@ bool handle_ready(struct handle *handle)
     return false;
 }
 
+bool handle_settings(struct handle *handle, const char *what, struct cvb_settings *settings)
+{
+    if (!handle_ready(handle))
+        return false;
+    int error = cvb_settings_of(handle->cvb, settings);
+    if (error)
+        raise_error(handle, what, error);
+    return !error;
+}
+
 static PyObject *attach(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
     static char *names[] = {"name", "observe", NULL};

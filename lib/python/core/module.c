@@ -47,6 +47,19 @@ PyObject *error_class(int error)
     return found ? found : PyExc_Exception;
 }
 
+PyObject *list_of(Py_ssize_t count, PyObject *(*one)(void *of, Py_ssize_t index), void *of)
+{
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t i = 0; list && i < count; i++) {
+        PyObject *item = one(of, i);
+        if (item)
+            PyList_SET_ITEM(list, i, item);
+        else
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
 /* Never fails: what goes wrong with the log is reported and forgotten. */
 void log_settled(struct handle *handle, enum verdict verdict, Py_ssize_t count, uint32_t stage, PyObject *type,
                  PyObject *traceback)

@@ -79,6 +79,8 @@ static PyObject *arm(PyObject *self, PyObject *id) { return do_with_id(self, id,
 
 static PyObject *unwatch(PyObject *self, PyObject *id) { return do_with_id(self, id, cvb_notify_unwatch); }
 
+static PyObject *id_of(void *told, Py_ssize_t index) { return PyLong_FromLong(((struct cvb_watch *)told)[index].id); }
+
 /* The ids of watches that have fired; the descriptor stays readable if there are more. */
 static PyObject *fired(PyObject *self, PyObject *none)
 {
@@ -86,15 +88,7 @@ static PyObject *fired(PyObject *self, PyObject *none)
     struct cvb_watch told[FIRED_MOST];
     (void)none;
     int count = n->cvb ? cvb_notify_fired(n->cvb, told, FIRED_MOST) : CVB_EINVAL;
-    PyObject *ids = count < 0 ? raise_error(NULL, "watch", count) : PyList_New(count);
-    for (int i = 0; ids && i < count; i++) {
-        PyObject *id = PyLong_FromLong(told[i].id);
-        if (id)
-            PyList_SET_ITEM(ids, i, id);
-        else
-            Py_CLEAR(ids);
-    }
-    return ids;
+    return count < 0 ? raise_error(NULL, "watch", count) : list_of(count, id_of, told);
 }
 
 static PyObject *close_method(PyObject *self, PyObject *none)

@@ -416,6 +416,12 @@ static struct cvb_record *taken_room(Py_ssize_t count, uint32_t longest, char **
     return (struct cvb_record *)PyErr_NoMemory();
 }
 
+static PyObject *payload_of(void *taken, Py_ssize_t index)
+{
+    const struct cvb_record *r = (struct cvb_record *)taken + index;
+    return PyBytes_FromStringAndSize(r->payload, r->length);
+}
+
 /* (stage, count): a list of bytes, the payloads, copied and acked at once. */
 static PyObject *take(PyObject *self, PyObject *args)
 {
@@ -437,14 +443,7 @@ static PyObject *take(PyObject *self, PyObject *args)
     if (!taken)
         return NULL;
     n = cvb_take_batch(handle->cvb, stage, taken, (size_t)count, bytes, (size_t)count * longest);
-    PyObject *list = n < 0 ? raise_error(handle, "take", n) : PyList_New(n);
-    for (int i = 0; list && i < n; i++) {
-        PyObject *one = PyBytes_FromStringAndSize(taken[i].payload, taken[i].length);
-        if (one)
-            PyList_SET_ITEM(list, i, one);
-        else
-            Py_CLEAR(list);
-    }
+    PyObject *list = n < 0 ? raise_error(handle, "take", n) : list_of(n, payload_of, taken);
     PyMem_Free(taken);
     PyMem_Free(bytes);
     return list;

@@ -203,10 +203,7 @@ static PyObject *settings_of(PyObject *self, PyObject *none)
     struct handle *handle = (struct handle *)self;
     struct cvb_settings settings;
     (void)none;
-    if (!handle_ready(handle))
-        return NULL;
-    int error = cvb_settings_of(handle->cvb, &settings);
-    return error ? raise_error(handle, "settings", error) : dict_of_settings(&settings);
+    return handle_settings(handle, "settings", &settings) ? dict_of_settings(&settings) : NULL;
 }
 
 /* (stage, source): the signal, 0 to 2, and the delay in milliseconds */
@@ -290,18 +287,10 @@ static PyObject *counts(PyObject *self, PyObject *args)
     return error ? raise_error(handle, "counts", error) : dict_of(counts_fields, &c);
 }
 
-static PyObject *quadruples(const struct cvb_census *census, uint32_t count)
+static PyObject *quadruple(void *rows, Py_ssize_t index)
 {
-    PyObject *list = PyList_New(count);
-    for (uint32_t i = 0; list && i < count; i++) {
-        PyObject *one =
-            Py_BuildValue("(IIII)", census[i].queued, census[i].leased, census[i].reserved, census[i].delayed);
-        if (!one)
-            Py_CLEAR(list);
-        else
-            PyList_SET_ITEM(list, i, one);
-    }
-    return list;
+    const struct cvb_census *c = (struct cvb_census *)rows + index;
+    return Py_BuildValue("(IIII)", c->queued, c->leased, c->reserved, c->delayed);
 }
 
 /* (total, by stage, by source, by seat), of (queued, leased, reserved, delayed) */
@@ -309,13 +298,11 @@ static PyObject *census(PyObject *self, PyObject *none)
 {
     struct handle *handle = (struct handle *)self;
     struct cvb_settings s;
+    int error;
     struct cvb_census total;
     (void)none;
-    if (!handle_ready(handle))
+    if (!handle_settings(handle, "census", &s))
         return NULL;
-    int error = cvb_settings_of(handle->cvb, &s);
-    if (error)
-        return raise_error(handle, "census", error);
     size_t rows = (size_t)s.max_stages + s.max_sources + s.max_handles;
     struct cvb_census *all = PyMem_Calloc(rows, sizeof *all);
     if (!all)
@@ -326,10 +313,10 @@ static PyObject *census(PyObject *self, PyObject *none)
     error = cvb_census(handle->cvb, &total, all, sources, seats);
     Py_END_ALLOW_THREADS;
     handle->busy = false;
-    PyObject *found = error ? raise_error(handle, "census", error)
-                            : Py_BuildValue("((IIII)NNN)", total.queued, total.leased, total.reserved, total.delayed,
-                                            quadruples(all, s.max_stages), quadruples(sources, s.max_sources),
-                                            quadruples(seats, s.max_handles));
+    PyObject *found =
+        error ? raise_error(handle, "census", error)
+              : Py_BuildValue("(NNNN)", quadruple(&total, 0), list_of(s.max_stages, quadruple, all),
+                              list_of(s.max_sources, quadruple, sources), list_of(s.max_handles, quadruple, seats));
     PyMem_Free(all);
     return found;
 }
