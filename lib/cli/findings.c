@@ -106,17 +106,15 @@ static void look_at_recovered(struct cli_findings *f, const struct cli_snapshot 
     }
 }
 
-/* One that lives, holds leases and makes no call. What takes long for a record looks the same. */
 static void look_at_hung(struct cli_findings *f, const char *segment, const struct cli_looks *l)
 {
     for (size_t i = 0; i < l->now.peer_count; i++) {
         const struct cli_peer *p = &l->now.peers[i];
-        const double idle = (double)p->peer.idle_ns / 1e9;
-        if (p->peer.state != CVB_PEER_ALIVE || !p->holds.leased || idle < l->hung_after)
+        if (!cli_hangs(p, l->hung_after))
             continue;
         struct cli_finding *x = add_process(f, "consumer-hung", CLI_WARNING, p->peer.pid);
         tell(x, "process %d (%s) holds %u record%s and has made no call for %.1f s", (int)p->peer.pid,
-             *p->command ? p->command : "?", p->holds.leased, cli_s(p->holds.leased), idle);
+             *p->command ? p->command : "?", p->holds.leased, cli_s(p->holds.leased), (double)p->peer.idle_ns / 1e9);
         advise(x,
                "see 'conveyor leases %s'; if it hangs, 'conveyor evict %s --pid %d' ends it, and others get its "
                "records",

@@ -13,7 +13,6 @@
  * it and attaching gave it back, or it was never put. A record with a position is refused by the segment if it was ever
  * accepted; one without is put only while nothing was taken out.
  */
-#include <conveyor/crash.h>
 #include <conveyor/flow.h>
 #include <conveyor/limits.h>
 #include <conveyor/progress.h>
@@ -26,7 +25,6 @@
 #include "options.h"
 #include "saved.h"
 #include "signals.h"
-#include "snapshot.h"
 #include "text.h"
 #include "units.h"
 
@@ -53,12 +51,7 @@ static int again(struct load *l, const char *why)
 /* Nobody else may be at work. */
 static int look(struct load *l)
 {
-    int freed;
-    while ((freed = cvb_recover(l->handle)) > 0)
-        ;
-    int error = freed < 0 ? freed : cli_snapshot_take(l->handle, &l->seen);
-    if (!error)
-        error = cli_snapshot_progress(l->handle, &l->seen);
+    int error = cli_saved_look(l->handle, &l->seen);
     if (error)
         return failed(l, error);
     if (!l->seen.peer_count)
@@ -312,10 +305,8 @@ static int make_as_saved(struct load *l, struct held *x)
 {
     struct cli_saved_record *r = &l->file.record[x->index];
     const int most = cvb_max_retries_of(l->handle, r->stage);
-    if (r->mark) {
-        int error = cvb_ack(l->handle, &x->lease, 1);
-        return error ? error : 0;
-    }
+    if (r->mark)
+        return cvb_ack(l->handle, &x->lease, 1);
     int still = 1;
     for (int i = 0; still == 1 && i < FAILURES_MOST; i++) {
         const bool enough = x->lease.retry_count >= r->retries || (int64_t)x->lease.retry_count >= most;

@@ -125,11 +125,9 @@ static int colour_of_stage(const struct cli_top *t, const struct cli_stage *s)
     return s->id == CVB_STAGE_DEAD_LETTER && s->holds.queued ? CLI_RED : colour_with_age(t, s->signal, &s->age);
 }
 
-/* One that lives, holds records and makes no call hangs, or takes long for one. */
 static int colour_of_peer(const struct cli_top *t, const struct cli_peer *p)
 {
-    const bool hangs = p->holds.leased && (double)p->peer.idle_ns >= t->hung_after * 1e9;
-    return p->peer.state != CVB_PEER_ALIVE ? CLI_RED : hangs ? CLI_YELLOW : 0;
+    return p->peer.state != CVB_PEER_ALIVE ? CLI_RED : cli_hangs(p, t->hung_after) ? CLI_YELLOW : 0;
 }
 
 static void draw_stages(FILE *f, const struct cli_top *t, const struct widths *w)

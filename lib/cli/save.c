@@ -4,7 +4,6 @@
  * which shows those that wait; so nobody else may use the segment, or what is leased meanwhile would be missing. The
  * file gets its name when it is whole and on the disk.
  */
-#include <conveyor/crash.h>
 #include <conveyor/segment.h>
 #include <conveyor/state.h>
 #include <errno.h>
@@ -15,7 +14,6 @@
 #include "options.h"
 #include "saved.h"
 #include "signals.h"
-#include "snapshot.h"
 #include "text.h"
 #include "units.h"
 
@@ -62,12 +60,7 @@ static uint64_t accepted_by_all(const struct cli_snapshot *s)
 /* Sees what there is, and that nobody is at work. */
 static int look(struct save *s)
 {
-    int freed;
-    while ((freed = cvb_recover(s->handle)) > 0)
-        ;
-    int error = freed < 0 ? freed : cli_snapshot_take(s->handle, &s->seen);
-    if (!error)
-        error = cli_snapshot_progress(s->handle, &s->seen);
+    int error = cli_saved_look(s->handle, &s->seen);
     return error ? cli_segment_failed(s->segment, error) : not_quiet(s->segment, &s->seen);
 }
 

@@ -1,6 +1,7 @@
 /* saved.c - reads a file of 'record --all'. Nothing in it is trusted. */
 #include "saved.h"
 
+#include <conveyor/crash.h>
 #include <conveyor/segment.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -18,9 +19,8 @@ enum { LINE = 400, TAIL = 40 }; /* longer than any line before a payload, and th
 /* The file as it is read. */
 struct reading {
     struct cli_saved *s;
-    uint32_t stage;  /* whose records come */
-    uint64_t left;   /* of them */
-    uint64_t number; /* of the line or record at hand, from 1 on */
+    uint32_t stage; /* whose records come */
+    uint64_t left;  /* of them */
 };
 
 static int wrong(const struct reading *r)
@@ -34,6 +34,15 @@ static int wrong(const struct reading *r)
 static int failed(const struct reading *r, int error)
 {
     return error == CVB_ENAME ? wrong(r) : cli_segment_failed(r->s->segment, error);
+}
+
+int cli_saved_look(struct cvb_handle *handle, struct cli_snapshot *seen)
+{
+    int freed;
+    while ((freed = cvb_recover(handle)) > 0)
+        ;
+    int error = freed < 0 ? freed : cli_snapshot_take(handle, seen);
+    return error ? error : cli_snapshot_progress(handle, seen);
 }
 
 uint64_t cli_saved_hash(const void *payload, size_t length, const void *header, size_t header_length)

@@ -199,3 +199,8 @@ void cli_snapshot_free(struct cli_snapshot *s)
     free(s->peers);
     *s = (struct cli_snapshot){0};
 }
+
+bool cli_hangs(const struct cli_peer *p, double seconds)
+{
+    return p->peer.state == CVB_PEER_ALIVE && p->holds.leased && (double)p->peer.idle_ns >= seconds * 1e9;
+}

@@ -64,6 +64,9 @@ int cli_snapshot_take(struct cvb_handle *handle, struct cli_snapshot *s);
 int cli_snapshot_progress(struct cvb_handle *handle, struct cli_snapshot *s);
 void cli_snapshot_free(struct cli_snapshot *s);
 
+/* True if it lives, holds leases, and has made no call for so many seconds: it hangs, or a record takes it long. */
+bool cli_hangs(const struct cli_peer *p, double seconds);
+
 /* "none", "slow_down", "pause"; "alive", "stopped", "dead" */
 const char *cli_signal_name(enum cvb_signal signal);
 const char *cli_state_name(enum cvb_peer_state state);
