@@ -63,12 +63,17 @@ CVB_RARE int cvb_position_refused(struct cvb_handle *h, uint32_t source, uint64_
     return error ? error : position < h->next_position[source] ? CVB_EPOSITION : 0;
 }
 
+/* 0 if the handle may have the source. */
+static int check_owner(struct cvb_handle *h, uint32_t source)
+{
+    const int error = cvb_handle_check(h);
+    return !error && !cvb_id_known(h, CVB_KIND_SOURCE, source) ? CVB_EUNKNOWN : error;
+}
+
 int cvb_source_open(struct cvb_handle *h, uint32_t source, uint64_t *accepted)
 {
     CVB_ONE_USER(h);
-    int error = cvb_handle_check(h);
-    if (!error && !cvb_id_known(h, CVB_KIND_SOURCE, source))
-        error = CVB_EUNKNOWN;
+    int error = check_owner(h, source);
     if (!error && !h->next_position[source])
         error = open_source(h, source);
     if (!error && accepted)
@@ -79,9 +84,7 @@ int cvb_source_open(struct cvb_handle *h, uint32_t source, uint64_t *accepted)
 int cvb_source_close(struct cvb_handle *h, uint32_t source)
 {
     CVB_ONE_USER(h);
-    int error = cvb_handle_check(h);
-    if (!error && !cvb_id_known(h, CVB_KIND_SOURCE, source))
-        error = CVB_EUNKNOWN;
+    const int error = check_owner(h, source);
     if (error || !h->next_position[source])
         return error;
     h->next_position[source] = 0;

@@ -48,12 +48,14 @@ static inline int write_member(struct cvb_handle *h, struct cvb_member *m, const
     return 0;
 }
 
+/* True if a unit's records have no positions, of which `first` is the first one, and no headers. */
+static inline bool are_plain(const struct cvb_handle *h, uint64_t first) { return !first && !h->cells.header_room; }
+
 /* One record into the only member of a unit. */
 int cvb_write_single(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
 {
     struct cvb_member *m = cvb_members_of(h, u);
-    return r->position || h->cells.header_room ? write_member(h, m, r, r->position, false)
-                                               : write_member(h, m, r, 0, true);
+    return are_plain(h, r->position) ? write_member(h, m, r, 0, true) : write_member(h, m, r, r->position, false);
 }
 
 /* While a train is written: of long records so much is fetched before its turn, of others all that the next train has;
@@ -95,8 +97,7 @@ static inline unsigned fill_train(struct cvb_handle *h, uint32_t u, unsigned n, 
 CVB_RARE static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned n, const struct cvb_record *r,
                                      uint32_t next)
 {
-    return r->position || h->cells.header_room ? fill_train(h, u, n, r, next, false)
-                                               : fill_train(h, u, n, r, next, true);
+    return are_plain(h, r->position) ? fill_train(h, u, n, r, next, true) : fill_train(h, u, n, r, next, false);
 }
 
 static inline int write_any(struct cvb_handle *h, struct cvb_member *m, uint32_t mask, const struct cvb_record *r,
@@ -123,5 +124,5 @@ int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const str
         r += done;
         mask = cvb_mask_after(mask, done);
     }
-    return first || h->cells.header_room ? write_any(h, m, mask, r, first, false) : write_any(h, m, mask, r, 0, true);
+    return are_plain(h, first) ? write_any(h, m, mask, r, 0, true) : write_any(h, m, mask, r, first, false);
 }

@@ -96,8 +96,7 @@ static int look_for_any(struct cvb_handle *h, const struct cvb_wait *w, bool tho
     return found;
 }
 
-/* Adds a flag to the bed, each flag once: a waker that counts a sleeper twice wakes
- * another one too few. */
+/* Adds a flag to the bed, each flag once: a waker that counts a sleeper twice wakes another one too few. */
 static void lie_on(struct cvb_bed *b, struct cvb_handle *h, uint32_t flag, uint32_t bits)
 {
     uint32_t *word = cvb_flag_word(h, flag);

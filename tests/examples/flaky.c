@@ -49,11 +49,14 @@ static uint32_t delay_ms(uint32_t retries) { return retries < 8 ? FIRST_DELAY_MS
 
 static int work_on(struct worker *w, const struct cvb_lease *lease)
 {
-    int known = ledger_knows(&w->ledger, lease), result = known ? known : service(&w->ledger, lease);
-    if (known == 1) {
+    const int known = ledger_knows(&w->ledger, lease);
+    if (known < 0)
+        return known;
+    if (known) {
         w->dropped++;
         return cvb_ack(w->buffer, lease, 1);
     }
+    const int result = service(&w->ledger, lease);
     if (result == SERVICE_FAILED) {
         w->returned++;
         return cvb_return_after(w->buffer, lease, 1, delay_ms(lease->retry_count));

@@ -10,7 +10,6 @@ bool work_join(int me)
     struct process *p = &process[me];
     p->held = p->slots = 0;
     p->has_old = p->has_old_slot = false;
-    memset(p->opened, 0, sizeof p->opened);
     p->joining = true;
     work_begin(me);
     watch_call(me, HISTORY_ATTACH, 0, 0);
