@@ -11,6 +11,8 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"job", "the Debian package index through three stages, with a worker killed on the way", job_main},
+    {"job-part", "one process of the job as a program of its own, for a job on two machines", job_part_main},
+    {"job-compare", "what sinks of such a job wrote, beside a sequential pass", job_compare_main},
     {"all", "all of the following in one go, within ten minutes, with one report", all_main},
     {"peers", "records a second, beside other systems", bench_peers_main},
     {"round-trip", "how long a record takes to another process and back", trip_main},

@@ -66,6 +66,7 @@ struct job {
     struct job_board *board;
     uint32_t batch;        /* records put or taken at once, JOB_BATCH at most */
     uint32_t kept;         /* records that the filter keeps */
+    bool positions;        /* the sources' records have positions: those of the job, from 1 on */
     uint32_t seconds;      /* the job is to last about so long, to be watched; 0: as fast as can be */
     const char *directory; /* where the sinks write */
     char segment[CVB_NAME_MAX];
@@ -143,6 +144,15 @@ struct job_outcome {
 };
 int job_coordinate(struct job *job, enum job_role victim_role, struct job_outcome *outcome);
 int job_report(const struct job *job, const struct job_outcome *outcome);
+
+/* main.c: the roles and a board; with job_prepare also the input, and the settings that it needs. 0, or 1 after a
+ * complaint. */
+int job_begin(struct job *job);
+int job_prepare(struct job *job, const char *path);
 int job_main(int argc, char **argv);
+
+/* part.c: one process of the job as a program of its own, and the comparison of what such programs wrote. */
+int job_part_main(int argc, char **argv);
+int job_compare_main(int argc, char **argv);
 
 #endif

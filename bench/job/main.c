@@ -47,7 +47,17 @@ static void count_kept(struct job *job)
     job->kept *= job->passes;
 }
 
-static int prepare(struct job *job, const char *path)
+int job_begin(struct job *job)
+{
+    job->roles = roles;
+    job->board = mmap(NULL, sizeof *job->board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (job->board == MAP_FAILED)
+        return 1;
+    job->board->victim = -1;
+    return 0;
+}
+
+int job_prepare(struct job *job, const char *path)
 {
     if (job_input_read(path, &job->input) || !job->input.count) {
         fprintf(stderr, "job: cannot read %s: %s\n", path, errno ? strerror(errno) : "no stanzas in it");
@@ -59,11 +69,7 @@ static int prepare(struct job *job, const char *path)
     count_kept(job);
     if (!*job->segment)
         snprintf(job->segment, sizeof job->segment, "conveyor-bench-job-%d", (int)getpid());
-    job->board = mmap(NULL, sizeof *job->board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (job->board == MAP_FAILED)
-        return 1;
-    job->board->victim = -1;
-    return 0;
+    return job_begin(job);
 }
 
 static int run(struct job *job, enum job_role victim)
@@ -96,7 +102,6 @@ int job_main(int argc, char **argv)
     static struct job job;
     const char *input = NULL;
     enum job_role victim = JOB_SINK;
-    job.roles = roles;
     job.passes = 5;
     job.batch = JOB_BATCH;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -123,5 +128,5 @@ int job_main(int argc, char **argv)
     if (!input || !job.directory || optind != argc || job.passes < 1 || job.passes > 1000 || job.batch < 1 ||
         job.batch > JOB_BATCH || job.seconds > 3600)
         return usage(stderr, 2);
-    return prepare(&job, input) || run(&job, victim) ? 1 : 0;
+    return job_prepare(&job, input) || run(&job, victim) ? 1 : 0;
 }

@@ -1,5 +1,6 @@
 /* source.c - a source connector: puts its share of the stanzas in, and does what backpressure says. It drops nothing:
  * what does not fit is put again when there is room. */
+#include <conveyor/progress.h>
 #include <stdio.h>
 
 #include "job.h"
@@ -64,12 +65,19 @@ int job_source(struct job_process *p)
     if (!error)
         error = cvb_pipeline(p->handle, "packages", &pipeline);
     uint32_t next = p->slot->number - 1;
+    bool positions = p->job->positions;
+    if (!error && positions)
+        error = cvb_source_open(p->handle, source, NULL);
     while (!error && next < p->job->records) {
         size_t n = 0;
         char *at = p->room;
         for (; n < p->job->batch && next < p->job->records; n++, next += JOB_SOURCES) {
             uint32_t length = job_make(&p->job->input, next, at);
-            records[n] = (struct cvb_record){.payload = at, .length = length, .source = source, .pipeline = pipeline};
+            records[n] = (struct cvb_record){.payload = at,
+                                             .length = length,
+                                             .source = source,
+                                             .pipeline = pipeline,
+                                             .position = positions ? next + 1 : 0};
             at += length;
         }
         error = put(p, records, n);

@@ -16,10 +16,11 @@ def free_port():
 
 
 class Server:
-    def __init__(self, config=""):
+    def __init__(self, config="", host="127.0.0.1"):
         self.folder = tempfile.mkdtemp(prefix="conveyor-test-nats-")
         self.port = free_port()
-        self.url = "127.0.0.1:%d" % self.port
+        self.host = host
+        self.url = "%s:%d" % (host, self.port)
         self.process = None
         self.config = os.path.join(self.folder, "server.conf")
         with open(self.config, "w", encoding="utf-8") as f:
@@ -33,7 +34,7 @@ class Server:
                                             stdout=log, stderr=log)
         for _ in range(3000):
             try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
+                socket.create_connection((self.host, self.port)).close()
                 return
             except OSError:
                 time.sleep(0.01)
@@ -53,7 +54,7 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def connect(self):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        s = socket.create_connection((self.host, self.port), timeout=60)
         f = s.makefile("rwb")
         f.readline()
         f.write(b'CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nSUB inbox.> 1\r\n')
