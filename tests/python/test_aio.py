@@ -156,6 +156,27 @@ def test_headers_go_through_a_full_stage(headed):
     assert run(main()) == [b"new %d" % i if i % 2 else b"old %d" % i for i in range(1, 41)]
 
 
+def test_put_many_goes_on_with_headers_and_positions(headed):
+    headed.stage("one").set_limit(12)
+    sent = [(b"%d" % i, b"head %d" % i, i) for i in range(1, 41)]
+
+    async def consume():
+        seen = []
+        async for batch in headed.stage("one").abatches(5):
+            seen += [(bytes(lease), lease.header, lease.position) for lease in batch]
+            if len(seen) == len(sent):
+                return seen
+
+    async def main():
+        payloads, headers, positions = zip(*sent)
+        put = headed.asource("a").put_many("one", iter(payloads), headers=iter(headers), positions=iter(positions))
+        assert await asyncio.gather(put, consume()) == [len(sent), sent]
+        with pytest.raises(ValueError, match="0 headers for 1 records"):
+            await headed.asource("a").put_many("one", [b"x"], headers=[])
+
+    run(main())
+
+
 def test_a_put_that_is_canceled_is_a_prefix(segment):
     source, stage = segment.asource("a"), segment.stage("filter")
 

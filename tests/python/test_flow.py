@@ -637,6 +637,59 @@ def seen(segment, stage):
         return [(bytes(lease), lease.header, lease.position) for lease in batch]
 
 
+def test_put_many_with_headers_and_positions(headed):
+    source, stage = headed.source("a"), headed.stage("a")
+    payloads, headers = [b"1", bytearray(b"22"), b""], [b"h" * 64, None, b""]
+    assert source.put_many(stage, payloads, headers=headers, positions=[5, 6, 9]) == 3
+    assert source.put_many_nowait(stage, [b"4"], headers=iter([b"iter"])) == 1
+    assert source.put_many(stage, (b"%d" % i for i in (5, 6)), positions=range(11, 13)) == 2
+    rest = [(b"4", b"iter", 0), (b"5", b"", 11), (b"6", b"", 12)]
+    assert seen(headed, "a") == [(b"1", b"h" * 64, 5), (b"22", b"", 6), (b"", b"", 9), *rest]
+    with pytest.raises(conveyor.PositionAccepted) as told:
+        source.put_many(stage, [b"7", b"again"], positions=[13, 13])
+    assert told.value.done == 1
+    with pytest.raises(conveyor.TooLong) as told:
+        source.put_many(stage, [b"8", b"9"], headers=[b"x", b"x" * 65])
+    assert told.value.done == 1
+    assert seen(headed, "a") == [(b"7", b"", 13), (b"8", b"x", 0)]
+
+
+def test_put_many_refuses_wrong_headers_and_positions(headed):
+    source = headed.source("a")
+    for wrong, kind, told in (
+        ({"headers": [b"x"]}, ValueError, "1 headers for 2 records"),
+        ({"headers": []}, ValueError, "0 headers for 2 records"),
+        ({"positions": [1, 2, 3]}, ValueError, "3 positions for 2 records"),
+        ({"headers": ["x", b"y"]}, TypeError, ""),
+        ({"positions": [1, "2"]}, TypeError, ""),
+        ({"positions": [1, -1]}, OverflowError, ""),
+        ({"headers": [b"x", b"y"], "positions": 7}, TypeError, ""),
+    ):
+        with pytest.raises(kind, match=told):
+            source.put_many("a", [b"one", b"two"], **wrong)
+    assert headed.size() == 0
+
+
+def test_put_many_goes_on_where_it_was_refused(headed):
+    source, stage = headed.source("a"), headed.stage("filter")
+    stage.set_limit(100)
+    found = []
+
+    def take():
+        with conveyor.attach(headed.name) as other:
+            while len(found) < 300:
+                with other.stage("filter").get(64, timeout=PATIENCE) as batch:
+                    found.extend((bytes(lease), lease.header, lease.position) for lease in batch)
+
+    taker = threading.Thread(target=take)
+    taker.start()
+    wanted = [(b"%d" % i, b"head %d" % i, i) for i in range(1, 301)]
+    payloads, headers, positions = zip(*wanted)
+    assert source.put_many(stage, payloads, headers=headers, positions=positions) == 300
+    taker.join()
+    assert found == wanted
+
+
 def test_forward_with_headers(headed):
     source = headed.source("kafka-1")
     for i in range(1, 4):

@@ -8,6 +8,7 @@ import conveyor
 def work(segment: conveyor.Segment) -> list[bytes]:
     source = segment.source("a", pipeline="orders")
     done: int = source.put_many("filter", [b"x", bytearray(b"y"), memoryview(b"z")], timeout=1.5)
+    done += source.put_many_nowait("filter", [b"x"], headers=[None], positions=range(1, 2))
     with source.reserve("filter", length=10, header_length=2) as slots:
         for slot in slots:
             slot.payload[:1] = b"x"
@@ -44,6 +45,7 @@ def work(segment: conveyor.Segment) -> list[bytes]:
 async def serve(segment: conveyor.Segment) -> None:
     source = segment.asource("b")
     await source.put("filter", b"x", header=b"h", position=1)
+    await source.put_many("filter", [b"x", b"y"], headers=[b"h", None], positions=[2, 3])
     async for batch in segment.stage("filter").abatches(16):
         for lease in batch:
             await asyncio.sleep(len(lease) / 1e6)

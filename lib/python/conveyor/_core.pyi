@@ -62,7 +62,15 @@ class Handle:
         /,
     ) -> int: ...
     def put_many(
-        self, stage: _Stage, source: int, pipeline: int, payloads: Iterable[_Buffer], timeout: float | None, /
+        self,
+        stage: _Stage,
+        source: int,
+        pipeline: int,
+        payloads: Iterable[_Buffer],
+        timeout: float | None,
+        headers: Iterable[bytes | None] | None = ...,
+        positions: Iterable[int] | None = ...,
+        /,
     ) -> int: ...
     def reserve(
         self,

@@ -162,14 +162,26 @@ class AsyncSource:
                 except Full as full:
                     await _room(self.segment, stage, self._source.id, memoryview(payload).nbytes, full)
 
-    async def put_many(self, stage: Stage | str, payloads: Iterable[Buffer]) -> int:
-        """Puts all of them, in order; returns how many. If it is canceled, some may be in: a prefix."""
+    async def put_many(
+        self,
+        stage: Stage | str,
+        payloads: Iterable[Buffer],
+        *,
+        headers: Iterable[bytes | None] | None = None,
+        positions: Iterable[int] | None = None,
+    ) -> int:
+        """Puts all of them, in order; returns how many; headers and positions as Source.put_many(). If it is canceled,
+        some may be in: a prefix."""
         left = list(payloads)
+        heads = None if headers is None else list(headers)
+        numbers = None if positions is None else list(positions)
         done = 0
         async with self._turn:
             while done < len(left):
                 try:
-                    done += self._source.put_many_nowait(stage, left[done:] if done else left)
+                    done += self._source.put_many_nowait(
+                        stage, left[done:], headers=heads and heads[done:], positions=numbers and numbers[done:]
+                    )
                 except Full as full:
                     done += full.done
                     await _room(self.segment, stage, self._source.id, memoryview(left[done]).nbytes, full)

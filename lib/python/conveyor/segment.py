@@ -492,14 +492,30 @@ class Source:
         """As put(), without waiting."""
         self._put(stage, self.id, self._pipeline, payload, 0)
 
-    def put_many(self, stage: Stage | str, payloads: Iterable[Buffer], timeout: float | None = None) -> int:
+    def put_many(
+        self,
+        stage: Stage | str,
+        payloads: Iterable[Buffer],
+        timeout: float | None = None,
+        *,
+        headers: Iterable[bytes | None] | None = None,
+        positions: Iterable[int] | None = None,
+    ) -> int:
         """Puts all of them, in order, with one call and one copy; returns how many. As put(); the exception's `done`
-        says how many went in."""
-        return self._handle.put_many(stage, self.id, self._pipeline, payloads, timeout)
+        says how many went in. `headers` and `positions`: one for each payload, as those of put(), or ValueError; a
+        header that is None is none."""
+        return self._handle.put_many(stage, self.id, self._pipeline, payloads, timeout, headers, positions)
 
-    def put_many_nowait(self, stage: Stage | str, payloads: Iterable[Buffer]) -> int:
+    def put_many_nowait(
+        self,
+        stage: Stage | str,
+        payloads: Iterable[Buffer],
+        *,
+        headers: Iterable[bytes | None] | None = None,
+        positions: Iterable[int] | None = None,
+    ) -> int:
         """As put_many(), without waiting: Full, if not all of them fit."""
-        return self._handle.put_many(stage, self.id, self._pipeline, payloads, 0)
+        return self._handle.put_many(stage, self.id, self._pipeline, payloads, 0, headers, positions)
 
     def put_packed(
         self,

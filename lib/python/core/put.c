@@ -161,27 +161,57 @@ static bool many_keep(struct many *m, const struct cvb_lease *leases, Py_ssize_t
     return m->records;
 }
 
-static bool many_add_headers(struct many *m)
+/* A tuple of what is given, or NULL for None. False: an exception is set. */
+static bool tuple_of(PyObject *given, PyObject **tuple)
 {
-    for (Py_ssize_t i = 0; i < m->count; i++)
-        if (!add_header(&m->records[i], PyTuple_GET_ITEM(m->headers, i)))
-            return false;
-    return true;
+    *tuple = given == Py_None ? NULL : PySequence_Tuple(given);
+    return given == Py_None || *tuple;
 }
 
-/* (stage, source, pipeline, payloads, timeout): how many. */
+/* True if there are as many as records; else an exception is set. */
+static bool one_each(Py_ssize_t given, const char *what, Py_ssize_t records)
+{
+    if (given != records)
+        PyErr_Format(PyExc_ValueError, "%zd %s for %zd records", given, what, records);
+    return given == records;
+}
+
+static bool many_add_headers(struct many *m)
+{
+    bool good = !m->headers || one_each(PyTuple_GET_SIZE(m->headers), "headers", m->count);
+    for (Py_ssize_t i = 0; good && m->headers && i < m->count; i++)
+        good = add_header(&m->records[i], PyTuple_GET_ITEM(m->headers, i));
+    return good;
+}
+
+static bool many_add_positions(struct many *m, PyObject *positions)
+{
+    PyObject *numbers;
+    if (!tuple_of(positions, &numbers))
+        return false;
+    bool good = !numbers || one_each(PyTuple_GET_SIZE(numbers), "positions", m->count);
+    for (Py_ssize_t i = 0; good && numbers && i < m->count; i++) {
+        m->records[i].position = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(numbers, i));
+        good = !PyErr_Occurred();
+    }
+    Py_XDECREF(numbers);
+    return good;
+}
+
+/* (stage, source, pipeline, payloads, timeout[, headers, positions]): how many. */
 static PyObject *put_many(PyObject *self, PyObject *args)
 {
     struct handle *handle = (struct handle *)self;
-    PyObject *to, *payloads, *seconds;
+    PyObject *to, *payloads, *seconds, *headers = Py_None, *positions = Py_None;
     unsigned int source, pipeline;
     uint32_t stage;
     int64_t deadline_ns;
-    if (!PyArg_ParseTuple(args, "OIIOO", &to, &source, &pipeline, &payloads, &seconds) ||
+    if (!PyArg_ParseTuple(args, "OIIOO|OO", &to, &source, &pipeline, &payloads, &seconds, &headers, &positions) ||
         !handle_stage(handle, to, &stage) || !deadline_of(seconds, &deadline_ns))
         return NULL;
     struct many m;
-    bool good = many_fill(&m, payloads, source, pipeline) && handle_ready(handle);
+    bool good = many_fill(&m, payloads, source, pipeline) && tuple_of(headers, &m.headers) && many_add_headers(&m) &&
+                many_add_positions(&m, positions) && handle_ready(handle);
     Py_ssize_t done = 0, count = m.count;
     while (good && done < count) {
         int why = 0;
@@ -322,14 +352,8 @@ static Py_ssize_t send(struct holding *batch, uint32_t stage, const struct cvb_l
 /* What is given in the place of the leases' payloads and headers. False: an exception is set. */
 static bool make_results(struct many *results, const struct cvb_lease *leases, Py_ssize_t count)
 {
-    Py_ssize_t headers = results->headers ? PyTuple_GET_SIZE(results->headers) : count;
-    if (results->list && results->count != count)
-        PyErr_Format(PyExc_ValueError, "%zd payloads for %zd records", results->count, count);
-    else if (headers != count)
-        PyErr_Format(PyExc_ValueError, "%zd headers for %zd records", headers, count);
-    else
-        return !results->headers || ((results->list || many_keep(results, leases, count)) && many_add_headers(results));
-    return false;
+    return one_each(results->list ? results->count : count, "payloads", count) &&
+           (!results->headers || ((results->list || many_keep(results, leases, count)) && many_add_headers(results)));
 }
 
 static PyObject *forward_chosen(struct holding *batch, uint32_t stage, PyObject *chosen, struct many *results,
@@ -357,8 +381,7 @@ PyObject *batch_forward(PyObject *self, PyObject *args, PyObject *keywords)
         return NULL;
     struct many results = {0};
     PyObject *sent = NULL;
-    if ((payloads == Py_None || many_fill(&results, payloads, 0, 0)) &&
-        (headers == Py_None || (results.headers = PySequence_Tuple(headers))))
+    if ((payloads == Py_None || many_fill(&results, payloads, 0, 0)) && tuple_of(headers, &results.headers))
         sent = forward_chosen(batch, stage, chosen, &results, deadline_ns);
     many_free(&results);
     return sent;
