@@ -108,8 +108,8 @@ EXPLAINED = {
         "each unit that the new owner takes is taken by a CAS that releases this (S1), and so does the opening of "
         "his journal (J1)",
     ("enter_seat", "*"): "the seat's lock, or its state (S2), has brought the last owner's number",
-    ("take_seat", "*"): "the seat's lock orders (S2); the CAS is from exactly this",
-    ("cvb_detach", "*"): "the lock that is given up after it orders (S2)",
+    ("try_seat", "*"): "the seat's lock orders (S2); the CAS is from exactly this",
+    ("leave", "*"): "the lock that is given up after it orders (S2)",
 
     ("keep_evidence", "*"): "the counter's CAS that follows releases the bit (C1)",
     ("cvb_counter_step", "cvb_load64_acq"):
@@ -139,7 +139,6 @@ EXPLAINED = {
 
     ("move", "*"):
         "the journal was opened by a release before it, and T2 is changed by a CAS from an exact word",
-    ("cvb_split_queued", "*"): CAS,
     ("move.c", "*"): OWN,
     ("intern", "*"): "after its own CAS, which has acquired",
     ("own_slot", "*"): "the seat's own slots",
@@ -151,7 +150,6 @@ EXPLAINED = {
 
     ("restage.c", "*"): OWN,
     ("forward.c", "*"): OWN,
-    ("put.c", "*"): OWN,
     ("obtain.c", "*"): OWN,
     ("reserve.c", "*"): OWN,
     ("settle.c", "*"): OWN + "; what it has given up before shows itself by another lo",
@@ -168,7 +166,7 @@ TOGETHER = [
     [("see", "cvb_load64_acq(&g->entry"),
      ("fits", "cvb_load_pair"), ("claim", "cvb_cas_pair")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
-    [("take_seat", "cvb_load64_acq"), ("enter_seat", "cvb_cas64"),
+    [("try_seat", "cvb_load64_acq"), ("enter_seat", "cvb_cas64"),
      ("cvb_seat_dead", "cvb_load64_acq")],
     # K1: word, fields and payload of a record that is looked at.
     [("find_waiting", "cvb_load64_acq"), ("find_waiting", "cvb_load_pair")],

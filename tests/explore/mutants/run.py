@@ -3,12 +3,14 @@
 
 run.py [--check] [--quick] [--histories] [--seconds S] [--jobs J] [--cc CC] [NAME ...]
 Prints a table: the fault, the rule that it breaks, the scenario that caught it, after how many schedules and seconds,
-and how. --check only looks whether each fault has its place in the sources. --quick leaves out those that take long
-(SLOW in the table). With --histories the other checks are off, and no sequential order may explain some history of
-each fault, but for those that histories do not show (UNSEEN).
+and how. --check runs nothing: it looks whether each fault has its place in the sources and compiles there, and whether
+the table names no fault and no scenario that does not exist. --quick leaves out those that take long (SLOW).
+With --histories the other checks are off, and no sequential order may explain some history of each fault, but for
+those that histories do not show (UNSEEN).
 """
 import argparse
 import concurrent.futures
+import contextlib
 import glob
 import os
 import re
@@ -23,7 +25,10 @@ from table import EXPLAINED, MUTANTS, SLOW, UNSEEN
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", "..", ".."))
-FLAGS = ["-std=gnu11", "-O1", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-mcx16", "-w"]
+FLAGS = ["-std=gnu11", "-O1", "-D_GNU_SOURCE", "-Iinclude", "-Ishm", "-Ilib", "-mcx16"]
+HOOK = ["-include", "tests/explore/hook.h"]
+COMMENT = re.compile(r"/\*.*?\*/", re.S)
+BETWEEN = r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/)*"  # what may stand between two tokens
 SIZE = re.compile(r"'(-DCVB_\w+(?:=\w+)?)'")
 REPLACED = {"attach.c", "process.c", "futex.c", "clock.c", "system.c", "notify.c"}
 FUNCTION = re.compile(r"^(?!#|typedef)[a-zA-Z_][\w \*,]*?[ \*](\w+)\([^;{}]*\)\n?\s*\{", re.M)
@@ -61,8 +66,8 @@ def build(options, tree, base=None, changed=()):
         if base and source not in changed and not (header and source in protocol):
             objects.append(os.path.join(base, name))
             continue
-        hook = ["-include", "tests/explore/hook.h"] if source in protocol else []
-        subprocess.run([options.cc, *FLAGS, *sizes(), *hook, "-c", source, "-o", name], cwd=tree, check=True)
+        hook = HOOK if source in protocol else []
+        subprocess.run([options.cc, *FLAGS, "-w", *sizes(), *hook, "-c", source, "-o", name], cwd=tree, check=True)
         objects.append(name)
     subprocess.run([options.cc, *objects, "-o", "explorer"], cwd=tree, check=True)
 
@@ -85,9 +90,14 @@ def span(content, function):
     return head.start(), line if content[head.end():line].endswith("}") else content.index("\n}", line - 1) + 2
 
 
+def pattern(text):
+    """Finds a text token by token: how it is broken into lines, and comments in it, do not matter."""
+    tokens = re.findall(r"\w+|[^\w\s]", COMMENT.sub(" ", text))
+    return BETWEEN.join(r"\b%s\b" % t if re.match(r"\w", t) else re.escape(t) for t in tokens)
+
+
 def planted(tree, where, edits):
-    """The files with the fault in them, {path: content}; how a text is broken into lines does not matter. And what is
-    wrong, if the table does not fit the sources."""
+    """The files with the fault in them, {path: content}. And what is wrong, if the table does not fit the sources."""
     contents = {}
     for function, text, becomes in edits:
         if function not in where:
@@ -95,7 +105,7 @@ def planted(tree, where, edits):
         path = where[function]
         content = contents.get(path) or read(os.path.join(tree, path))
         start, end = span(content, function)
-        found = list(re.finditer(r"\s+".join(map(re.escape, text.split())), content[start:end]))
+        found = list(re.finditer(pattern(text), content[start:end]))
         if len(found) != 1:
             return contents, "the text is %d times in %s: %r" % (len(found), function, text.strip().splitlines()[0])
         contents[path] = content[:start + found[0].start()] + becomes + content[start + found[0].end():]
@@ -119,15 +129,22 @@ def hunt(tree, scenarios, seconds, flags):
     return False, "", schedules, took, "NOT CAUGHT"
 
 
-def examine(options, base, where, mutant):
-    name, rule, scenarios, edits = mutant
+@contextlib.contextmanager
+def tree_with(base, where, edits):
+    """A copy of the sources with the fault in it: (its folder, the files that were changed)."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as tree:
         copy(base, tree)
         contents, _ = planted(base, where, edits)
         for path, content in contents.items():
             with open(os.path.join(tree, path), "w") as f:
                 f.write(content)
-        build(options, tree, base, contents)
+        yield tree, list(contents)
+
+
+def examine(options, base, where, mutant):
+    name, rule, scenarios, edits = mutant
+    with tree_with(base, where, edits) as (tree, changed):
+        build(options, tree, base, changed)
         return (name, rule, *hunt(tree, scenarios, options.seconds, ["--histories"] * options.histories))
 
 
@@ -137,6 +154,47 @@ def check_texts(base, where, mutants):
         _, problem = planted(base, where, edits)
         if problem:
             sys.exit("%s: %s" % (name, problem))
+
+
+def strangers(mutants):
+    """What the table names and nobody knows."""
+    scenarios = set(re.findall(r'^    \{"(\w+)"', read(os.path.join(HERE, "..", "scenarios.c")), re.M))
+    for name, _, asked, _ in mutants:
+        yield from ("%s: there is no scenario %s" % (name, s) for s in asked if s not in scenarios)
+    names = [name for name, _, _, _ in MUTANTS]
+    yield from ("%s: two faults have this name" % name for name in sorted(set(names)) if names.count(name) > 1)
+    yield from ("SLOW or UNSEEN: there is no fault %s" % name for name in sorted((SLOW | UNSEEN).difference(names)))
+
+
+def groups(mutants):
+    """The edits of the faults in groups that can be planted at once: no two faults of a group are in one function."""
+    made = []
+    for _, _, _, edits in mutants:
+        changed = {function for function, _, _ in edits}
+        group = next((g for g in made if not changed & {function for function, _, _ in g}), None)
+        if group is None:
+            made.append(group := [])
+        group += edits
+    return made
+
+
+def compiler_says(options, base, where, edits):
+    """What is wrong with the code of these faults, as it stands in the sources."""
+    with tree_with(base, where, edits) as (tree, changed):
+        files = sorted({c if c.endswith(".c") else "lib/ring/ring.c" for c in changed})  # which includes the headers
+        unit = "".join('#include "%s"\n' % file for file in files)  # as the library is compiled
+        run = subprocess.run([options.cc, *FLAGS, "-I.", "-Werror=implicit-function-declaration", *sizes(), *HOOK,
+                              "-fsyntax-only", "-xc", "-"], cwd=tree, input=unit, capture_output=True, text=True)
+        return "\n".join(line for line in run.stderr.splitlines() if re.search("error:|In function", line))
+
+
+def check(options, base, where, chosen):
+    """Runs nothing: are the table and the sources in step?"""
+    wrong = list(strangers(chosen))
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        wrong += filter(None, pool.map(lambda edits: compiler_says(options, base, where, edits), groups(chosen)))
+    print("\n".join(wrong) or "all %d faults have their place, and compile" % len(chosen))
+    return 1 if wrong else 0
 
 
 def main():
@@ -160,8 +218,7 @@ def main():
         where = functions(base)
         check_texts(base, where, chosen)
         if options.check:
-            print("all %d faults have their place" % len(chosen))
-            return 0
+            return check(options, base, where, chosen)
         build(options, base)
         print(LINE % ("fault", "the rule that it breaks", "scenario", "schedules", "seconds", "how it was caught"))
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:

@@ -1,8 +1,9 @@
 """The mutants: each plants one fault into a copy of the protocol's sources.
 
 (name, the rule that it breaks, scenarios most likely to show it, [(function, text, what it becomes), ...])
-A function is found in whichever file it is. A text that is not in it exactly once stops the run: the table has to keep
-step with the sources.
+A function is found in whichever file it is, and a text in it token by token: a move to another file, another breaking
+of lines and other comments change nothing. A text that is not in it exactly once stops the run, and fails
+`run.py --check`, which is one of the tests of the documents.
 """
 
 MUTANTS = [
@@ -47,7 +48,7 @@ MUTANTS = [
         ("bump", """    if (!read_queued(h, u, stage, w))
         return false;
     if (!cvb_pair_equal(*w, seen))
-        return true; /* somebody has moved it: is it in there? */
+        return true;
     *error = choose(h, &h->ends[stage], stage, &to);
 """, """    (void)seen;
     *error = choose(h, &h->ends[stage], stage, &to);
@@ -55,7 +56,8 @@ MUTANTS = [
         return false;
 """)]),
     ("LEFTUNSEEN", "publish returns before the unit was seen in its slot (A7)", ["tight", "publish"], [
-        ("bump", "        return true; /* somebody has moved it: is it in there? */", "        return false;")]),
+        ("bump", "if (!cvb_pair_equal(*w, seen))\n        return true;",
+         "if (!cvb_pair_equal(*w, seen))\n        return false;")]),
     ("HINTAHEAD", "the tail hint written before its slot is filled (A8)", ["single", "mixed1"], [
         ("choose", "    to->former = shown;\n",
          "    to->former = shown;\n    raise_hint(&h->ends[stage].hint->tail, tail + 1, true);\n")]),
@@ -97,7 +99,7 @@ MUTANTS = [
          "word.lo == f->before.lo && !(")]),
     ("MOVELATE", "the journal of a move closed before its second step (J4)", ["split", "mixed"], [
         ("move", """    if (moved)
-        cvb_cas_pair(&to->word, f.before2, f.after2); /* fails if somebody has helped */
+        cvb_cas_pair(&to->word, f.before2, f.after2);
     cvb_journal_close(h);
     return moved;""", """    cvb_journal_close(h);
     if (moved)
@@ -170,8 +172,7 @@ MUTANTS = [
          "        if (own && take)\n            before = cvb_marks_of(h, counter);\n"
          "        struct cvb_pair w = cvb_load_pair(word);\n        if (!own)"),
         ("cvb_counter_step",
-         "            const struct cvb_marks *marks = cvb_marks_of(h, counter); "
-         "/* after `taken`: else the CAS fails (L1) */\n", "            const struct cvb_marks *marks = before;\n")]),
+         "const struct cvb_marks *marks = cvb_marks_of(h, counter);", "const struct cvb_marks *marks = before;")]),
     ("TAGUNKEPT", "the evidence of the tag that a setter overwrites is not kept (C1)", ["limits"], [
         ("cvb_counter_renew", "        keep_evidence(h, w.hi);\n", "")]),
     ("CLAIMOVER", "a claim takes what is above a lowered limit (L2)", ["limits"], [
@@ -181,9 +182,7 @@ MUTANTS = [
         ("reclaim_group", "        if (same && s->unit && !cvb_is_over(h, s->want)) {",
          "        if (same && s->unit) {")]),
     ("NOWAKELIMIT", "a level that begins anew wakes nobody", ["limitwait"], [
-        ("cvb_level_begin",
-         "    cvb_flag_wake(h, flag, CVB_WAKE_ALL); /* there may be room for one more, whatever the level */\n",
-         "    (void)flag;\n")]),
+        ("cvb_level_begin", "    cvb_flag_wake(h, flag, CVB_WAKE_ALL);\n", "    (void)flag;\n")]),
     # idle units
     ("NOGENIDLE", "the generation does not grow when a unit becomes idle (A2)", ["reserve"], [
         ("become_idle", "    const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;\n    "
@@ -213,8 +212,7 @@ MUTANTS = [
     ("NOTETWICE", "recovery counts a change that was counted (B3)", ["single", "mixed"], [
         ("cvb_note_recover", "if (changed && as_before(&c, i, row[i]))", "if (changed)")]),
     ("NOTELEFT", "the note of a claim that failed is left", ["tight", "mixed", "any"], [
-        ("claim", "        cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */\n",
-         "")]),
+        ("claim", "        cvb_store64_rel(&h->list->note, 0);\n", "")]),
     ("NOTESTANDS", "units of the dead change while its note stands (B4)", ["recover", "publish", "mixed", "any"], [
         ("cvb_note_recover", "        cvb_cas64(at, note, 0);\n", "        return 0;\n")]),
     ("NOTELATER", "a unit claimed before there is a note of it (I6)", ["single", "mixed"], [
@@ -301,6 +299,7 @@ MUTANTS = [
         ("cvb_returns_of_abort", "    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | ", "    return ")]),
     ("DLDIRECT", "recovery moves dead letters itself", ["retry", "recover"], [
         ("recover_word", "        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));",
+         "        int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);\n"
          "        int error = cvb_hi_failures(w.hi) >= h->segment.settings.max_retries && cvb_hi_stage(w.hi)\n"
          "                        ? cvb_restage(h, u, CVB_STAGE_DEAD_LETTER)\n"
          "                        : cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));")]),
@@ -406,7 +405,7 @@ MUTANTS = [
          "    cvb_row_high(h, &span);\n")]),
     ("HIGHNOTMOVED", "`high` is not raised by what moves to another unit (G1)", ["position2", "position"], [
         ("take_positions", "    cvb_row_high(h, span);\n", ""),
-        ("cvb_replace", "    cvb_row_high(h, &span); /* before anybody else may free a */\n", "")]),
+        ("cvb_replace", "    cvb_row_high(h, &span);\n", "")]),
     ("HIGHUNSEEN", "positions of a queued unit are believed, and its word not read again (G2)",
      ["position", "position2"], [
         ("take_positions", "        return false;\n", "        (void)t;\n")]),
@@ -490,7 +489,7 @@ MUTANTS = [
         h->next_position[source] = next;
     return error;""")]),
     ("REPLACEHIGH", "`high` is raised after the new unit of a REPLACE is queued (G1)", ["position2", "position"], [
-        ("cvb_replace", "    cvb_row_high(h, &span); /* before anybody else may free a */\n", ""),
+        ("cvb_replace", "    cvb_row_high(h, &span);\n", ""),
         ("cvb_replace", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))\n",
          "    if (cvb_enqueue(h, b, f.before2, to, 0))\n        return cvb_corrupt_at_work(h);\n"
          "    cvb_row_high(h, &span);\n    if (!cvb_cas_pair(&old->word, w, f.after))\n")]),
@@ -502,9 +501,9 @@ MUTANTS = [
     # delays
     ("DUEOLD", "a unit's time is one that was read before its word (D1)", ["delay"], [
         ("due_of", "        return cvb_load64_acq(&h->due[u]);", "        return due;"),
-        ("end_delay", "    cvb_cas64(&h->due[u], due, 0); /* it was seen in its slot */", "    (void)due;")]),
+        ("end_delay", "    cvb_cas64(&h->due[u], due, 0);", "    (void)due;")]),
     ("DUELATE", "a unit's time is written after its word (D1)", ["delay"], [
-        ("cvb_delay", "    cvb_store64_rel(&h->due[u], due_ns); /* before the word says DELAYED (D1) */\n", ""),
+        ("cvb_delay", "    cvb_store64_rel(&h->due[u], due_ns);\n", ""),
         ("cvb_delay", "    lower_bounds(h, u, due_ns);",
          "    cvb_store64_rel(&h->due[u], due_ns);\n    lower_bounds(h, u, due_ns);")]),
     ("BOUNDKEPT", "who delays a unit leaves bounds that are low enough as they are (D2)", ["delay"], [
@@ -519,8 +518,7 @@ MUTANTS = [
     ("DUELEASED", "the entry of a unit that is about to be delayed is cleared", ["delay"], [
         ("due_of", "cvb_lo_state(w->lo) == CVB_LEASED", "0")]),
     ("DUEUNTOLD", "recovery does not announce what the dead had delayed (D2)", ["delay"], [
-        ("recover_word", "        cvb_delay_announce(h, u); /* who delayed it may have died before */",
-         "        (void)0;")]),
+        ("recover_word", "        cvb_delay_announce(h, u);", "        (void)0;")]),
     ("DUESOON", "a delay ends before its time", ["delay"], [
         ("end_first", "due <= now_ns &&", "due &&"),
         ("cvb_delay_end", "if (!next || next > now_ns)", "if (!next)")]),
