@@ -33,6 +33,7 @@ struct bench_load {
 };
 struct bench_load bench_load_start(const struct bench_cpus *cpus);
 double bench_load_others(const struct bench_load *load, const struct bench_cpus *cpus, double own_s);
+double bench_own_s(void);    /* processor time of this process, and of those of its children that have ended */
 #define BENCH_OTHERS_MAX 0.1 /* above: the run was disturbed */
 
 /* run.c - one run of one system. */

@@ -38,8 +38,8 @@ struct bench {
     unsigned next_stage, next_source;
     struct cvb_record record[BATCH_MAX];
     struct cvb_lease lease[BATCH_MAX];
-    uint64_t *queue; /* stages of what is on its way, first in first out */
     char *payload;
+    double ns, others; /* of the last rounds: for a record; the part of the time that others had the processor */
 };
 
 static struct cvb_settings settings_of(const struct point *p)
@@ -123,11 +123,10 @@ static int take(struct bench *b, unsigned turn)
     return sum ? CVB_ECORRUPT : cvb_ack(b->handle, b->lease, (size_t)n);
 }
 
-/* Nanoseconds of a record in rounds of put and take, for the given time, or the given number of rounds if that takes
- * longer. */
-static int rounds(struct bench *b, unsigned *turn, unsigned behind, double seconds, unsigned least, double *ns)
+/* Rounds of put and take, for the given time, or the given number of rounds if that takes longer. */
+static int rounds(struct bench *b, unsigned *turn, unsigned behind, double seconds, unsigned least)
 {
-    double start = bench_now_s(), now = start;
+    double start = bench_now_s(), used = bench_own_s(), now = start;
     uint64_t done = 0;
     int error = 0;
     while (!error && (done < least || now - start < seconds)) {
@@ -138,11 +137,12 @@ static int rounds(struct bench *b, unsigned *turn, unsigned behind, double secon
         }
         now = bench_now_s();
     }
-    *ns = (now - start) * 1e9 / (double)(done * b->p.batch);
+    b->ns = (now - start) * 1e9 / (double)(done * b->p.batch);
+    b->others = 1 - (bench_own_s() - used) / (now - start);
     return error;
 }
 
-static int measure(struct bench *b, double *ns)
+static int measure(struct bench *b)
 {
     unsigned turn = 0, behind = b->p.half_full ? b->p.capacity / 2 / b->p.batch : 0;
     unsigned once = b->p.stages > b->p.sources ? b->p.stages : b->p.sources;
@@ -152,8 +152,8 @@ static int measure(struct bench *b, double *ns)
     if (behind > once)
         once = 2 * behind; /* every cell once */
     if (!error)
-        error = rounds(b, &turn, behind, WARM_S, once, ns);
-    return error ? error : rounds(b, &turn, behind, WINDOW_S, 0, ns);
+        error = rounds(b, &turn, behind, WARM_S, once);
+    return error ? error : rounds(b, &turn, behind, WINDOW_S, 0);
 }
 
 static int run_once(const struct point *p, unsigned repeat, const struct bench_cpus *cpus, json_t *all)
@@ -161,7 +161,6 @@ static int run_once(const struct point *p, unsigned repeat, const struct bench_c
     struct bench *b = calloc(1, sizeof *b);
     char name[CVB_NAME_MAX + 1];
     struct cvb_settings settings = settings_of(p);
-    double ns = 0;
     if (!b || segment_make(name, &settings)) {
         free(b);
         return 1;
@@ -171,17 +170,18 @@ static int run_once(const struct point *p, unsigned repeat, const struct bench_c
     double bytes = segment_bytes(name);
     int error = set_up(b, name);
     if (!error)
-        error = measure(b, &ns);
+        error = measure(b);
     tear_down(b);
-    free(b);
     cvb_unlink(name);
     bench_unpin(cpus);
     if (error)
         fprintf(stderr, "cost: %s %u, batch %u: %s\n", p->what, p->size, p->batch, cvb_error_text(error));
     else
-        json_array_append_new(all, json_pack("{s:s,s:i,s:i,s:i,s:f,s:f}", "what", p->what, "size", (int)p->size,
-                                             "batch", (int)p->batch, "repeat", (int)repeat, "ns_per_record", ns,
-                                             "bytes_per_record", bytes / settings.max_total_records));
+        json_array_append_new(all,
+                              json_pack("{s:s,s:i,s:i,s:i,s:f,s:f,s:f}", "what", p->what, "size", (int)p->size, "batch",
+                                        (int)p->batch, "repeat", (int)repeat, "ns_per_record", b->ns,
+                                        "bytes_per_record", bytes / settings.max_total_records, "others", b->others));
+    free(b);
     return error != 0;
 }
 
@@ -235,31 +235,48 @@ static void print_bytes(FILE *out, double bytes)
     fprintf(out, " %10s", text);
 }
 
+/* One row; false: the time was over before it. */
+static bool print_point(FILE *out, const json_t *all, const struct point *p)
+{
+    struct figure f[2], bytes;
+    char text[FIGURE_TEXT];
+    for (int i = 0; i < 2; i++) {
+        json_t *what = json_pack("{s:s,s:i,s:i}", "what", p->what, "size", (int)p->size, "batch", i ? BATCH_MAX : 1);
+        f[i] = figure_of(all, what, "ns_per_record");
+        bytes = figure_of(all, what, "bytes_per_record");
+        json_decref(what);
+    }
+    if (!f[0].n && !f[0].left_out)
+        return false;
+    fprintf(out, "  %-24s %10u %24s", p->what, p->size, figure_text(text, &f[0], 1));
+    fprintf(out, " %24s", figure_text(text, &f[1], 1));
+    if (bytes.why)
+        fprintf(out, " %14s", "-");
+    else
+        fprintf(out, " %14.0f", bytes.median);
+    print_bytes(out, touched(p));
+    fprintf(out, " %s\n", parts_cache_of(touched(p)));
+    return true;
+}
+
 static void print(FILE *out, const json_t *results, const struct point *p, unsigned n)
 {
     const json_t *all = json_object_get(results, "cost");
+    unsigned missing = 0;
     fputs("\nCost of a record as work grows: put, lease and ack by one process\n", out);
     verdict_print(out, results, "cost");
     fprintf(out, "  %-24s %10s %24s %24s %14s %10s %s\n", "", "", "batch 1", "batch 32", "bytes a record", "in use",
             "cache");
-    for (unsigned i = 0; i < n; i++) {
-        fprintf(out, "  %-24s %10u", p[i].what, p[i].size);
-        for (int batch = 1; batch <= BATCH_MAX; batch += BATCH_MAX - 1) {
-            char text[FIGURE_TEXT];
-            json_t *what = json_pack("{s:s,s:i,s:i}", "what", p[i].what, "size", (int)p[i].size, "batch", batch);
-            struct figure f = figure_of(all, what, "ns_per_record");
-            fprintf(out, " %24s", figure_text(text, &f, 1));
-            if (batch == BATCH_MAX)
-                fprintf(out, " %14.0f", figure_of(all, what, "bytes_per_record").median);
-            json_decref(what);
-        }
-        print_bytes(out, touched(&p[i]));
-        fprintf(out, " %s\n", parts_cache_of(touched(&p[i])));
-    }
-    fputs("batch 1, batch 32: nanoseconds a record as median (least-greatest) and the number of runs.\n"
-          "in use: what the rounds go through again and again; cache: the smallest that holds it. A rise where that\n"
-          "changes is the cache's, one with the bytes of payload is the copy's, and any other is the code's.\n",
-          out);
+    for (unsigned i = 0; i < n; i++)
+        missing += !print_point(out, all, &p[i]);
+    if (missing)
+        fprintf(out, "  %u more rows were not measured: the time was over.\n", missing);
+    fputs(
+        "batch 1, batch 32: nanoseconds a record as median (least-greatest) and the number of runs; 3/5: two of five\n"
+        "do not count; - (disturbed): others had the processor for more than a tenth of the time in all of them.\n"
+        "in use: what the rounds go through again and again; cache: the smallest that holds it. A rise where that\n"
+        "changes is the cache's, one with the bytes of payload is the copy's, and any other is the code's.\n",
+        out);
 }
 
 int cost_run(const struct bench_cpus *cpus, bool quick, unsigned repeats, double deadline, json_t *results)

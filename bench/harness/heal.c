@@ -191,7 +191,9 @@ static int run_once(struct heal *h, unsigned repeat, json_t *all)
     h->board = bench_share(sizeof *h->board);
     if (!h->board || segment_make(h->name, &settings))
         return 1;
-    double before_ns = bench_probe_ns(h->cpus), ms = heal(h);
+    double before_ns = bench_probe_ns(h->cpus), used = bench_own_s();
+    struct bench_load load = bench_load_start(h->cpus);
+    double ms = heal(h), others = bench_load_others(&load, h->cpus, bench_own_s() - used);
     enum bench_state state = bench_state_of(before_ns, bench_probe_ns(h->cpus));
     cvb_unlink(h->name);
     munmap(h->board, sizeof *h->board);
@@ -199,9 +201,9 @@ static int run_once(struct heal *h, unsigned repeat, json_t *all)
         fprintf(stderr, "heal: others %s: not all %d records were delivered again within %.0f s\n",
                 h->busy ? "busy" : "idle", LEASES, LIMIT_S);
     else
-        json_array_append_new(all, json_pack("{s:s,s:i,s:s,s:i,s:f}", "mode", h->busy ? "busy" : "idle", "batch",
+        json_array_append_new(all, json_pack("{s:s,s:i,s:s,s:i,s:f,s:f}", "mode", h->busy ? "busy" : "idle", "batch",
                                              (int)h->batch, "state", bench_state_name(state), "repeat", (int)repeat,
-                                             "ms", ms));
+                                             "ms", ms, "others", others));
     return ms < 0;
 }
 
@@ -221,7 +223,8 @@ static void print(FILE *out, const json_t *results)
             json_decref(what);
         }
     fputs("others: a producer and a consumer at work, or one consumer asleep. batch: in which the records were put.\n"
-          "ms: milliseconds as median (least-greatest) and the number of runs.\n",
+          "ms: milliseconds as median (least-greatest) and the number of runs; 3/5: two of five do not count.\n"
+          "- (disturbed): other programs took too much of the processors in all of them.\n",
           out);
 }
 

@@ -1,4 +1,5 @@
 /* load.c - how much of the processors others take, from the kernel's counts in /proc/stat: also what the host takes. */
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "crew.h"
@@ -31,6 +32,18 @@ double bench_busy_s(const struct bench_cpus *cpus)
     }
     if (f)
         fclose(f);
+    return sum;
+}
+
+double bench_own_s(void)
+{
+    double sum = 0;
+    for (int i = 0; i < 2; i++) {
+        struct rusage usage;
+        getrusage(i ? RUSAGE_CHILDREN : RUSAGE_SELF, &usage);
+        sum += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    }
     return sum;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "../report/results.h"
 #include "../report/verdict.h"
@@ -34,6 +35,7 @@ struct work {
     const struct trip *trip;
     struct peer_shape shape;
     struct bench_crew crew;
+    double others; /* the part of the processors that other programs took */
     void *way[2];
     struct peer_trip how;
 };
@@ -66,11 +68,15 @@ static const char *travel(struct work *w, const struct bench_cpus *cpus, unsigne
     for (unsigned i = 0; i < 2; i++)
         if (!w->way[i] || peer->init(w->way[i], &w->shape))
             return "cannot be set up";
+    struct bench_load load = bench_load_start(cpus);
     const char *failure = bench_crew_start(&w->crew, cpus, 2, process, w);
     if (!failure)
         await_trips(w, window_ms);
     atomic_store(&w->crew.control->stop, 1);
     const char *end = bench_crew_finish(&w->crew, 3);
+    /* The window is short: what may be no more than a tick of the kernel's clock on each processor is no disturbance.
+     */
+    w->others = bench_load_others(&load, cpus, w->crew.cpu_s + cpus->count / (double)sysconf(_SC_CLK_TCK));
     for (unsigned i = 0; i < 2 && peer->end; i++)
         peer->end(w->way[i]);
     return failure ? failure : end;
@@ -78,9 +84,9 @@ static const char *travel(struct work *w, const struct bench_cpus *cpus, unsigne
 
 static json_t *figures(const struct work *w, enum bench_state state, unsigned repeat, const char *failure)
 {
-    json_t *one =
-        json_pack("{s:s,s:s,s:i,s:s,s:i,s:s?}", "system", w->trip->peer->name, "mode", w->trip->mode, "payload",
-                  (int)w->shape.words * 8, "state", bench_state_name(state), "repeat", (int)repeat, "failure", failure);
+    json_t *one = json_pack("{s:s,s:s,s:i,s:s,s:i,s:f,s:s?}", "system", w->trip->peer->name, "mode", w->trip->mode,
+                            "payload", (int)w->shape.words * 8, "state", bench_state_name(state), "repeat", (int)repeat,
+                            "others", w->others, "failure", failure);
     parts_add_quantiles(one, w->how.time);
     return one;
 }
@@ -127,26 +133,32 @@ static unsigned list(struct trip *trips)
 
 static void print(FILE *out, const json_t *results)
 {
-    static const char *const keys[] = {"system", "mode", "state", NULL}, *const repeat[] = {"repeat", NULL};
+    static const char *const keys[] = {"system", "mode", "state", NULL};
     const json_t *all = json_object_get(results, "round_trip");
     json_t *kinds = figure_kinds(all, NULL, keys), *one;
     size_t i;
     fputs("\nRound trip of a record of 64 bytes, nanoseconds\n", out);
     verdict_print(out, results, "round_trip");
-    fprintf(out, "  %-18s %-6s %-5s %10s %10s %10s %10s %10s %12s %5s\n", "", "mode", "state", "p50", "p90", "p99",
-            "p99.9", "p99.99", "max", "runs");
+    fprintf(out, "  %-18s %-6s %-5s %10s %10s %10s %10s %10s %12s %5s %s\n", "", "mode", "state", "p50", "p90", "p99",
+            "p99.9", "p99.99", "max", "runs", "their p50");
+    if (!json_array_size(kinds))
+        fputs("  Nothing was measured: the time was over.\n", out);
     json_array_foreach(kinds, i, one)
     {
-        json_t *repeats = figure_kinds(all, one, repeat);
+        struct figure f = figure_of(all, one, "p50_ns");
         fprintf(out, "  %-18s %-6s %-5s", results_text(one, "system"), results_text(one, "mode"),
                 results_text(one, "state"));
         parts_print_quantiles(out, all, one);
-        fprintf(out, " %5zu\n", json_array_size(repeats));
-        json_decref(repeats);
+        fprintf(out, f.left_out ? " %3u/%u" : " %5u", f.n, f.n + f.left_out);
+        if (f.why)
+            fprintf(out, " - (%s)\n", f.why);
+        else
+            fprintf(out, " %.0f-%.0f\n", f.least, f.most);
     }
     fputs("p50: half of the round trips take no longer; p99.99: all but one in ten thousand. Medians over the runs; "
           "max: the\n"
           "largest of all. spin: both look without rest; wait: both spin, then sleep; sleep: the other was asleep.\n"
+          "runs: 3/5: two of five do not count; - (disturbed): others took too much of the processors in all of them.\n"
           "The ratios are ours to the other in one repeat, median (least-greatest).\n",
           out);
     json_decref(kinds);

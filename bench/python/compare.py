@@ -1,12 +1,13 @@
 """Records a second from one Python process to another: 256 bytes each, put and taken in batches of 64, beside what
 Python programs use otherwise, and beside the C library.
 
-usage: compare.py [--seconds S] [--repeats N] [--bytes N] [--batch N] [--systems NAME,...] [--bench CONVEYOR-BENCH]
-                  [--json FILE]
+usage: compare.py [--seconds S] [--repeats N] [--bytes N] [--batch N] [--systems NAME,...] --bench CONVEYOR-BENCH
+                  --json FILE
 
 A producer and a consumer, each on a processor of its own where there are two, for S seconds (1) after a warm-up;
-systems take turns, N times (3), and the median counts. The consumer reads a byte of each record. --bench names the
-program that measures the C library. Exit status: 0 done, 1 a system came to nothing.
+systems take turns, N times (5). The consumer reads a byte of each record. CONVEYOR-BENCH measures the C library, and
+makes the table of what is written into FILE; it makes a page with a chart of it, too: `conveyor-bench report FILE
+--html PAGE`. Exit status: 0 done, 1 a system came to nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 import json
 import multiprocessing
 import os
-import statistics
+import resource
 import subprocess
 import sys
 import tempfile
@@ -209,14 +210,14 @@ class ZmqMultipart(Zmq):
 
 
 SYSTEMS = {
-    "conveyor, views": Conveyor,
-    "conveyor, leases": ConveyorLeases,
-    "conveyor, copies": ConveyorCopies,
+    "conveyor views": Conveyor,
+    "conveyor leases": ConveyorLeases,
+    "conveyor copies": ConveyorCopies,
     "multiprocessing.Queue": Queue,
     "multiprocessing.Queue of lists": QueueOfLists,
     "shared_memory and a lock": SharedMemory,
     "pyzmq ipc": Zmq,
-    "pyzmq ipc, multipart": ZmqMultipart,
+    "pyzmq multipart": ZmqMultipart,
 }
 
 
@@ -269,14 +270,30 @@ def consume(system, seconds, result, done):
     done.set()
 
 
+def busy_s():
+    """Seconds that the processors of this process have worked, for whomever, the host included: as load.c counts."""
+    sum_ticks, ours = 0, {"cpu%d" % n for n in os.sched_getaffinity(0)}
+    with open("/proc/stat", encoding="ascii") as f:
+        for name, *ticks in (line.split() for line in f):
+            if name in ours:
+                sum_ticks += sum(int(ticks[i]) for i in (0, 1, 2, 5, 6, 7))
+    return sum_ticks / os.sysconf("SC_CLK_TCK")
+
+
+def own_s():
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
 def measure(make, size, batch, seconds):
-    """Records a second, seconds of processor time to put one, and to take one."""
+    """A run, as the JSON has it: records a second, and processor time to put and to take one."""
     system, done = make(size, batch), multiprocessing.Event()
     result = multiprocessing.Array("d", 4)
     both = [
         multiprocessing.Process(target=produce, args=(system, result, done)),
         multiprocessing.Process(target=consume, args=(system, seconds, result, done)),
     ]
+    begin, busy, own = time.perf_counter(), busy_s(), own_s()
     try:
         for process in both:
             process.start()
@@ -289,51 +306,50 @@ def measure(make, size, batch, seconds):
                 process.kill()
             process.join()
         system.close()
+    others = busy_s() - busy - (own_s() - own)
+    others /= (time.perf_counter() - begin) * len(os.sched_getaffinity(0))
     rate, take, used, put = result
-    return rate, used / put if put else None, take
+    run = {"records_per_s": rate, "others": max(others, 0.0), "failure": None if rate else "no record came"}
+    run.update({"take_ns": take * 1e9} if rate else {})
+    run.update({"put_ns": used / put * 1e9} if put else {})
+    return run
 
 
 def measure_c(program, size, batch, repeats):
-    """Records a second of the C library, by the bench suite: its runs, also those that others disturbed."""
+    """The runs of the C library, by the bench suite, and the machine."""
     path = os.path.join(tempfile.gettempdir(), "conveyor-bench-python-%d.json" % os.getpid())
     command = [program, "peers", "--systems", "conveyor", "--processes", "1x1", "--batch", str(batch)]
-    command += ["--payload", str(size), "--repeats", str(max(5, repeats)), "--json", path]
+    command += ["--payload", str(size), "--repeats", str(repeats), "--json", path]
     try:
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
         with open(path, encoding="utf-8") as f:
-            return [(run["records_per_s"], None, None) for run in json.load(f)["runs"]]
+            found = json.load(f)
     finally:
         if os.path.exists(path):
             os.unlink(path)
+    keys = ("records_per_s", "others", "failure")
+    return [{key: run[key] for key in keys} for run in found["runs"]], found["machine"]
 
 
-def median(runs, column):
-    found = [run[column] for run in runs if run[column]]
-    return statistics.median(found) if found else None
-
-
-def show(runs, size, batch, repeats):
-    print("%d bytes, batches of %d, the median of %d runs" % (size, batch, repeats))
-    print("%-32s %12s %8s %10s %10s %15s" % ("", "records/s", "x Queue", "put ns", "take ns", "lowest-highest"))
-    queue = median(runs.get("multiprocessing.Queue", []), 0)
-    for name, found in runs.items():
-        rate, put, take = (median(found, column) for column in range(3))
-        times = "%8.1f" % (rate / queue) if rate and queue else "%8s" % "-"
-        cost = " ".join("%10s" % ("-" if ns is None else "%.0f" % (ns * 1e9)) for ns in (put, take))
-        rates = [run[0] / 1e6 for run in found]
-        print("%-32s %12.0f %s %s %9.2f-%.2f M" % (name, rate or 0, times, cost, min(rates), max(rates)))
-    print("put and take: processor time for a record on each side; the side that needs more of it is the limit.")
+def content(runs, size, batch, machine):
+    """The file of results, as results.h has it."""
+    listed = [
+        {"system": name, "payload": size, "batch": batch, "repeat": i, **run}
+        for name, found in runs.items()
+        for i, run in enumerate(found)
+    ]
+    return {"version": 1, "kind": "python", "left_out": "", "machine": machine, "python": listed}
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--seconds", type=float, default=1)
-    p.add_argument("--repeats", type=int, default=3)
+    p.add_argument("--repeats", type=int, default=5)
     p.add_argument("--bytes", type=int, default=256)
     p.add_argument("--batch", type=int, default=64)
     p.add_argument("--systems")
-    p.add_argument("--bench")
-    p.add_argument("--json")
+    p.add_argument("--bench", required=True)
+    p.add_argument("--json", required=True)
     o = p.parse_args()
     names = [n for n in SYSTEMS if not o.systems or any(n.startswith(w) for w in o.systems.split(","))]
     try:
@@ -341,17 +357,15 @@ def main():
     except ImportError:
         print("without pyzmq: no python3-zmq", file=sys.stderr)
         names = [n for n in names if "zmq" not in n]
-    rates = {name: [] for name in names}
+    runs = {name: [] for name in names}
     for _ in range(o.repeats):
         for name in names:
-            rates[name].append(measure(SYSTEMS[name], o.bytes, o.batch, o.seconds))
-    if o.bench:
-        rates["the C library"] = measure_c(o.bench, o.bytes, o.batch, o.repeats)
-    show(rates, o.bytes, o.batch, o.repeats)
-    if o.json:
-        with open(o.json, "w", encoding="utf-8") as f:
-            json.dump({"kind": "python", "bytes": o.bytes, "batch": o.batch, "runs": rates}, f, indent=1)
-    sys.exit(0 if all(run[0] for found in rates.values() for run in found) else 1)
+            runs[name].append(measure(SYSTEMS[name], o.bytes, o.batch, o.seconds))
+    runs["the C library"], machine = measure_c(o.bench, o.bytes, o.batch, o.repeats)
+    with open(o.json, "w", encoding="utf-8") as f:
+        json.dump(content(runs, o.bytes, o.batch, machine), f, indent=1)
+    subprocess.run([o.bench, "report", o.json], check=True)
+    sys.exit(0 if all(run["records_per_s"] for name in names for run in runs[name]) else 1)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ int report_main(int argc, char **argv)
         say_what_is_there(results);
     if (!output.csv && !output.html && !output.json && json_array_size(json_object_get(results, "runs")))
         results_print_peers(results, stdout);
+    if (!output.csv && !output.html && !output.json && json_array_size(json_object_get(results, "python")))
+        results_print_python(results, stdout);
     int error = results_write(results, &output);
     json_decref(results);
     return error ? 1 : 0;

@@ -493,6 +493,17 @@ static void write_pipelines(const json_t *results, const json_t *list, FILE *out
     end_panel(p, out);
 }
 
+static void write_python(const json_t *results, const json_t *list, FILE *out)
+{
+    struct panel *p = bars(list, by_system, "million records a second", "records_per_s", 1e-6);
+    (void)results;
+    snprintf(p->caption, sizeof p->caption, "%.0f bytes, batches of %.0f: million records a second",
+             results_number(json_array_get(list, 0), "payload"), results_number(json_array_get(list, 0), "batch"));
+    add_column(p, "put ns", NAN, json_object(), "put_ns", 1);
+    add_column(p, "take ns", NAN, json_object(), "take_ns", 1);
+    end_panel(p, out);
+}
+
 static const struct part {
     const char *list, *title, *about;
     void (*write)(const json_t *results, const json_t *list, FILE *out);
@@ -512,7 +523,12 @@ static const struct part {
      write_pipelines},
     {"backpressure", "Backpressure over time", "What a slow consumer does to its sources.", write_backpressure},
     {"cost", "Cost as work grows", "Put, lease and ack by one process: code and caches, nothing else.", write_cost},
-    {"heal", "Time to heal", "A consumer that holds 10,000 leases is killed.", write_heal}};
+    {"heal", "Time to heal", "A consumer that holds 10,000 leases is killed.", write_heal},
+    {"python", "From Python",
+     "One Python process puts, another takes and reads a byte of each record. Put, take: processor time for a record "
+     "on "
+     "each side.",
+     write_python}};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 static void write_verdict(const json_t *results, const struct part *p, FILE *out)

@@ -34,6 +34,9 @@ int results_write_csv(const json_t *results, const char *path);
 int results_write_html(const json_t *results, const char *path);
 void results_print_peers(const json_t *results, FILE *out); /* the comparison with other systems */
 
+/* python.c: what was measured from Python */
+void results_print_python(const json_t *results, FILE *out);
+
 /* One line about the machine, for the terminal and the charts. */
 void results_describe(const json_t *results, FILE *out);
 

@@ -104,6 +104,7 @@ static void say_rest(struct verdict *v, const json_t *results, const struct outc
 {
     const json_t *runs = json_object_get(results, "runs"), *run;
     unsigned apart = 0, disturbed = 0, other = 0;
+    char even[48] = "";
     size_t i;
     for (unsigned k = 0; k < n; k++)
         apart += all[k].says != 0;
@@ -113,10 +114,12 @@ static void say_rest(struct verdict *v, const json_t *results, const struct outc
         disturbed += why && !strcmp(why, "disturbed");
         other += why && strcmp(why, "disturbed") != 0;
     }
+    if (n)
+        snprintf(even, sizeof even, "Not told apart in %u. ", n - apart);
     say(v,
-        "Not told apart in %u. Of %zu runs %u do not count: in %u other programs took more than %.0f %% of the "
+        "%sOf %zu runs %u do not count: in %u other programs took more than %.0f %% of the "
         "processors, %u failed or the machine changed.",
-        n - apart, json_array_size(runs), disturbed + other, disturbed, BENCH_OTHERS_MAX * 100, other);
+        even, json_array_size(runs), disturbed + other, disturbed, BENCH_OTHERS_MAX * 100, other);
 }
 
 static void judge_runs(struct verdict *v, const json_t *results, const json_t *list)
@@ -188,7 +191,7 @@ static void say_trip_ratio(struct verdict *v, const char *text, const json_t *li
     json_decref(repeats);
     struct bench_summary s = bench_summarize(ratio, n);
     if (n)
-        say(v, "%-48s %.2f (%.2f-%.2f) over %u repeats", text, s.median, s.min, s.max, n);
+        say(v, "%s: %.2f times as long (p50; %.2f to %.2f in %u repeats).", text, s.median, s.min, s.max, n);
 }
 
 static void judge_trips(struct verdict *v, const json_t *results, const json_t *list)
@@ -196,8 +199,9 @@ static void judge_trips(struct verdict *v, const json_t *results, const json_t *
     (void)results;
     struct figure spin =
         figure_where(list, "p50_ns", json_pack("{s:s,s:s,s:s}", "system", "conveyor", "mode", "spin", "state", "near"));
-    say_trip_ratio(v, "spin, then sleep : best ring that spins, p50", list, "wait", spinning_ring);
-    say_trip_ratio(v, "idle wait : raw futex, p50", list, "sleep", sleeping_futex);
+    say_trip_ratio(v, "Who spins first and then sleeps, beside the best ring that only spins", list, "wait",
+                   spinning_ring);
+    say_trip_ratio(v, "To one who is asleep, beside a raw futex", list, "sleep", sleeping_futex);
     if (!spin.why)
         say(v, "A record goes to a consumer that looks without rest and back in %.0f ns (p50).", spin.median);
 }
@@ -256,9 +260,11 @@ static double growth_of(const json_t *list, const char *what, double *first, dou
     json_array_foreach(sizes, i, size)
     {
         struct figure f = figure_where(list, "ns_per_record", figure_join(within, size));
+        if (f.why)
+            continue;
         *last = results_number(size, "size");
-        high = f.why ? 0 : f.median;
-        if (!i) {
+        high = f.median;
+        if (low <= 0) {
             *first = *last;
             low = high;
         }
@@ -338,6 +344,70 @@ static void judge_backpressure(struct verdict *v, const json_t *results, const j
         results_number(summary, "stalled_s"), results_number(summary, "cpu_s"));
 }
 
+/* Of ours, or of the others, the one with the greatest rate; the C library is neither. */
+static struct figure best_in_python(const json_t *list, bool ours, const char **name)
+{
+    struct figure best = {.why = "not run"};
+    size_t i;
+    json_t *run;
+    json_array_foreach(list, i, run)
+    {
+        const char *system = results_text(run, "system");
+        if (figure_is_ours(system) != ours || !strcmp(system, "the C library"))
+            continue;
+        struct figure f = figure_where(list, "records_per_s", json_pack("{s:s}", "system", system));
+        if (f.why || (!best.why && f.median <= best.median))
+            continue;
+        best = f;
+        *name = system;
+    }
+    return best;
+}
+
+/* ", 31.4 times multiprocessing.Queue"; nothing if that has no figure. */
+static size_t add_times(char *text, size_t size, const struct figure *ours, const struct figure *theirs,
+                        const char *name)
+{
+    char ratio[FIGURE_TEXT];
+    if (theirs->why || !size)
+        return 0;
+    int n = snprintf(text, size, ", %s times %s", figure_number(ratio, ours->median / theirs->median), name);
+    return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+}
+
+static void say_aims(struct verdict *v, const struct figure *ours, const struct figure *queue)
+{
+    const double times = 20, rate = 1e6;
+    if (!queue->why)
+        say(v, "The aims: %.0f times multiprocessing.Queue is %s, %.0f million records a second is %s.", times,
+            ours->median / queue->median >= times ? "met" : "MISSED", rate / 1e6,
+            ours->median >= rate ? "met" : "MISSED");
+}
+
+static void judge_python(struct verdict *v, const json_t *results, const json_t *list)
+{
+    const char *our_name = NULL, *their_name = NULL;
+    struct figure ours = best_in_python(list, true, &our_name), theirs = best_in_python(list, false, &their_name);
+    struct figure queue = figure_where(list, "records_per_s", json_pack("{s:s}", "system", "multiprocessing.Queue"));
+    struct figure c = figure_where(list, "records_per_s", json_pack("{s:s}", "system", "the C library"));
+    char text[VERDICT_SIZE] = "", number[FIGURE_TEXT];
+    size_t n = 0;
+    (void)results;
+    if (!our_name)
+        return;
+    n += add_times(text + n, sizeof text - n, &ours, &queue, "multiprocessing.Queue");
+    if (their_name && strcmp(their_name, "multiprocessing.Queue") != 0)
+        n += add_times(text + n, sizeof text - n, &ours, &theirs, their_name);
+    add_times(text + n, sizeof text - n, &ours, &c, "the C library");
+    say(v, "%.40s: %s million records a second%.220s.", our_name, figure_number(number, ours.median / 1e6), text);
+    say_aims(v, &ours, &queue);
+    struct figure put = figure_where(list, "put_ns", json_pack("{s:s}", "system", our_name));
+    struct figure take = figure_where(list, "take_ns", json_pack("{s:s}", "system", our_name));
+    bool producer = put.median > take.median;
+    say(v, "The limit is the %s, which needs %.0f ns of its processor for a record; the other side needs %.0f.",
+        producer ? "producer" : "consumer", producer ? put.median : take.median, producer ? take.median : put.median);
+}
+
 /* The reason of the first run that does not count. */
 static const char *why_none(const json_t *list)
 {
@@ -358,7 +428,8 @@ struct verdict verdict_of(const json_t *results, const char *name)
                   {"latency", judge_latency},
                   {"cost", judge_cost},
                   {"heal", judge_heal},
-                  {"backpressure", judge_backpressure}};
+                  {"backpressure", judge_backpressure},
+                  {"python", judge_python}};
     struct verdict v = {.count = 0};
     const json_t *list = json_object_get(results, name);
     for (size_t i = 0; i < sizeof judges / sizeof *judges && json_array_size(list); i++)

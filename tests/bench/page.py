@@ -49,9 +49,14 @@ def sample(runs=None):
             for w in ("stages", "payload bytes") for s in (0, 10, 1000) for b in (1, 32)]
     heal = [{"mode": m, "batch": b, "state": "near", "repeat": 0, "ms": 3.5 * b}
             for m in ("busy", "idle") for b in (1, 32)]
+    python = [{"system": s, "payload": 256, "batch": 64, "repeat": i, "records_per_s": rate + i, "put_ns": 300.0,
+               "take_ns": 500.0, "others": 0.5 if i > 3 else 0.0, "failure": None}
+              for s, rate in (("conveyor views", 1.5e6), ("multiprocessing.Queue", 5e4), ("pyzmq ipc", 1e5),
+                              ("the C library", 1e7)) for i in range(5)]
     return results(runs=compared() if runs is None else runs, systems=[
         {"name": s, "about": "", "reference": s == "plain copy"} for s in SYSTEMS], round_trip=trips, latency=latency,
-        backpressure=flow, backpressure_summary=[{"sources": 3, "max_per_stage": 3000}], cost=cost, heal=heal)
+        backpressure=flow, backpressure_summary=[{"sources": 3, "max_per_stage": 3000}], cost=cost, heal=heal,
+        python=python)
 
 
 def pixels(path):
@@ -148,11 +153,11 @@ class Page(BenchTest):
         figures = self.make(sample())
         drawn = [f.caption for f in figures if f.svg is not None]
         self.assertEqual(drawn, [f.caption for f in figures])
-        self.assertEqual(len(drawn), 15)
+        self.assertEqual(len(drawn), 16)
         for text in ("1P1C", "2P2C", "4P4C", "Full records in batches of 1,", "Full records in batches of 32",
                      "Round trip, both look", "Round trip, the other was asleep", "Response time", "Service time",
                      "Fast sources", "Records put", "What the sources are told", "Cost of a record against stages",
-                     "Cost of a record against payload", "From kill -9"):
+                     "Cost of a record against payload", "From kill -9", "256 bytes, batches of 64"):
             self.assertTrue(any(c.startswith(text) for c in drawn), text)
 
     @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
@@ -247,6 +252,21 @@ class Page(BenchTest):
         table = out.index("1P1C, full records")
         self.assertLess(out.index("Behind in 3"), table)
         self.assertLess(table, out.index("A cell: million records a second"))
+
+    def test_what_was_measured_from_python(self):
+        f = self.one(self.make(sample()), "256 bytes")
+        self.assertEqual(f.figure("conveyor views", "million records a second"), (1.5, "1.50–1.50, n 4 of 5"))
+        self.assertEqual(f.figure("conveyor views", "take ns")[0], 500)
+        out = bench("report", self.path("r.json"))[1]
+        for text in ("conveyor views: 1.50 million records a second, 30.0 times multiprocessing.Queue, 15.0 times "
+                     "pyzmq ipc, 0.150 times the C library.", "The limit is the consumer, which needs 500 ns",
+                     "The aims: 20 times multiprocessing.Queue is met, 1 million records a second is met."):
+            self.assertIn(text, self.html)
+            self.assertIn(text, out)
+        self.assertRegex(out, r"pyzmq ipc +0\.100 \(0\.100-0\.100\) 4/5 +2\.0 +300 +500\n")
+        self.write("a.json", sample())
+        out = bench("compare", "--all", self.path("a.json"), self.path("a.json"))[1]
+        self.assertRegex(out, r"pyzmq ipc, 256 payload, 64 batch .* 1\.00 .*not told apart")
 
     def test_tables_alone_without_gnuplot(self):
         figures = self.make(sample(), {"PATH": "/nowhere", "LC_ALL": "C"})
