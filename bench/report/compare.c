@@ -13,9 +13,11 @@
     "  Is B faster than A? For each figure that both have at the same work and in the same state of the machine: "     \
     "the\n"                                                                                                            \
     "  medians and how many runs count, their ratio, Cliff's delta as the size of the effect (-1 to 1: how far the\n"  \
-    "  runs lie apart; above 0: B is better) and the p of a rank test (Mann-Whitney). Faster or slower means p < "     \
-    "0.01\n"                                                                                                           \
-    "  and a delta of at least 0.5; five runs each are the least that can show it. Where runs that spread as these "   \
+    "  runs lie apart; above 0: B is better) and the p of a rank test (Mann-Whitney), or where no run of A lies "      \
+    "among those\n"                                                                                                    \
+    "  of B the smaller one of it and of Welch's t test of the logarithms. Faster or slower means p < 0.01 and a "     \
+    "delta of\n"                                                                                                       \
+    "  at least 0.5; four runs each are the least that can show it. Where runs that spread as these "                  \
     "do\n"                                                                                                             \
     "  could not show a difference of 1.5 times, it says how many more could. Without --all only conveyor's "          \
     "figures.\n"                                                                                                       \
@@ -70,7 +72,7 @@ static unsigned runs_missing(const struct figure *a, const struct figure *b)
     for (unsigned more = 0; more < MORE_MAX; more++) {
         repeat_values(a, 1, x, a->n + more);
         repeat_values(b, alike * TOLD_RATIO, y, b->n + more);
-        if (rank_says(rank_compare(x, a->n + more, y, b->n + more)) > 0)
+        if (rank_says(samples_compare(x, a->n + more, y, b->n + more)) > 0)
             return more;
     }
     return MORE_MAX;
@@ -95,7 +97,7 @@ static void print_what(FILE *out, const struct part *p, const json_t *what)
 static void compare_one(FILE *out, const struct part *p, const json_t *what, struct figure *a, struct figure *b,
                         struct tally *tally)
 {
-    struct rank_test t = rank_compare(a->value, a->n, b->value, b->n);
+    struct rank_test t = samples_compare(a->value, a->n, b->value, b->n);
     double delta = p->less_is_better ? 0 - t.delta : t.delta;
     int says = p->less_is_better ? 0 - rank_says(t) : rank_says(t);
     unsigned more = says ? 0 : runs_missing(a, b);
@@ -163,8 +165,9 @@ static void print_tally(const struct tally *t)
         printf("In %u a difference of %.1f times could not have been seen; in some not with %d more runs: they spread "
                "too far.\n",
                t->blind, TOLD_RATIO, MORE_MAX);
-    printf("A, B: median and runs that count; delta: the size of the effect, above 0 if B is better; p: of a rank "
-           "test.\n\n");
+    printf(
+        "A, B: median and runs that count; delta: the size of the effect, above 0 if B is better; p: of a rank or a t "
+        "test.\n\n");
 }
 
 static int compare_all(const json_t *a, const json_t *b, bool all)

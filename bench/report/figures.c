@@ -208,6 +208,6 @@ struct duel duel_of(const json_t *results, const json_t *work, enum duel_with wi
             keep_better(&d.theirs, &d.their_name, &f, name);
     }
     if (d.our_name && d.their_name)
-        d.says = rank_says(rank_compare(d.theirs.value, d.theirs.n, d.ours.value, d.ours.n));
+        d.says = rank_says(samples_compare(d.theirs.value, d.theirs.n, d.ours.value, d.ours.n));
     return d;
 }

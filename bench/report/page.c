@@ -117,8 +117,13 @@ static int compare_number(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
+/* What is a power of two is so in short, too: 65536 is 64Ki. */
 static const char *short_number(char s[32], double v)
 {
+    if (v >= 1024 && fmod(v, 1024) == 0 && fmod(v, 1000) != 0) {
+        snprintf(s, 32, "%.0fKi", v / 1024);
+        return s;
+    }
     snprintf(s, 32, v >= 1e6 ? "%.4gM" : v >= 1e3 ? "%.4gk" : "%.4g", v >= 1e6 ? v / 1e6 : v >= 1e3 ? v / 1e3 : v);
     return s;
 }

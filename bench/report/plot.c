@@ -2,6 +2,7 @@
 #include "plot.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,11 +134,12 @@ static unsigned few_x(const struct plot *p, double x[2])
 
 static void write_terminal(FILE *to, const char *path, int height)
 {
-    fprintf(to,
-            "set terminal svg size %d,%d dynamic noenhanced font 'sans-serif,%d'\n"
-            "unset object\nset output '%s'\nset border 3 lc rgb '#808080'\nset tics nomirror\n"
-            "set grid lc rgb '#808080'\nset key below center horizontal maxcols %d samplen 2.2 Left reverse\n",
-            WIDTH, height, FONT, path, KEY_COLUMNS);
+    fprintf(
+        to,
+        "set terminal svg size %d,%d dynamic noenhanced font 'sans-serif,%d'\n"
+        "unset object\nset output '%s'\nset border 3 lc rgb '#808080'\nset tics nomirror\n"
+        "set grid lc rgb '#808080'\nset key below center horizontal maxcols %d samplen 2.2 Left reverse height 0.7\n",
+        WIDTH, height, FONT, path, KEY_COLUMNS);
 }
 
 static void write_axis(FILE *to, const char *which, const struct plot_axis *a)
@@ -209,6 +211,14 @@ static void write_boxes(FILE *to, const struct plot *p, double x, unsigned which
     fputs("EOD\n", to);
 }
 
+/* The distance of about four tics between 0 and so much, so that their numbers have room: 1, 2 or 5 times a power of
+ * ten. */
+static double tic_step(double most)
+{
+    double ten = most > 0 ? pow(10, floor(log10(most))) : 1;
+    return most > 5 * ten ? 2 * ten : most > 2 * ten ? ten : ten / 2;
+}
+
 /* Bars lie on their side, so that names have room; the first of two x is paler. */
 static void write_bars(FILE *to, const struct plot *p, const char *path, const double *x, unsigned count)
 {
@@ -217,8 +227,8 @@ static void write_bars(FILE *to, const struct plot *p, const char *path, const d
     fprintf(to,
             "set xlabel '%s' offset 0,0.5\nset yrange [%.1f:-0.6]\nset xrange [0:%.9g]\nunset grid\nset grid xtics lc "
             "rgb '#808080'\n"
-            "set xtics autofreq\nset ytics scale 0 (",
-            p->y.label, n - 0.4, greatest(p) * 1.2);
+            "set xtics 0,%.9g\nset ytics scale 0 (",
+            p->y.label, n - 0.4, greatest(p) * 1.2, tic_step(greatest(p) * 1.2));
     for (unsigned i = 0; i < n; i++)
         fprintf(to, "%s'%s' %u", i ? ", " : "", p->series[i].name, i);
     fputs(")\n", to);

@@ -86,6 +86,14 @@ struct rank_test rank_compare(const double *a, size_t n, const double *b, size_t
     return (struct rank_test){p < 1 ? p : 1, 2 * u / pairs - 1};
 }
 
+struct rank_test samples_compare(const double *a, size_t n, const double *b, size_t m)
+{
+    struct rank_test test = rank_compare(a, n, b, m);
+    double p = fabs(test.delta) < 1 ? 1 : welch_p(a, n, b, m);
+    test.p = p < test.p ? p : test.p;
+    return test;
+}
+
 int rank_says(struct rank_test t)
 {
     if (t.p >= RANK_P_MAX || fabs(t.delta) < RANK_DELTA_MIN)

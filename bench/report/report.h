@@ -12,6 +12,13 @@ struct rank_test {
 };
 struct rank_test rank_compare(const double *a, size_t a_count, const double *b, size_t b_count);
 
+/* welch.c - two-sided p of Welch's t test of the logarithms; 1 if there are fewer than four of either. */
+double welch_p(const double *a, size_t a_count, const double *b, size_t b_count);
+
+/* As rank_compare; but if no value of one lies among those of the other, p is the smaller one of both tests: five runs
+ * each are the least that can tell anything by their ranks alone. */
+struct rank_test samples_compare(const double *a, size_t a_count, const double *b, size_t b_count);
+
 /* 1: B lies above A, -1: below, 0: they cannot be told apart. The effect must be there as well as the significance. */
 #define RANK_P_MAX 0.01
 #define RANK_DELTA_MIN 0.5
