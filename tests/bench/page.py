@@ -132,13 +132,27 @@ class Figure:
 
 
 class Page(BenchTest):
-    def make(self, content, environment=None):
+    drawn = None
+
+    def make(self, content, charts=False):
+        """The figures of a page; charts cost a second, so that most pages are without."""
         self.write("r.json", content)
+        environment = None if charts else {"PATH": "/nowhere", "LC_ALL": "C"}
         done = subprocess.run([BENCH, "report", self.path("r.json"), "--html", self.path("r.html"), "--csv",
                                self.path("r.csv")], capture_output=True, timeout=200, env=environment, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.html = self.read("r.html")
         return [Figure(x) for x in re.findall(r"<figure>.*?</figure>", self.html, re.S)]
+
+    def draw(self):
+        """The figures of the page of sample() with its charts, which is made once for all tests."""
+        if Page.drawn is None:
+            figures = self.make(sample(), charts=True)
+            Page.drawn = (self.html, figures)
+        self.html, figures = Page.drawn
+        with open(self.path("r.html"), "w", encoding="utf-8") as f:
+            f.write(self.html)
+        return figures
 
     def one(self, figures, caption):
         return next(f for f in figures if f.caption.startswith(caption))
@@ -150,7 +164,7 @@ class Page(BenchTest):
 
     @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
     def test_the_charts_that_are_wanted(self):
-        figures = self.make(sample())
+        figures = self.draw()
         drawn = [f.caption for f in figures if f.svg is not None]
         self.assertEqual(drawn, [f.caption for f in figures])
         self.assertEqual(len(drawn), 16)
@@ -162,7 +176,7 @@ class Page(BenchTest):
 
     @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
     def test_chart_and_table_show_the_same(self):
-        figures = self.make(sample())
+        figures = self.draw()
         f = self.one(figures, "1P1C")
         series, values = f.series(), {}
         self.assertEqual(set(series), set(SYSTEMS))
@@ -182,7 +196,7 @@ class Page(BenchTest):
     @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
     def test_a_system_looks_the_same_everywhere(self):
         looks, compared_charts = {}, 0
-        for f in self.make(sample()):
+        for f in self.draw():
             for name, (color, dash, _) in f.series().items():
                 if name not in SYSTEMS:
                     continue
@@ -194,7 +208,7 @@ class Page(BenchTest):
 
     @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
     def test_axes(self):
-        figures = self.make(sample())
+        figures = self.draw()
         texts = self.one(figures, "Response time").texts()
         for text in ("50 %", "90 %", "99 %", "99.9 %", "99.99 %", "1 us"):
             self.assertIn(text, texts)
@@ -202,7 +216,7 @@ class Page(BenchTest):
 
     @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
     def test_no_chart_of_one_point(self):
-        f = self.one(self.make(sample([run()])), "1P1C")
+        f = self.one(self.make(sample([run()]), charts=True), "1P1C")
         self.assertIsNone(f.svg)
         self.assertEqual(f.figure("conveyor", "batch 32"), (1.0, "n 1"))
 
@@ -269,20 +283,21 @@ class Page(BenchTest):
         self.assertRegex(out, r"pyzmq ipc, 256 payload, 64 batch .* 1\.00 .*not told apart")
 
     def test_tables_alone_without_gnuplot(self):
-        figures = self.make(sample(), {"PATH": "/nowhere", "LC_ALL": "C"})
+        figures = self.make(sample())
         self.assertIn("Tables only", self.html)
         self.assertNotIn("<svg", self.html)
         self.assertEqual(self.one(figures, "1P1C").figure("conveyor", "batch 8")[0], 74.9)
         self.assertNotIn("<details>", self.html)  # they are open
 
     def test_it_opens_offline(self):
-        self.make(sample())
+        self.draw()
         for text in ("http:", "https:", "<script", "<link", "src=", "@import", "url("):
             self.assertNotIn(text, re.sub(r"http://www.w3.org/[0-9a-z/]*", "", self.html))
 
     def test_names_are_only_names(self):
         bad = "a' ; system('touch %s') # <b>" % self.path("pwned")
-        self.make(sample(compared() + [run(bad, 1e6, i, batch=b) for i in range(3) for b in (1, 8, 32)]))
+        self.make(sample(compared() + [run(bad, 1e6, i, batch=b) for i in range(3) for b in (1, 8, 32)]),
+                  charts=True)
         self.assertIn("a &lt;processor&gt; &amp; more", self.html)
         self.assertNotIn("<processor>", self.html)
         self.assertNotIn("<b>", self.html)
@@ -308,7 +323,7 @@ class Page(BenchTest):
 
     @unittest.skipUnless(BROWSER, "no chromium on this machine: the page was looked at as XML only")
     def test_it_fits_a_desk_and_a_phone(self):
-        self.make(sample())
+        self.draw()
         inside = self.html.replace("<details>", "<details open>").replace("</body>", """<script>
             parent.postMessage(document.documentElement.scrollWidth + " of " + innerWidth, "*")</script></body>""")
         outside = """<body><script>onmessage = e => document.body.append(e.data + ";")</script>
@@ -323,7 +338,7 @@ class Page(BenchTest):
 
     @unittest.skipUnless(BROWSER and GNUPLOT, "no chromium or no gnuplot on this machine")
     def test_a_browser_draws_it_light_and_dark(self):
-        self.make(sample())
+        self.draw()
         for scheme, paper in ((1, (255, 255, 255)), (0, (0x16, 0x16, 0x18))):
             shot = self.path("r.png")
             self.browse(1000, "--blink-settings=preferredColorScheme=%d" % scheme, "--screenshot=" + shot,
