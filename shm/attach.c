@@ -3,9 +3,9 @@
  * Nothing in the file is trusted: the header's settings are checked as if a user had given them, the geometry is
  * computed from them anew, and the file must be as large as that. What is used later is the process's own copy.
  *
- * A seat's lock is an OFD lock: SIGKILL frees it, SIGSTOP does not, and it means the same in every pid namespace. It
- * belongs to an open file, which lives as long as a descriptor or a mapping refers to it. Each seat has an open file of
- * its own, of which one page is mapped and no descriptor is kept: a program that closes all its descriptors cannot lose
+ * A handle's lock is an OFD lock: SIGKILL frees it, SIGSTOP does not, and it means the same in every pid namespace. It
+ * belongs to an open file, which lives as long as a descriptor or a mapping refers to it. Each handle has an open file
+ * of its own, of which one page is mapped and no descriptor is kept: a program that closes all descriptors cannot lose
  * the lock, and a forked child has neither the descriptor nor, by MADV_DONTFORK, the mapping. So the lock ends with
  * munmap, exec or the process's death, and nothing else. Who holds a lock is asked with F_OFD_GETLK, which needs no
  * right to write: an observer asks with a descriptor that is open for reading only.
@@ -133,14 +133,14 @@ void cvb_segment_unmap(struct cvb_segment *segment)
 /* What errno says of a lock that could be neither had nor asked for. */
 static int lock_error(void) { return errno == EBADF || errno == ENOMEM ? CVB_ESYSTEM : CVB_EUNSUPPORTED; }
 
-static struct flock seat_lock(uint32_t seat)
+static struct flock lock_on(uint64_t at)
 {
-    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)seat, .l_len = 1};
+    return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)at, .l_len = 1};
 }
 
-int cvb_lock_take(int fd, uint32_t seat, void **lock)
+int cvb_lock_take(int fd, uint64_t at, void **lock)
 {
-    struct flock wanted = seat_lock(seat);
+    struct flock wanted = lock_on(at);
     if (cvb_system.lock(fd, F_OFD_SETLK, &wanted))
         return errno == EAGAIN ? 1 : lock_error();
     void *page = cvb_system.map(NULL, CVB_PAGE, PROT_NONE, MAP_SHARED, fd, 0);
@@ -161,9 +161,9 @@ void cvb_lock_drop(void *lock)
     errno = kept;
 }
 
-int cvb_lock_held(int fd, uint32_t seat)
+int cvb_lock_held(int fd, uint64_t at)
 {
-    struct flock lock = seat_lock(seat);
+    struct flock lock = lock_on(at);
     if (cvb_system.lock(fd, F_OFD_GETLK, &lock))
         return lock_error();
     return lock.l_type != F_UNLCK;

@@ -120,7 +120,8 @@
     FIELD(cvb_lookout, look_due_ns, 8, 8)                                                                              \
     FIELD(cvb_lookout, turn, 16, 4)                                                                                    \
     FIELD(cvb_lookout, seat, 20, 4)                                                                                    \
-    FIELD(cvb_lookout, pad, 24, 40)                                                                                    \
+    FIELD(cvb_lookout, attaches, 24, 8)                                                                                \
+    FIELD(cvb_lookout, pad, 32, 32)                                                                                    \
     STRUCT(cvb_lookout, 64)                                                                                            \
     FIELD(cvb_retry, word, 0, 8)                                                                                       \
     FIELD(cvb_retry, pad, 8, 56)                                                                                       \

@@ -8,7 +8,7 @@
 #include "order.h"
 
 #define CVB_MAGIC UINT64_C(0x315652594556434e) /* "NCVEYRV1" */
-#define CVB_LAYOUT_VERSION 8u
+#define CVB_LAYOUT_VERSION 9u
 #define CVB_PAGE 4096u
 #define CVB_LINE 64u
 #define CVB_INLINE_MEMBERS 2u
@@ -165,7 +165,8 @@ struct cvb_lookout {
     uint64_t look_due_ns; /* those who put and get look no sooner */
     uint32_t turn;        /* the seat that the next look begins with */
     uint32_t seat;        /* where the next attach begins to search for a free one */
-    uint8_t pad[40];
+    uint64_t attaches;    /* so many have begun: each has a number of its own, and a lock on the byte of that number */
+    uint8_t pad[32];
 };
 
 /* How long a record that failed waits before it is tried again: as the segment was made, until somebody sets it. Read

@@ -45,11 +45,11 @@ int cvb_segment_map(struct cvb_segment *segment, int fd, bool read_only);
 void cvb_segment_unmap(struct cvb_segment *segment);
 /* Fills a new mapping: everything but the header, then the header. */
 void cvb_segment_format(char *base, const struct cvb_settings *settings);
-/* Takes a seat's lock for the open file of fd, and for as long as *lock is mapped; fd may be closed then. 1 if somebody
- * else holds it. */
-int cvb_lock_take(int fd, uint32_t seat, void **lock);
+/* Takes the lock on byte `at` for the open file of fd, and for as long as *lock is mapped; fd may be closed then. 1 if
+ * somebody else holds it. */
+int cvb_lock_take(int fd, uint64_t at, void **lock);
 void cvb_lock_drop(void *lock);
-/* 1 if an open file other than that of fd holds the seat's lock, 0 if none does. */
-int cvb_lock_held(int fd, uint32_t seat);
+/* 1 if an open file other than that of fd holds the lock on byte `at`, 0 if none does. */
+int cvb_lock_held(int fd, uint64_t at);
 
 #endif

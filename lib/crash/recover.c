@@ -234,7 +234,7 @@ int cvb_seat_dead(struct cvb_handle *h, uint32_t s, uint64_t *state)
     *state = cvb_load64_acq(&cvb_seat_at(h, s)->state);
     if (s == h->seat || !(*state & 1))
         return 0;
-    int locked = cvb_peer_locked(h, s);
+    int locked = cvb_number_locked(h, *state);
     if (locked)
         return locked < 0 ? locked : 0;
     return cvb_look_confirm(h) && cvb_load64_acq(&cvb_seat_at(h, s)->state) == *state;

@@ -180,11 +180,12 @@ struct cvb_handle {
     struct cvb_idle *list;      /* of this handle's seat */
     struct cvb_tally *tallies;  /* of this handle's seat */
     const uint64_t *seat_state; /* the word of this handle's seat, */
-    uint64_t entered;           /* and what it says as long as the seat is this handle's */
+    uint64_t entered;           /* and what it says as long as the seat is this handle's: its number, or 0 */
+    uint64_t number;            /* odd, and no other handle's: that of the byte that this handle holds a lock on */
     uint32_t seat;
     uint32_t serial; /* tells the leases of this handle from those of any other, in whichever process */
     uintptr_t user;  /* debug builds: the thread that is in a call, or 0 */
-    void *lock;      /* process.c: the mapping that holds the seat's lock, or NULL */
+    void *lock;      /* process.c: the mapping that holds that lock, or NULL */
     uint32_t *names; /* known.c: entries, a power of two */
     uint32_t names_size, names_count;
     void *tables; /* seat.c: the memory of all that hangs on the handle */

@@ -1,8 +1,8 @@
 /* process.c - what the handles of one process share: a mapping for each segment, and the mutex that fork waits for.
  *
  * Overview: a segment is mapped once, however many handles a process has on it (found by device and inode), and once
- * more, read-only, for all its observers. A handle's
- * seat is held by a lock whose only reference is a mapping (shm/attach.c). To ask about the locks of others a
+ * more, read-only, for all its observers. That a handle lives is told by a lock whose only reference is a mapping
+ * (shm/attach.c). To ask about the locks of others a
  * descriptor is needed: each mapping has one, whose open file holds no lock. It is the process's to close, as daemons
  * do, or to give its number to another file; so a round of questions looks what it shows before, and again before an
  * answer "nobody holds it" is believed. If it is gone the segment is opened again by its name. If that shows another
@@ -204,17 +204,17 @@ void cvb_leave_mapping(struct cvb_handle *h)
         at = &(*at)->next;
     if (*at)
         *at = h->next;
-    cvb_unlock_seat(h);
+    cvb_unlock_number(h);
     if (!--h->mapping->users)
         unmap(h->mapping);
     unlock_process();
 }
 
-int cvb_lock_seat(struct cvb_handle *h, uint32_t seat)
+int cvb_lock_number(struct cvb_handle *h, uint64_t number)
 {
     lock_process();
     int fd = cvb_segment_reopen(h->mapping->name, false, &h->mapping->file);
-    int taken = fd < 0 ? fd : cvb_lock_take(fd, seat, &h->lock);
+    int taken = fd < 0 ? fd : cvb_lock_take(fd, number, &h->lock);
     if (fd >= 0)
         cvb_close(fd);
     unlock_process();
@@ -222,7 +222,7 @@ int cvb_lock_seat(struct cvb_handle *h, uint32_t seat)
 }
 
 /* In a child that was forked past the handlers the address is not the lock's. */
-void cvb_unlock_seat(struct cvb_handle *h)
+void cvb_unlock_number(struct cvb_handle *h)
 {
     if (h->lock && *h->same_process)
         cvb_lock_drop(h->lock);
@@ -257,9 +257,9 @@ int cvb_look_begin(struct cvb_handle *h)
     return size < h->segment.geometry.size ? CVB_ETRUNCATED : 1;
 }
 
-int cvb_peer_locked(struct cvb_handle *h, uint32_t seat)
+int cvb_number_locked(struct cvb_handle *h, uint64_t number)
 {
-    return seat == h->seat ? 1 : cvb_lock_held(h->question, seat);
+    return number == h->number ? 1 : cvb_lock_held(h->question, number);
 }
 
 bool cvb_look_confirm(struct cvb_handle *h)

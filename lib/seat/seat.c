@@ -1,4 +1,5 @@
-/* seat.c - joining and leaving: a seat is taken by its OFD lock first, and only then does its word say active. */
+/* seat.c - joining and leaving: a handle has a number of its own and the OFD lock of that number first, and only then
+ * does a seat's word say that number. */
 #include <conveyor/crash.h>
 #include <conveyor/segment.h>
 #include <errno.h>
@@ -12,6 +13,9 @@
 #include "seat/seat.h"
 #include "sized.h"
 #include "system.h"
+
+#define NUMBER_MASK ((UINT64_C(1) << 37) - 1) /* as many bits as other words have room for: cvb_writer */
+#define NUMBERS_TRIED 64u
 
 /* Memory that costs nothing until it is used: an attach that cleared its tables spent half of its time in page faults.
  */
@@ -94,14 +98,30 @@ static void bind_places(struct cvb_handle *h)
     }
 }
 
-/* Seat s is this handle's from now on; its word was `now` and its lock is held. */
+/* A number that no handle had before, and the lock that says that this handle lives: before any seat is entered. Others
+ * have a number already only if the count is wrong. */
+static int take_number(struct cvb_handle *h)
+{
+    for (unsigned tries = 0; tries < NUMBERS_TRIED; tries++) {
+        const uint64_t number = (cvb_add64(&h->lookout->attaches, 1) << 1 | 1) & NUMBER_MASK;
+        const int taken = cvb_lock_number(h, number);
+        if (taken < 0)
+            return taken;
+        if (!taken) {
+            h->number = number;
+            return 0;
+        }
+    }
+    return CVB_ECORRUPT;
+}
+
+/* Seat s is this handle's from now on, if its word is still `now`. */
 static bool enter_seat(struct cvb_handle *h, uint32_t s, uint64_t now)
 {
-    uint64_t active = now + (now & 1 ? 2 : 1);
-    if (!cvb_cas64(&cvb_seat_at(h, s)->state, now, active))
+    if (!cvb_cas64(&cvb_seat_at(h, s)->state, now, h->number))
         return false;
     sit(h, s);
-    h->entered = active;
+    h->entered = h->number;
     cvb_idle_enter(h);
     h->seq = cvb_head_seq(cvb_load64_acq(&cvb_seat_at(h, s)->journal.head));
     cvb_store32_rlx(&cvb_seat_at(h, s)->pid, (uint32_t)getpid());
@@ -118,35 +138,38 @@ static int take_over(struct cvb_handle *h, uint32_t s, uint64_t state, int32_t p
     return cvb_recover_reserved(h);
 }
 
-/* Seat s, if it is free; with `dead`, if its owner died: all that it left is completed first, but for its reservations,
- * which are given back when the seat is ours. 0, CVB_EHANDLES if it is somebody else's, or another error. */
-static int try_seat(struct cvb_handle *h, uint32_t s, bool dead)
+/* Seat s, if it is free. 0, or CVB_EHANDLES. */
+static int try_free(struct cvb_handle *h, uint32_t s)
 {
-    uint64_t now = cvb_load64_acq(&cvb_seat_at(h, s)->state);
-    if ((now & 1) != dead)
+    const uint64_t now = cvb_load64_acq(&cvb_seat_at(h, s)->state);
+    if (now & 1)
         return CVB_EHANDLES;
-    int taken = cvb_lock_seat(h, s);
-    if (taken)
-        return taken < 0 ? taken : CVB_EHANDLES;
-    sit(h, h->segment.settings.max_handles);
-    int error = dead ? cvb_recover_seat(h, s, now) : 0;
+    return enter_seat(h, s, now) ? 0 : CVB_EHANDLES;
+}
+
+/* Seat s, if its owner died: all that it left is completed first, but for its reservations, which are given back when
+ * the seat is ours. 0, CVB_EHANDLES if it is somebody else's, or another error. */
+static int try_dead(struct cvb_handle *h, uint32_t s)
+{
+    uint64_t state;
+    const int can_ask = cvb_look_begin(h), dead = can_ask == 1 ? cvb_seat_dead(h, s, &state) : can_ask;
+    if (dead != 1)
+        return dead < 0 ? dead : CVB_EHANDLES;
+    const int error = cvb_recover_seat(h, s, state);
     const int32_t pid = (int32_t)cvb_load32_rlx(&cvb_seat_at(h, s)->pid);
     if (error < 0)
         return error;
-    if (enter_seat(h, s, now))
-        return dead ? take_over(h, s, now, pid) : 0;
-    cvb_unlock_seat(h);
-    return CVB_EHANDLES;
+    return enter_seat(h, s, state) ? take_over(h, s, state, pid) : CVB_EHANDLES;
 }
 
 /* Begins where the last attach ended: a thousand that attach at once would ask for the first seats again and again. */
-static int take_seat(struct cvb_handle *h, bool dead)
+static int take_seat(struct cvb_handle *h, int (*try_seat)(struct cvb_handle *h, uint32_t s))
 {
     const uint32_t seats = h->segment.settings.max_handles, first = cvb_load32_rlx(&h->lookout->seat) % seats;
     for (uint32_t i = 0; i < seats; i++) {
         uint32_t s = (first + i) % seats;
         cvb_store32_rlx(&h->lookout->seat, (s + 1) % seats); /* before it is ours: others need not try it as well */
-        int error = try_seat(h, s, dead);
+        int error = try_seat(h, s);
         if (error != CVB_EHANDLES)
             return error;
     }
@@ -155,10 +178,13 @@ static int take_seat(struct cvb_handle *h, bool dead)
 
 static int find_seat(struct cvb_handle *h)
 {
-    int error = take_seat(h, false);
+    sit(h, h->segment.settings.max_handles);
+    int error = take_number(h);
+    if (!error)
+        error = take_seat(h, try_free);
     if (error == CVB_EHANDLES)
-        error = take_seat(h, true);
-    return error == CVB_EHANDLES ? take_seat(h, false) : error; /* others may have recovered one meanwhile */
+        error = take_seat(h, try_dead);
+    return error == CVB_EHANDLES ? take_seat(h, try_free) : error; /* others may have recovered one meanwhile */
 }
 
 /* A table of so many bytes after those that are laid out: its place, if there is memory already. */

@@ -1,8 +1,8 @@
 /* after.c - the aftermaths, played on a copy of the segment as it was at one instruction of the victim.
  *
- * In the copy nobody holds the lock of the victim's seat, so it is dead there; while this process holds it, the victim
- * counts as alive, and is as good as stopped for ever. Seat 0 is that of the idle peer that built the starting state;
- * in the copies it is kept alive by a handle that does nothing else.
+ * In the copy nobody holds the lock of the victim's number, so it is dead there; while this process holds it, the
+ * victim counts as alive, and is as good as stopped for ever. Seat 0 is that of the idle peer that built the starting
+ * state; in the copies it is kept alive by a handle that does nothing else.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -11,10 +11,17 @@
 
 #include "crash.h"
 
-static void seat_lock(int fd, uint32_t seat, bool held)
+/* The handle of this number lives. */
+static void keep_alive(int fd, uint64_t number)
 {
-    struct flock l = {.l_type = held ? F_WRLCK : F_UNLCK, .l_whence = SEEK_SET, .l_start = (off_t)seat, .l_len = 1};
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)number, .l_len = 1};
     fcntl(fd, F_OFD_SETLK, &l);
+}
+
+static void let_die(int fd)
+{
+    struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    fcntl(fd, F_OFD_SETLK, &all);
 }
 
 static int open_for_locks(const char *name)
@@ -419,7 +426,7 @@ const char *after_stop(struct arena *x, const char *packed, bool over)
     struct cvb_handle *h;
     bytes_unpack(&x->copy, packed);
     facts_build(x->w, over, &f);
-    seat_lock(x->copy_fd, x->w->seat, true);
+    keep_alive(x->copy_fd, x->w->number);
     const char *wrong = attach(x->w->copy, &h);
     if (!wrong) {
         wrong = audit_exact(h, false); /* with what the stopped one holds in the middle of its operation */
@@ -427,7 +434,7 @@ const char *after_stop(struct arena *x, const char *packed, bool over)
             wrong = survive(x->w, h, &f);
         if (!wrong)
             wrong = audit_exact(h, false);
-        seat_lock(x->copy_fd, x->w->seat, false);
+        let_die(x->copy_fd);
         int n = cvb_recover(h);
         if (!wrong && n < 0)
             wrong = say("recover: %s", cvb_error_text(n));
@@ -435,7 +442,7 @@ const char *after_stop(struct arena *x, const char *packed, bool over)
             wrong = check_with(x->w, x->w->copy, h, &f);
         cvb_detach(h);
     }
-    seat_lock(x->copy_fd, x->w->seat, false);
+    let_die(x->copy_fd);
     return wrong;
 }
 
@@ -497,10 +504,10 @@ static const char *call_recoverer(struct arena *x, const char *packed)
 {
     struct world *w = x->w;
     bytes_unpack(&x->second, packed);
-    seat_lock(x->second_fd, w->seat, true);
+    keep_alive(x->second_fd, w->number);
     w->helper_phase = PREPARING;
     bool ready = resume(x->recoverer);
-    seat_lock(x->second_fd, w->seat, false);
+    let_die(x->second_fd);
     return ready ? NULL : say("the recoverer could not attach");
 }
 
@@ -573,7 +580,7 @@ const char *after_counted(struct arena *x, const char *packed)
 {
     struct world *w = x->w;
     bytes_unpack(&x->second, packed);
-    seat_lock(x->second_fd, w->seat, true);
+    keep_alive(x->second_fd, w->number);
     w->progress = 0;
     if (!go_on(x->counter))
         return say("the survivor could not attach");
@@ -589,7 +596,7 @@ const char *after_counted(struct arena *x, const char *packed)
         progress = w->progress;
         steps = 0;
     }
-    seat_lock(x->second_fd, w->seat, false);
+    let_die(x->second_fd);
     return go_on(x->counter) ? NULL : say("the survivor ended");
 }
 

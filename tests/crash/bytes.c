@@ -60,6 +60,7 @@ static void find_ranges(void)
     range(g.counters, sizeof(struct cvb_counter) * (1u + STAGES + SOURCES));
     range(g.flags, sizeof(struct cvb_flag) * (4u + 2u * STAGES + SOURCES));
     range(g.reasons, sizeof(struct cvb_reason) * g.reason_count);
+    range(g.lookout + offsetof(struct cvb_lookout, attaches), 8);
     range(g.hints, sizeof(struct cvb_hint) * STAGES);
     for (uint64_t seat = 0; seat <= SEATS; seat++)
         range(g.seats + seat * sizeof(struct cvb_seat), SEAT_TOLD);
@@ -142,6 +143,19 @@ bool bytes_seat_active(const struct bytes *b, uint32_t seat)
 void bytes_free_source(const struct bytes *b, unsigned source)
 {
     ((struct cvb_stand *)(void *)(b->base + g.stands))[source].claim = 0;
+}
+
+/* That of the handle that has the seat, or for seat SEATS of the one that attaches next. */
+uint64_t bytes_number(const char *segment, uint32_t seat)
+{
+    struct bytes b;
+    if (!bytes_map(segment, &b))
+        return 0;
+    const struct cvb_seat *seats = (const void *)(b.base + g.seats);
+    const struct cvb_lookout *lookout = (const void *)(b.base + g.lookout);
+    const uint64_t number = seat < SEATS ? seats[seat].state : lookout->attaches << 1 | 1;
+    bytes_unmap(&b);
+    return number;
 }
 
 /* As if nobody had made a survey lately: a hint. */

@@ -45,7 +45,8 @@ struct world {
     bool takes, acks;   /* the operation leases records of STAGE_A; and acks them */
     unsigned dead;      /* peers that die before the operation begins */
     bool interns;       /* it makes the name NEW_NAME */
-    uint32_t seat;      /* the victim's */
+    uint32_t seat;      /* the victim's, */
+    uint64_t number;    /* and the number of its handle */
     volatile int phase; /* of the victim */
     volatile int result;
     volatile unsigned done;
@@ -118,6 +119,7 @@ bool bytes_equal(const struct bytes *b, const char *packed);
 bool bytes_equal_but_told(const struct bytes *b, const char *packed);
 enum wrong_hints { HINTS_STALE, HINTS_NONE };
 bool bytes_seat_active(const struct bytes *b, uint32_t seat);
+uint64_t bytes_number(const char *segment, uint32_t seat);
 void bytes_wrong_hints(const struct bytes *b, enum wrong_hints how);
 void bytes_free_source(const struct bytes *b, unsigned source);
 void bytes_survey_due(const char *segment);

@@ -25,6 +25,7 @@ static void join(struct world *w)
         if (!cvb_peer(v.h, s, &p) && p.pid == getpid())
             w->seat = s;
     }
+    w->number = bytes_number(w->segment, w->seat);
     make_dead_peers(w, w->dead < SEATS ? w->dead : SEATS - 2);
 }
 
@@ -220,6 +221,7 @@ static void to_attach(struct world *w)
 {
     w->seat = 1;
     make_dead_peers(w, w->dead < SEATS ? w->dead : SEATS - 1);
+    w->number = bytes_number(w->segment, SEATS);
 }
 
 /* The process has a handle on the segment already, so it is mapped. */
@@ -229,6 +231,7 @@ static void to_attach_again(struct world *w)
         _exit(2);
     w->seat = 2;
     make_dead_peers(w, w->dead < SEATS ? w->dead : SEATS - 2);
+    w->number = bytes_number(w->segment, SEATS);
 }
 
 static void to_detach_one(struct world *w)

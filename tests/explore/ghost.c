@@ -442,7 +442,7 @@ void ghost_death(int process)
     for (int id = 0; id < records; id++)
         record[id].marked = false;
     for (uint32_t s = 0; s < world.settings.max_handles; s++)
-        if (world.seat_owner[s] == process + 1 && world.seat_entered[s] == process + 1)
+        if (world.seat_entered[s] == process + 1)
             world_leased_by(s, mark);
     for (int id = 0; id < records; id++) {
         struct record *r = &record[id];

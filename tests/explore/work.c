@@ -61,7 +61,7 @@ static bool seat_is_free(void)
 {
     uint32_t active = 0;
     for (uint32_t s = 0; s < world.settings.max_handles; s++)
-        active += (world_seat(s)->state & 1) || world.seat_owner[s];
+        active += world_seat(s)->state & 1;
     for (int i = 0; i < sim.count; i++)
         active += process[i].joining && !sim.fiber[i].killed;
     return active + 1 < world.settings.max_handles;

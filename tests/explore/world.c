@@ -100,17 +100,20 @@ int cvb_segment_look(const char *name, struct cvb_settings *settings, uint64_t *
     return CVB_ENOENT;
 }
 
-int cvb_lock_seat(struct cvb_handle *h, uint32_t seat)
+static int *lock_of(uint64_t number) { return &world.lock[number / 2 % WORLD_LOCKS]; }
+
+int cvb_lock_number(struct cvb_handle *h, uint64_t number)
 {
-    sim_point("lock", &world.seat_owner[seat], __builtin_return_address(0));
-    if (world.seat_owner[seat] && world.seat_owner[seat] != process_of(h) + 1)
+    int *lock = lock_of(number);
+    sim_point("lock", lock, __builtin_return_address(0));
+    if (*lock)
         return 1;
-    world.seat_owner[seat] = process_of(h) + 1;
-    h->lock = &world.seat_owner[seat];
+    *lock = process_of(h) + 1;
+    h->lock = lock;
     return 0;
 }
 
-void cvb_unlock_seat(struct cvb_handle *h)
+void cvb_unlock_number(struct cvb_handle *h)
 {
     sim_point("unlock", h->lock, __builtin_return_address(0));
     if (h->lock && *(int *)h->lock == process_of(h) + 1)
@@ -120,19 +123,20 @@ void cvb_unlock_seat(struct cvb_handle *h)
 
 int cvb_look_begin(struct cvb_handle *h) { return (void)h, 1; }
 
-int cvb_peer_locked(struct cvb_handle *h, uint32_t seat)
+int cvb_number_locked(struct cvb_handle *h, uint64_t number)
 {
-    sim_point("look at lock", &world.seat_owner[seat], __builtin_return_address(0));
-    return world.seat_owner[seat] && world.seat_owner[seat] != process_of(h) + 1;
+    (void)h;
+    sim_point("look at lock", lock_of(number), __builtin_return_address(0));
+    return *lock_of(number) != 0;
 }
 
 bool cvb_look_confirm(struct cvb_handle *h) { return (void)h, true; }
 
 void world_unlock_all(int process)
 {
-    for (uint32_t s = 0; s <= world.settings.max_handles; s++)
-        if (world.seat_owner[s] == process + 1)
-            world.seat_owner[s] = 0;
+    for (unsigned i = 0; i < WORLD_LOCKS; i++)
+        if (world.lock[i] == process + 1)
+            world.lock[i] = 0;
 }
 
 struct cvb_unit *world_unit(uint32_t u) { return (struct cvb_unit *)(void *)(world.base + world.geometry.units) + u; }
@@ -176,7 +180,7 @@ void world_reset(void)
     memset(world.most, 0, sizeof world.most);
     memset(world.long_idle, 0, sizeof world.long_idle);
     memset(world.began, 0, sizeof world.began);
-    memset(world.seat_owner, 0, sizeof world.seat_owner);
+    memset(world.lock, 0, sizeof world.lock);
     memset(world.seat_state, 0, sizeof world.seat_state);
     memset(world.seat_entered, 0, sizeof world.seat_entered);
     memcpy(world.limit, world.made, sizeof world.limit);
@@ -381,7 +385,7 @@ static void describe_address(char *out, size_t size, const void *at)
 {
     const struct cvb_geometry *g = &world.geometry;
     if ((const char *)at < world.base || (const char *)at >= world.base + g->size) {
-        snprintf(out, size, "seat lock %td", (const int *)at - world.seat_owner);
+        snprintf(out, size, "lock of number %td", ((const int *)at - world.lock) * 2 + 1);
         return;
     }
     uint64_t o = (uint64_t)((const char *)at - world.base), value = *(const uint64_t *)((uintptr_t)at & ~(uintptr_t)7);

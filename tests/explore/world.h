@@ -10,7 +10,7 @@
 #include "flow/flow.h"
 #include "sim.h"
 
-enum { WORLD_COUNTERS = 16, WORLD_UNITS = 256 };
+enum { WORLD_COUNTERS = 16, WORLD_UNITS = 256, WORLD_LOCKS = 1024 };
 
 extern struct world {
     struct cvb_settings settings;
@@ -32,7 +32,7 @@ extern struct world {
     int64_t long_idle[SIM_FIBERS + 1][WORLD_COUNTERS], most[SIM_FIBERS + 1][WORLD_COUNTERS];
     int64_t strict[SIM_FIBERS + 1][WORLD_COUNTERS]; /* as most, but without all that is idle */
     long began[SIM_FIBERS + 1];
-    int seat_owner[16], seat_entered[16]; /* who holds its lock, and who made it active: process + 1 */
+    int lock[WORLD_LOCKS], seat_entered[16]; /* who holds a number's lock, and who made a seat active: process + 1 */
     uint64_t seat_state[16];
 } world;
 

@@ -53,11 +53,18 @@ Test(create, no_space_by_file_limit)
     cr_assert_eq(files_like(name), 0);
 }
 
-/* A tmpfs of 1 MiB over /dev/shm, in a mount namespace of its own: the real ENOSPC. */
+/* A tmpfs over /dev/shm, in a mount namespace of this process's own, which nobody else fills; false if that is not
+ * permitted here. */
+static bool own_tmpfs(const char *size)
+{
+    return !unshare(CLONE_NEWNS) && !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+           !mount("own", "/dev/shm", "tmpfs", 0, size);
+}
+
+/* The real ENOSPC. */
 static int create_in_a_small_tmpfs(void *name)
 {
-    if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-        mount("small", "/dev/shm", "tmpfs", 0, "size=1m"))
+    if (!own_tmpfs("size=1m"))
         return 100;
     int error = cvb_create(name, NULL);
     if (error != CVB_ENOSPC)
@@ -89,6 +96,7 @@ static int create_and_stay(void *name)
 Test(create, a_killed_creator_leaves_a_whole_segment_or_nothing, .timeout = 120)
 {
     const char *name = segment_name("killed");
+    const bool alone = own_tmpfs("size=50%");
     uint64_t seed = 1, before = shm_used(), start = now_ms();
     unsigned seen = 0, rounds = 150;
     cr_assert_eq(cvb_create(name, NULL), 0);
@@ -111,7 +119,7 @@ Test(create, a_killed_creator_leaves_a_whole_segment_or_nothing, .timeout = 120)
     }
     cr_log_info("%u of %u left a segment", seen, rounds);
     cr_assert_eq(files_like(name), 0);
-    cr_assert_leq(shm_used(), before + (64u << 20), "the memory of %u creators is back", rounds);
+    cr_assert(!alone || shm_used() <= before + (1u << 20), "the memory of %u creators is back", rounds);
 }
 
 struct race {

@@ -25,17 +25,19 @@ static void cvb_unguard(int before) { (void)before; }
 #include <recover.c>
 #include <seat.c>
 
-static int lock; /* of the kernel; the question takes a lock of its own */
+static unsigned locks; /* a bit for each number's; of the kernel, whose question takes a lock of its own */
 
-int cvb_lock_seat(struct cvb_handle *h, uint32_t seat)
+static unsigned bit_of(uint64_t number) { return 1u << number / 2; }
+
+int cvb_lock_number(struct cvb_handle *h, uint64_t number)
 {
-    return (void)h, (void)seat, __atomic_fetch_add(&lock, 1, __ATOMIC_ACQ_REL);
+    return (void)h, (__atomic_fetch_or(&locks, bit_of(number), __ATOMIC_ACQ_REL) & bit_of(number)) != 0;
 }
 int cvb_look_begin(struct cvb_handle *h) { return (void)h, 1; }
 bool cvb_look_confirm(struct cvb_handle *h) { return (void)h, true; }
-int cvb_peer_locked(struct cvb_handle *h, uint32_t seat)
+int cvb_number_locked(struct cvb_handle *h, uint64_t number)
 {
-    return (void)h, (void)seat, __atomic_fetch_add(&lock, 0, __ATOMIC_ACQ_REL);
+    return (void)h, (__atomic_fetch_or(&locks, 0, __ATOMIC_ACQ_REL) & bit_of(number)) != 0;
 }
 int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair w) { return (void)h, (void)u, (void)w, 0; }
 int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, uint64_t tries)
@@ -59,7 +61,7 @@ static void *recover_and_enter(void *argument)
     struct cvb_pair mine = {cvb_lo_generation(OWNED, 2), cvb_hi(1, OWNED == CVB_RES, 0, 0)};
     (void)argument;
     assert(cvb_recover(&handles[1]) >= 0);
-    assert(!take_seat(h, false));
+    assert(!take_number(h) && !take_seat(h, try_free));
     assert(h->seq == 5);
     struct cvb_pair w = cvb_load_pair(&units[0].word);
     assert(cvb_cas_pair(&units[0].word, w, mine)); /* unit.c, credit.c */
@@ -88,6 +90,7 @@ int main(void)
         handles[s].segment.geometry.unit_count = 1;
     }
     seats[0].state = 3;
+    lookout.attaches = 2;
     seats[0].journal.head = cvb_head(5, CVB_OP_NONE, CVB_CLOSED, 0);
 #ifdef GIVE
     model_word(0, CVB_FREE, 2, 1, 0, 0);

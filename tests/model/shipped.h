@@ -125,6 +125,7 @@ static inline void cvb_or64(uint64_t *at, uint64_t bits) { __atomic_fetch_or(at,
 static inline void cvb_or64_rlx(uint64_t *at, uint64_t bits) { __atomic_fetch_or(at, bits, __ATOMIC_RELAXED); }
 static inline void cvb_and64(uint64_t *at, uint64_t bits) { __atomic_fetch_and(at, bits, __ATOMIC_SEQ_CST); }
 static inline void cvb_and64_rlx(uint64_t *at, uint64_t bits) { __atomic_fetch_and(at, bits, __ATOMIC_RELAXED); }
+static inline uint64_t cvb_add64(uint64_t *at, uint64_t n) { return __atomic_fetch_add(at, n, __ATOMIC_SEQ_CST); }
 static inline void cvb_own_add64(uint64_t *at, uint64_t n) { (void)at, (void)n; }
 static inline void cvb_explore_step(void) {}
 static inline void cvb_prefetch_write(const void *p) { (void)p; }

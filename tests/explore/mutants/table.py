@@ -260,10 +260,10 @@ MUTANTS = [
     ("NORETRY", "a redelivered record keeps its retry count", ["single", "retry"], [
         ("tries_after_death", "    return cvb_hi_failed(hi) | ", "    return (hi & CVB_HI_TRIES) | ")]),
     ("LOCKLATE", "the seat locked after it became active", ["recover", "single", "names"], [
-        ("try_seat", "    int taken = cvb_lock_seat(h, s);",
-         "    int taken = dead ? cvb_lock_seat(h, s) : 0;"),
-        ("try_seat", "        return dead ? take_over(h, s, now, pid) : 0;",
-         "        return dead ? take_over(h, s, now, pid) : cvb_lock_seat(h, s);")]),
+        ("take_number", "        const int taken = cvb_lock_number(h, number);", "        const int taken = 0;"),
+        ("enter_seat", "    sit(h, s);\n", "    cvb_lock_number(h, h->number);\n    sit(h, s);\n")]),
+    ("NUMBERAGAIN", "a handle gets a number that a dead one had (S2)", ["recover", "single", "names"], [
+        ("take_number", "(cvb_add64(&h->lookout->attaches, 1) << 1 | 1)", "(((uint64_t)tries << 1 | 1))")]),
     # moving on
     ("LOALONE", "a restage told by half of the word", ["retry", "forward1"], [
         ("recover_restage", "} else if (!cvb_pair_equal(now, entering)) {", "} else if (now.lo != entering.lo) {")]),
