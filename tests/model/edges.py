@@ -107,8 +107,9 @@ EXPLAINED = {
     ("enter_seat", "cvb_cas64"):
         "each unit that the new owner takes is taken by a CAS that releases this (S1), and so does the opening of "
         "his journal (J1)",
-    ("enter_seat", "*"): "the seat's lock, or its state (S2), has brought the last owner's number",
-    ("try_seat", "*"): "the seat's lock orders (S2); the CAS is from exactly this",
+    ("enter_seat", "*"): "the seat's state (S2, S3) has brought the last owner's number of its journal",
+    ("try_free", "*"): "the CAS is from exactly this",
+    ("take_number", "*"): "a number is drawn once, in whichever order; the lock orders what follows (S2)",
     ("leave", "*"): "the lock that is given up after it orders (S2)",
 
     ("keep_evidence", "*"): "the counter's CAS that follows releases the bit (C1)",
@@ -166,7 +167,7 @@ TOGETHER = [
     [("see", "cvb_load64_acq(&g->entry"),
      ("fits", "cvb_load_pair"), ("claim", "cvb_cas_pair"), ("goes_back", "cvb_fence")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
-    [("try_seat", "cvb_load64_acq"), ("enter_seat", "cvb_cas64"),
+    [("try_free", "cvb_load64_acq"), ("enter_seat", "cvb_cas64"),
      ("cvb_seat_dead", "cvb_load64_acq")],
     # K1: word, fields and payload of a record that is looked at.
     [("find_waiting", "cvb_load64_acq"), ("find_waiting", "cvb_load_pair")],
