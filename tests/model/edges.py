@@ -109,7 +109,6 @@ EXPLAINED = {
         "his journal (J1)",
     ("enter_seat", "*"): "the seat's state (S2, S3) has brought the last owner's number of its journal",
     ("try_free", "*"): "the CAS is from exactly this",
-    ("take_number", "*"): "a number is drawn once, in whichever order; the lock orders what follows (S2)",
     ("leave", "*"): "the lock that is given up after it orders (S2)",
 
     ("keep_evidence", "*"): "the counter's CAS that follows releases the bit (C1)",
