@@ -81,7 +81,7 @@ class Nats(Bridges):
             part = command("pull", segment, "--stage", "filter", "--follow", "--count", str(count // deaths // 2),
                            "--batch", "16")
             seen.update(part.stdout.splitlines())
-            wait_for("the buffer is full", lambda s=segment: self.buffered(s) >= 700)
+            wait_for("the source pauses", lambda s=segment: self.stat(s)["sources"][0]["backpressure"] == "pause")
             bridge.end(signal.SIGKILL)
             command("rm", "--force", segment)
         segment = self.segment()

@@ -17,7 +17,6 @@
 #include "kafka_bridge.h"
 #include "metrics.h"
 #include "part.h"
-#include "removed.h"
 #include "signals.h"
 #include "text.h"
 
@@ -35,11 +34,9 @@ struct in {
     rd_kafka_queue_t *queue;
     struct part *parts;
     size_t count;
-    struct cvb_record *records;
+    struct bridge_intake intake;
     int event;
-    uint64_t done;
-    int64_t next_commit_ns, next_look_ns, next_open_ns, next_removed_ns, last_record_ns;
-    bool removed;
+    int64_t next_commit_ns, next_look_ns, next_open_ns;
 };
 
 static struct part *find(struct in *in, int32_t number)
@@ -223,16 +220,12 @@ static int put_all(struct in *in, bool *more)
     int done = 0;
     for (size_t i = 0; i < in->count; i++) {
         part_read(&in->parts[i]);
-        int n = part_put(&in->parts[i], in->bridge, in->records);
+        int n = part_put(&in->parts[i], &in->intake);
         if (n < 0)
             return n;
         done += n;
         *more |= in->parts[i].first < in->parts[i].count;
     }
-    in->done += (uint64_t)done;
-    in->bridge->progress.records = in->done;
-    if (done)
-        in->last_record_ns = cli_now_ns();
     return done;
 }
 
@@ -250,14 +243,6 @@ static int tell_settled(struct in *in, int64_t now)
     return error;
 }
 
-static bool is_over(struct in *in, int64_t now)
-{
-    const struct bridge *b = in->bridge;
-    in->removed |= cli_is_removed(b->handle, &in->next_removed_ns);
-    return cli_signals() || in->removed || (b->count && in->done >= b->count) ||
-           (b->idle_seconds >= 0 && now - in->last_record_ns > (int64_t)(b->idle_seconds * 1e9));
-}
-
 static void tell(struct in *in)
 {
     uint64_t accepted = 0, settled = 0;
@@ -269,7 +254,7 @@ static void tell(struct in *in)
         settled += in->parts[i].settled;
     }
     const struct bridge_metric metrics[] = {
-        {"records_total", "Records that were put into the stage.", (double)in->done},
+        {"records_total", "Records that were put into the stage.", (double)in->intake.done},
         {"partitions", "Partitions that this bridge has.", (double)in->count},
         {"accepted_position", "The highest positions that are in, all partitions together.", (double)accepted},
         {"settled_position", "All at or below them have left the segment, all partitions together.", (double)settled}};
@@ -278,15 +263,14 @@ static void tell(struct in *in)
 
 static int run(struct in *in)
 {
-    in->last_record_ns = cli_now_ns();
-    for (;;) {
+    for (bool more = false;;) {
         int64_t now = cli_now_ns();
-        bool more = false;
         int error = serve_group(in);
         if (!error)
             error = begin_parts(in, now);
-        if (error || is_over(in, now))
+        if (error || bridge_intake_is_over(&in->intake, more, now))
             return error ? error : drain(in);
+        more = false;
         int n = put_all(in, &more);
         error = n < 0 ? n : tell_settled(in, now);
         if (error)
@@ -299,7 +283,7 @@ static int run(struct in *in)
 
 static int report(struct in *in, int error)
 {
-    return bridge_report(in->bridge, error, in->removed,
+    return bridge_report(in->bridge, error, in->intake.removed,
                          all_settled(in) ? "" : ", not all settled yet: the rest comes again");
 }
 
@@ -349,8 +333,7 @@ static int begin(struct in *in)
         return CLI_USAGE;
     }
     in->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    in->records = calloc(in->bridge->batch, sizeof *in->records);
-    if (in->event < 0 || !in->records) {
+    if (!bridge_intake_begin(&in->intake, in->bridge) || in->event < 0) {
         cli_complain("cannot begin: %s", strerror(errno));
         return CLI_FAILED;
     }
@@ -370,7 +353,9 @@ static void end(struct in *in)
     if (in->consumer)
         rd_kafka_destroy(in->consumer);
     free(in->parts);
-    free(in->records);
+    bridge_intake_end(&in->intake);
+    if (in->event >= 0)
+        close(in->event);
 }
 
 int kafka_bridge_in(struct bridge *b)

@@ -3,16 +3,11 @@
  * Its queue is read only when all that came before is put: pausing it would throw away what was fetched. */
 #include "part.h"
 
-#include <conveyor/flow.h>
 #include <conveyor/progress.h>
 #include <conveyor/segment.h>
-#include <conveyor/wait.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "feed.h"
-#include "text.h"
 
 enum { SEEK_MS = 1000 };
 
@@ -77,41 +72,28 @@ void part_read(struct part *p)
             rd_kafka_message_destroy(p->waiting[i]);
 }
 
-static int refused(const struct part *p, struct bridge *b, int why)
+static int refused(const struct part *p, struct bridge_intake *intake, int why)
 {
+    char what[120];
     const rd_kafka_message_t *m = p->waiting[p->first];
-    if (why != CVB_ETOOLONG)
-        return why;
-    cli_progress_break(&b->progress);
-    cli_complain("message %" PRId64 " of partition %" PRId32 " has %zu bytes, and a record of segment '%s' has at most "
-                 "%u: make the segment anew with a larger --payload-size; all messages before it are in",
-                 m->offset, p->number, m->len, b->segment, b->settings.payload_size);
-    return BRIDGE_STOPPED;
+    snprintf(what, sizeof what, "message %" PRId64 " of partition %" PRId32, m->offset, p->number);
+    return bridge_intake_refused(intake, why, what, m->len);
 }
 
-int part_put(struct part *p, struct bridge *b, struct cvb_record *records)
+int part_put(struct part *p, struct bridge_intake *intake)
 {
-    struct cvb_backpressure pressure;
-    size_t most = p->count - p->first < b->batch ? p->count - p->first : b->batch;
-    if (!p->open || !most)
-        return 0;
-    int why = 0, error = cvb_backpressure(b->handle, b->stage, p->source, &pressure);
-    if (error || pressure.signal == CVB_SIGNAL_PAUSE)
-        return error;
+    int why = 0;
+    size_t most = p->open ? bridge_intake_most(intake, p->count - p->first) : 0;
     for (size_t i = 0; i < most; i++) {
         const rd_kafka_message_t *m = p->waiting[p->first + i];
-        records[i] = (struct cvb_record){.payload = m->payload,
-                                         .length = (uint32_t)m->len,
-                                         .source = p->source,
-                                         .pipeline = b->pipeline,
-                                         .position = (uint64_t)m->offset + 1};
+        bridge_intake_fill(intake, i, p->source, (uint64_t)m->offset + 1, m->payload, m->len);
     }
-    int n = cvb_buffer_batch_for_stage(b->handle, b->stage, records, most, &why);
+    int n = bridge_intake_put(intake, most, &why);
     for (int i = 0; i < n; i++) {
         p->accepted = (uint64_t)p->waiting[p->first]->offset + 1;
         rd_kafka_message_destroy(p->waiting[p->first++]);
     }
-    return n < 0 ? n : (size_t)n == most || !why || cli_is_refusal(why) ? n : refused(p, b, why);
+    return why && n >= 0 ? refused(p, intake, why) : n;
 }
 
 int part_look(struct part *p, struct bridge *b)

@@ -4,7 +4,7 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include "bridge.h"
+#include "intake.h"
 
 struct part {
     int32_t number;
@@ -29,7 +29,7 @@ bool part_begin(struct part *part, rd_kafka_t *consumer, const char *topic);
 void part_read(struct part *part);
 
 /* Puts what waits, as much as there is room for: how many, or an error. */
-int part_put(struct part *part, struct bridge *bridge, struct cvb_record *records);
+int part_put(struct part *part, struct bridge_intake *intake);
 
 /* How far the group may be told to go on: 0 or an error. */
 int part_look(struct part *part, struct bridge *bridge);

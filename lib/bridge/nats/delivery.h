@@ -11,7 +11,6 @@
 struct nats_delivery {
     struct cds_wfcq_node node;
     natsMsg *message;
-    unsigned epoch; /* of the subscription that it came by */
 };
 
 enum nats_delivered { NATS_DELIVERED, NATS_HEARTBEAT, NATS_REQUEST_OVER, NATS_CONSUMER_GONE };

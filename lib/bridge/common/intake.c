@@ -1,0 +1,77 @@
+/* intake.c - records on their way into a stage, and when a bridge that brings them in ends. */
+#include "intake.h"
+
+#include <conveyor/flow.h>
+#include <conveyor/wait.h>
+#include <stdlib.h>
+
+#include "feed.h"
+#include "removed.h"
+#include "signals.h"
+#include "text.h"
+
+bool bridge_intake_begin(struct bridge_intake *in, struct bridge *b)
+{
+    *in = (struct bridge_intake){.bridge = b, .last_record_ns = cli_now_ns()};
+    in->records = calloc(b->batch, sizeof *in->records);
+    return in->records;
+}
+
+void bridge_intake_end(struct bridge_intake *in) { free(in->records); }
+
+size_t bridge_intake_most(const struct bridge_intake *in, size_t count)
+{
+    const struct bridge *b = in->bridge;
+    size_t most = count < b->batch ? count : b->batch;
+    uint64_t left = b->count ? b->count - in->done : most;
+    return left < most ? (size_t)left : most;
+}
+
+void bridge_intake_fill(struct bridge_intake *in, size_t i, uint32_t source, uint64_t position, const void *payload,
+                        size_t length)
+{
+    in->records[i] = (struct cvb_record){.payload = payload,
+                                         .length = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX,
+                                         .source = source,
+                                         .pipeline = in->bridge->pipeline,
+                                         .position = position};
+}
+
+int bridge_intake_put(struct bridge_intake *in, size_t count, int *why)
+{
+    struct bridge *b = in->bridge;
+    struct cvb_backpressure pressure;
+    int error = count ? cvb_backpressure(b->handle, b->stage, in->records[0].source, &pressure) : 0;
+    if (error || !count || pressure.signal == CVB_SIGNAL_PAUSE)
+        return error;
+    int n = cvb_buffer_batch_for_stage(b->handle, b->stage, in->records, count, why);
+    if (n < 0)
+        return n;
+    if ((size_t)n == count || cli_is_refusal(*why))
+        *why = 0;
+    in->done += (uint64_t)n;
+    b->progress.records = in->done;
+    if (n)
+        in->last_record_ns = cli_now_ns();
+    return n;
+}
+
+int bridge_intake_refused(struct bridge_intake *in, int why, const char *what, size_t length)
+{
+    const struct bridge *b = in->bridge;
+    if (why != CVB_ETOOLONG)
+        return why;
+    cli_progress_break(&in->bridge->progress);
+    cli_complain("%s has %zu bytes, and a record of segment '%s' has at most %u: make the segment anew with a larger "
+                 "--payload-size; all messages before it are in",
+                 what, length, b->segment, b->settings.payload_size);
+    return BRIDGE_STOPPED;
+}
+
+bool bridge_intake_is_over(struct bridge_intake *in, bool waiting, int64_t now)
+{
+    const struct bridge *b = in->bridge;
+    in->removed |= cli_is_removed(b->handle, &in->next_look_ns);
+    return cli_signals() || in->removed || (b->count && in->done >= b->count) ||
+           (b->idle_seconds >= 0 && !waiting && now - in->last_record_ns > (int64_t)(b->idle_seconds * 1e9));
+}

@@ -1,0 +1,36 @@
+/* intake.h - records on their way into a stage, and when a bridge that brings them in ends. */
+#ifndef CONVEYOR_BRIDGE_INTAKE_H
+#define CONVEYOR_BRIDGE_INTAKE_H
+
+#include "bridge.h"
+
+struct bridge_intake {
+    struct bridge *bridge;
+    struct cvb_record *records; /* bridge->batch of them: to be filled before they are put */
+    uint64_t done;
+    int64_t last_record_ns, next_look_ns;
+    bool removed;
+};
+
+/* False without memory. */
+bool bridge_intake_begin(struct bridge_intake *intake, struct bridge *bridge);
+void bridge_intake_end(struct bridge_intake *intake);
+
+/* How many of `count` that wait may be put at once. */
+size_t bridge_intake_most(const struct bridge_intake *intake, size_t count);
+
+/* Makes records[i] one of the source, of the bridge's pipeline. */
+void bridge_intake_fill(struct bridge_intake *intake, size_t i, uint32_t source, uint64_t position, const void *payload,
+                        size_t length);
+
+/* Puts the first `count` records, as many as there is room for; none while their source is told to pause. How many, or
+ * an error. *why (0 before the call): what was wrong with the first one that was not put, if waiting does not help. */
+int bridge_intake_put(struct bridge_intake *intake, size_t count, int *why);
+
+/* Says that a message (`what`: "message 5 of stream 'A'") is too long, or what else is wrong; an error. */
+int bridge_intake_refused(struct bridge_intake *intake, int why, const char *what, size_t length);
+
+/* True if the bridge should end; `waiting`: messages wait for room. */
+bool bridge_intake_is_over(struct bridge_intake *intake, bool waiting, int64_t now);
+
+#endif

@@ -1,0 +1,31 @@
+/* settle.h - messages whose records are in the segment: they are acknowledged when those have left it for good. */
+#ifndef CONVEYOR_BRIDGE_NATS_SETTLE_H
+#define CONVEYOR_BRIDGE_NATS_SETTLE_H
+
+#include "held.h"
+#include "nats_bridge.h"
+
+struct nats_settle {
+    const struct bridge *bridge;
+    natsConnection *connection;
+    struct nats_line unsettled;
+    bool each; /* message is acknowledged alone (AckExplicit), not all up to one (AckAll) */
+    int64_t ack_wait_ns, next_ack_ns, next_touch_ns;
+    uint64_t settled; /* the position */
+};
+
+/* The reply subject of the first that waits goes to the unsettled, its message away. False without memory: it is not
+ * acknowledged then, and comes again. */
+bool nats_settle_add(struct nats_settle *settle, struct nats_line *waiting);
+
+/* Tells the stream what it may forget, now and then or at once. An acknowledgement that is lost with the connection is
+ * given again when its message comes again. 0 or an error. */
+int nats_settle_tell(struct nats_settle *settle, int64_t now, bool at_once);
+
+/* Keeps messages that are held for long: the server gives them to nobody else. */
+void nats_settle_touch(struct nats_settle *settle, struct nats_line *waiting, int64_t now);
+
+/* Waits a bounded time for what is in: it may still be settled, and is acknowledged then. 0 or an error. */
+int nats_settle_drain(struct nats_settle *settle);
+
+#endif
