@@ -2,6 +2,7 @@
 #ifndef CONVEYOR_BUFFER_H
 #define CONVEYOR_BUFFER_H
 #include <conveyor/crash.h>
+#include <conveyor/envelope.h>
 #include <conveyor/events.h>
 #include <conveyor/flow.h>
 #include <conveyor/limits.h>

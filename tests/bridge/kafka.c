@@ -3,14 +3,21 @@
  * usage: test-kafka mock TOPIC:PARTITIONS...             prints the brokers' addresses, runs until its input ends
  *        test-kafka produce BROKERS TOPIC PARTITIONS     each line of its input, in turns to the partitions
  *        test-kafka read BROKERS TOPIC PARTITIONS COUNT  prints so many messages, a line each
+ *        test-kafka produce-with BROKERS TOPIC           each line: KEY|NAME=VALUE|...|PAYLOAD, to partition 0
+ *        test-kafka read-with ...                        as read; each line as produce-with has it
+ *        test-kafka option NAME ARGUMENTS...             what the bridge with these arguments makes of an option of
+ *                                                        librdkafka
  *        test-kafka committed BROKERS TOPIC PARTITIONS GROUP   the sum of what the group was told
  */
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "kafka_bridge.h"
 
 static void set(rd_kafka_conf_t *c, const char *name, const char *value)
 {
@@ -72,6 +79,42 @@ static int produce(const char *brokers, const char *topic, int partitions)
     return error;
 }
 
+/* KEY, headers and payload: what stands before a '|' is the key, or a header NAME=VALUE; "|payload" has an empty key.
+ */
+static int produce_with(const char *brokers, const char *topic)
+{
+    char line[4096];
+    rd_kafka_conf_t *c = rd_kafka_conf_new();
+    set(c, "bootstrap.servers", brokers);
+    rd_kafka_t *rk = make(RD_KAFKA_PRODUCER, c);
+    while (fgets(line, sizeof line, stdin)) {
+        line[strcspn(line, "\n")] = 0;
+        rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
+        char *at = line, *key = strsep(&at, "|");
+        for (char *bar, *equals; (bar = strchr(at, '|')) && (equals = strchr(at, '=')) && equals < bar; at = bar + 1)
+            rd_kafka_header_add(headers, at, equals - at, equals + 1, bar - equals - 1);
+        rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_KEY(key, strlen(key)),
+                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_VALUE(at, strlen(at)),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    }
+    int error = rd_kafka_flush(rk, 60000) || rd_kafka_outq_len(rk);
+    rd_kafka_destroy(rk);
+    return error;
+}
+
+/* As produce_with reads it; "-" for no key. */
+static void print_with(const rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *headers = NULL;
+    const char *name;
+    const void *value;
+    size_t size;
+    printf("%.*s|", m->key ? (int)m->key_len : 1, m->key ? (const char *)m->key : "-");
+    rd_kafka_message_headers(m, &headers);
+    for (size_t i = 0; headers && !rd_kafka_header_get_all(headers, i, &name, &value, &size); i++)
+        printf("%s=%.*s|", name, (int)size, (const char *)value);
+}
+
 static rd_kafka_t *consumer(const char *brokers, const char *group)
 {
     rd_kafka_conf_t *c = rd_kafka_conf_new();
@@ -91,7 +134,7 @@ static rd_kafka_topic_partition_list_t *all_of(const char *topic, int partitions
 }
 
 /* Ends when so many were read and no other came for a while. */
-static int read_all(const char *brokers, const char *topic, int partitions, long count)
+static int read_all(const char *brokers, const char *topic, int partitions, long count, bool with)
 {
     rd_kafka_t *rk = consumer(brokers, "reader");
     rd_kafka_topic_partition_list_t *list = all_of(topic, partitions);
@@ -100,6 +143,8 @@ static int read_all(const char *brokers, const char *topic, int partitions, long
         rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, 100);
         silent = m ? 0 : silent + 1;
         if (m && !m->err) {
+            if (with)
+                print_with(m);
             fwrite(m->payload, 1, m->len, stdout);
             putchar('\n');
             count--;
@@ -129,6 +174,23 @@ static int committed(const char *brokers, const char *topic, int partitions, con
     return error != 0;
 }
 
+static int option(const char *name, int argc, char **argv)
+{
+    char value[512];
+    size_t size = sizeof value;
+    struct bridge b;
+    argv--; /* the name of a program is wanted */
+    int status = bridge_parse(&b, "kafka", "", argc + 1, argv);
+    if (status != CLI_GO)
+        return status;
+    rd_kafka_conf_t *c = kafka_bridge_config(&b);
+    if (!c || rd_kafka_conf_get(c, name, value, &size))
+        return 2;
+    puts(value);
+    rd_kafka_conf_destroy(c);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -137,7 +199,13 @@ int main(int argc, char **argv)
     if (!strcmp(what, "produce") && argc == 5)
         return produce(argv[2], argv[3], atoi(argv[4]));
     if (!strcmp(what, "read") && argc == 6)
-        return read_all(argv[2], argv[3], atoi(argv[4]), atol(argv[5]));
+        return read_all(argv[2], argv[3], atoi(argv[4]), atol(argv[5]), false);
+    if (!strcmp(what, "read-with") && argc == 6)
+        return read_all(argv[2], argv[3], atoi(argv[4]), atol(argv[5]), true);
+    if (!strcmp(what, "produce-with") && argc == 4)
+        return produce_with(argv[2], argv[3]);
+    if (!strcmp(what, "option") && argc > 3)
+        return option(argv[2], argc - 3, argv + 3);
     if (!strcmp(what, "committed") && argc == 6)
         return committed(argv[2], argv[3], atoi(argv[4]), argv[5]);
     fprintf(stderr, "test-kafka: wrong usage\n");

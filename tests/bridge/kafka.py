@@ -7,9 +7,13 @@ import os
 import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import tempfile
+import threading
 
+from secrets_of_tests import Authority
 from supervised import CONVEYOR, FULL, Bridges, command, main, read, wait_for
 
 CLIENT = os.environ["TEST_KAFKA"]
@@ -21,6 +25,32 @@ def client(*words, text=None):
     done = subprocess.run([CLIENT, *(str(w) for w in words)], input=text, stdout=subprocess.PIPE, text=True,
                           timeout=300, check=True)
     return done.stdout
+
+
+class Listener:
+    """Speaks TLS, and no Kafka."""
+
+    def __init__(self, context):
+        self.context, self.socket = context, socket.create_server(("127.0.0.1", 0))
+
+    def __enter__(self):
+        threading.Thread(target=self.serve).start()
+        return "127.0.0.1:%d" % self.socket.getsockname()[1]
+
+    def serve(self):
+        while True:
+            try:
+                s, _ = self.socket.accept()
+            except OSError:
+                return
+            try:
+                self.context.wrap_socket(s, server_side=True).close()
+            except OSError:
+                s.close()
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
 
 
 class Kafka(Bridges):
@@ -160,6 +190,79 @@ class Kafka(Bridges):
         got = self.partitions_move([segment, segment])
         self.assertEqual(len(got), len(set(got)))
 
+    def test_keys_and_headers_stay(self):
+        """The key and the headers of a message come out again; --key takes another, from a header or from the body."""
+        lines = ["k1|trace=1|trace=2|other=x|one", "|two", 'k3|{"user": "u3", "n": 7}', "k4|other=o4|four"]
+        client("produce-with", self.brokers, self.topics[0], text="".join(line + "\n" for line in lines))
+        segment = self.segment("--header-size", "300")
+        bridge = self.start(*self.into(segment))
+        wait_for("all is in", lambda: self.buffered(segment) == len(lines))
+        bridge.end()
+        keys = ((), ("--key", "none"), ("--key", "source"), ("--key", "header:other"), ("--key", "json:user"),
+                ("--key", "json:n"))
+        seen = 0
+        for more in keys:  # the same records each time: they are put again behind the first round
+            out = command(*self.out_of(segment, "--count", str(len(lines)), "--header", "by=me", *more))
+            self.assertEqual(out.returncode, 0, out.stderr)
+            seen += len(lines)
+            got = client("read-with", self.brokers, self.topics[1], PARTITIONS, seen).splitlines()
+            self.check_keys(more[-1] if more else None, got, lines)
+            if more != keys[-1]:
+                client("produce-with", self.brokers, self.topics[0], text="".join(line + "\n" for line in lines))
+                bridge = self.start(*self.into(segment))
+                wait_for("all is in", lambda: self.buffered(segment) == len(lines))
+                bridge.end()
+
+    def check_keys(self, key, got, lines):
+        """Among the messages there are these, with their keys by this rule."""
+        wanted = {None: ["k1", "", "k3", "k4"], "none": ["-"] * 4, "source": ["kafka.0"] * 4,
+                  "header:other": ["x", "-", "-", "o4"], "json:user": ["-", "-", "u3", "-"],
+                  "json:n": ["-", "-", "7", "-"]}[key]
+        plain = [re.sub(r"conveyor-(id|retry)=[^|]*\|", "", line) for line in got]
+        for line, k in zip(lines, wanted):
+            rest = line.split("|")[1:]
+            self.assertIn("|".join([k] + rest[:-1] + ["by=me"] + rest[-1:]), plain, (key, plain))
+
+    def test_options_reach_the_library(self):
+        folder = tempfile.mkdtemp(prefix="conveyor-test-")
+        path = os.path.join(folder, "file")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("# a login\nsecurity.protocol=sasl_ssl\nsasl.mechanism=PLAIN\n"
+                    "sasl.username=me\nsasl.password=a=b\n")
+        to = ("segment", "--stage", "sink", "--to", "kafka://a:1,b:2/t")
+        tls = ("--tls-ca", "/ca", "--tls-cert", "/cert", "--tls-key", "/key")
+        for name, more, value in (
+                ("bootstrap.servers", (), "a:1,b:2"), ("security.protocol", tls, "ssl"),
+                ("ssl.ca.location", tls, "/ca"),
+                ("ssl.certificate.location", tls, "/cert"), ("ssl.key.location", tls, "/key"),
+                ("security.protocol", tls + ("--credentials", path), "sasl_ssl"),
+                ("sasl.username", ("--option-file", path), "me"), ("sasl.password", ("--credentials", path), "a=b"),
+                ("linger.ms", ("--option", "linger.ms=7"), "7"),
+                ("sasl.username", ("--option-file", path, "--option", "sasl.username=you"), "you"),
+                ("statistics.interval.ms", ("--metrics", "/m"), "1000")):
+            self.assertEqual(client("option", name, *to, *more).strip(), value, (name, more))
+        shutil.rmtree(folder)
+
+    def test_what_is_wrong_is_told(self):
+        """No broker, a broker without TLS, one whose certificate is unknown: told by --check, and while it runs."""
+        segment = self.segment()
+        folder = tempfile.mkdtemp(prefix="conveyor-test-")
+        ours, other = Authority(folder, "ours"), Authority(folder, "other")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*ours.sign("server"))
+        with Listener(context) as tls:
+            for where, more, text in (
+                    ("127.0.0.1:1", (), "is a broker running there"),
+                    (self.brokers.split(",")[0], ("--tls-ca", ours.pem), "it does not speak TLS"),
+                    (tls, ("--tls-ca", other.pem), "its certificate is unknown to --tls-ca")):
+                words = ("bridge", segment, "--stage", "filter", "--to", "kafka://%s/t" % where, *more)
+                got = command(*words, "--check")
+                self.assertEqual(got.returncode, 1, got.stderr)
+                self.assertIn(text, got.stderr)
+            runs = command(*words, "--exit-when-idle", "3")
+            self.assertIn("its certificate is unknown to --tls-ca", runs.stderr)
+        shutil.rmtree(folder)
+
     def test_check_and_wrong_usage(self):
         segment = self.segment()
         good = command(*self.into(segment, "--check"))
@@ -171,7 +274,7 @@ class Kafka(Bridges):
         for words, status, text in (
                 (("--stage", "a", "--source", "s", "--from", where + "/t"), 2, "?group=GROUP"),
                 (("--stage", "filter", "--to", where + "/"), 2, "it is empty"),
-                (("--stage", "filter", "--to", where + "/t", "--key", "x"), 2, "neither none nor source"),
+                (("--stage", "filter", "--to", where + "/t", "--key", "x"), 2, "nor header:NAME nor json:NAME"),
                 (("--stage", "filter", "--to", where + "/t", "--option", "no.such=1"), 2, "no.such"),
                 (("--stage", "filter", "--to", "kafka://127.0.0.1:1/t", "--check"), 1, "no broker answers")):
             got = command("bridge", segment, *words)

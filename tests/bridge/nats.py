@@ -183,6 +183,43 @@ class Nats(Bridges):
         self.assertEqual(nobody.returncode, 1)
         self.assertIn("no stream takes the subject 'nobody.x'", nobody.stderr)
 
+    def test_headers_stay(self):
+        """Headers of a message come out again; orders to its own stream, and what is too long, do not."""
+        self.server.make_stream("IN", ["in.>"])
+        self.server.make_stream("OUT", ["out.>"])
+        trace = [("Trace", "1"), ("Trace", "2"), ("Other", "x: y")]
+        self.server.publish_with("in.a", trace + [("Nats-Expected-Stream", "IN")], b"with")
+        self.server.publish("in.b", [b"without"])
+        self.server.publish_with("in.c", [("Long", "l" * 600)], b"cut")
+        segment = self.segment("--header-size", "300")
+        bridges = [self.start(*self.into(segment, "IN/C")),
+                   self.start(*self.out_of(segment, "out.x", "--header", "Other=mine"))]
+        wait_for("all is out", lambda: self.server.stream("OUT")["messages"] == 3)
+        (with_, body), (without, _), (cut, _) = (self.server.message("OUT", i) for i in (1, 2, 3))
+        self.assertEqual(body, b"with")
+        self.assertEqual(sorted((n, v.strip()) for n, v in with_ if not n.startswith("Nats-")),
+                         [("Other", "mine"), ("Trace", "1"), ("Trace", "2")])
+        self.assertRegex(dict(with_)["Nats-Msg-Id"].strip(), r"^IN\.1\.[0-9]{19}$")
+        for names in (without, cut):
+            self.assertEqual(sorted(n for n, _ in names), ["Nats-Msg-Id", "Other"])
+        said = bridges[0].end()
+        self.assertIn("do not fit into the 300 bytes", said)
+        bridges[1].end()
+
+    def test_the_origin_is_known_by_its_id(self):
+        """What comes anew after a machine's death is dropped by the stream that it goes to: it has the same id."""
+        self.server.make_stream("IN", ["in.>"])
+        self.server.make_stream("OUT", ["out.>"])
+        self.server.publish("in.a", self.payloads(100))
+        for name in ("C1", "C2"):  # two machines, the second one begins anew
+            segment = self.segment("--header-size", "200")
+            bridges = [self.start(*self.into(segment, "IN/" + name)), self.start(*self.out_of(segment, "out.x"))]
+            wait_for("all is settled", lambda n=name:
+                     self.server.consumer("IN", n).get("ack_floor", {}).get("stream_seq") == 100)
+            for b in bridges:
+                b.end()
+        self.assertEqual(self.server.stream("OUT")["messages"], 100)
+
     def test_metrics(self):
         self.server.make_stream("IN", ["in.>"])
         segment = self.segment()
@@ -210,6 +247,7 @@ class Nats(Bridges):
                 (("--stage", "a", "--source", "s", "--from", self.url("IN")), 2, "/STREAM/CONSUMER"),
                 (("--stage", "filter", "--to", self.url("a.{sorce}")), 2, "only {source}, {pipeline} and {stage}"),
                 (("--stage", "filter", "--to", self.url("a"), "--ack", "now"), 2, "neither settled nor buffered"),
+                (("--stage", "filter", "--to", self.url("a"), "--key", "source"), 2, "a message of NATS has no key"),
                 (("--stage", "missing", "--to", self.url("a")), 1, "'missing'"),
                 (("--stage", "a", "--source", "s", "--from", self.url("NONE/C")), 1, "a bridge makes no stream"),
                 (("--stage", "filter", "--to", "nats://127.0.0.1:1/a"), 1, "is nats-server running there")):

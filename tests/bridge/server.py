@@ -1,4 +1,5 @@
 """A nats-server of a test's own: started, killed, started again on the same store; and a client of a few lines."""
+import base64
 import json
 import os
 import shutil
@@ -16,7 +17,8 @@ def free_port():
 
 
 class Server:
-    def __init__(self, config="", host="127.0.0.1"):
+    def __init__(self, config="", tls=None, login=None, host="127.0.0.1"):
+        self.tls, self.login = tls, login or {}
         self.folder = tempfile.mkdtemp(prefix="conveyor-test-nats-")
         self.port = free_port()
         self.host = host
@@ -55,9 +57,15 @@ class Server:
 
     def connect(self):
         s = socket.create_connection((self.host, self.port), timeout=60)
+        if self.tls:  # the server's first line comes in the clear
+            while s.recv(1) != b"\n":
+                pass
+            s = self.tls.wrap_socket(s, server_hostname=self.host)
         f = s.makefile("rwb")
-        f.readline()
-        f.write(b'CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nSUB inbox.> 1\r\n')
+        if not self.tls:
+            f.readline()
+        words = dict({"verbose": False, "headers": True, "no_responders": True}, **self.login)
+        f.write(b"CONNECT %s\r\nSUB inbox.> 1\r\n" % json.dumps(words).encode())
         f.flush()
         s.close()  # the file keeps it open
         return f
@@ -102,6 +110,22 @@ class Server:
 
     def consumer(self, stream, name):
         return self.request("$JS.API.CONSUMER.INFO.%s.%s" % (stream, name))
+
+    def message(self, stream, number):
+        """A message of a stream: its headers as (name, value) pairs, and its body."""
+        m = self.request("$JS.API.STREAM.MSG.GET." + stream, b'{"seq":%d}' % number)["message"]
+        lines = base64.b64decode(m.get("hdrs", "")).decode().split("\r\n")[1:]
+        return [tuple(line.split(":", 1)) for line in lines if line], base64.b64decode(m["data"])
+
+    def publish_with(self, subject, headers, payload):
+        """One message with headers, which are (name, value) pairs."""
+        head = "NATS/1.0\r\n%s\r\n" % "".join("%s: %s\r\n" % h for h in headers)
+        f = self.connect()
+        f.write(b"HPUB %s inbox.1 %d %d\r\n%s%s\r\n" % (subject.encode(), len(head), len(head) + len(payload),
+                                                        head.encode(), payload))
+        f.flush()
+        assert b'"seq"' in self.read(f)[1]
+        f.close()
 
     def publish(self, subject, payloads, ahead=1000):
         """Publishes all, and waits until the stream has acknowledged each."""

@@ -2,11 +2,18 @@
 #include "bridge.h"
 
 #include <conveyor/segment.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "names.h"
 #include "removed.h"
 #include "text.h"
+
+static bool is_key(const char *text)
+{
+    return !strcmp(text, "none") || !strcmp(text, "source") || (!strncmp(text, "header:", 7) && text[7]) ||
+           (!strncmp(text, "json:", 5) && text[5]);
+}
 
 static int check_words(struct bridge *b, const char *scheme)
 {
@@ -28,8 +35,8 @@ static int check_words(struct bridge *b, const char *scheme)
         cli_complain("--on-refused: '%s' is neither dead-letter nor stop", b->on_refused);
         return CLI_USAGE;
     }
-    if (strcmp(b->key, "none") && strcmp(b->key, "source")) {
-        cli_complain("--key: '%s' is neither none nor source", b->key);
+    if (b->key && !is_key(b->key)) {
+        cli_complain("--key: '%s' is neither none nor source nor header:NAME nor json:NAME", b->key);
         return CLI_USAGE;
     }
     for (size_t i = 0; i < b->headers.count + b->options.count; i++) {
@@ -47,7 +54,6 @@ int bridge_parse(struct bridge *b, const char *scheme, const char *details, int 
     *b = (struct bridge){.pipeline_name = "default",
                          .ack = "settled",
                          .on_refused = "dead-letter",
-                         .key = "none",
                          .batch = 256,
                          .window = 4096,
                          .idle_seconds = -1,
@@ -63,7 +69,8 @@ int bridge_parse(struct bridge *b, const char *scheme, const char *details, int 
         {"shared", CLI_FLAG, NULL, "in: others use the consumer too", &b->shared, 0, 0},
         {"create", CLI_FLAG, NULL, "in: make the consumer if it is not there", &b->create, 0, 0},
         {"header", CLI_LIST, "NAME=VALUE", "out: a header for each message; several", &b->headers, 0, 0},
-        {"key", CLI_TEXT, "WHAT", "out: a message's key: 'none' or 'source' (none)", &b->key, 0, 0},
+        {"key", CLI_TEXT, "WHAT",
+         "out: a message's key: 'none', 'source', 'header:NAME', 'json:NAME' (as the record came)", &b->key, 0, 0},
         {"on-refused", CLI_TEXT, "WHAT",
          "out: a record that is refused for good: 'dead-letter' or 'stop' (dead-letter)", &b->on_refused, 0, 0},
         {"batch", CLI_WHOLE, "N", "take at most N at once (256)", &b->batch, 1, 10000},
@@ -75,6 +82,8 @@ int bridge_parse(struct bridge *b, const char *scheme, const char *details, int 
         {"tls-ca", CLI_TEXT, "FILE", "certificates that are trusted; turns TLS on", &b->tls_ca, 0, 0},
         {"tls-cert", CLI_TEXT, "FILE", "this bridge's certificate", &b->tls_cert, 0, 0},
         {"tls-key", CLI_TEXT, "FILE", "its key", &b->tls_key, 0, 0},
+        {"option-file", CLI_TEXT, "FILE", "lines of NAME=VALUE for the client library, such as secrets",
+         &b->option_file, 0, 0},
         {"option", CLI_LIST, "NAME=VALUE", "for the client library; several", &b->options, 0, 0},
         {"check", CLI_FLAG, NULL, "connect, say what holds and what is not promised, and end", &b->check, 0, 0},
         {"metrics", CLI_TEXT, "FILE", "write the bridge's figures there once a second", &b->metrics, 0, 0},
@@ -94,6 +103,16 @@ int bridge_segment_failed(struct bridge *b, int error)
 {
     cli_progress_break(&b->progress);
     return cli_segment_failed(b->segment, error);
+}
+
+void bridge_say_headers(const struct bridge *b)
+{
+    if (b->settings.header_size)
+        printf("holds   keys, headers, times and subjects of messages stay with their records, up to %u bytes\n",
+               b->settings.header_size);
+    else
+        puts("note    records have no headers here: keys, headers and times of messages are not kept; create the "
+             "segment with --header-size 512, say, to keep them");
 }
 
 int bridge_report(struct bridge *b, int error, bool removed, const char *more)

@@ -15,7 +15,7 @@ enum { BRIDGE_STOPPED = -1000 }; /* among errors: a complaint was made */
 struct bridge {
     /* as told */
     const char *segment, *from, *to, *stage_name, *source_name, *pipeline_name, *ack, *on_refused;
-    const char *credentials, *tls_ca, *tls_cert, *tls_key, *metrics, *key;
+    const char *credentials, *tls_ca, *tls_cert, *tls_key, *metrics, *key, *option_file;
     struct cli_list headers, options;
     bool shared, create, check, each_second, buffered, stop_on_refused;
     uint32_t batch, window, count;
@@ -40,6 +40,9 @@ int bridge_attach(struct bridge *bridge);
 
 /* Says why something about the segment failed; the exit status. */
 int bridge_segment_failed(struct bridge *bridge, int error);
+
+/* For --check, in: what becomes of what a message has besides its body. */
+void bridge_say_headers(const struct bridge *bridge);
 
 /* How the bridge ended: the last line, with `more` behind it, or what went wrong; the exit status. */
 int bridge_report(struct bridge *bridge, int error, bool removed, const char *more);

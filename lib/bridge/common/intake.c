@@ -14,10 +14,16 @@ bool bridge_intake_begin(struct bridge_intake *in, struct bridge *b)
 {
     *in = (struct bridge_intake){.bridge = b, .last_record_ns = cli_now_ns()};
     in->records = calloc(b->batch, sizeof *in->records);
-    return in->records;
+    if (b->settings.header_size)
+        in->headers = malloc((size_t)b->batch * b->settings.header_size);
+    return in->records && (in->headers || !b->settings.header_size);
 }
 
-void bridge_intake_end(struct bridge_intake *in) { free(in->records); }
+void bridge_intake_end(struct bridge_intake *in)
+{
+    free(in->records);
+    free(in->headers);
+}
 
 size_t bridge_intake_most(const struct bridge_intake *in, size_t count)
 {
@@ -35,6 +41,37 @@ void bridge_intake_fill(struct bridge_intake *in, size_t i, uint32_t source, uin
                                          .source = source,
                                          .pipeline = in->bridge->pipeline,
                                          .position = position};
+}
+
+struct bridge_envelope *bridge_intake_envelope(struct bridge_intake *in)
+{
+    struct bridge_envelope *e = &in->envelope;
+    if (!in->headers)
+        return NULL;
+    e->origin[0] = e->id[0] = 0;
+    e->place = e->where = NULL;
+    e->partition = -1;
+    e->timestamp_ns = 0;
+    e->key = (struct bridge_text){0};
+    e->header_count = 0;
+    e->cut = false;
+    return e;
+}
+
+void bridge_intake_seal(struct bridge_intake *in, size_t i)
+{
+    const uint32_t size = in->bridge->settings.header_size;
+    uint8_t *place = in->headers + i * size;
+    in->records[i].header_length = (uint32_t)bridge_envelope_pack(&in->envelope, place, size);
+    in->records[i].header = in->records[i].header_length ? place : NULL;
+    if (!in->envelope.cut)
+        return;
+    if (!in->cut++) {
+        cli_progress_break(&in->bridge->progress);
+        cli_complain("the headers of a message do not fit into the %u bytes that a record's header may have, and are "
+                     "left out; create the segment with a larger --header-size to keep them",
+                     size);
+    }
 }
 
 int bridge_intake_put(struct bridge_intake *in, size_t count, int *why)

@@ -3,10 +3,14 @@
 #define CONVEYOR_BRIDGE_INTAKE_H
 
 #include "bridge.h"
+#include "envelope.h"
 
 struct bridge_intake {
     struct bridge *bridge;
     struct cvb_record *records; /* bridge->batch of them: to be filled before they are put */
+    uint8_t *headers;           /* of the records; NULL: the segment has no room for any */
+    struct bridge_envelope envelope;
+    uint64_t cut; /* headers that something was left out of */
     uint64_t done;
     int64_t last_record_ns, next_look_ns;
     bool removed;
@@ -22,6 +26,12 @@ size_t bridge_intake_most(const struct bridge_intake *intake, size_t count);
 /* Makes records[i] one of the source, of the bridge's pipeline. */
 void bridge_intake_fill(struct bridge_intake *intake, size_t i, uint32_t source, uint64_t position, const void *payload,
                         size_t length);
+
+/* The envelope, empty, to be filled for bridge_intake_seal; NULL if records have no headers. */
+struct bridge_envelope *bridge_intake_envelope(struct bridge_intake *intake);
+
+/* Makes the envelope the header of records[i]. What does not fit is left out, counted, and told once. */
+void bridge_intake_seal(struct bridge_intake *intake, size_t i);
 
 /* Puts the first `count` records, as many as there is room for; none while their source is told to pause. How many, or
  * an error. *why (0 before the call): what was wrong with the first one that was not put, if waiting does not help. */

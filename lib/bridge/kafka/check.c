@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kafka_bridge.h"
+#include "link.h"
 #include "text.h"
 
-enum { ANSWER_MS = 10000 };
+enum { ANSWER_MS = 10000, REASON_MS = 2500, SLICE_MS = 250 }; /* REASON_MS: once it is told why there is no answer */
 
 static const rd_kafka_metadata_topic_t *topic_of(const rd_kafka_metadata_t *all, const char *name)
 {
@@ -29,6 +29,7 @@ static bool say_topic(const struct bridge *b, const rd_kafka_metadata_topic_t *t
              "bridge or of a broker\nnote    after a kill of the bridge some come twice, with the same conveyor-id");
         return true;
     }
+    bridge_say_headers(b);
     puts("holds   after a kill of the bridge, of a worker or of a broker none is missing, none twice in the segment");
     if (b->buffered)
         puts("broken  --ack buffered: what is in the segment is lost if this machine dies");
@@ -37,23 +38,70 @@ static bool say_topic(const struct bridge *b, const rd_kafka_metadata_topic_t *t
     return !b->buffered;
 }
 
+/* What the library said last about the connection. */
+struct said {
+    const struct bridge *bridge;
+    char text[400];
+    bool refused; /* waiting longer is of no use */
+};
+
+static void note_error(rd_kafka_t *rk, int error, const char *text, void *data)
+{
+    struct said *s = data;
+    const char *meaning = kafka_link_meaning(s->bridge, error, text);
+    (void)rk;
+    if (!meaning || s->refused || error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        return;
+    snprintf(s->text, sizeof s->text, "%s (%s)", meaning, text);
+    s->refused = error != RD_KAFKA_RESP_ERR__TRANSPORT;
+}
+
+/* Asks until there is an answer, or a refusal. */
+static rd_kafka_resp_err_t ask(rd_kafka_t *rk, const struct said *s, const rd_kafka_metadata_t **all)
+{
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int waited = 0; waited < (*s->text ? REASON_MS : ANSWER_MS) && !s->refused; waited += SLICE_MS) {
+        error = rd_kafka_metadata(rk, 1, NULL, all, SLICE_MS);
+        if (!error)
+            break;
+        rd_kafka_poll(rk, 0);
+    }
+    return error;
+}
+
+static bool say_all(const struct bridge *b, rd_kafka_resp_err_t error, const struct said *said,
+                    const rd_kafka_metadata_t *all)
+{
+    bool pattern = strchr(b->url.path, '{');
+    const rd_kafka_metadata_topic_t *t = error || pattern ? NULL : topic_of(all, b->url.path);
+    if (error)
+        cli_complain("no broker answers at kafka://%s: %s", b->url.host[0],
+                     *said->text ? said->text : rd_kafka_err2str(error));
+    else if (!t && !pattern)
+        cli_complain("there is no topic '%s': a bridge makes none, make it first", b->url.path);
+    else
+        return !t || say_topic(b, t);
+    return false;
+}
+
 int kafka_bridge_check(struct bridge *b)
 {
     char why[300];
+    struct said said = {.bridge = b};
     const rd_kafka_metadata_t *all = NULL;
     rd_kafka_conf_t *c = kafka_bridge_config(b);
-    rd_kafka_t *rk = c ? rd_kafka_new(RD_KAFKA_PRODUCER, c, why, sizeof why) : NULL;
-    if (!rk)
+    if (!c)
         return CLI_USAGE;
-    rd_kafka_resp_err_t error = rd_kafka_metadata(rk, 1, NULL, &all, ANSWER_MS);
-    const rd_kafka_metadata_topic_t *t = error || strchr(b->url.path, '{') ? NULL : topic_of(all, b->url.path);
-    bool good = false;
-    if (error)
-        cli_complain("no broker answers at kafka://%s: %s", b->url.host[0], rd_kafka_err2str(error));
-    else if (!t && !strchr(b->url.path, '{'))
-        cli_complain("there is no topic '%s': a bridge makes none, make it first", b->url.path);
-    else
-        good = !t || say_topic(b, t);
+    rd_kafka_conf_set_error_cb(c, note_error);
+    rd_kafka_conf_set_opaque(c, &said);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, c, why, sizeof why);
+    if (!rk) {
+        cli_complain("cannot make a client: %s", why);
+        rd_kafka_conf_destroy(c);
+        return CLI_USAGE;
+    }
+    rd_kafka_resp_err_t error = ask(rk, &said, &all);
+    bool good = say_all(b, said.refused ? RD_KAFKA_RESP_ERR__FAIL : error, &said, all);
     if (all)
         rd_kafka_metadata_destroy(all);
     rd_kafka_destroy(rk);

@@ -1,9 +1,8 @@
 /* config.c - the client library's options. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "kafka_bridge.h"
+#include "named.h"
 #include "text.h"
 
 bool kafka_bridge_set(rd_kafka_conf_t *c, const char *name, const char *value)
@@ -42,42 +41,16 @@ static bool set_security(const struct bridge *b, rd_kafka_conf_t *c)
            (!b->tls_key || kafka_bridge_set(c, "ssl.key.location", b->tls_key));
 }
 
-/* NAME=VALUE, as on the command line. */
-static bool set_text(rd_kafka_conf_t *c, const char *text)
-{
-    char name[128];
-    const char *value = strchr(text, '=') + 1;
-    snprintf(name, sizeof name, "%.*s", (int)(value - text - 1), text);
-    return kafka_bridge_set(c, name, value);
-}
-
-/* A file of NAME=VALUE lines, so that no password stands on a command line: --credentials. */
-static bool set_file(rd_kafka_conf_t *c, const char *path)
-{
-    char line[2048];
-    FILE *f = path ? fopen(path, "re") : NULL;
-    bool good = !path || f;
-    if (!good)
-        cli_complain("cannot read --credentials %s", path);
-    while (good && f && fgets(line, sizeof line, f)) {
-        line[strcspn(line, "\r\n")] = 0;
-        if (*line && *line != '#' && strchr(line, '=') > line)
-            good = set_text(c, line);
-    }
-    if (f)
-        fclose(f);
-    return good;
-}
+static bool set(void *config, const char *name, const char *value) { return kafka_bridge_set(config, name, value); }
 
 rd_kafka_conf_t *kafka_bridge_config(const struct bridge *b)
 {
     rd_kafka_conf_t *c = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(c, ignore_log);
-    bool good = set_brokers(b, c) && set_security(b, c) && set_file(c, b->credentials) &&
-                kafka_bridge_set(c, "client.id", "conveyor-bridge");
-    for (size_t i = 0; good && i < b->options.count; i++)
-        good = set_text(c, b->options.item[i]);
-    if (good)
+    if (kafka_bridge_set(c, "client.id", "conveyor-bridge") && set_brokers(b, c) && set_security(b, c) &&
+        (!b->metrics || kafka_bridge_set(c, "statistics.interval.ms", "1000")) &&
+        bridge_read_options(b->credentials, "credentials", set, c) &&
+        bridge_read_options(b->option_file, "option-file", set, c) && bridge_each_option(&b->options, set, c))
         return c;
     rd_kafka_conf_destroy(c);
     return NULL;

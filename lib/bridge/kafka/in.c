@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kafka_bridge.h"
+#include "link.h"
 #include "metrics.h"
 #include "part.h"
 #include "signals.h"
@@ -35,6 +36,7 @@ struct in {
     struct part *parts;
     size_t count;
     struct bridge_intake intake;
+    struct kafka_link link;
     int event;
     int64_t next_commit_ns, next_look_ns, next_open_ns;
 };
@@ -194,6 +196,7 @@ static int serve_group(struct in *in)
             not_told(in, event);
         else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH)
             came_astray(in, event);
+        kafka_link_event(&in->link, event);
         rd_kafka_event_destroy(event);
     }
     return error;
@@ -224,6 +227,8 @@ static int put_all(struct in *in, bool *more)
         if (n < 0)
             return n;
         done += n;
+        if (n)
+            kafka_link_up(&in->link);
         *more |= in->parts[i].first < in->parts[i].count;
     }
     return done;
@@ -292,7 +297,7 @@ static rd_kafka_conf_t *configure(const struct bridge *b, const char *group)
     rd_kafka_conf_t *c = kafka_bridge_config(b);
     if (!c)
         return NULL;
-    rd_kafka_conf_set_events(c, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR);
+    rd_kafka_conf_set_events(c, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | KAFKA_LINK_EVENTS);
     if (kafka_bridge_set(c, "group.id", group) && kafka_bridge_set(c, "enable.auto.commit", "false") &&
         kafka_bridge_set(c, "enable.auto.offset.store", "false") && kafka_bridge_set(c, "auto.offset.reset", "error") &&
         kafka_bridge_set(c, "partition.assignment.strategy", "cooperative-sticky"))
@@ -360,7 +365,7 @@ static void end(struct in *in)
 
 int kafka_bridge_in(struct bridge *b)
 {
-    struct in in = {.bridge = b, .event = -1};
+    struct in in = {.bridge = b, .event = -1, .link.bridge = b};
     int status = begin(&in);
     if (!status)
         status = report(&in, run(&in));

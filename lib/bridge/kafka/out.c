@@ -12,14 +12,17 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "headers.h"
 #include "id.h"
 #include "kafka_bridge.h"
+#include "key.h"
+#include "link.h"
 #include "loop.h"
 #include "target.h"
 #include "text.h"
 
 #define IDLE_SLICE INT64_C(100000000) /* reports make the event readable */
-enum { TOPIC_MAX = 250 };
+enum { TOPIC_MAX = 250, KEY_MAX = 1024 };
 
 struct out {
     struct bridge *bridge;
@@ -28,7 +31,8 @@ struct out {
     rd_kafka_t *producer;
     rd_kafka_queue_t *reports;
     int event;
-    bool key_is_source, fatal;
+    struct kafka_link link;
+    bool fatal;
 };
 
 static bool is_for_good(rd_kafka_resp_err_t error)
@@ -39,19 +43,18 @@ static bool is_for_good(rd_kafka_resp_err_t error)
 
 static rd_kafka_headers_t *headers_of(struct out *o, const struct cvb_lease *l)
 {
-    char id[BRIDGE_ID_MAX], retry[16], name[128];
+    char id[BRIDGE_ID_MAX], retry[16];
+    struct bridge_headers all = {o->bridge, l, 0, 0};
+    struct bridge_header one;
     rd_kafka_headers_t *h = rd_kafka_headers_new(o->bridge->headers.count + 2);
-    bridge_id(o->bridge->id, l->source, l->position, id);
+    bridge_id(o->bridge->id, l, id);
     if (*id)
         rd_kafka_header_add(h, "conveyor-id", -1, id, -1);
     snprintf(retry, sizeof retry, "%u", l->retry_count);
     if (l->retry_count)
         rd_kafka_header_add(h, "conveyor-retry", -1, retry, -1);
-    for (size_t i = 0; i < o->bridge->headers.count; i++) {
-        const char *text = o->bridge->headers.item[i], *value = strchr(text, '=') + 1;
-        snprintf(name, sizeof name, "%.*s", (int)(value - text - 1), text);
-        rd_kafka_header_add(h, name, -1, value, -1);
-    }
+    while (bridge_headers_next(&all, &one))
+        rd_kafka_header_add(h, one.name.bytes, (ssize_t)one.name.length, one.value.bytes, (ssize_t)one.value.length);
     return h;
 }
 
@@ -60,12 +63,13 @@ static rd_kafka_resp_err_t produce(struct out *o, unsigned slot)
     const struct cvb_lease *l = &o->loop.window.slots[slot].lease;
     if (!bridge_target_find(&o->target, l))
         return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
-    size_t key_size = o->key_is_source ? strlen(o->target.source_name) : 0;
+    char place[KEY_MAX];
+    struct bridge_text key = bridge_key_of(o->bridge, l, o->target.source_name, place, sizeof place);
     rd_kafka_headers_t *headers = headers_of(o, l);
-    rd_kafka_resp_err_t error = rd_kafka_producev(
-        o->producer, RD_KAFKA_V_TOPIC(o->target.text), RD_KAFKA_V_VALUE((void *)(uintptr_t)l->payload, l->length),
-        RD_KAFKA_V_KEY(key_size ? o->target.source_name : NULL, key_size), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_OPAQUE((void *)(uintptr_t)(slot + 1)), RD_KAFKA_V_END);
+    rd_kafka_resp_err_t error = rd_kafka_producev(o->producer, RD_KAFKA_V_TOPIC(o->target.text),
+                                                  RD_KAFKA_V_VALUE((void *)(uintptr_t)l->payload, l->length),
+                                                  RD_KAFKA_V_KEY(key.bytes, key.length), RD_KAFKA_V_HEADERS(headers),
+                                                  RD_KAFKA_V_OPAQUE((void *)(uintptr_t)(slot + 1)), RD_KAFKA_V_END);
     if (error)
         rd_kafka_headers_destroy(headers);
     return error;
@@ -87,9 +91,10 @@ static void send_slot(void *sender, unsigned slot, int64_t now)
 static void handle_report(struct out *o, const rd_kafka_message_t *m, int64_t now)
 {
     unsigned slot = (unsigned)(uintptr_t)m->_private - 1;
-    if (!m->err)
+    if (!m->err) {
         bridge_window_stored(&o->loop.window, slot);
-    else if (is_for_good(m->err))
+        kafka_link_up(&o->link);
+    } else if (is_for_good(m->err))
         bridge_window_refuse(&o->loop.window, slot, rd_kafka_err2str(m->err));
     else
         bridge_window_later(&o->loop.window, slot, now, rd_kafka_err2str(m->err));
@@ -106,6 +111,7 @@ static void take_reports(struct out *o, int64_t now)
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
             while ((m = rd_kafka_event_message_next(event)))
                 handle_report(o, m, now);
+        kafka_link_event(&o->link, event);
         o->fatal |= rd_kafka_fatal_error(o->producer, why, sizeof why) != 0;
         rd_kafka_event_destroy(event);
     }
@@ -118,7 +124,7 @@ static int make_producer(struct out *o)
     snprintf(number, sizeof number, "%u", o->bridge->window);
     if (!c)
         return CLI_USAGE;
-    rd_kafka_conf_set_events(c, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+    rd_kafka_conf_set_events(c, RD_KAFKA_EVENT_DR | KAFKA_LINK_EVENTS);
     bool good = kafka_bridge_set(c, "enable.idempotence", "true") && kafka_bridge_set(c, "message.timeout.ms", "0") &&
                 kafka_bridge_set(c, "queue.buffering.max.messages", number);
     o->producer = good ? rd_kafka_new(RD_KAFKA_PRODUCER, c, why, sizeof why) : NULL;
@@ -170,6 +176,12 @@ static bool yes(void *self)
     return true;
 }
 
+static bool connected(void *self)
+{
+    const struct out *o = self;
+    return !o->link.down;
+}
+
 /* The library may read payloads until it is gone: it goes before the leases do. */
 static void let_go(void *self)
 {
@@ -180,14 +192,14 @@ static void let_go(void *self)
 }
 
 static const struct bridge_engine engine = {
-    .send = send_slot, .take = take, .takes = yes, .connected = yes, .let_go = let_go, .owed_ns = IDLE_SLICE};
+    .send = send_slot, .take = take, .takes = yes, .connected = connected, .let_go = let_go, .owed_ns = IDLE_SLICE};
 
 int kafka_bridge_out(struct bridge *b)
 {
-    struct out o = {.bridge = b, .key_is_source = !strcmp(b->key, "source")};
+    struct out o = {.bridge = b, .link.bridge = b};
     if (!bridge_target_begin(&o.target, b, "topic", "/:\\,\"'{}", TOPIC_MAX))
         return CLI_USAGE;
-    o.target.wants_source = o.key_is_source;
+    o.target.wants_source = bridge_key_is_source(b);
     o.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int status = bridge_loop_begin(&o.loop, b, &engine, &o, o.event);
     if (!status)

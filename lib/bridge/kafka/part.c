@@ -80,6 +80,28 @@ static int refused(const struct part *p, struct bridge_intake *intake, int why)
     return bridge_intake_refused(intake, why, what, m->len);
 }
 
+/* What a message has besides its body. What the envelope points to lives as long as the message. */
+static void wrap(struct bridge_envelope *e, const rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *all = NULL;
+    const char *name, *topic = rd_kafka_topic_name(m->rkt);
+    const void *value;
+    size_t size;
+    int64_t stored_ms = rd_kafka_message_timestamp(m, NULL);
+    snprintf(e->origin, sizeof e->origin, "kafka:%s", topic);
+    snprintf(e->id, sizeof e->id, "%s.%" PRId32 ".%" PRId64 ".%" PRId64, topic, m->partition, m->offset, stored_ms);
+    e->place = "topic";
+    e->where = topic;
+    e->partition = m->partition;
+    e->timestamp_ns = stored_ms > 0 ? (uint64_t)stored_ms * 1000000 : 0;
+    e->key = (struct bridge_text){m->key, m->key_len};
+    if (rd_kafka_message_headers(m, &all))
+        return;
+    while (e->header_count < BRIDGE_HEADERS_MAX && !rd_kafka_header_get_all(all, e->header_count, &name, &value, &size))
+        e->headers[e->header_count++] = (struct bridge_header){bridge_text_of(name), {value, size}};
+    e->cut = rd_kafka_header_cnt(all) > BRIDGE_HEADERS_MAX;
+}
+
 int part_put(struct part *p, struct bridge_intake *intake)
 {
     int why = 0;
@@ -87,6 +109,11 @@ int part_put(struct part *p, struct bridge_intake *intake)
     for (size_t i = 0; i < most; i++) {
         const rd_kafka_message_t *m = p->waiting[p->first + i];
         bridge_intake_fill(intake, i, p->source, (uint64_t)m->offset + 1, m->payload, m->len);
+        struct bridge_envelope *e = bridge_intake_envelope(intake);
+        if (e) {
+            wrap(e, m);
+            bridge_intake_seal(intake, i);
+        }
     }
     int n = bridge_intake_put(intake, most, &why);
     for (int i = 0; i < n; i++) {

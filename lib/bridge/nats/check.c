@@ -101,6 +101,7 @@ static int check_in(struct bridge *b, jsCtx *js)
     if (info) {
         say_stream(&r, stream->Config, true);
         say_consumer(&r, b, info, stream->Config);
+        bridge_say_headers(b);
     }
     jsConsumerInfo_Destroy(info);
     jsStreamInfo_Destroy(stream);

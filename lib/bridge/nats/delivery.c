@@ -17,7 +17,7 @@ enum nats_delivered nats_delivered(natsMsg *m)
 
 /* $JS.ACK.STREAM.CONSUMER.DELIVERED.IN_STREAM.OF_DELIVERY.TIME.PENDING; newer servers have a domain and an account's
  * hash before the stream, and a token more at the end. */
-bool nats_numbers(natsMsg *m, uint64_t *in_stream, uint64_t *of_delivery)
+bool nats_numbers(natsMsg *m, struct nats_numbers *n)
 {
     const char *reply = natsMsg_GetReply(m), *token[12];
     unsigned tokens = 0;
@@ -31,7 +31,9 @@ bool nats_numbers(natsMsg *m, uint64_t *in_stream, uint64_t *of_delivery)
     unsigned shift = tokens >= 11 ? 2 : 0;
     if (tokens != 9 && tokens < 11)
         return false;
-    *in_stream = strtoull(token[5 + shift], NULL, 10);
-    *of_delivery = strtoull(token[6 + shift], NULL, 10);
-    return *in_stream && *of_delivery;
+    n->in_stream = strtoull(token[5 + shift], NULL, 10);
+    n->of_delivery = strtoull(token[6 + shift], NULL, 10);
+    n->stored_ns = strtoull(token[7 + shift], NULL, 10);
+    n->pending = strtoull(token[8 + shift], NULL, 10);
+    return n->in_stream && n->of_delivery;
 }

@@ -18,7 +18,14 @@ enum nats_delivered { NATS_DELIVERED, NATS_HEARTBEAT, NATS_REQUEST_OVER, NATS_CO
 /* Which of them it is. */
 enum nats_delivered nats_delivered(natsMsg *message);
 
-/* The numbers in the reply subject of a delivered message: in the stream, and of the delivery. False if it has none. */
-bool nats_numbers(natsMsg *message, uint64_t *in_stream, uint64_t *of_delivery);
+/* What the reply subject of a delivered message says. */
+struct nats_numbers {
+    uint64_t in_stream, of_delivery;
+    uint64_t stored_ns; /* when the stream got it, since 1970 */
+    uint64_t pending;   /* how many more the consumer has for us */
+};
+
+/* False if it has none. */
+bool nats_numbers(natsMsg *message, struct nats_numbers *numbers);
 
 #endif

@@ -23,6 +23,7 @@
 #include "settle.h"
 #include "signals.h"
 #include "text.h"
+#include "wrap.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define ROOM_SLICE (2 * MILLISECOND)   /* between looks for room */
@@ -62,6 +63,11 @@ static size_t gather(struct in *in)
             h->position = in->accepted + 1 + i;
         bridge_intake_fill(&in->intake, i, in->bridge->source, h->position, natsMsg_GetData(h->message),
                            (size_t)natsMsg_GetDataLength(h->message));
+        struct bridge_envelope *e = bridge_intake_envelope(&in->intake);
+        if (e) {
+            nats_wrap(e, h->message, &in->consumer);
+            bridge_intake_seal(&in->intake, i);
+        }
     }
     return most;
 }
@@ -108,7 +114,10 @@ static int begin_anew(struct in *in)
 static int turn(struct in *in, int64_t now)
 {
     nats_pull_take(&in->pull, now);
-    int error = in->pull.rewind && nats_bridge_connected(in->pull.connection) ? begin_anew(in) : 0;
+    int error = nats_bridge_refused(in->bridge, in->pull.connection);
+    if (error)
+        return error;
+    error = in->pull.rewind && nats_bridge_connected(in->pull.connection) ? begin_anew(in) : 0;
     int n = error ? error : put(in);
     if (n < 0)
         return n;

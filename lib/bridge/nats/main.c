@@ -4,6 +4,7 @@
 
 #include "nats_bridge.h"
 #include "signals.h"
+#include "text.h"
 
 static const char details[] =
     "In:  --from nats://HOST:PORT/STREAM/CONSUMER   a durable pull consumer with AckAll (AckExplicit with --shared)\n"
@@ -26,6 +27,10 @@ int main(int argc, char **argv)
     int status = bridge_parse(&b, "nats", details, argc, argv);
     if (status != CLI_GO)
         return status;
+    if (b.key) {
+        cli_complain("--key: a message of NATS has no key; {source} may stand in the subject");
+        return CLI_USAGE;
+    }
     cli_note_signals();
     cli_progress_begin(&b.progress, b.from ? "brought in" : "carried out", b.each_second);
     status = bridge_attach(&b);

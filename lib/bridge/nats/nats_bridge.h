@@ -13,6 +13,10 @@ int nats_bridge_connect(const struct bridge *bridge, natsConnection **connection
  * when it is sent again. */
 bool nats_bridge_connected(natsConnection *connection);
 
+/* The library gives a connection up when the server refuses it twice, as after a change of passwords: BRIDGE_STOPPED
+ * after a complaint, else 0. */
+int nats_bridge_refused(struct bridge *bridge, natsConnection *connection);
+
 /* Each carries records until it is told to end; the exit status. */
 int nats_bridge_in(struct bridge *bridge, natsConnection *connection);
 int nats_bridge_out(struct bridge *bridge, natsConnection *connection);

@@ -19,6 +19,7 @@
 #include "queue.h"
 #include "target.h"
 #include "text.h"
+#include "wrap.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define ANSWER_NS (3000 * MILLISECOND) /* without an answer it is sent again */
@@ -33,6 +34,7 @@ struct out {
     struct nats_listener answers;
     natsInbox *inbox;
     struct bridge_queue queue;
+    uint64_t skipped; /* headers that NATS cannot carry */
 };
 
 static void answered(natsConnection *c, natsSubscription *s, natsMsg *message, void *data)
@@ -48,16 +50,19 @@ static void answered(natsConnection *c, natsSubscription *s, natsMsg *message, v
 
 static natsStatus add_headers(struct out *o, natsMsg *m, const struct cvb_lease *l)
 {
-    char id[BRIDGE_ID_MAX], name[128];
+    char id[BRIDGE_ID_MAX];
     natsStatus s = NATS_OK;
-    bridge_id(o->bridge->id, l->source, l->position, id);
+    bridge_id(o->bridge->id, l, id);
     if (*id)
         s = natsMsgHeader_Set(m, "Nats-Msg-Id", id);
-    for (size_t i = 0; s == NATS_OK && i < o->bridge->headers.count; i++) {
-        const char *text = o->bridge->headers.item[i], *value = strchr(text, '=') + 1;
-        snprintf(name, sizeof name, "%.*s", (int)(value - text - 1), text);
-        s = natsMsgHeader_Set(m, name, value);
-    }
+    uint64_t skipped = 0;
+    if (s == NATS_OK)
+        s = nats_unwrap(m, o->bridge, l, &skipped);
+    if (skipped && !o->skipped)
+        cli_complain(
+            "a record has headers that a message of NATS cannot have, as one with an end of line in its value; "
+            "such headers are left out");
+    o->skipped += skipped;
     return s;
 }
 
@@ -115,7 +120,7 @@ static int take_answers(void *self, int64_t now)
         handle_answer(o, a, now);
         free(a);
     }
-    return 0;
+    return nats_bridge_refused(o->bridge, o->connection);
 }
 
 static bool connected(void *self)
@@ -150,8 +155,8 @@ static int begin(struct out *o)
 static void end(struct out *o)
 {
     nats_listen_end(&o->answers);
-    natsConnection_Close(o->connection);
     take_answers(o, 0);
+    natsConnection_Close(o->connection);
     natsInbox_Destroy(o->inbox);
     bridge_loop_end(&o->loop);
     bridge_queue_end(&o->queue);

@@ -113,14 +113,15 @@ static void count_delivery(struct nats_pull *p)
 /* A message came. True if it is kept. */
 static bool keep(struct nats_pull *p, natsMsg *m, int64_t now)
 {
-    uint64_t in_stream, of_delivery;
+    struct nats_numbers n;
     count_delivery(p);
-    if (!nats_numbers(m, &in_stream, &of_delivery))
+    if (!nats_numbers(m, &n))
         return false;
-    if (!p->bridge->shared && p->last_delivery && of_delivery != p->last_delivery + 1)
+    if (!p->bridge->shared && p->last_delivery && n.of_delivery != p->last_delivery + 1)
         p->rewind = true;
-    p->last_delivery = of_delivery;
-    return !p->rewind && nats_line_add(&p->waiting, (struct nats_held){m, NULL, in_stream, now, now});
+    p->last_delivery = n.of_delivery;
+    p->pending = n.pending;
+    return !p->rewind && nats_line_add(&p->waiting, (struct nats_held){m, NULL, n.in_stream, now, now});
 }
 
 /* True if the message is kept. */

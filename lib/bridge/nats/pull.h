@@ -19,6 +19,7 @@ struct nats_pull {
     struct nats_line waiting;   /* what has come */
     uint32_t asked[NATS_PULLS]; /* what each request may still bring; the first is the older one */
     uint64_t last_delivery, reconnects, rewound;
+    uint64_t pending; /* messages of the stream that have not come yet, when the last one came */
     int64_t heard_ns;
     bool rewind; /* messages may be missing: nats_pull_anew */
 };

@@ -1,0 +1,78 @@
+/* link.c - whether the brokers are there, and what they say if not. */
+#include "link.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "text.h"
+
+const char *kafka_link_meaning(const struct bridge *b, rd_kafka_resp_err_t error, const char *text)
+{
+    if (strstr(text, "certificate verify failed"))
+        return "its certificate is unknown to --tls-ca, is out of date, or names another host";
+    if (error == RD_KAFKA_RESP_ERR__TRANSPORT && strcasestr(text, "state SSL_HANDSHAKE"))
+        return "it does not speak TLS at this port, it seems; without --tls-ca what is sent can be read on its way";
+    switch ((int)error) {
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        return "the broker does not take this user and password (--credentials)";
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+        return "this user may not do that";
+    case RD_KAFKA_RESP_ERR__SSL:
+        return b->tls_cert ? "the TLS handshake fails; it may not know the authority of --tls-cert"
+                           : "the TLS handshake fails; it may want a certificate of this bridge: --tls-cert, --tls-key";
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+        return "is a broker running there, and does it want TLS (--tls-ca)?";
+    default:
+        return NULL;
+    }
+}
+
+/* The library tells of each broker, and at last that all are down: that one has no reason, so the last one's is told.
+ */
+static void down(struct kafka_link *l, rd_kafka_resp_err_t error, const char *text)
+{
+    const char *meaning = kafka_link_meaning(l->bridge, error, text);
+    if (!meaning || l->down)
+        return;
+    if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !*l->why)
+        snprintf(l->why, sizeof l->why, "%s (%s)", meaning, text);
+    l->down = error != RD_KAFKA_RESP_ERR__TRANSPORT && error != RD_KAFKA_RESP_ERR__RESOLVE;
+    if (!l->down)
+        return; /* other brokers may be there */
+    cli_progress_break(&l->bridge->progress);
+    cli_complain("not connected to kafka://%s: %s; it is tried again until it is", l->bridge->url.host[0], l->why);
+}
+
+/* The statistics that the library gives once a second if they are asked for. */
+static void look_at_brokers(struct kafka_link *l, const char *text)
+{
+    json_t *all = json_loads(text, 0, NULL), *brokers = json_object_get(all, "brokers"), *broker;
+    const char *name;
+    json_object_foreach(brokers, name, broker)
+    {
+        const char *state = json_string_value(json_object_get(broker, "state"));
+        if (state && !strcmp(state, "UP"))
+            kafka_link_up(l);
+    }
+    json_decref(all);
+}
+
+void kafka_link_up(struct kafka_link *l)
+{
+    l->down = false;
+    l->why[0] = 0;
+}
+
+void kafka_link_event(struct kafka_link *l, rd_kafka_event_t *event)
+{
+    if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
+        down(l, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
+    else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_STATS)
+        look_at_brokers(l, rd_kafka_event_stats(event));
+}
