@@ -1,6 +1,6 @@
 """TLS and logins: a bridge that is let in carries records, and one that is not says in words what is wrong.
 
-usage: secure.py CONVEYOR [TEST...]; with TEST_KAFKA, the program of kafka.c, also what reaches librdkafka.
+usage: secure.py CONVEYOR [TEST...]
 """
 import os
 import shutil
