@@ -32,7 +32,7 @@ __attribute__((format(printf, 2, 3))) static void say_first(struct count *c, con
     va_end(arguments);
 }
 
-/* What a unit of n records holds of each limit. */
+/* Adds the credits that a unit of n records holds of each limit. */
 static void add_credits(struct cvb_handle *h, uint64_t *sum, uint32_t stage, uint32_t source, uint32_t n)
 {
     sum[CVB_COUNTER_TOTAL] += n;
@@ -40,7 +40,7 @@ static void add_credits(struct cvb_handle *h, uint64_t *sum, uint32_t stage, uin
     sum[cvb_counter_of_source(h, source)] += stage ? n : 0; /* a dead letter counts against the total alone */
 }
 
-/* Counts unit u, whose word is w, or is about to be. */
+/* Counts unit u, whose word is w or is about to be w. */
 static void count_unit(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct count *c)
 {
     uint32_t mask = cvb_hi_mask(w.hi), n = cvb_mask_count(mask), stage = cvb_hi_stage(w.hi);
@@ -134,7 +134,8 @@ static int count_all(struct cvb_handle *h, struct count *c, char *problem)
     return 0;
 }
 
-/* Cells of no record, without those that the segment has besides, so that a stopped process refuses nobody. */
+/* The number of cells that hold no record, without the spare ones (the segment has some for each handle, so that a
+ * stopped process keeps no others from their limits). */
 static uint32_t count_of_free(const struct cvb_handle *h, const struct count *c)
 {
     int64_t cells = (int64_t)c->state[CVB_FREE] + c->state[CVB_HELD] + c->state[CVB_IDLE];
@@ -181,7 +182,8 @@ int cvb_audit_sized(struct cvb_handle *h, struct cvb_audit *audit, size_t size)
     return error;
 }
 
-/* The counts of idle records become what the units say: the difference goes to the rows of a seat that nobody has. */
+/* Makes the counts of idle records what the units say: the difference goes to the rows of a seat that nobody can have.
+ */
 static int repair_rows(struct cvb_handle *h)
 {
     const uint32_t nobody = h->segment.settings.max_handles;

@@ -17,7 +17,8 @@ static void recover_move(struct cvb_handle *h, uint32_t dead, uint64_t head, con
     cvb_cas64(&j->head, head, cvb_head(cvb_head_seq(head), CVB_OP_NONE, CVB_CLOSED, 0));
 }
 
-/* The steps from first to last that give credits back: each is done once, however many recoverers there are. */
+/* Does the steps `which`, which give credits back, and closes the journal. Each step is done once, however many
+ * recoverers there are. */
 static void recover_returns(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f,
                             unsigned which)
 {
@@ -60,9 +61,9 @@ static void recover_give(struct cvb_handle *h, uint32_t dead, uint64_t head, con
     recover_returns(h, dead, head, f, 7u << CVB_BACK_SOURCE);
 }
 
-/* RESTAGE and REPLACE. What was to enter the new stage is as before: give back what was taken for it. Otherwise: it is
- * published, so that nobody sees room in the old stage before it is there; what was to leave is gone, or goes now; give
- * back what it held there. */
+/* RESTAGE and REPLACE. If the unit that was to enter the new stage is as before, the credits that were taken for it are
+ * given back. Otherwise it has entered: it is published, so that nobody sees room in the old stage before it is there;
+ * then the unit that was to leave goes, if it has not gone, and the credits of the old stage are given back. */
 static int recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
 {
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
@@ -92,9 +93,9 @@ static int recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, c
     return 0;
 }
 
-/* Completes what a seat had begun that was dead in `state`. Any number of processes at once. The seat is looked at
- * after the fields were read: the head before them is then the dead owner's, and all that follows is tied to its seq
- * (A6). */
+/* Completes the operation of a seat whose owner is dead in `state`. Any number of processes may do it at once. The
+ * seat's state is read after the fields: so the head that was read before them is the dead owner's, and all that
+ * follows is tied to its seq (A6). */
 int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state)
 {
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal, f = {0};

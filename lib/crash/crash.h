@@ -15,13 +15,13 @@ int cvb_seat_dead(struct cvb_handle *h, uint32_t seat, uint64_t *state);
 int cvb_recover_some(struct cvb_handle *h);
 bool cvb_recover_at_times(struct cvb_handle *h, bool busy);
 bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked);
-/* The most calls between two looks at the coarse clock, of those calls that have no time of their own: 7 ns each eighth
- * time. Who was quick and is slow now needs so many calls until it looks in each of them. */
+/* The most calls between two looks at the coarse clock (7 ns), of calls that read no clock for another reason. A handle
+ * whose calls become slow looks in each call after this many. */
 #ifndef CVB_RECOVER_CALLS
 #define CVB_RECOVER_CALLS 8u
 #endif
-/* Asked by all calls that put, take or settle: those who are always busy neither wait nor are refused, and must notice
- * the dead too. True if it is time to look at the clock. */
+/* True if it is time to look at the clock. All calls that put, take or settle ask: a process that is always busy
+ * neither waits nor is refused, and must notice dead peers too. */
 static inline bool cvb_recover_due(struct cvb_handle *h) { return ++h->calls >= h->calls_due; }
 static inline void cvb_recover_if_due(struct cvb_handle *h)
 {

@@ -1,4 +1,4 @@
-/* lookout.c - one of those who wait looks out for all of them (PROTOCOL.md, section 8).
+/* lookout.c - one of the sleepers looks for dead peers on behalf of all of them (PROTOCOL.md, section 8).
  *
  * Overview: a sleeper whose turn it is promises to look, in a word of the segment, until a time a little after its next
  * look, and sleeps in short slices; after each it looks for dead peers and for flags that are wrong. All others sleep
@@ -6,7 +6,7 @@
  * begins is the lookout.
  *
  * Why the word need not be right: it decides only how long a sleeper sleeps, and the longest slice is bounded. A time
- * that nobody can have promised is as none.
+ * that no lookout can have promised counts as none.
  */
 #include "crash/crash.h"
 
@@ -42,7 +42,7 @@ bool cvb_lookout_promise(struct cvb_handle *h, uint64_t now)
     return h->promise_ns;
 }
 
-/* A lookout's wait is over: the next who begins to sleep is the lookout. */
+/* Called when a lookout's wait is over: the next process that begins to sleep becomes the lookout. */
 void cvb_lookout_leave(struct cvb_handle *h)
 {
     if (h->promise_ns)
@@ -50,7 +50,7 @@ void cvb_lookout_leave(struct cvb_handle *h)
     h->promise_ns = 0;
 }
 
-/* Records of the stage that wait, as far as the tail's hint knows; at least the one that was seen. */
+/* How many units of the stage are queued at least, by the tail's hint; 1 if it says nothing, because one was seen. */
 static uint32_t queued_at_least(struct cvb_handle *h, uint32_t stage)
 {
     const struct cvb_ends *e = &h->ends[stage];
@@ -58,7 +58,7 @@ static uint32_t queued_at_least(struct cvb_handle *h, uint32_t stage)
     return behind - 1 < CVB_WAKE_ALL ? (uint32_t)behind : 1;
 }
 
-/* Somebody sleeps on the flag: if what it waits for is there, a waker died, or was stopped, before its wake. */
+/* Wakes the sleepers on a flag if what they wait for is there: then a waker died, or was stopped, before its wake. */
 static void mend(struct cvb_handle *h, uint32_t flag)
 {
     const uint32_t data = cvb_flag_of_data(0), room = cvb_flag_of_room(h, 0);
@@ -87,7 +87,7 @@ static void wake_all(struct cvb_handle *h, uint32_t flag)
         cvb_flag_wake(h, flag, CVB_WAKE_ALL);
 }
 
-/* The next flags on which somebody sleeps, but for the common word; those by hand too. */
+/* Calls `what` for the next flags on which a process sleeps, those by hand too, but not for the common word. */
 static void for_each_waited_for(struct cvb_handle *h, void (*what)(struct cvb_handle *h, uint32_t flag))
 {
     const uint32_t flags = cvb_flag_count(h);
@@ -102,7 +102,7 @@ static void for_each_waited_for(struct cvb_handle *h, void (*what)(struct cvb_ha
     }
 }
 
-/* All who sleep look at what they wait for. */
+/* Wakes all sleepers, so that each looks at what it waits for. */
 void cvb_wake_sleepers(struct cvb_handle *h) { for_each_waited_for(h, wake_all); }
 
 /* What the lookout does at the end of each of its slices. */

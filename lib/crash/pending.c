@@ -1,6 +1,6 @@
-/* pending.c - what operations at work hold beyond what the units say, read from their journals. For those who count:
- * a process that is stopped in the middle of an operation leaves counters and units apart for as long as it likes, and
- * its journal says by how much. Reads only; the mirror of cvb_journal_recover, which makes it so.
+/* pending.c - what operations at work hold beyond what the units say, read from their journals, for the audit. While a
+ * process is stopped in the middle of an operation, counters and units differ, and its journal says by how much. Reads
+ * only; the mirror of cvb_journal_recover, which completes the operation.
  */
 #include "crash/crash.h"
 
@@ -9,7 +9,7 @@ static bool unit_is(struct cvb_handle *h, uint32_t u, struct cvb_pair word)
     return cvb_pair_equal(cvb_load_pair(&cvb_unit_at(h, u)->word), word);
 }
 
-/* The credits of those steps that have happened, or of those that have not. */
+/* Adds the credits of those of the steps that have happened; or, if `happened` is false, of those that have not. */
 static void add(struct cvb_handle *h, uint32_t seat, const struct cvb_journal *f, struct cvb_pending *p, unsigned steps,
                 bool happened)
 {
@@ -75,7 +75,7 @@ static bool of_seat(struct cvb_handle *h, uint32_t seat, struct cvb_pending *p)
     return true;
 }
 
-/* Fills h->pending with what open journals hold; how many there are. */
+/* Fills h->pending with what open journals hold. Returns how many there are. */
 uint32_t cvb_pending_all(struct cvb_handle *h)
 {
     uint32_t n = 0;
@@ -84,7 +84,7 @@ uint32_t cvb_pending_all(struct cvb_handle *h)
     return n;
 }
 
-/* A unit's word, or what one of the n operations at work is about to make of it. */
+/* A unit's word; or the word that it gets next, if one of the n operations at work is about to change it. */
 struct cvb_pair cvb_pending_word(struct cvb_handle *h, uint32_t u, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)

@@ -26,8 +26,8 @@
 #ifndef CVB_PASS_UNITS
 #define CVB_PASS_UNITS 512u
 #endif
-/* A look takes at most this part of the time to the next one, within the longest time. Who gets and puts with success
- * waits so much longer. */
+/* The time to the next look is this many times what a look takes, and LOOK_LATEST_NS at most. A handle whose calls
+ * succeed leaves it to others for LOOK_BUSY_NS more. */
 #define REST_PART 100u
 #define LOOK_LATEST_NS UINT64_C(3000000)
 #define LOOK_BUSY_NS UINT64_C(1500000)
@@ -41,7 +41,8 @@ static uint64_t tries_after_death(uint64_t hi)
     return cvb_hi_failed(hi) | (hi & CVB_HI_COMPANY ? CVB_HI_SUSPECT : 0);
 }
 
-/* What the dead seat owned becomes nobody's, or this seat's to give back. 1: look at the unit again. */
+/* Recovers a unit whose word is w: what the dead seat owned becomes nobody's, or is given back by this seat. 1 if the
+ * word has changed: the caller looks at the unit again. */
 static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t dead)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
@@ -49,9 +50,9 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
     if (state == CVB_QUEUED)
         return cvb_publish_helped(h, u, w);
     if (state == CVB_DELAYED)
-        cvb_delay_announce(h, u); /* who delayed it may have died before */
+        cvb_delay_announce(h, u); /* its former owner may have died before it did so */
     if (state == CVB_FREE)
-        cvb_set_free_hint(h, u); /* it may have died between the two */
+        cvb_set_free_hint(h, u); /* its former owner may have died before it did so */
     if (cvb_hi_seat(w.hi) != dead)
         return 0;
     if (state == CVB_HELD) {
@@ -81,7 +82,8 @@ static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uin
     return 0;
 }
 
-/* True if the seat is of this pass, and still in the state that it died in. If not, another recoverer has freed it. */
+/* True if the seat belongs to this pass and is still in the state that it died in. If it is in another state, another
+ * recoverer has freed it, and it leaves the pass. */
 static bool still_dead(struct cvb_handle *h, uint32_t seat)
 {
     uint64_t *died_in = &h->pass.died_in[seat];
@@ -146,8 +148,8 @@ static void leave_pass(struct cvb_handle *h)
 
 static bool is_over(uint64_t until_ns) { return until_ns != UINT64_MAX && cvb_monotonic_ns() >= until_ns; }
 
-/* Goes on with the pass until it is over or it is `until_ns`. True if it is over: all units were looked at, or no seat
- * is left; or an error. */
+/* Goes on with the pass until it is over, or until the time `until_ns`. Returns true if it is over, because all units
+ * were looked at or no seat is left, or an error. */
 static int go_on(struct cvb_handle *h, uint64_t until_ns)
 {
     const uint32_t units = h->segment.geometry.unit_count;
@@ -187,7 +189,8 @@ static int end_pass(struct cvb_handle *h, bool over)
     return freed;
 }
 
-/* A part of the pass, until `until_ns`. How many seats became free, or an error. */
+/* Goes on with the pass, until `until_ns`, and ends it if it is over. Returns how many seats became free, or an error.
+ */
 static int pass_part(struct cvb_handle *h, uint64_t until_ns)
 {
     int over = h->pass.seats ? go_on(h, until_ns) : false;
@@ -201,8 +204,8 @@ static int pass_part(struct cvb_handle *h, uint64_t until_ns)
     return over < 0 ? over : freed;
 }
 
-/* All that seat `dead` left when it died in `state`, but for its reservations if this handle has no seat. It is not
- * freed. */
+/* Recovers all that the owner of seat `dead` left when it died in `state`, but not its reservations if this handle has
+ * no seat. The seat is not freed. */
 int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
 {
     int error = join_pass(h, dead, state);
@@ -212,7 +215,7 @@ int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state)
     return error < 0 ? error : 0;
 }
 
-/* What the former owner of this handle's seat had reserved. */
+/* Gives back what the former owner of this handle's seat had reserved. */
 int cvb_recover_reserved(struct cvb_handle *h)
 {
     int error = 0;
@@ -261,7 +264,8 @@ static int ask_seats(struct cvb_handle *h, uint32_t first, uint32_t count, uint6
     return (int)asked;
 }
 
-/* Goes on where the last look of any handle ended, until `until_ns`; for a short time if there are many seats. */
+/* Asks for seats from where the last look of any handle ended, until `until_ns`, and for a short time if there are many
+ * seats. Returns how many it asked for, or an error. */
 static int ask_next_seats(struct cvb_handle *h, uint64_t until_ns)
 {
     const uint32_t seats = h->segment.settings.max_handles, first = cvb_load32_rlx(&h->lookout->turn) % seats;
@@ -288,7 +292,8 @@ int cvb_recover(struct cvb_handle *h)
     return error < 0 ? error : pass_part(h, UINT64_MAX);
 }
 
-/* Some seats, the next ones that are due, as a whole. How many became free, or an error. */
+/* Asks for the next seats that are due, and recovers those of dead owners as a whole. Returns how many became free, or
+ * an error. */
 int cvb_recover_some(struct cvb_handle *h)
 {
     int error = ask_next_seats(h, UINT64_MAX);
@@ -308,7 +313,7 @@ static void pace(struct cvb_handle *h, uint64_t tick)
     h->tick_ns = tick;
 }
 
-/* True if nobody has looked lately: then it is this handle's turn. */
+/* True if no handle has looked lately: then it is this one's turn. */
 static bool look_is_due(struct cvb_handle *h, uint64_t now, bool busy)
 {
     uint64_t *word = &h->lookout->look_due_ns, due = cvb_load64_rlx(word), at = busy ? due + LOOK_BUSY_NS : due;
@@ -316,9 +321,9 @@ static bool look_is_due(struct cvb_handle *h, uint64_t now, bool busy)
     return !wait && cvb_cas64(word, due, now + LOOK_LATEST_NS);
 }
 
-/* Looks for dead peers, but all handles together no more often than every few milliseconds; and goes on with the pass,
- * for a short time; and ends the delay of records that are due. `busy`: the call has done, or will do, what it was to
- * do, as far as is known. True if a peer was dead, and some of what it held may be there now; or if records came. */
+/* Ends the delay of records that are due; looks for dead peers, but all handles together no more often than every few
+ * milliseconds; and goes on with the pass for a short time. `busy`: the call that asks has succeeded, or is expected
+ * to. True if a peer was dead, so that what it held may be there now, or if the delay of records has ended. */
 CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h, bool busy)
 {
     uint64_t tick = cvb_coarse_ns();
@@ -342,8 +347,8 @@ CVB_RARE bool cvb_recover_at_times(struct cvb_handle *h, bool busy)
     return came || freed >= 0;
 }
 
-/* After an operation's error: true if it is a refusal, and a peer was found dead that may have held what refused, so
- * that another try is worth it. Once for each call: *looked says that it was. */
+/* Called after an operation's error. True if it is a refusal, and a peer was found dead that may have held what was
+ * refused: then the operation tries again. Looks once in each operation: *looked says that it has. */
 CVB_RARE bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked)
 {
     if (!cvb_is_refusal(error) || *looked)

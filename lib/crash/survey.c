@@ -13,8 +13,8 @@
 #ifndef CVB_SURVEY_REST_NS
 #define CVB_SURVEY_REST_NS UINT64_C(20000000)
 #endif
-/* And so many times what one takes, which counts in large segments; but no number that was overwritten keeps the next
- * one away. */
+/* In a large segment, where a survey takes long, the time between two is longer by this many times what one takes; at
+ * most TOOK_MOST_NS counts, so that a wrong number in the segment does not keep the next survey away. */
 #ifndef CVB_SURVEY_REST_TIMES
 #define CVB_SURVEY_REST_TIMES 4
 #endif
@@ -46,7 +46,7 @@ static void count_low(struct cvb_found *f, uint64_t low)
         f->lowest = low;
 }
 
-/* Of unit u: source and positions are of the word that it has before and after. */
+/* Counts what is live in unit u. Its word is read before and after source and positions, so that these belong to it. */
 static void look_at_unit(struct cvb_handle *h, uint32_t u, uint32_t sources)
 {
     const struct cvb_unit *unit = cvb_unit_at(h, u);
@@ -74,7 +74,7 @@ static void look_at_units(struct cvb_handle *h, uint32_t sources)
         look_at_unit(h, u, sources);
 }
 
-/* What a seat moves from a unit to another now counts as live. 0, or an error. */
+/* What a seat moves from one unit to another at this moment counts as live. Returns 0 or an error. */
 static int look_at_journal(struct cvb_handle *h, uint32_t seat, uint32_t sources)
 {
     struct cvb_journal f = {0};
@@ -94,8 +94,8 @@ static int look_at_journals(struct cvb_handle *h, uint32_t sources)
     return error;
 }
 
-/* So does what has moved since survey k began (G8); other epochs are of moves that were over before, or of a later one.
- */
+/* What has moved since survey k began counts as live too (G8). Rows of other epochs are of moves that were over before,
+ * or of moves during a later survey. */
 static void look_at_rows(struct cvb_handle *h, uint32_t sources, uint64_t k)
 {
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++)
@@ -123,7 +123,8 @@ static void publish_all(struct cvb_handle *h, uint32_t sources)
         publish(h, source);
 }
 
-/* True if no survey was begun lately. A hint; a time that is still to come is none that anybody has set. */
+/* True if no survey was begun lately. A hint. A time that is still to come can only be a wrong word: it counts as none.
+ */
 static bool is_due(struct cvb_handle *h)
 {
     const uint64_t now = cvb_monotonic_ns(), begun = cvb_load64_rlx(&h->survey->begun_ns);
@@ -187,7 +188,8 @@ int cvb_survey(struct cvb_handle *h)
     return make_survey(h, sources, k);
 }
 
-/* After the walk over the units (G4): what had left its unit before it was looked at had raised a row before that. */
+/* Called after the walk over the units (G4): a record that had left its unit before the walk came there had raised
+ * `high` before that. */
 static void add_gone(struct cvb_handle *h, uint32_t source)
 {
     const uint64_t gone = highest_gone(h, source);
@@ -210,7 +212,7 @@ uint64_t cvb_accepted(struct cvb_handle *h, uint32_t source, uint64_t *live)
     return h->found[source].highest;
 }
 
-/* The same of the first `sources` sources, by one walk: h->found has `highest` and `live` of each. */
+/* As cvb_accepted, for the first `sources` sources by one walk: h->found has `highest` and `live` of each. */
 void cvb_accepted_all(struct cvb_handle *h, uint32_t sources)
 {
     look_for_accepted(h, sources);

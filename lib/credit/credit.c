@@ -1,8 +1,8 @@
 /* credit.c - taking and giving back the credits of a unit's records.
  *
- * Why it is correct: a counter says who changed it last and at which step. A process that overwrites this sets the
- * step's bit in that seat's journal before, if the journal is still open. So "the step happened" is always visible, in
- * the counter or in the head.
+ * Why it is correct: a counter's tag says which operation changed it last, and at which step. Before a process
+ * overwrites a tag it sets the step's bit in that operation's journal, if the journal is still open. So "the step
+ * happened" is always visible, in the counter or in the journal's head (C1).
  */
 #include "credit/credit.h"
 
@@ -11,6 +11,7 @@ static uint64_t tag_of(uint32_t seat, uint64_t seq, unsigned step)
     return (uint64_t)(seat + 1) << 53 | (seq & ((UINT64_C(1) << 50) - 1)) << 3 | step;
 }
 
+/* Before a counter's tag is overwritten: its step is noted in the journal of the operation that it names (C1). */
 static void keep_evidence(struct cvb_handle *h, uint64_t tag)
 {
     uint32_t seat = (uint32_t)(tag >> 53) - 1;
@@ -56,8 +57,8 @@ static struct cvb_pair *word_of_step(struct cvb_handle *h, enum cvb_step step, u
     return is_take(step) ? &c->taken : &c->returned;
 }
 
-/* True if the step of (actor, seq) has happened, as far as this moment shows. Reads only: for the audit. *counter is
- * the one it changes. False also if it changes none. */
+/* True if the step of operation (actor, seq) has happened, as far as this moment shows. *counter: the counter that the
+ * step changes; false also if it changes none. Reads only: for the audit. */
 bool cvb_step_happened(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
                        const struct cvb_journal *f, uint32_t *counter)
 {
@@ -69,8 +70,9 @@ bool cvb_step_happened(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum 
     return tag == tag_of(actor, seq, step) || (cvb_head_seq(head) == seq && (cvb_head_done(head) >> step & 1));
 }
 
-/* Step of operation (actor, seq). 1: it has happened, by this call or before. 0: it has not (a take that is not ours to
- * do). CVB_E*_FULL: refused. CVB_ESETTLED: the operation is over. */
+/* Does a step of operation (actor, seq). `own`: called by the operation's owner, not by a recoverer. Returns 1 if the
+ * step has happened, by this call or before; 0 if it has not, because a recoverer takes no credits; CVB_E*_FULL if a
+ * limit refuses it; CVB_ESETTLED if the operation is over. */
 int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
                      const struct cvb_journal *f, bool own)
 {
@@ -114,8 +116,8 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
     }
 }
 
-/* Gives the counter another tag, and leaves its credits: a CAS by a process that had read the counter and its limit
- * before fails, and it reads both again. */
+/* Gives the counter another tag and the same credits. So the CAS of a process that had read the counter and its limit
+ * before fails, and that process reads both again (L1). */
 void cvb_counter_renew(struct cvb_handle *h, uint32_t counter)
 {
     struct cvb_pair *taken = &cvb_counter_at(h, counter)->taken, w;
@@ -128,8 +130,8 @@ void cvb_counter_renew(struct cvb_handle *h, uint32_t counter)
     cvb_journal_close(h);
 }
 
-/* How many records of a source all limits would let into the stage now, and which lets in least; *below says how many
- * of them would leave all counters below their high watermarks. */
+/* How many records of a source all limits together would let into the stage now. *refusal: the error of the limit that
+ * has least room. *below: how many records would leave all counters below their high watermarks. */
 uint32_t cvb_room_at_limits(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal)
 {
     uint32_t which[3];
@@ -156,8 +158,8 @@ static void give_back(struct cvb_handle *h, const struct cvb_journal *f, unsigne
             cvb_counter_step(h, h->seat, h->seq, (enum cvb_step)(CVB_BACK_SOURCE + x), f, true);
 }
 
-/* HELD by this seat -> RES with credits of its source, the total, and stage. A refusal names the limit; the unit stays
- * HELD. */
+/* A unit HELD by this seat becomes RES, with credits of its source, of the total, and of the stage. If a limit refuses
+ * them, the error names the limit and the unit stays HELD. */
 int cvb_refill(struct cvb_handle *h, uint32_t u, uint32_t stage)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
@@ -186,7 +188,8 @@ int cvb_refill(struct cvb_handle *h, uint32_t u, uint32_t stage)
     return 0;
 }
 
-/* RES or LEASED of this seat -> FREE, and its credits come back. For a lease, opening the journal settles it. */
+/* A unit that is RES or LEASED by this seat becomes FREE, and its credits come back. A lease is settled as soon as the
+ * journal is open. */
 CVB_RARE int cvb_give(struct cvb_handle *h, uint32_t u)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);

@@ -66,8 +66,8 @@ static inline bool cvb_budget_covers(struct cvb_budget *b, uint64_t kind, uint32
     b->left -= n;
     return true;
 }
-/* After a put or a reservation of n records of the kind that looked for idle units last, whose counters or counts have
- * changed by a locked instruction or before a full fence. */
+/* Called after a put or a reservation of n records, of the kind that looked for idle units last. The change of the
+ * counters or counts was a locked instruction, or a full fence has followed it. */
 static inline void cvb_level_after_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n)
 {
     uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(h->looked->room_of_stage) |
@@ -85,7 +85,8 @@ bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair leased, i
 void cvb_idle_enter(struct cvb_handle *h);
 
 /* reuse.c */
-/* Where a put looks for idle units: only where many of them are listed; in whatever groups are full; everywhere. */
+/* Which lists and groups of idle units a put scans: only lists with many groups; all groups that are full; all groups.
+ */
 enum cvb_effort { CVB_LOOK_FAR, CVB_LOOK_FULL, CVB_LOOK_ALL };
 uint32_t cvb_idle_next(struct cvb_handle *h);
 void cvb_idle_leave(struct cvb_handle *h);
@@ -97,8 +98,9 @@ void cvb_look_from(struct cvb_handle *h, uint32_t seat, uint64_t number);
 /* reclaim.c */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit,
                    struct cvb_pair *word);
-/* Each operation has so many looks; it sees each list once to its end, and so many groups again: a refusal ends after a
- * bounded number of steps, whatever others do, and misses nothing when nobody else is at work. */
+/* What an operation may do before it is refused for good: this many searches over the lists, in which it sees each list
+ * once to its end, and then this many groups more. So a refusal ends after a bounded number of steps, whatever other
+ * processes do, and it misses nothing when no other process is at work. */
 #define CVB_REFUSAL_LOOKS 8u
 #ifndef CVB_REFUSAL_GROUPS
 #define CVB_REFUSAL_GROUPS 2048u /* some 40 us */
@@ -117,7 +119,8 @@ int64_t cvb_repair_idle(struct cvb_handle *h);
 
 /* note.c */
 int cvb_note_recover(struct cvb_handle *h, uint32_t dead, uint64_t state);
-/* What notes of changes at work say beyond the counts of idle records: to be added to that of the counter. */
+/* How many idle records of the counter a seat's note says that its rows do not count yet; negative if they count too
+ * many. */
 int64_t cvb_note_pending(struct cvb_handle *h, uint32_t seat, uint32_t counter);
 
 #endif

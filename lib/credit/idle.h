@@ -28,12 +28,13 @@
 #define HEADER_CLOSED (UINT64_C(1) << KEY_BITS)
 #define NUMBER_SHIFT (KEY_BITS + 1)
 
-/* Stored in the place of a closed group's header by the claimer of the units of all its entries. A CAS from the header
- * stores it, and the owner's next header is another one: so it is never stored late. */
+/* Takes the place of a closed group's header when one process has claimed the units of all its entries. That process
+ * stores it by a CAS from the header, and the owner's next header differs: so it is never stored late. */
 #define GROUP_EMPTY UINT64_MAX
 
-/* A list from the first group in use to the last is searched by those who are refused. What lies so far behind the last
- * is wanted by nobody now: they give it back, a group at a time. */
+/* A refused put searches a list from the first group in use to the last. If there are more groups than this between the
+ * two, the units of the first one are of kinds that nobody puts now: the search gives them back, one group each time.
+ */
 #ifndef CVB_STRAGGLERS
 #define CVB_STRAGGLERS 128u
 #endif
@@ -51,7 +52,8 @@ static inline struct cvb_idle_group *group_at(struct cvb_handle *h, struct cvb_i
 static inline uint64_t header_of(uint32_t key, uint64_t number) { return number << NUMBER_SHIFT | key; }
 static inline uint32_t unit_of(uint64_t entry) { return (uint32_t)(entry & UNIT_MASK); }
 
-/* The numbers of the groups that were opened and not overwritten: from *first to what is returned, less one. */
+/* The groups that were opened and not overwritten have the numbers from *first on, up to but without the one that is
+ * returned. */
 static inline uint64_t window(struct cvb_handle *h, struct cvb_idle *list, uint64_t *first)
 {
     uint64_t end = cvb_load64_acq(&list->groups), places = h->idle_mask + 1;
@@ -69,14 +71,14 @@ static inline uint32_t key_of(const struct cvb_want *w)
            ((w->count - 1 + w->class * 11 + (w->stage >> 6) * 23) & ((1u << KEY_STAGE_SHIFT) - 1));
 }
 
-/* A place for the key in a table of so many: by the product's highest bits, on which all of the key's have an
- * influence. */
+/* The key's place in a table of so many places: from the highest bits of a product, on which all bits of the key have
+ * an influence. */
 static inline uint32_t place_of(uint32_t key, uint32_t places)
 {
     return (uint32_t)((uint64_t)(key * 0x9e3779b1u) * places >> 32);
 }
 
-/* All four in one word; of what a unit holds and is good for, whose word has this hi. */
+/* Source, stage, number of records and class in one word; of a unit whose word has this hi; of what a put wants. */
 static inline uint64_t kind_of(uint64_t source, uint64_t stage, uint64_t count, uint64_t class)
 {
     return source | count << 16 | stage << 32 | class << 44;
@@ -135,7 +137,8 @@ static inline uint64_t *row_at(struct cvb_handle *h, uint32_t seat, uint32_t cou
     return kind == NOTE_PARK ? &list_of(h, seat)->parked : &list_of(h, seat)->claimed;
 }
 
-/* The note of the next change says how the rows are now: after somebody else has changed some of them. */
+/* The note of the next change gets the rows' odd bits as they are now. Called after changes by way of another struct
+ * cvb_rows. */
 static inline void rows_anew(struct cvb_rows *rows)
 {
     rows->note &= ~NOTE_ODD_ALL;
@@ -153,7 +156,7 @@ static inline struct cvb_rows rows_of(struct cvb_handle *h, enum note_kind kind,
     return rows;
 }
 
-/* The change of unit u begins: the note is there before it. */
+/* Stores the note, before the change of unit u that it describes. */
 static inline void rows_begin(struct cvb_handle *h, const struct cvb_rows *rows, uint32_t u)
 {
     cvb_store64_rel(&h->list->note, rows->note | u);
@@ -161,7 +164,8 @@ static inline void rows_begin(struct cvb_handle *h, const struct cvb_rows *rows,
 
 static inline void row_add(uint64_t *row, uint32_t n) { cvb_store64_rel(row, row_after(cvb_load64_rlx(row), n)); }
 
-/* IDLE -> RES of this seat, from exactly *w, which becomes the new word; n records. */
+/* Claims a unit of n records: IDLE with the word *w, it becomes RES of this seat; *w is then the new word. False if its
+ * word has changed. */
 static inline bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, uint32_t n, struct cvb_rows *rows)
 {
     rows_begin(h, rows, u);
@@ -178,7 +182,7 @@ static inline bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, u
     return true;
 }
 
-/* As claim, for a unit of any kind. */
+/* As claim, for a unit of any kind, which holds `has`. */
 static inline bool claim_any(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, const struct cvb_want *has)
 {
     struct cvb_rows rows = rows_of(h, NOTE_CLAIM, has);
@@ -188,7 +192,7 @@ static inline bool claim_any(struct cvb_handle *h, uint32_t u, struct cvb_pair *
     return claimed;
 }
 
-/* Of what is wanted, or a unit holds: false if that cannot be, in a corrupt segment. */
+/* True if a unit can hold this; false only in a corrupt segment. */
 static inline bool want_valid(const struct cvb_handle *h, const struct cvb_want *has)
 {
     return has->source < h->segment.settings.max_sources && has->stage < h->segment.settings.max_stages && has->count;

@@ -65,7 +65,8 @@ int64_t cvb_room_of(struct cvb_handle *h, uint32_t counter)
     return room < 0 ? 0 : room;
 }
 
-/* What the flag, which shows `now`, should say; *slack: so many records may come or go before that may change. */
+/* The level that the flag, which shows `now`, should show. *slack: how many records may come or go before the level may
+ * change. */
 static uint32_t level_of(struct cvb_handle *h, uint32_t counter, uint32_t now, int64_t *slack)
 {
     const struct cvb_marks *m = cvb_marks_of(h, counter); /* after `now`: limit.c says why */
@@ -94,13 +95,14 @@ static uint64_t begin_epoch(uint64_t *slack)
     }
 }
 
-/* The level is right; so many records of slack. Not if somebody else has looked since. */
+/* Ends the epoch: the level is right, and there are so many records of slack. Does nothing if another process has begun
+ * an epoch since. */
 static void end_epoch(uint64_t *slack, uint64_t begun, int64_t records)
 {
     cvb_cas64(slack, begun, begun + (UINT64_C(1) << CVB_EPOCH_SHIFT) + (uint64_t)(records > 0 ? records : 0));
 }
 
-/* The level of a flag begins to pause. */
+/* Counts that the level of a flag begins to say PAUSED. */
 static void count_pause(struct cvb_handle *h, uint32_t flag)
 {
     const uint32_t stage = flag - cvb_flag_of_room(h, 0);
@@ -109,7 +111,7 @@ static void count_pause(struct cvb_handle *h, uint32_t flag)
         cvb_own_add64(&cvb_stay_at(h, h->seat, stage)->pauses, 1);
 }
 
-/* The flag gets the level; false if it has changed meanwhile. Nobody pauses any more: all who sleep are woken. */
+/* Gives the flag the level. False if the flag has changed meanwhile. If PAUSED ends, all sleepers are woken. */
 static bool change(struct cvb_handle *h, uint32_t flag, uint32_t now, uint32_t level)
 {
     uint32_t *word = cvb_flag_at(h, flag);
@@ -126,7 +128,8 @@ static bool change(struct cvb_handle *h, uint32_t flag, uint32_t now, uint32_t l
     return true;
 }
 
-/* Makes the flag of a counter say what is true; true if that is to pause. `renew`: the slack is used up. */
+/* Corrects the flag of a counter. True if it says PAUSED then. `renew`: also begins a new epoch, because the slack is
+ * used up. */
 bool cvb_level_correct(struct cvb_handle *h, uint32_t counter, bool renew)
 {
     struct cvb_flag *flag = &h->flags[cvb_flag_of(h, counter)];
@@ -178,7 +181,7 @@ static struct cvb_share *share_of(struct cvb_handle *h, uint32_t counter)
  * that needs slack looks at the level. */
 #define CHUNK_LEAST 128u
 
-/* n records have come or gone where that may lead to a mark. */
+/* Called after n records have come or gone in the direction of a watermark. */
 void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n)
 {
     uint64_t *slack = &h->flags[cvb_flag_of(h, counter)].slack;
@@ -206,7 +209,7 @@ void cvb_level_moved(struct cvb_handle *h, uint32_t counter, uint32_t n)
     }
 }
 
-/* Of the counters' shares, those whose epoch is the budget's. */
+/* The share of the budget's counter x; NULL if it is of another epoch than the budget. */
 static struct cvb_share *share_of_budget(struct cvb_handle *h, const struct cvb_budget *b, unsigned x)
 {
     struct cvb_share *share = share_of(h, b->counter[x]);
@@ -263,7 +266,7 @@ static bool is_outdated(struct cvb_handle *h, uint32_t counter, uint32_t now)
     return now & CVB_FLAG_OVER ? used <= m->limit : used < m->high;
 }
 
-/* After n credits were given back. */
+/* Called after n credits were given back. */
 void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n)
 {
     cvb_fence_after_cas();
@@ -276,7 +279,7 @@ void cvb_level_returned(struct cvb_handle *h, uint32_t counter, uint32_t n)
         cvb_flag_wake(h, flag, CVB_WAKE_ALL); /* without ROOM: left by one who found that it need not sleep */
 }
 
-/* After n records have come in: of which counters says `which`, a bit each as in enum cvb_step. */
+/* Called after n records have come in. `which`: the counters that they have raised, a bit each as in enum cvb_step. */
 CVB_RARE void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n, unsigned which)
 {
     uint32_t counter[3];
@@ -294,7 +297,7 @@ CVB_RARE void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t so
     h->near = 0;
 }
 
-/* After a put or a reservation of n records while a level is near. */
+/* Called after a put or a reservation of n records while a level is NEAR. */
 CVB_RARE void cvb_level_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n)
 {
     uint32_t counter[3];
@@ -304,7 +307,8 @@ CVB_RARE void cvb_level_put(struct cvb_handle *h, uint32_t stage, uint32_t sourc
     cvb_budget_begin(h, &h->of_puts, h->looked->kind, counter, CVB_FLAG_NEAR);
 }
 
-/* Looks at all levels that are not calm, or should not be: one who died may have changed what it did not tell. */
+/* Corrects all levels that are not calm, or should not be: a process that died may have changed a counter and not
+ * corrected its level. */
 void cvb_levels_renew(struct cvb_handle *h)
 {
     const struct cvb_settings *s = &h->segment.settings;

@@ -12,8 +12,8 @@
  * gives back at once. OVER goes by a CAS of the flag from a word that was read before the limit and the counter were:
  * cvb_level_begin changes the word after the limit was stored, so nobody takes OVER away by an old limit.
  *
- * A process that dies between these steps leaves the new limit: all who take credits heed it, and the first of them
- * that it refuses mends the flag (reclaim.c), as do recovery and everybody else that looks at the level.
+ * If a process dies between these steps, the new limit stays: every take of credits keeps to it, and the first put that
+ * it refuses corrects the flag (reclaim.c); so do recovery and all other looks at the level.
  */
 #include <conveyor/limits.h>
 #include <conveyor/wait.h>
@@ -31,7 +31,7 @@ static uint32_t limit_made(const struct cvb_handle *h, uint32_t counter)
     return kind == 0 ? s->max_per_source : kind == 1 ? s->max_total_records : s->max_per_stage;
 }
 
-/* The limit in force. What nobody can have set counts as none. */
+/* The limit in force. A value that cvb_set_limit never stores counts as none. */
 static uint32_t limit_now(struct cvb_handle *h, uint32_t counter)
 {
     const uint32_t limit = cvb_load32_acq(&cvb_counter_at(h, counter)->limit), made = limit_made(h, counter);
@@ -69,7 +69,8 @@ static void make_marks(struct cvb_marks *m, uint32_t limit, uint64_t thresholds)
         m->low = m->high - 1;
 }
 
-/* The limit of a counter and its watermarks, as of this moment; until the next call for such a counter. */
+/* The limit of a counter and its watermarks, as they are now. What is returned is valid until the next call for a
+ * counter of the same kind (source, total, stage). */
 const struct cvb_marks *cvb_marks_of(struct cvb_handle *h, uint32_t counter)
 {
     struct cvb_marks *m = &h->marks[cvb_kind_of_counter(h, counter)];
@@ -89,7 +90,7 @@ uint32_t cvb_retries_of(struct cvb_handle *h, uint32_t stage)
     return !word ? h->segment.settings.max_retries : word > RETRIES_MOST + 1 ? CVB_RETRIES_NEVER : word - 1;
 }
 
-/* A limit or the thresholds have changed: from now on they hold. */
+/* Makes a changed limit, or changed thresholds, hold from now on. */
 static void heed(struct cvb_handle *h, uint32_t counter)
 {
     cvb_counter_renew(h, counter);
@@ -144,7 +145,7 @@ int cvb_set_thresholds(struct cvb_handle *h, double backpressure, double resume)
         return CVB_EINVAL;
     const uint64_t before = thresholds_now(h), after = thresholds_word(backpressure, resume);
     cvb_store64_rel(&h->thresholds->word, after);
-    cvb_fence_seq(); /* who has a name later begins with the new ones */
+    cvb_fence_seq(); /* stages and sources that are named later begin with the new ones */
     heed(h, CVB_COUNTER_TOTAL);
     for (uint32_t stage = 1; cvb_id_known(h, CVB_KIND_STAGE, stage); stage++)
         heed(h, cvb_counter_of_stage(stage));

@@ -1,4 +1,4 @@
-/* note.c - what a dead seat's owner had begun to count (idle.h): its recoverers complete its rows.
+/* note.c - a dead owner had begun to count a change (idle.h): recoverers complete the rows of its seat.
  *
  * Why it is done once, however many recoverers there are: a row is changed by a CAS from what was read, and only grows;
  * the note and the seat are looked at between. And before any unit of the dead is touched the note is cleared by a CAS:
@@ -65,13 +65,14 @@ int cvb_note_recover(struct cvb_handle *h, uint32_t dead, uint64_t state)
             continue;
         for (unsigned i = 0; i < 3; i++)
             if (changed && as_before(&c, i, row[i]))
-                cvb_cas64(c.row[i], row[i], row_after(row[i], c.count)); /* or somebody else has */
+                cvb_cas64(c.row[i], row[i], row_after(row[i], c.count)); /* fails if another recoverer has done it */
         cvb_cas64(at, note, 0);
     }
     return 0;
 }
 
-/* What a change at work, or one whose owner died, has not counted yet for the counter: of idle records. Reads only. */
+/* The idle records that a seat's owner has parked or claimed, and not counted in its row of the counter yet: those that
+ * it claimed are negative. Reads only. */
 int64_t cvb_note_pending(struct cvb_handle *h, uint32_t seat, uint32_t counter)
 {
     struct change c;

@@ -1,4 +1,4 @@
-/* reclaim.c - what a limit refuses: idle units give back the credits that they only keep (PROTOCOL.md, section 4).
+/* reclaim.c - after a refusal idle units give back the credits that they keep (PROTOCOL.md, section 4).
  *
  * Overview: a put that a limit refuses asks how many credits of it idle units keep (level.c). None: it is refused.
  * Some: it looks for units that hold one, from where the last such search of this handle ended, claims them, and gives
@@ -14,6 +14,7 @@
 
 #include "credit/idle.h"
 
+/* True if a unit that holds `has` holds a credit of the limit that refused, or cells that are large enough. */
 static bool holds(struct cvb_handle *h, const struct cvb_want *has, int refusal, const struct cvb_want *want)
 {
     switch (refusal) {
@@ -28,7 +29,7 @@ static bool holds(struct cvb_handle *h, const struct cvb_want *has, int refusal,
     }
 }
 
-/* Moves the hint past what is closed and empty. */
+/* Moves the list's `first` past groups that are closed and empty. */
 static void skip_empty(struct cvb_handle *h, struct cvb_idle *list, uint64_t first, uint64_t end)
 {
     uint64_t from = first;
@@ -69,7 +70,7 @@ struct search {
     bool lost;              /* somebody was quicker */
 };
 
-/* True if units of a group with this header may hold what refused, or be of another use. */
+/* True if units of a group with this header may hold what the limit refuses. `others`: any unit will do. */
 static bool may_hold(uint64_t header, const struct search *s, bool others)
 {
     if (header == GROUP_EMPTY || others)
@@ -95,8 +96,8 @@ static bool claim_entry(struct cvb_handle *h, uint64_t *at, uint64_t entry, stru
     return true;
 }
 
-/* Gives back the IDLE units of a group that hold what refused, as many as are wanted, and if told so others too. True:
- * the put has one as it is. */
+/* Gives back the IDLE units of a group that hold what the limit refuses, as many as are wanted; with `others`, all of
+ * them. True if one serves the put as it is. */
 static bool reclaim_group(struct cvb_handle *h, struct cvb_idle_group *g, struct search *s, bool others)
 {
     for (unsigned i = 0; i < CVB_IDLE_ENTRIES && (others || s->given < s->wanted); i++) {
@@ -131,8 +132,8 @@ static bool may_look(struct cvb_handle *h)
     return h->refusal.groups && h->refusal.groups--;
 }
 
-/* Gives back in one list, in its groups from number `from` on. If the put gets a unit, its next look begins where that
- * was. */
+/* Gives back units of one list, from group number `from` on. True if the put gets one as it is: its next scan begins in
+ * that group. */
 static bool reclaim_list(struct cvb_handle *h, uint32_t seat, uint64_t from, struct search *s)
 {
     struct cvb_idle *list = list_of(h, seat);
@@ -154,8 +155,8 @@ static bool reclaim_list(struct cvb_handle *h, uint32_t seat, uint64_t from, str
     return found;
 }
 
-/* Goes over all lists, from where the last search ended; the list in which that was twice, and as a whole at last.
- * True: the put has a unit. */
+/* Goes over all lists, from the group where the last search ended. So that group's list is searched twice: its last
+ * part first, and the whole of it at the end. True if the put has a unit. */
 static bool reclaim(struct cvb_handle *h, struct search *s)
 {
     const uint32_t seats = h->segment.settings.max_handles, start = h->reclaim.seat % seats;
@@ -194,7 +195,7 @@ static uint64_t versions(struct cvb_handle *h)
     return sum;
 }
 
-/* True if there is room by now, because somebody has given something back since the refusal. */
+/* True if there is room by now, because another process has given something back since the refusal. */
 static bool has_room(struct cvb_handle *h, int refusal, const struct cvb_want *want)
 {
     uint32_t counter = counter_of(h, refusal, want);
@@ -213,10 +214,10 @@ static uint64_t above_limit(struct cvb_handle *h, uint32_t counter)
     return (uint64_t)above;
 }
 
-/* After a refusal, with the journal closed: true if it is worth trying again, because idle units gave credits back,
- * others were quicker, or a unit was listed or became idle meanwhile: without that, what is idle at the end was so all
- * the time, and was found. unit, for a put: one that fits becomes RES of this seat, with the word *w; else *unit stays
- * as it is. */
+/* Called after a refusal, with the journal closed. Makes idle units give credits back. True if the operation is to try
+ * again: because they did, because other processes were quicker with a unit, or because a unit was listed or became
+ * idle meanwhile. (Without the last, a unit that is idle at the end was idle all the time, and was found.) For a put,
+ * `unit` is not NULL: a unit that fits becomes RES of this seat, with the word *w; otherwise *unit is left as it is. */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
     if (!h->refusal.looks)
@@ -259,7 +260,7 @@ static bool is_lost(struct cvb_handle *h, uint32_t u, struct cvb_pair *w)
     return cvb_lo_state(w->lo) == CVB_IDLE && !(h->counted[u / 64] >> u % 64 & 1);
 }
 
-/* How many records' credits are with idle units that no list names, so that nobody finds them. Reads only. */
+/* The number of records in idle units that no list names, so that no search finds their credits. Reads only. */
 uint32_t cvb_idle_lost(struct cvb_handle *h)
 {
     uint32_t lost = 0;
@@ -270,7 +271,7 @@ uint32_t cvb_idle_lost(struct cvb_handle *h)
     return lost;
 }
 
-/* What no list names gives its credits back; how many records that is, or an error. */
+/* Idle units that no list names give their credits back. Returns the number of their records, or an error. */
 int64_t cvb_repair_idle(struct cvb_handle *h)
 {
     int64_t given = 0;

@@ -69,8 +69,8 @@ static void look_into(struct cvb_handle *h, uint32_t seat, struct cvb_look *look
     look->from[seat] = number;
 }
 
-/* The entries of the units that were claimed of the group that was tried last are emptied: as a whole if that is
- * all that the group had, by one locked instruction instead of seven. */
+/* Empties the entries of the units that were claimed of the group that was tried last. If all of its units were
+ * claimed, the group is emptied as a whole, by one locked instruction instead of seven. */
 CVB_RARE static void empty_claimed(struct cvb_look *look)
 {
     const struct cvb_seen_group *seen = &look->groups[look->group];
@@ -84,14 +84,14 @@ CVB_RARE static void empty_claimed(struct cvb_look *look)
                 cvb_cas64(look->seen[i].at, look->seen[i].entry, 0);
 }
 
-/* What was seen and not tried is left to others. */
+/* Drops the candidates that were not tried: other processes may claim them. */
 static void forget(struct cvb_look *look)
 {
     empty_claimed(look);
     look->next = look->end = look->group = look->count = 0;
 }
 
-/* When nothing is left: the list that has served last, then some of the others. */
+/* When no candidate is left: scans the list that has served last, then some of the others. */
 CVB_RARE static void look_around(struct cvb_handle *h, struct cvb_look *look, enum cvb_effort effort)
 {
     uint32_t seats = h->segment.settings.max_handles;
@@ -111,7 +111,7 @@ CVB_RARE static void look_around(struct cvb_handle *h, struct cvb_look *look, en
         memset(look->from, 0, seats * sizeof *look->from);
 }
 
-/* Another kind of put than the last one. */
+/* Selects the cache for a kind of put that is another one than the last. */
 CVB_RARE static struct cvb_look *look_anew(struct cvb_handle *h, struct cvb_want want)
 {
     uint32_t key = key_of(&want), a_group = CVB_IDLE_ENTRIES * want.count;
@@ -163,7 +163,7 @@ static inline bool goes_back(struct cvb_handle *h, const struct cvb_look *look, 
     return true;
 }
 
-/* An IDLE unit that fits becomes RES of this seat, with the word *w. False: none was found near by. */
+/* Claims an IDLE unit that fits: it becomes RES of this seat, with the word *w. False if this scan found none. */
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
                     struct cvb_pair *w)
 {

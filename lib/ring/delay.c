@@ -1,19 +1,19 @@
 /* delay.c - records that wait for their time, and enter their stage again when it has come (PROTOCOL.md, section 10).
  *
  * Overview: a unit that waits is DELAYED: nobody's, with its credits. due[unit] says until when. A tree over all units
- * finds the one that is due first: each node says a time before which nothing below it is due, a lower bound. Who finds
- * that the root's time has come goes down to the unit with the least time, and enters it at the end of its stage's
- * ring, by a CAS from exactly its DELAYED word: any process may.
+ * finds the one that is due first: each node says a time before which nothing below it is due, a lower bound. A process
+ * that finds that the root's time has come goes down to the unit with the least time, and enters it at the end of its
+ * stage's ring, by a CAS from exactly its DELAYED word.
  *
- * Why none is hidden: who delays a unit makes its word DELAYED, and then lowers the nodes above it, from the lowest one
- * up. Who raises a node reads it, then what is below it, and then changes it by a CAS from what it has read; each
- * change of a node has a number, and who lowers one changes it in any case. So a unit that the raiser did not see is
- * announced after its CAS, or has made it fail (D2). Who died between word and nodes: recovery announces all that is
- * DELAYED.
+ * Why none is hidden: a process that delays a unit makes its word DELAYED, and then lowers the nodes above it, from the
+ * lowest one up. A process that raises a node reads it, then what is below it, and then changes it by a CAS from what
+ * it has read. Each change of a node has a number, and lowering changes a node even if its time stays. So a unit that
+ * the raiser did not see is announced after the raiser's CAS, or has made it fail (D2). If a process died between word
+ * and nodes, recovery announces all units that are DELAYED.
  *
- * Why in order of their times: an entry of due stands until its unit was seen in its slot. Who finds an entry of a unit
- * that is QUEUED publishes the unit first: so what is due later enters the ring later, wherever a process is stopped
- * (D3).
+ * Why in order of their times: an entry of due stands until its unit was seen in its slot. A process that finds an
+ * entry of a unit that is QUEUED publishes the unit first: so what is due later enters the ring later, wherever a
+ * process is stopped (D3).
  */
 #include "ring/delay.h"
 
@@ -39,7 +39,7 @@ static uint32_t count_at(const struct cvb_handle *h, uint32_t level)
     return count;
 }
 
-/* The node's time, and those above it, become `due` at the latest. */
+/* Lowers the times of all nodes above unit u to `due`, where they are later. */
 static void lower_bounds(struct cvb_handle *h, uint32_t u, uint64_t due)
 {
     struct cvb_pair seen = {0, 0};
@@ -71,8 +71,8 @@ int cvb_delay(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint64_t trie
     return 0;
 }
 
-/* When a unit is due; 0 if it is not DELAYED, whose word is then of no use. An entry is read before the word, and again
- * after it: what it says then was written before that word. */
+/* When a unit is due, and its word *w; 0 if it is not DELAYED. The entry is read before the word, and again after it:
+ * what it says then was written before that word. */
 static uint64_t due_of(struct cvb_handle *h, uint32_t u, struct cvb_pair *w)
 {
     const uint64_t due = cvb_load64_acq(&h->due[u]);
@@ -89,7 +89,8 @@ static uint64_t due_of(struct cvb_handle *h, uint32_t u, struct cvb_pair *w)
     return 0;
 }
 
-/* Of a node's children the one with the least time, and that time; 0: none has one. *w: its word, if it is a unit. */
+/* The least time of a node's children; *child: the child that has it, *w: its word, if it is a unit. 0 if none has one.
+ */
 static uint64_t soonest_child(struct cvb_handle *h, uint32_t level, uint32_t index, uint32_t *child, struct cvb_pair *w)
 {
     const uint32_t first = index << CVB_DUE_BITS, count = count_at(h, level - 1);
@@ -106,7 +107,8 @@ static uint64_t soonest_child(struct cvb_handle *h, uint32_t level, uint32_t ind
     return least;
 }
 
-/* A DELAYED unit, whose word is w, that was due at `due`, enters its stage. 1; 0: another process was quicker. */
+/* Enters a DELAYED unit, whose word is w, and which was due at `due`, into its stage. 1, or 0 if another process was
+ * quicker. */
 static int end_delay(struct cvb_handle *h, uint32_t u, uint64_t due, struct cvb_pair w)
 {
     if (cvb_hi_stage(w.hi) >= h->segment.settings.max_stages)
@@ -118,7 +120,7 @@ static int end_delay(struct cvb_handle *h, uint32_t u, uint64_t due, struct cvb_
     return 1;
 }
 
-/* The node says again what is true of its children, and so do those above it. */
+/* Raises a node to the least time of its children, and so the nodes above it. */
 static void tighten(struct cvb_handle *h, uint32_t level, uint32_t index)
 {
     for (; level <= h->segment.geometry.due_levels; level++, index >>= CVB_DUE_BITS) {
@@ -131,8 +133,9 @@ static void tighten(struct cvb_handle *h, uint32_t level, uint32_t index)
     }
 }
 
-/* From the root down to the unit that is due first. 1: its delay has ended; 0: a bound was too low, and has been
- * raised, or another process was quicker. Below a bound that is too low may be what is due later than others (D3). */
+/* Goes from the root down to the unit that is due first. 1 if its delay has ended. 0 if a bound was too low, and has
+ * been raised, or if another process was quicker. What is below a bound that is too low may be due later than other
+ * units (D3). */
 static int end_first(struct cvb_handle *h, uint64_t now_ns)
 {
     uint32_t index = 0;

@@ -7,15 +7,15 @@
 /* A unit that this seat has leased, whose word is w, is DELAYED from now on, until due_ns of the monotonic clock.
  * tries: what CVB_HI_TRIES has of the new word. */
 int cvb_delay(struct cvb_handle *h, uint32_t unit, struct cvb_pair w, uint64_t tries, uint64_t due_ns);
-/* The tree shows a unit that is DELAYED; any process, any number of times. */
+/* Makes the tree show a unit that is DELAYED. Any process may call it, any number of times. */
 void cvb_delay_announce(struct cvb_handle *h, uint32_t unit);
-/* Units that are due enter their stages: as many as one call has time for, those that are due first. How many, or an
- * error. */
+/* Units that are due enter their stages, those that are due first before others, and as many as one call has time for.
+ * Returns how many, or an error. */
 int cvb_delay_end(struct cvb_handle *h, uint64_t now_ns);
 
 /* Nothing is due before this time; 0: nothing is delayed. */
 static inline uint64_t cvb_delay_next(const struct cvb_handle *h) { return cvb_load64_acq(&h->root->bound.hi); }
-/* The same, or `until_ns` if that is sooner. */
+/* As cvb_delay_next, or `until_ns` if that is sooner or nothing is delayed. */
 static inline uint64_t cvb_delay_or(const struct cvb_handle *h, uint64_t until_ns)
 {
     const uint64_t next = cvb_delay_next(h);

@@ -9,10 +9,9 @@ static bool far_ahead(const struct cvb_ends *e, uint64_t bytes)
     return e->tail > e->head && (e->tail - e->head) * bytes > CVB_NEAR_BYTES;
 }
 
-/* Before a put of so many bytes: the consumers may come nearer. As long as they do, a queue of large records stays as
- * long as the second-level cache is large, where both sides are half as fast again. No rest while the queue becomes
- * shorter by itself. What is queued is taken to be as large as the smaller one of the last two puts that were looked
- * at. */
+/* Called before a put of so many bytes: rests, so that the consumers come nearer. A queue of large records that fits
+ * into the second-level cache makes both sides half as fast again. There is no rest while the queue becomes shorter by
+ * itself. Each queued unit is taken to be as large as the smaller one of the last two puts that were looked at. */
 CVB_RARE static void stay_near(struct cvb_ends *e, uint64_t bytes)
 {
     uint64_t less = bytes < e->bytes ? bytes : e->bytes;
@@ -31,7 +30,7 @@ CVB_RARE static void stay_near(struct cvb_ends *e, uint64_t bytes)
     }
 }
 
-/* Not at each put, unless it is a long one. */
+/* Looks whether to rest: at some puts only, unless this one is long. */
 void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
 {
     struct cvb_ends *e = &h->ends[stage];
@@ -39,7 +38,7 @@ void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
         stay_near(e, bytes);
 }
 
-/* The unit at the position, if it is there already; CVB_NO_UNIT. */
+/* The unit at the position, or CVB_NO_UNIT if none is there yet. */
 uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
     return unit_at(h, &h->ends[stage], position);
@@ -49,14 +48,14 @@ uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 #define GAP_LEAST (STREAM_UNITS - 1)
 #define GAP_PART 16u /* of the limits */
 
-/* What one source may have queued in a stage, in units of so many records. */
+/* How many units of so many records each one source may have queued in a stage. */
 static uint32_t most_queued(const struct cvb_settings *s, unsigned records)
 {
     uint32_t limit = s->max_per_source < s->max_per_stage ? s->max_per_source : s->max_per_stage;
     return (limit < s->max_total_records ? limit : s->max_total_records) / records;
 }
 
-/* How far behind the tail of a stream a consumer stays, in units of so many records: a part of what may be queued only.
+/* How many units, of so many records each, a consumer stays behind the tail of a stream: a part of what may be queued.
  */
 static uint64_t gap_behind(const struct cvb_settings *s, unsigned records)
 {
@@ -66,9 +65,9 @@ static uint64_t gap_behind(const struct cvb_settings *s, unsigned records)
     return gap > GAP_MOST ? GAP_MOST : gap < GAP_LEAST ? GAP_LEAST : gap;
 }
 
-/* In a stream the consumer keeps so far behind the tail that the processor's own prefetchers, which run ahead of it, do
- * not take the lines that the producers will write next: else it rests. Not where units come one by one, each of which
- * is taken at once. */
+/* In a stream a consumer that comes too near to the tail rests: the processor's own prefetchers run ahead of it, and
+ * would take the lines that the producers write next. It does not rest where units come one by one, and each is taken
+ * at once. */
 static void keep_behind(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
 {
     const uint64_t last = position + gap_behind(&h->segment.settings, records);
@@ -82,7 +81,7 @@ static void keep_behind(struct cvb_handle *h, struct cvb_ends *e, uint64_t posit
     cvb_rested(&e->rest, unit_at(h, e, last) != CVB_NO_UNIT);
 }
 
-/* The units of the next line's slots, if it is full. */
+/* Fetches the units of the next line's slots, if the line is full. */
 static void prefetch_line(struct cvb_handle *h, struct cvb_ends *e, uint64_t next)
 {
     const uint64_t *line = &e->ring[next & e->mask], lap = (next >> e->bits) + 1;
@@ -97,7 +96,8 @@ static void prefetch_line(struct cvb_handle *h, struct cvb_ends *e, uint64_t nex
     }
 }
 
-/* Once a line. Of long trains only the next unit: their own payloads keep the core busy. */
+/* Fetches the units of the next line, once in each line. Of long trains only the next unit: their payloads keep the
+ * core busy. */
 CVB_RARE void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
 {
     if (position % LINE_SLOTS == 0)

@@ -7,7 +7,7 @@
 #include "ring/ring.h"
 #include "ring/slot.h"
 
-/* A producer that is further ahead than this finds, and leaves, its lines outside of the caches near the cores. */
+/* If a producer is further ahead than this, its lines are no longer in the caches that belong to one core. */
 #ifndef CVB_NEAR_BYTES
 #define CVB_NEAR_BYTES (1u << 20)
 #endif
@@ -15,10 +15,10 @@
 #define CVB_COARSE_BYTES (CVB_NEAR_BYTES / 64) /* of a unit: CVB_HINT_PERIOD of them would be too late a hint */
 #endif
 
-/* A line of the ring. What a consumer reads ahead of the head it must not read where a producer is at work: each look
- * takes the line from him, both become slow, and the ring stays short. So it looks once a line whether the next line is
- * full, and only then at what is in it. Of long trains it looks at the one that comes next each time: for a line comes
- * and goes with each of them anyway. */
+/* A consumer must not read ahead in a line of the ring where a producer is at work: each read takes the line away from
+ * the producer, both become slow, and the ring stays short. So once in each line it looks whether the next line is
+ * full, and only then reads what is in it. Of long trains it looks at the next one each time, because a line comes and
+ * goes with each of them anyway. */
 #define LINE_SLOTS 8u
 #define AHEAD_PAYLOADS 4u             /* units */
 #define LONG_TRAIN 16u                /* records */
@@ -34,8 +34,8 @@ static inline uint32_t unit_at(const struct cvb_handle *h, const struct cvb_ends
 /* near.c */
 void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records);
 
-/* What will be leased soon, if it is there already: a line takes as long as several leases to come from another core.
- */
+/* Fetches what will be leased soon, if it is there already: a line takes as long to come from another core as several
+ * leases take. */
 static inline void prefetch_after(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
 {
     const uint64_t near = position + AHEAD_PAYLOADS;

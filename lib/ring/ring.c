@@ -10,16 +10,16 @@
 #define CVB_PASSED_MANY 4u /* positions that others have passed: time to look at the hint */
 #endif
 
-/* A hint only grows: until the position that is returned it will not be due. */
+/* Raises a hint if it is due. Returns the position before which it will not be due again: a hint only grows. */
 CVB_RARE static uint64_t raise_when_due(uint64_t *hint, uint64_t position)
 {
     raise_hint(hint, position, false);
     return cvb_load64_rlx(hint) + CVB_HINT_PERIOD;
 }
 
-/* The handle's own tail moves on to a position whose slot shows the former lap; what the slot shows. CVB_ESETTLED:
- * the ring is full of QUEUED units, which for a unit that holds its credit means that somebody else has entered it
- * meanwhile (A4). */
+/* Moves the handle's own tail on to a position whose slot shows the former lap; *former: what the slot shows.
+ * CVB_ESETTLED if the ring is full of QUEUED units: if the unit to be entered holds its credit, another process has
+ * entered it meanwhile (A4). */
 CVB_RARE static int choose_behind(struct cvb_handle *h, uint32_t stage, uint64_t *former)
 {
     struct cvb_ends *e = &h->ends[stage];
@@ -57,8 +57,8 @@ struct place {
     uint64_t position, former, *slot;
 };
 
-/* Chooses the slot at the handle's tail if it shows the former lap, whose unit is gone as far as is known: the usual
- * case. Else a later one. */
+/* Chooses a slot: that at the handle's tail if it shows the former lap, and the unit that was there is known to be
+ * gone. That is the usual case. Otherwise a later one. */
 static inline int choose(struct cvb_handle *h, const struct cvb_ends *e, uint32_t stage, struct place *to)
 {
     uint64_t tail = e->tail, shown = cvb_load64_acq(&e->ring[tail & e->mask]);
@@ -76,14 +76,14 @@ static inline int choose(struct cvb_handle *h, const struct cvb_ends *e, uint32_
     return 0;
 }
 
-/* False: it is not QUEUED in this stage any more. */
+/* Reads the unit's word. False if the unit is not QUEUED in this stage any more. */
 static bool read_queued(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pair *w)
 {
     *w = cvb_load_pair(&cvb_unit_at(h, u)->word);
     return cvb_lo_state(w->lo) == CVB_QUEUED && cvb_hi_stage(w->hi) == stage;
 }
 
-/* The unit, whose word is `queued`, was seen in its slot. It wakes as many sleepers as it has records. */
+/* Called when a unit, whose word is `queued`, was seen in its slot. Wakes as many sleepers as the unit has records. */
 static inline void published(struct cvb_handle *h, struct cvb_ends *e, struct cvb_pair queued)
 {
     const uint64_t position = cvb_lo_number(queued.lo);
@@ -95,7 +95,7 @@ static inline void published(struct cvb_handle *h, struct cvb_ends *e, struct cv
     cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));
 }
 
-/* A QUEUED unit whose slot somebody else has filled moves on to a later position. False: it is not QUEUED any more. */
+/* A QUEUED unit whose slot was filled with another one gets a later position. False if it is not QUEUED any more. */
 static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pair *w, int *error)
 {
     struct cvb_pair seen = *w;
@@ -104,7 +104,7 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
     if (!read_queued(h, u, stage, w))
         return false;
     if (!cvb_pair_equal(*w, seen))
-        return true; /* somebody has moved it: is it in there? */
+        return true; /* another process has moved it: the caller looks whether it is in that slot */
     *error = choose(h, &h->ends[stage], stage, &to);
     if (*error == CVB_ESETTLED)
         return true; /* the ring is full, so it must have moved meanwhile: A4 */
@@ -116,8 +116,8 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
     return true;
 }
 
-/* A QUEUED unit (seen, halves of one moment) gets into its slot, or into a later one. Any process may call it. Returns
- * only when it was seen in its slot, or not QUEUED any more. */
+/* Brings a QUEUED unit into its slot, or into a later one. `seen`: its word, both halves of one moment. Any process may
+ * call it. Returns only when the unit was seen in its slot, or is not QUEUED any more. */
 CVB_RARE int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
 {
     const uint32_t stage = cvb_hi_stage(seen.hi);
@@ -142,7 +142,7 @@ CVB_RARE int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pai
     return CVB_ECORRUPT; /* full for a unit that holds its credit, again and again */
 }
 
-/* Unit u, QUEUED as its word says, gets into the slot that was chosen. */
+/* Brings unit u, whose word is `queued`, into the slot that was chosen. */
 static inline int fill_slot(struct cvb_handle *h, struct cvb_ends *e, uint32_t u, struct cvb_pair queued,
                             const struct place *to)
 {
@@ -152,8 +152,8 @@ static inline int fill_slot(struct cvb_handle *h, struct cvb_ends *e, uint32_t u
     return 0;
 }
 
-/* Unit u, whose word is from (RES or LEASED), becomes QUEUED in stage and is published. CVB_ESETTLED: its word was not
- * from. */
+/* Unit u, whose word is `from` (RES, LEASED or DELAYED), becomes QUEUED in the stage and is published. CVB_ESETTLED if
+ * its word has changed. */
 CVB_RARE int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, uint64_t tries)
 {
     struct cvb_ends *e = &h->ends[stage];
@@ -181,7 +181,7 @@ int cvb_enqueue_own(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsi
     return fill_slot(h, e, u, queued, &to);
 }
 
-/* The first `want` records of a unit that is QUEUED, as w says, become one of its own. */
+/* Leases the first `want` records of a unit whose word w is QUEUED: they get a unit of their own. */
 CVB_RARE static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned want, uint32_t *unit,
                                struct cvb_pair *word)
 {
@@ -192,7 +192,7 @@ CVB_RARE static int lease_part(struct cvb_handle *h, uint32_t u, struct cvb_pair
     return cvb_mask_count(cvb_hi_mask(word->hi)) > want ? CVB_ECORRUPT : 0; /* the caller has room for so many */
 }
 
-/* As lease_part, for cvb_lease_next: by way of copies, so that the usual case keeps unit and word in registers. */
+/* As lease_part, for cvb_lease_next. Works on copies, so that the usual case keeps unit and word in registers. */
 static inline int lease_first(struct cvb_handle *h, unsigned want, uint32_t *unit, struct cvb_pair *word)
 {
     uint32_t u;
@@ -206,7 +206,7 @@ static inline int lease_first(struct cvb_handle *h, unsigned want, uint32_t *uni
     return 0;
 }
 
-/* QUEUED, as w says, -> LEASED by this seat. */
+/* Leases a whole unit, whose word *w is QUEUED; *w is then the new word. CVB_ESETTLED if its word has changed. */
 static inline int lease_whole(struct cvb_handle *h, struct cvb_ends *e, uint32_t u, struct cvb_pair *w)
 {
     const uint64_t next = cvb_lo_number(w->lo) + 1;
@@ -255,7 +255,8 @@ bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, stru
     return true;
 }
 
-/* The slot at the handle's head shows another lap. 1: its unit is gone, or was; 0: the stage is empty. */
+/* The slot at the handle's head shows another lap than the head. 1 if it is a later lap: the head moves on to it. 0 if
+ * it is an earlier one: the stage is empty. */
 CVB_RARE static int other_lap(struct cvb_ends *e, uint64_t slot)
 {
     int64_t ahead = lap_ahead(slot, e->head, e->bits);
@@ -270,7 +271,7 @@ CVB_RARE static int other_lap(struct cvb_ends *e, uint64_t slot)
     return 1;
 }
 
-/* Somebody has taken the unit at the handle's head. */
+/* Moves the handle's head on: another process has taken the unit there. */
 CVB_RARE static void pass(struct cvb_ends *e, unsigned passed)
 {
     e->head++;
@@ -279,7 +280,8 @@ CVB_RARE static void pass(struct cvb_ends *e, unsigned passed)
         follow(&e->head, &e->hint->head);
 }
 
-/* The first unit that is QUEUED at its place, head on. 1: found, 0: the stage is empty. */
+/* Finds the first unit, from the handle's head on, that is QUEUED at its position. 1 if found, 0 if the stage is empty.
+ */
 static inline int find_head(struct cvb_handle *h, struct cvb_ends *e, uint32_t stage, uint32_t *unit,
                             struct cvb_pair *word)
 {
@@ -307,8 +309,8 @@ int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
     return find_head(h, &h->ends[stage], stage, &unit, &word);
 }
 
-/* Leases the unit at the head, or its first `want` records if it may be split; of a suspect one its first record, if it
- * is the first of a get. 1: done, 0: nothing to lease. */
+/* Leases the unit at the head, or its first `want` records if it may be split. Of a suspect unit only the first record
+ * is leased, and only as the first of a get. 1 if done, 0 if there is nothing to lease. */
 int cvb_lease_next(struct cvb_handle *h, uint32_t stage, size_t want, bool split, uint32_t *unit, struct cvb_pair *word)
 {
     struct cvb_ends *e = &h->ends[stage];

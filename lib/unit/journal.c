@@ -35,7 +35,7 @@ void cvb_journal_close(struct cvb_handle *h)
     cvb_store64_rel(&cvb_seat_at(h, h->seat)->journal.head, cvb_head(h->seq, CVB_OP_NONE, CVB_CLOSED, 0));
 }
 
-/* The fields that belong to head; false if the head has moved on meanwhile. */
+/* Reads the fields that belong to head. False if the head has changed meanwhile: they may be another operation's. */
 bool cvb_journal_fields(struct cvb_journal *j, uint64_t head, struct cvb_journal *f)
 {
     f->unit = cvb_load32_rlx(&j->unit);
@@ -67,7 +67,8 @@ bool cvb_journal_valid(struct cvb_handle *h, uint64_t head, const struct cvb_jou
            f->count <= CVB_UNIT_MEMBERS;
 }
 
-/* The open journal of a seat, as it is at one moment; false if it is closed. Whatever its owner does meanwhile. */
+/* Reads the open journal of a seat, as it is at one moment. False if it is closed, or if its owner changed it
+ * meanwhile. */
 bool cvb_journal_read(struct cvb_handle *h, uint32_t seat, uint64_t *head, struct cvb_journal *f)
 {
     struct cvb_journal *j = &cvb_seat_at(h, seat)->journal;
@@ -75,8 +76,9 @@ bool cvb_journal_read(struct cvb_handle *h, uint32_t seat, uint64_t *head, struc
     return cvb_head_phase(*head) != CVB_CLOSED && cvb_journal_fields(j, *head, f) && cvb_journal_valid(h, *head, f);
 }
 
-/* The open journal of a seat, for a survey, which must not miss one: a head that has changed meanwhile is read again as
- * long as it is open, each time at the cost of somebody's step. 1, 0 if it is closed, or ECORRUPT. */
+/* Reads the open journal of a seat for a survey, which must not miss one: if the head has changed meanwhile, it is read
+ * again as long as it is open. Each turn means that the seat's owner has made a step. Returns 1, 0 if it is closed, or
+ * CVB_ECORRUPT. */
 int cvb_journal_survey(struct cvb_handle *h, uint32_t seat, uint64_t *head, struct cvb_journal *f)
 {
     struct cvb_journal *j = &cvb_seat_at(h, seat)->journal;

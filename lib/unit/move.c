@@ -1,4 +1,5 @@
-/* move.c - taking members out of a unit (PROTOCOL.md, section 3). */
+/* move.c - members of a unit move to another unit (PROTOCOL.md, section 3). In a journal's fields, and below, `t` is
+ * the unit that loses them, and `t2` the unit that gets them. */
 #include "unit/unit.h"
 
 /* True if the mover's CAS of T has happened, as far as T's word shows it. */
@@ -7,7 +8,8 @@ bool cvb_move_happened(const struct cvb_journal *f, uint32_t mover, struct cvb_p
     return word.lo == f->before.lo && cvb_hi_seat(word.hi) == mover && !(cvb_hi_mask(word.hi) & (uint32_t)f->before.hi);
 }
 
-/* Before a QUEUED word that was split is overwritten: let the splitter's second step happen first. */
+/* Called before a QUEUED word that was split is overwritten: does the splitter's second step, if it is still to come.
+ */
 void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen)
 {
     uint32_t mover = cvb_hi_seat(seen.hi);
@@ -21,6 +23,7 @@ void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen)
         cvb_cas_pair(&cvb_unit_at(h, f.unit2)->word, f.before2, f.after2);
 }
 
+/* The n lowest bits of mask; all of them if there are fewer. */
 uint32_t cvb_lowest(uint32_t mask, unsigned n)
 {
     uint32_t chosen = 0;
@@ -29,7 +32,8 @@ uint32_t cvb_lowest(uint32_t mask, unsigned n)
     return chosen;
 }
 
-/* Copies the members of bits from unit t to places of unit t2 that it does not use, in order; returns those places. */
+/* Copies the members `bits` of unit t, in order, to places that unit t2 does not use. Returns a mask of these places.
+ */
 static uint32_t fill(struct cvb_handle *h, uint32_t t, uint32_t bits, uint32_t t2)
 {
     uint32_t used = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, t2)->word.hi)), places = 0;
@@ -55,7 +59,7 @@ static void copy_fields(struct cvb_handle *h, uint32_t t, uint32_t t2)
     cvb_store64_rlx(&to->first, cvb_load64_rlx(&from->first));
 }
 
-/* What t2's hi has of the tries of t, and of how t was leased. */
+/* The marks SUSPECT and COMPANY of t2's word: those of the lease t, or of the lease that a QUEUED t becomes. */
 static uint64_t marks_of_moved(const struct cvb_handle *h, struct cvb_pair seen)
 {
     switch (cvb_lo_state(seen.lo)) {
@@ -68,8 +72,9 @@ static uint64_t marks_of_moved(const struct cvb_handle *h, struct cvb_pair seen)
     }
 }
 
-/* The positions that members of t, whose word was seen, take with them; `high` is raised to them (G1). Of HELD and RES
- * none: they are old, or not accepted yet. False: t has changed, so that they may be another's (G2). */
+/* *span: the positions that the members `bits` of t take with them, if t's word is `seen`; `high` is raised to them
+ * (G1). Members of a HELD or RES unit take none: their positions are old, or not accepted yet. False if t's word has
+ * changed: then the positions may be another record's (G2). */
 static bool take_positions(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_t bits, struct cvb_span *span)
 {
     *span = cvb_span_of(h, t, cvb_is_live(seen) ? bits : 0);
@@ -82,7 +87,8 @@ static bool take_positions(struct cvb_handle *h, uint32_t t, struct cvb_pair see
     return true;
 }
 
-/* t (seen) loses bits to t2, which becomes `state`. False: t has changed, nothing happened. */
+/* Unit t, whose word is `seen`, loses the members `bits` to t2, which becomes `state`. False if t's word has changed:
+ * then nothing has happened. */
 static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_t bits, uint32_t t2,
                  enum cvb_state state)
 {
@@ -112,8 +118,8 @@ static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_
     return moved;
 }
 
-/* Members of a unit that this seat owns, whose word is w, get a unit of their own, *unit from now on; or the first of
- * them if only a small empty unit is left: *members says which. */
+/* Some members of a unit that this seat owns, whose word is w, get a unit of their own, which *unit names afterwards.
+ * If only a small empty unit is left, the first of them do; *members says which. */
 static int carve_out(struct cvb_handle *h, uint32_t *unit, struct cvb_pair w, uint32_t *members)
 {
     uint32_t t2;
@@ -128,8 +134,8 @@ static int carve_out(struct cvb_handle *h, uint32_t *unit, struct cvb_pair w, ui
     return 0;
 }
 
-/* Of a unit that this seat owns, make *unit one that has just these members, or the first of them if only a small empty
- * unit is left: *members says which. */
+/* Makes *unit, which this seat owns, a unit that has just these members; or just the first of them, if only a small
+ * empty unit is left. *members says which. */
 int cvb_carve(struct cvb_handle *h, uint32_t *unit, uint32_t *members)
 {
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
@@ -156,9 +162,9 @@ int cvb_uncarve(struct cvb_handle *h, uint32_t t, uint32_t members, uint32_t t2)
     return moved && cvb_free_empty(h, t2, empty) ? 0 : CVB_ECORRUPT;
 }
 
-/* Of a HELD unit keep the first n members, as the first ones of their unit: what is left of a larger one may lie at its
- * end, and puts and gets have short ways for first members only. The rest is free again. Without an empty unit one that
- * has no rest stays as it is. */
+/* Keeps the first n members of a HELD unit and frees the rest. They become the first members of their unit: those of a
+ * larger unit may be its last ones, and puts and gets have short ways for first members only. If there is no empty
+ * unit, and nothing to free, the unit stays as it is. */
 int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n)
 {
     const uint32_t whole = *unit;
@@ -174,7 +180,7 @@ int cvb_shrink(struct cvb_handle *h, uint32_t *unit, unsigned n)
     return error;
 }
 
-/* The HELD unit gets the members of free units of the same class until it has n; it may stay short of that. */
+/* The HELD unit gets members of free units that the bitmap names, until it has n or there is no such unit. */
 static int gather_into(struct cvb_handle *h, uint32_t unit, uint32_t bitmap, unsigned n)
 {
     unsigned has = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, unit)->word.hi)));
@@ -194,7 +200,7 @@ static int gather_into(struct cvb_handle *h, uint32_t unit, uint32_t bitmap, uns
     return 0;
 }
 
-/* A HELD unit of at most n members becomes one of n, as far as free units of its class go. */
+/* A HELD unit of fewer than n members gets more from free units of its class, until it has n or there are no more. */
 int cvb_gather(struct cvb_handle *h, uint32_t *unit, uint32_t class, unsigned n)
 {
     struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, *unit)->word);
@@ -214,7 +220,8 @@ int cvb_gather(struct cvb_handle *h, uint32_t *unit, uint32_t class, unsigned n)
     return error ? error : gather_into(h, *unit, CVB_BITMAP_SINGLES(&h->segment.geometry, class), n);
 }
 
-/* Leases the first `want` members of a QUEUED unit. CVB_ESETTLED: it has changed, look again. */
+/* Leases the first `want` members of a QUEUED unit, as unit *taken. CVB_ESETTLED if the unit's word has changed: the
+ * caller looks again. */
 int cvb_split_queued(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen, unsigned want, uint32_t *taken)
 {
     uint32_t t2;

@@ -9,8 +9,9 @@
  */
 #include "unit/unit.h"
 
-/* The lowest and highest position of some members of a unit, which grow from member to member; of nobody's, if they
- * have none. Of a unit that is not this seat's, they are true only if its word is then still as it was. */
+/* The lowest and highest position of some members of a unit: positions grow from member to member. CVB_NO_POSITION and
+ * 0 if they have none. If the unit is not this seat's, the caller reads the unit's word afterwards: the positions are
+ * right only if it has not changed. */
 struct cvb_span cvb_span_of(struct cvb_handle *h, uint32_t u, uint32_t mask)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
@@ -27,14 +28,14 @@ struct cvb_span cvb_span_of(struct cvb_handle *h, uint32_t u, uint32_t mask)
     return span;
 }
 
-/* G1: before the first step after which anybody may take them out of their unit. */
+/* Raises `high`, before the first step after which another process may take these records out of their unit (G1). */
 void cvb_row_high(struct cvb_handle *h, const struct cvb_span *span)
 {
     if (span->highest)
         cvb_high_raise(&h->tallies[h->segment.settings.max_stages + span->source], span->highest);
 }
 
-/* G3: after the journal was opened, and before the operation's first change of a unit. */
+/* Notes `low`, after the journal was opened and before the operation's first change of a unit (G3). */
 void cvb_row_low(struct cvb_handle *h, const struct cvb_span *span)
 {
     if (span->lowest == CVB_NO_POSITION)
@@ -50,7 +51,8 @@ void cvb_row_low(struct cvb_handle *h, const struct cvb_span *span)
     }
 }
 
-/* The members of unit b, HELD by this seat, get the positions of those of its lease a, which has as many, in order. */
+/* Gives the members of unit b, HELD by this seat, the positions of the members of its lease a, in order; there are as
+ * many. */
 void cvb_copy_positions(struct cvb_handle *h, uint32_t a, uint32_t b)
 {
     uint32_t mask_a = cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, a)->word.hi));

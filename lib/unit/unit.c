@@ -6,8 +6,8 @@
  */
 #include "unit/unit.h"
 
-/* After a search in vain as many are spared as there are words in a bitmap, divided by this: in a large segment each
- * would take longer than all the rest of a put. */
+/* After a scan of a bitmap that found nothing, the next ones are skipped: one for each so many words of the bitmap. In
+ * a large segment each scan would take longer than all the rest of a put. */
 #ifndef CVB_BARREN_WORDS
 #define CVB_BARREN_WORDS 16u
 #endif
@@ -50,8 +50,8 @@ static bool looks_free(struct cvb_handle *h, uint32_t u, uint32_t bitmap)
     return is_free(h, u, bitmap, &w);
 }
 
-/* Takes a free unit that the bitmap names: CVB_EMEMORY_FULL if there is none, or if a search found none lately: to be
- * sure, cvb_search_anew. */
+/* Takes a free unit that the bitmap names. CVB_EMEMORY_FULL if there is none, and also if the last scan found none and
+ * this one is skipped: a caller that must know calls cvb_search_anew, and tries again. */
 int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
@@ -86,14 +86,14 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
     return CVB_EMEMORY_FULL;
 }
 
-/* From the first bitmap, or from the second if that has none. */
+/* As cvb_hold, from the first bitmap, or from the second if the first has none. */
 int cvb_hold_either(struct cvb_handle *h, uint32_t first, uint32_t second, uint32_t *unit)
 {
     int error = cvb_hold(h, first, unit);
     return error == CVB_EMEMORY_FULL ? cvb_hold(h, second, unit) : error;
 }
 
-/* True if a bitmap was passed over since the last call: now none will be. */
+/* True if the scan of a bitmap was skipped since the last call. The next scans are not skipped. */
 bool cvb_search_anew(struct cvb_handle *h)
 {
     if (!h->passed_over)
@@ -104,7 +104,8 @@ bool cvb_search_anew(struct cvb_handle *h)
     return true;
 }
 
-/* An empty unit, of the size that suits so many members if there is one: there is always one of either size. */
+/* Takes an empty unit, of the size that suits so many members if there is one; the segment has enough empty units that
+ * there is always one of the two sizes. */
 int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
@@ -118,7 +119,7 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *unit)
     return error;
 }
 
-/* 1 if a free unit of this class or a larger one is there. */
+/* 1 if there is a free unit of this class or a larger one, else 0. */
 int cvb_memory_left(struct cvb_handle *h, uint32_t class)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
@@ -132,6 +133,7 @@ int cvb_memory_left(struct cvb_handle *h, uint32_t class)
     return 0;
 }
 
+/* Sets the bit of a unit that is FREE, and wakes those who wait for memory if it has cells. */
 void cvb_set_free_hint(struct cvb_handle *h, uint32_t u)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
@@ -157,7 +159,7 @@ void cvb_unhold(struct cvb_handle *h, uint32_t u)
     cvb_set_free_hint(h, u);
 }
 
-/* A unit without members, from exactly w, becomes free; false if it is not w any more. */
+/* A unit without members, whose word is w, becomes free. False if its word has changed. */
 bool cvb_free_empty(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);

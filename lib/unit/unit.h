@@ -30,7 +30,8 @@ static inline unsigned cvb_head_op(uint64_t head) { return (unsigned)(head >> 50
 static inline unsigned cvb_head_phase(uint64_t head) { return (unsigned)(head >> 54) & 3; }
 static inline unsigned cvb_head_done(uint64_t head) { return (unsigned)(head >> 56); }
 
-/* The steps that give back what an aborted RESTAGE or REPLACE had taken, and what one that happened leaves behind. */
+/* The steps that give back the credits that an aborted RESTAGE or REPLACE had taken; and those that give back the
+ * credits that a completed one held before. */
 static inline unsigned cvb_returns_of_abort(uint64_t head)
 {
     unsigned taken = cvb_head_done(head);
@@ -41,7 +42,8 @@ static inline unsigned cvb_returns_of_move(const struct cvb_journal *f)
     return 1u << CVB_BACK_STAGE | (unsigned)(f->stage2 == CVB_STAGE_DEAD_LETTER) << CVB_BACK_SOURCE;
 }
 
-/* What a lease's hi has besides, of a unit that was QUEUED with this hi. What is suspect is leased alone. */
+/* The marks SUSPECT and COMPANY of a lease, for a unit that was QUEUED with this hi. A suspect record is leased alone.
+ */
 static inline uint64_t cvb_marks_of_lease(const struct cvb_handle *h, uint64_t hi)
 {
     return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;
@@ -76,7 +78,7 @@ struct cvb_span cvb_span_of(struct cvb_handle *h, uint32_t unit, uint32_t member
 void cvb_row_high(struct cvb_handle *h, const struct cvb_span *span);
 void cvb_row_low(struct cvb_handle *h, const struct cvb_span *span);
 void cvb_copy_positions(struct cvb_handle *h, uint32_t a, uint32_t b);
-/* By the owner of the tally's seat alone, which takes over what its seat's last owner has left. */
+/* Called by the owner of the tally's seat alone. What the seat's last owner wrote there stays. */
 static inline void cvb_high_raise(struct cvb_tally *of_source, uint64_t position)
 {
     if (cvb_load64_rlx(&of_source->n[CVB_N_HIGH]) < position)
