@@ -214,7 +214,7 @@ static bool aftermaths(struct runner *r, uint64_t at, uint64_t state, bool over)
         note(r, "d (two recoverers)", at);
         judge(r, 3, "d (two)", at, after_two(&r->arena, r->packed, over, chance(r, 4, state) % 60));
     }
-    if (one_in(r, 5, state, 40, 10)) {
+    if (one_in(r, 5, state, 40, 40)) {
         note(r, "a (counted)", at);
         r->t->counted++;
         const char *wrong = after_counted(&r->arena, r->packed);
