@@ -282,7 +282,8 @@ static void look_at_held(struct cli_findings *f, const char *segment, const stru
 }
 
 /* A source that hogs: its own limit, or what all share. */
-static void look_at_source(struct cli_findings *f, const struct cli_snapshot *s, const struct cli_source *o)
+static void look_at_source(struct cli_findings *f, const char *segment, const struct cli_snapshot *s,
+                           const struct cli_source *o)
 {
     uint32_t own = o->limit, all = s->limit;
     double part = s->backpressure_threshold;
@@ -295,13 +296,13 @@ static void look_at_source(struct cli_findings *f, const struct cli_snapshot *s,
         x = add(f, "source-paused", CLI_NOTE, "source", o->name);
         tell(x, "source '%s' holds %u of the %u records that it may have, and is told to pause", o->name, o->buffered,
              own);
-        advise(x, "the stages that they are in need more or faster consumers, or it a larger --max-per-source");
+        advise(x, "the stages that they are in need more or faster consumers");
     }
     if (s->source_count > 1 && s->buffered >= part * all && o->buffered > s->buffered / 2) {
         x = add(f, "source-greedy", CLI_NOTE, "source", o->name);
         tell(x, "source '%s' holds %u of all %u records, and the others are told to pause for it", o->name, o->buffered,
              s->buffered);
-        advise(x, "a smaller --max-per-source leaves them room");
+        advise(x, "a lower limit leaves them room: 'conveyor set %s --source '%s' --limit N'", segment, o->name);
     }
 }
 
@@ -331,7 +332,7 @@ static void look_at_sources(struct cli_findings *f, const char *segment, const s
 {
     look_at_held(f, segment, s);
     for (size_t i = 0; i < s->source_count; i++)
-        look_at_source(f, s, &s->sources[i]);
+        look_at_source(f, segment, s, &s->sources[i]);
     if (s->buffered >= s->limit)
         tell(add(f, "segment-full", CLI_NOTE, "segment", ""), "the segment is full: %u record%s", s->buffered,
              cli_s(s->buffered));

@@ -1,11 +1,12 @@
 /* client.c - a consumer that does what the command never does: it fails, or it holds what it has leased.
  *
- * usage: cli-client SEG return|fail|hold|busy|take STAGE COUNT
+ * usage: cli-client SEG return|fail|hold|busy|turns|take STAGE COUNT
  *
  * return: leases COUNT and returns them as failed, once.
  * fail: leases COUNT records and returns them as failed, until none is left in the stage.
  * hold: leases COUNT, prints a line, and keeps them until it is killed.
  * busy: leases COUNT, prints a line, and gives them back and leases them again and again.
+ * turns: for each byte of standard input leases COUNT, gives them back, and writes a byte.
  * take: leases COUNT one after the other and prints "retry_count payload" of each; then gives all back untried.
  */
 #include <conveyor/buffer.h>
@@ -73,12 +74,38 @@ static int busy(struct cvb_handle *handle, uint32_t stage, size_t count)
     return error;
 }
 
+static int turns(struct cvb_handle *handle, uint32_t stage, size_t count)
+{
+    int error = 0;
+    char byte;
+    while (!error && read(STDIN_FILENO, &byte, 1) == 1) {
+        size_t n = gather(handle, stage, count);
+        error = n ? cvb_release(handle, lease, n) : 0;
+        if (write(STDOUT_FILENO, &byte, 1) != 1)
+            break;
+    }
+    return error;
+}
+
 static int take(struct cvb_handle *handle, uint32_t stage, size_t count)
 {
     size_t n = gather(handle, stage, count);
     for (size_t i = 0; i < n; i++)
         printf("%u %.*s\n", lease[i].retry_count, (int)lease[i].length, (const char *)lease[i].payload);
     return fflush(stdout) || !n ? 0 : cvb_release(handle, lease, n);
+}
+
+static int run(const char *role, struct cvb_handle *handle, uint32_t stage, size_t count)
+{
+    static const struct {
+        const char *name;
+        int (*run)(struct cvb_handle *handle, uint32_t stage, size_t count);
+    } roles[] = {{"return", return_once}, {"fail", fail},   {"hold", hold},
+                 {"busy", busy},          {"turns", turns}, {"take", take}};
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (!strcmp(role, roles[i].name))
+            return roles[i].run(handle, stage, count);
+    return CVB_EINVAL;
 }
 
 int main(int argc, char **argv)
@@ -92,11 +119,7 @@ int main(int argc, char **argv)
     if (!error)
         error = find(handle, argv[3], &stage);
     if (!error)
-        error = !strcmp(argv[2], "return") ? return_once(handle, stage, count)
-                : !strcmp(argv[2], "fail") ? fail(handle, stage, count)
-                : !strcmp(argv[2], "hold") ? hold(handle, stage, count)
-                : !strcmp(argv[2], "busy") ? busy(handle, stage, count)
-                                           : take(handle, stage, count);
+        error = run(argv[2], handle, stage, count);
     if (error)
         fprintf(stderr, "%s\n", cvb_error_text(error));
     else

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from conveyor import PATIENCE, SegmentTest, call, main, wait_until
+from conveyor import CLIENT, PATIENCE, SegmentTest, call, main, wait_until
 
 
 class Judge(SegmentTest):
@@ -85,6 +85,42 @@ class Judge(SegmentTest):
         wait_until(lambda: self.stage(stage)["backpressure"] == "pause", "a pause")
         push.kill()
         push.wait()
+
+    def test_records_and_credits_that_do_not_add_up(self):
+        self.create("--max-total-records", "100")
+        self.push(b"x\n" * 5)
+        self.assertNotIn("audit", self.findings())
+        with open("/dev/shm/" + self.segment, "r+b", buffering=0) as f:
+            f.seek(4096)  # shm/LAYOUT.md: what was taken of the total, behind the header
+            taken = int.from_bytes(f.read(8), "little")
+            f.seek(4096)
+            f.write((taken + 3).to_bytes(8, "little"))
+        severity, subject, action = self.findings()["audit"]
+        self.assertEqual((severity, subject), ("problem", "segment"))
+        self.assertIn("conveyor doctor %s --repair" % self.segment, action)
+        done = call("doctor", self.segment, "--repair")
+        self.assertIn(b"does not add up (counter 0 says 8 in use, the units say 5)", done.stdout)
+        self.assertEqual(self.pull(), b"x\n" * 5)  # so it stays: empty it, and make it anew
+        self.succeed("rm", self.segment)
+        self.create("--max-total-records", "100")
+        self.assertNotIn("audit", self.findings())
+
+    def test_others_that_are_at_work_all_the_time(self):
+        self.create("--max-total-records", "100")
+        self.push(b"x\n" * 5)
+        client = subprocess.Popen([CLIENT, self.segment, "turns", "filter", "1"], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE)
+        self.started.append(client)
+        ends = client.stdin.fileno(), client.stdout.fileno()
+        done = subprocess.run([os.environ["CLI_BETWEEN"], "doctor", self.segment, "--json"], stdout=subprocess.PIPE,
+                              env=dict(os.environ, ASK=str(ends[0]), ANSWER=str(ends[1])), pass_fds=ends,
+                              timeout=PATIENCE)
+        answer = json.loads(done.stdout)
+        note = next(f for f in answer["findings"] if f["code"] == "not-exact")
+        self.assertEqual((done.returncode, answer["exact"], answer["ok"]), (0, False, True))
+        self.assertEqual((note["severity"], note["subject"], note["do"]), ("note", "segment", ""))
+        self.assertEqual(answer["free"] + answer["reserved"] + answer["queued"] + answer["leased"], 100)
+        self.assertNotIn("not-exact", self.findings())
 
     def test_a_stage_that_nobody_takes_from(self):
         self.create("--max-total-records", "1000", "--max-per-stage", "20")
@@ -184,11 +220,20 @@ class Judge(SegmentTest):
         self.assertIn("peer-recovered", {f["code"] for f in json.loads(done.stdout)["findings"]})
         self.assertNotIn("peer-dead", self.findings())
 
+    def test_a_source_that_is_told_to_pause(self):
+        self.create("--max-total-records", "100", "--max-per-source", "10")
+        self.push(b"x\n" * 9, "--batch", "9")
+        self.assertEqual(self.findings()["source-paused"][:2], ("note", "source file-1"))
+        self.pull("--count", "5")
+        self.assertNotIn("source-paused", self.findings())
+
     def test_a_source_that_holds_more_than_half(self):
         self.create("--max-total-records", "100", "--max-per-source", "100", "--max-per-stage", "100")
         self.push(b"x\n", source="small")
         self.fill_to_a_pause(source="greedy")
-        self.assertEqual(self.findings()["source-greedy"][:2], ("note", "source greedy"))
+        severity, subject, action = self.findings()["source-greedy"]
+        self.assertEqual((severity, subject), ("note", "source greedy"))
+        self.assertIn("conveyor set %s --source 'greedy' --limit N" % self.segment, action)
         self.pull("--count", "60")
         self.assertNotIn("source-greedy", self.findings())
 
@@ -217,8 +262,7 @@ class Judge(SegmentTest):
         self.push(b"x\n")
         self.assertEqual(self.findings()["used-up"][0], "warning")
 
-    def test_all_codes_are_in_the_manual(self):
-        """Of those that this file and state.py bring about, none is missing there."""
+    def test_all_codes_are_in_the_manual_and_brought_about_by_a_test(self):
         here = os.path.dirname(os.path.abspath(__file__))
         with open(os.path.join(here, "../../lib/packaging/man/conveyor.1.scd"), encoding="utf-8") as f:
             listed = re.search(r"The codes: (.*?)\.", f.read(), re.S)[1]
@@ -226,6 +270,10 @@ class Judge(SegmentTest):
             text = f.read()
         codes = set(re.findall(r'\(f, "([a-z-]+)"', text)) | {"stage-stands-still", "stage-without-consumer"}
         self.assertEqual(set(re.split(r",\s+", listed)), codes)
+        for name in ("judge.py", "hand.py"):
+            with open(os.path.join(here, name), encoding="utf-8") as f:
+                codes -= set(re.findall(r'"([a-z-]+)"(?:\]|: |,| in )', f.read().partition("def test_all_codes")[0]))
+        self.assertEqual(codes, set())
 
 
 if __name__ == "__main__":
