@@ -110,7 +110,7 @@ int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cv
             if (!take)
                 cvb_level_returned(h, counter, f->count);
             else if (used >= high)
-                h->near |= 1u << x;
+                h->at_high |= 1u << x;
             return 1;
         }
     }

@@ -70,12 +70,12 @@ static inline bool cvb_budget_covers(struct cvb_budget *b, uint64_t kind, uint32
  * counters or counts was a locked instruction, or a full fence has followed it. */
 static inline void cvb_level_after_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n)
 {
-    uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(h->looked->room_of_stage) |
-                   cvb_load32_acq(h->looked->room_of_source);
-    if (!h->near && !(all & CVB_FLAG_NEAR))
+    uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(h->last_cache->room_of_stage) |
+                   cvb_load32_acq(h->last_cache->room_of_source);
+    if (!h->at_high && !(all & CVB_FLAG_NEAR))
         return;
     cvb_fence_after_cas();
-    if (h->near || !cvb_budget_covers(&h->of_puts, h->looked->kind, n))
+    if (h->at_high || !cvb_budget_covers(&h->of_puts, h->last_cache->kind, n))
         cvb_level_put(h, stage, source, n);
 }
 
@@ -87,13 +87,13 @@ void cvb_idle_enter(struct cvb_handle *h);
 /* reuse.c */
 /* Which lists and groups of idle units a put scans: only lists with many groups; all groups that are full; all groups.
  */
-enum cvb_effort { CVB_LOOK_FAR, CVB_LOOK_FULL, CVB_LOOK_ALL };
+enum cvb_effort { CVB_SCAN_FAR, CVB_SCAN_FULL, CVB_SCAN_ALL };
 uint32_t cvb_idle_next(struct cvb_handle *h);
 void cvb_idle_leave(struct cvb_handle *h);
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
                     struct cvb_pair *word);
 bool cvb_is_over(struct cvb_handle *h, const struct cvb_want *want);
-void cvb_look_from(struct cvb_handle *h, uint32_t seat, uint64_t number);
+void cvb_scan_from(struct cvb_handle *h, uint32_t seat, uint64_t number);
 
 /* reclaim.c */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit,

@@ -187,8 +187,8 @@ static inline bool claim_any(struct cvb_handle *h, uint32_t u, struct cvb_pair *
 {
     struct cvb_rows rows = rows_of(h, NOTE_CLAIM, has);
     const bool claimed = claim(h, u, w, has->count, &rows);
-    if (claimed && h->looked)
-        rows_anew(&h->looked->rows);
+    if (claimed && h->last_cache)
+        rows_anew(&h->last_cache->rows);
     return claimed;
 }
 

@@ -291,10 +291,10 @@ CVB_RARE void cvb_level_raised(struct cvb_handle *h, uint32_t stage, uint32_t so
             continue;
         if (level & CVB_FLAG_NEAR)
             cvb_level_moved(h, counter[x], n);
-        else if (h->near >> x & 1)
+        else if (h->at_high >> x & 1)
             cvb_level_correct(h, counter[x], false);
     }
-    h->near = 0;
+    h->at_high = 0;
 }
 
 /* Called after a put or a reservation of n records while a level is NEAR. */
@@ -304,7 +304,7 @@ CVB_RARE void cvb_level_put(struct cvb_handle *h, uint32_t stage, uint32_t sourc
     cvb_counters_of(h, source, stage, counter);
     cvb_budget_end(h, &h->of_puts);
     cvb_level_raised(h, stage, source, n, CVB_RISES_ALL);
-    cvb_budget_begin(h, &h->of_puts, h->looked->kind, counter, CVB_FLAG_NEAR);
+    cvb_budget_begin(h, &h->of_puts, h->last_cache->kind, counter, CVB_FLAG_NEAR);
 }
 
 /* Corrects all levels that are not calm, or should not be: a process that died may have changed a counter and not

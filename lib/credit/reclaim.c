@@ -151,7 +151,7 @@ static bool reclaim_list(struct cvb_handle *h, uint32_t seat, uint64_t from, str
         h->refusal.lists--;
     h->reclaim = (struct cvb_reclaim){seat, number};
     if (found)
-        cvb_look_from(h, seat, number - 1);
+        cvb_scan_from(h, seat, number - 1);
     return found;
 }
 

@@ -60,9 +60,9 @@ static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record 
  * but a few of them. */
 static bool claim_after_rest(struct cvb_handle *h, const struct cvb_want *want, uint32_t *u, struct cvb_pair *w)
 {
-    if (!h->looked->least || !cvb_rest(&h->rest))
+    if (!h->last_cache->least || !cvb_rest(&h->rest))
         return false;
-    bool claimed = cvb_claim_idle(h, want, CVB_LOOK_FULL, u, w);
+    bool claimed = cvb_claim_idle(h, want, CVB_SCAN_FULL, u, w);
     cvb_rested(&h->rest, claimed);
     return claimed;
 }
@@ -74,8 +74,8 @@ static bool find_idle(struct cvb_handle *h, const struct cvb_want *want, int ref
                       struct cvb_pair *w)
 {
     if (!refusal)
-        return cvb_claim_idle(h, want, CVB_LOOK_FULL, u, w);
-    return (rest && claim_after_rest(h, want, u, w)) || cvb_claim_idle(h, want, CVB_LOOK_ALL, u, w) ||
+        return cvb_claim_idle(h, want, CVB_SCAN_FULL, u, w);
+    return (rest && claim_after_rest(h, want, u, w)) || cvb_claim_idle(h, want, CVB_SCAN_ALL, u, w) ||
            cvb_try_again(h, refusal, want, u, w);
 }
 
@@ -113,7 +113,7 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
 {
     const struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
     cvb_stay_near(h, stage, (uint64_t)n * r->length);
-    if (!cvb_claim_idle(h, &want, CVB_LOOK_FAR, u, w)) {
+    if (!cvb_claim_idle(h, &want, CVB_SCAN_FAR, u, w)) {
         const struct cvb_want copy = want; /* copies, so that the usual case keeps all of these in registers */
         uint32_t unit;
         struct cvb_pair word;

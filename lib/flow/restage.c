@@ -87,8 +87,8 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
 bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t n, uint32_t source, uint32_t to)
 {
     struct cvb_want want = {.stage = to, .source = source, .count = n};
-    if (h->near && source < h->segment.settings.max_sources)
-        cvb_level_raised(h, to, source, n, CVB_RISES_STAGE | (h->near & CVB_RISES_SOURCE));
+    if (h->at_high && source < h->segment.settings.max_sources)
+        cvb_level_raised(h, to, source, n, CVB_RISES_STAGE | (h->at_high & CVB_RISES_SOURCE));
     return cvb_is_refusal(error) && cvb_try_again(h, error, &want, NULL, NULL);
 }
 

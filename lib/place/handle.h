@@ -37,14 +37,15 @@ struct cvb_ends {
     uint64_t head_due, tail_due; /* before these the hints need not be raised */
     uint64_t near_due;           /* before this cvb_stay_near is not called for short records */
     struct cvb_rest rest, pace;  /* of a consumer that has caught up, of a producer that is far ahead */
-    uint64_t between, bytes;     /* cvb_stay_near: positions from head to tail as seen last, bytes of the last put */
+    uint64_t queued_seen;        /* cvb_stay_near: positions from head to tail, as seen last, */
+    uint64_t last_put_bytes;     /* and bytes of the last put that it looked at */
     struct cvb_tally *tally;     /* of this handle's seat; and a power of two it is, for the index */
 };
 static_assert(sizeof(struct cvb_ends) == 128, "an index is a shift");
 
-/* Where the next search for a free unit starts, and how many are spared. */
+/* Of a bitmap: the word where the next scan for a free unit starts, and how many scans are skipped before it. */
 struct cvb_search {
-    uint32_t word, barren;
+    uint32_t word, skip_scans;
 };
 
 /* What refusals may still cost the operation in hand: looks at the limits, lists that it has not seen to the end, and
@@ -111,33 +112,33 @@ struct cvb_parked {
     const uint32_t *room_of_source, *room_of_stage;
 };
 
-/* For one kind of put: idle units that were seen and not tried yet, and where the next look begins. */
-#ifndef CVB_LOOKS
-#define CVB_LOOKS 64u
+/* For one kind of put: idle units that were seen and not tried yet (candidates), and where the next scan begins. */
+#ifndef CVB_CLAIM_CACHES
+#define CVB_CLAIM_CACHES 64u
 #endif
-#define CVB_LOOK_MOST 32u  /* entries */
-#define CVB_LOOK_GROUPS 8u /* that have some */
-struct cvb_sight {
+#define CVB_CANDIDATES 32u
+#define CVB_CANDIDATE_GROUPS 8u
+struct cvb_candidate {
     uint64_t *at, entry; /* at NULL: it was not claimed by this handle */
 };
-struct cvb_seen_group {
+struct cvb_candidate_group {
     struct cvb_idle_group *group;
     uint64_t header;
-    uint32_t end; /* of its entries in seen */
+    uint32_t end; /* of its entries in candidates */
 };
-struct cvb_look {
+struct cvb_claim_cache {
     uint64_t kind;                                  /* what is wanted, in one word */
     struct cvb_rows rows;                           /* where a claim is counted */
     const uint32_t *room_of_source, *room_of_stage; /* the flags of what it takes */
-    uint32_t key, next, end;                        /* of those in seen */
-    uint32_t group, count;                          /* the one that is being tried, of those in groups */
-    uint32_t least;                                 /* groups that a list must have to be looked into */
+    uint32_t key, next, end;                        /* next and end of the candidates */
+    uint32_t group, count;                          /* the group that is being tried, of so many */
+    uint32_t least;                                 /* groups that a list must have to be scanned */
     uint32_t donor;                                 /* the seat whose list served last */
-    uint32_t turn;                                  /* the next one to look at */
-    uint32_t fruitless;
-    uint64_t *from; /* by seat: the group where the next look begins */
-    struct cvb_sight seen[CVB_LOOK_MOST];
-    struct cvb_seen_group groups[CVB_LOOK_GROUPS];
+    uint32_t turn;                                  /* the seat whose list is scanned next */
+    uint32_t fruitless;                             /* scans that found nothing */
+    uint64_t *from;                                 /* by seat: the group where the next scan begins */
+    struct cvb_candidate candidates[CVB_CANDIDATES];
+    struct cvb_candidate_group groups[CVB_CANDIDATE_GROUPS];
 };
 
 /* The cells of one class, and the longest record in them. */
@@ -197,7 +198,7 @@ struct cvb_handle {
     const uint32_t *same_process;                      /* a page that a fork wipes: 1 in the process that attached */
     uint64_t seq;                                      /* of the journal */
     struct cvb_search search[2 * CVB_CLASSES_MAX + 2]; /* by bitmap */
-    bool passed_over;                                  /* a bitmap, since the last cvb_search_anew */
+    bool scan_skipped;                                 /* that of a bitmap, since the last cvb_search_anew */
     struct cvb_ends *ends;                             /* by stage */
     uint32_t known[CVB_KINDS];                         /* ids below these are known to have a name */
     struct cvb_refusal refusal;
@@ -229,18 +230,18 @@ struct cvb_handle {
     uint32_t wake;               /* futex.c: 1 when cvb_wake was called and no wait has ended by it yet */
     int interruptible;           /* a signal ends a wait */
     int common;                  /* futex.c: it has slept on the common word though there is futex_waitv */
-    unsigned near;               /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
+    unsigned at_high;            /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     struct cvb_rest rest;        /* of a producer */
     bool alone;                  /* what was leased last is suspect: a get gives nothing with it */
     bool noisy;                  /* the last ack found somebody waiting for what it ended */
     struct cvb_pending *pending; /* pending.c: by open journal */
     uint64_t *counted;           /* idle.c: units, a bit each */
-    struct cvb_open open[CVB_OPEN_GROUPS];    /* idle.c: by key */
-    struct cvb_parked parked;                 /* of what was acked last */
-    struct cvb_look look[CVB_LOOKS], *looked; /* the last one used */
-    uint64_t *looked_from;                    /* of all of them: as many as there are seats for each */
-    struct cvb_marks marks[3];                /* limit.c: as last computed for a source, the total, a stage */
-    struct cvb_thresholds *thresholds;        /* in the segment */
+    struct cvb_open open[CVB_OPEN_GROUPS];                       /* idle.c: by key */
+    struct cvb_parked parked;                                    /* of what was acked last */
+    struct cvb_claim_cache cache[CVB_CLAIM_CACHES], *last_cache; /* the last one used */
+    uint64_t *caches_from;                                       /* `from` of all of them: by cache and seat */
+    struct cvb_marks marks[3];         /* limit.c: as last computed for a source, the total, a stage */
+    struct cvb_thresholds *thresholds; /* in the segment */
 };
 
 #endif

@@ -14,19 +14,19 @@ static bool far_ahead(const struct cvb_ends *e, uint64_t bytes)
  * itself. Each queued unit is taken to be as large as the smaller one of the last two puts that were looked at. */
 CVB_RARE static void stay_near(struct cvb_ends *e, uint64_t bytes)
 {
-    uint64_t less = bytes < e->bytes ? bytes : e->bytes;
-    e->bytes = bytes;
+    uint64_t less = bytes < e->last_put_bytes ? bytes : e->last_put_bytes;
+    e->last_put_bytes = bytes;
     e->near_due = e->tail + CVB_HINT_PERIOD;
     if (!far_ahead(e, less))
         return;
     follow(&e->head, &e->hint->head);
     uint64_t between = e->tail - e->head;
-    if (far_ahead(e, less) && between >= e->between && cvb_rest(&e->pace)) {
+    if (far_ahead(e, less) && between >= e->queued_seen && cvb_rest(&e->pace)) {
         follow(&e->head, &e->hint->head);
         cvb_rested(&e->pace, e->tail - e->head < between);
-        e->between = e->tail - e->head;
-    } else if (between < e->between) {
-        e->between = between;
+        e->queued_seen = e->tail - e->head;
+    } else if (between < e->queued_seen) {
+        e->queued_seen = between;
     }
 }
 

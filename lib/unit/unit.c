@@ -8,8 +8,8 @@
 
 /* After a scan of a bitmap that found nothing, the next ones are skipped: one for each so many words of the bitmap. In
  * a large segment each scan would take longer than all the rest of a put. */
-#ifndef CVB_BARREN_WORDS
-#define CVB_BARREN_WORDS 16u
+#ifndef CVB_WORDS_A_SKIP
+#define CVB_WORDS_A_SKIP 16u
 #endif
 
 /* The bitmap that should name a free unit with these members; bitmap_count if the segment is corrupt. */
@@ -58,9 +58,9 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
     uint64_t *bits = cvb_bitmap_at(h, bitmap);
     struct cvb_search *search = &h->search[bitmap];
     uint32_t start = search->word < g->bitmap_words ? search->word : 0;
-    if (search->barren) {
-        search->barren--;
-        h->passed_over = true;
+    if (search->skip_scans) {
+        search->skip_scans--;
+        h->scan_skipped = true;
         return CVB_EMEMORY_FULL;
     }
     for (uint32_t i = 0; i < g->bitmap_words; i++) {
@@ -82,7 +82,7 @@ int cvb_hold(struct cvb_handle *h, uint32_t bitmap, uint32_t *found)
                 cvb_or64(&bits[word], bit);
         }
     }
-    search->barren = g->bitmap_words / CVB_BARREN_WORDS;
+    search->skip_scans = g->bitmap_words / CVB_WORDS_A_SKIP;
     return CVB_EMEMORY_FULL;
 }
 
@@ -96,11 +96,11 @@ int cvb_hold_either(struct cvb_handle *h, uint32_t first, uint32_t second, uint3
 /* True if the scan of a bitmap was skipped since the last call. The next scans are not skipped. */
 bool cvb_search_anew(struct cvb_handle *h)
 {
-    if (!h->passed_over)
+    if (!h->scan_skipped)
         return false;
-    h->passed_over = false;
+    h->scan_skipped = false;
     for (uint32_t i = 0; i < h->segment.geometry.bitmap_count; i++)
-        h->search[i].barren = 0;
+        h->search[i].skip_scans = 0;
     return true;
 }
 

@@ -64,12 +64,12 @@ EXPLAINED = {
         "the store of groups after it releases it (I2); entries of a former use carry their versions",
     ("flags_of_parked", "*"): "before the listing a hint; after it the fence orders it (F4)",
     ("parked_in_need", "*"): "the fence in become_idle orders it (F4)",
-    ("look_into", "*"):
+    ("scan_list", "*"):
         "a unit that is not seen is found by the search after a refusal (I1, I2), which goes through all lists",
-    ("see", "*"): "as in look_into; for the payload the word's order serves as well (U1)",
+    ("remember_group", "*"): "as in scan_list; for the payload the word's order serves as well (U1)",
     ("empty_claimed", "*"):
         "a hint that there is nothing; who claims writes after the claim, which the unit's word orders (U1)",
-    ("look_around", "*"):
+    ("scan_lists", "*"):
         "a list that is passed over is found by the search after a refusal (I1, I2), which goes through all",
     ("waits", "*"):
         "who gives back writes no payload, and the next holder acquires the whole chain of changes of the word; "
@@ -163,7 +163,7 @@ TOGETHER = [
     # U1, U2: the reader has read before, and the next payload is written after.
     [("append", "cvb_store64_rel(&open->group->entry"),
      ("become_idle", "cvb_store64_rel(&unit->word.lo")],
-    [("see", "cvb_load64_acq(&g->entry"),
+    [("remember_group", "cvb_load64_acq(&g->entry"),
      ("fits", "cvb_load_pair"), ("claim", "cvb_cas_pair"), ("goes_back", "cvb_fence")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
     [("try_free", "cvb_load64_acq"), ("enter_seat", "cvb_cas64"),

@@ -3,7 +3,7 @@
  *
  * Checked: who looks through the lists afterwards finds every idle unit.
  */
-#define CVB_LOOKS 1u
+#define CVB_CLAIM_CACHES 1u
 #include "idle.h"
 
 int cvb_give(struct cvb_handle *h, uint32_t u) { return (void)h, (void)u, 0; }
@@ -21,7 +21,7 @@ static void *put(void *argument)
     struct cvb_pair w;
     uint32_t u;
     (void)argument;
-    cvb_claim_idle(&handles[1], &want, CVB_LOOK_FULL, &u, &w);
+    cvb_claim_idle(&handles[1], &want, CVB_SCAN_FULL, &u, &w);
     cvb_idle_leave(&handles[1]);
     return NULL;
 }
@@ -32,7 +32,7 @@ int main(void)
     const struct cvb_want want = {0, 1, 1, 0};
     model_handles();
     model_idle(1);
-    model_looked(&handles[1], &want);
+    model_cache(&handles[1], &want);
     model_parked(0, 0, 0);
     model_word(2, CVB_LEASED, 0, 1, 1, 0);
     units[2].generation = 1;

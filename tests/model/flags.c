@@ -75,7 +75,7 @@ int main(void)
 #ifdef CREDITS
     model_idle(1);
     const struct cvb_want kind = {0, 1, 1, 0};
-    model_looked(&handles[0], &kind);
+    model_cache(&handles[0], &kind);
     uint32_t *flag = cvb_flag_at(&handles[0], cvb_flag_of_room(&handles[0], 1));
 #ifndef RAISED
     *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){LIMIT, 0});

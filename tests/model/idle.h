@@ -52,20 +52,20 @@ static void model_parked(uint32_t seat, uint32_t u, uint64_t generation)
 
 /* The handle has put records of this kind before, and seen nothing. Field by field: GenMC copies no struct to a place
  * that is known before the program runs. */
-static void model_looked(struct cvb_handle *h, const struct cvb_want *want)
+static void model_cache(struct cvb_handle *h, const struct cvb_want *want)
 {
     static uint64_t from[SEATS][SEATS];
     const struct cvb_rows rows = rows_of(h, NOTE_CLAIM, want);
-    h->looked = &h->look[0];
-    h->look[0].rows.total = rows.total;
-    h->look[0].rows.stage = rows.stage;
-    h->look[0].rows.source = rows.source;
-    h->look[0].rows.note = rows.note;
-    h->look[0].room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, want->source));
-    h->look[0].room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want->stage));
-    h->look[0].kind = kind_wanted(want);
-    h->look[0].key = key_of(want);
-    h->look[0].from = from[h->seat];
+    h->last_cache = &h->cache[0];
+    h->cache[0].rows.total = rows.total;
+    h->cache[0].rows.stage = rows.stage;
+    h->cache[0].rows.source = rows.source;
+    h->cache[0].rows.note = rows.note;
+    h->cache[0].room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, want->source));
+    h->cache[0].room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want->stage));
+    h->cache[0].kind = kind_wanted(want);
+    h->cache[0].key = key_of(want);
+    h->cache[0].from = from[h->seat];
 }
 
 #endif

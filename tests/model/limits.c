@@ -55,7 +55,7 @@ static void *put(void *argument)
     const struct cvb_want want = {0, 1, 1, 0};
     uint32_t u;
     struct cvb_pair w;
-    accepted = cvb_claim_idle(&handles[1], &want, CVB_LOOK_FAR, &u, &w);
+    accepted = cvb_claim_idle(&handles[1], &want, CVB_SCAN_FAR, &u, &w);
 #else
     struct cvb_journal f = {.count = 1, .stage = 1, .stage2 = 1};
     accepted = cvb_counter_step(&handles[1], 1, 1, CVB_TAKE_STAGE, &f, true) == 1;
@@ -71,15 +71,15 @@ int main(void)
     model_idle(2);
     for (uint32_t s = 0; s < SEATS; s++) {
         const struct cvb_want want = {0, 1, 1, 0};
-        model_looked(&handles[s], &want);
+        model_cache(&handles[s], &want);
     }
     model_parked(0, 0, 1);
-    struct cvb_look *look = handles[1].looked;
+    struct cvb_claim_cache *cache = handles[1].last_cache;
     lists[0].group[0].entry[0] = 0 | UINT64_C(1) << VERSION_SHIFT;
-    look->seen[0].at = &lists[0].group[0].entry[0];
-    look->seen[0].entry = lists[0].group[0].entry[0];
-    look->groups[0].group = &lists[0].group[0];
-    look->groups[0].end = look->end = look->count = 1;
+    cache->candidates[0].at = &lists[0].group[0].entry[0];
+    cache->candidates[0].entry = lists[0].group[0].entry[0];
+    cache->groups[0].group = &lists[0].group[0];
+    cache->groups[0].end = cache->end = cache->count = 1;
     *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){LIMIT, 0});
 #else
     *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){1, 0});

@@ -23,7 +23,7 @@ static void *put(void *argument)
     uint32_t s = (uint32_t)(uintptr_t)argument, u;
     const struct cvb_want want = {0, 1, 1, 0};
     struct cvb_pair w;
-    if (cvb_claim_idle(&handles[s], &want, CVB_LOOK_ALL, &u, &w))
+    if (cvb_claim_idle(&handles[s], &want, CVB_SCAN_ALL, &u, &w))
         payloads[u] = 8;
     return NULL;
 }
@@ -35,10 +35,10 @@ int main(void)
     model_idle(SEATS);
     for (uint32_t s = 0; s < SEATS; s++) {
         const struct cvb_want want = {0, 1, 1, 0};
-        model_looked(&handles[s], &want);
+        model_cache(&handles[s], &want);
     }
 #ifdef OPEN
-    uint32_t key = handles[0].look[0].key;
+    uint32_t key = handles[0].cache[0].key;
     handles[0].open[place_of(key, CVB_OPEN_GROUPS)] = (struct cvb_open){header_of(key, 0), &lists[0].group[0], 1};
     lists[0].list.groups = 1;
     lists[0].list.group[0].header = header_of(key, 0);

@@ -110,11 +110,11 @@ Test(reuse, a_group_that_serves_again_is_not_emptied)
 /* A put of another kind than the last one finds where it went on looking, if not too many kinds share a place. */
 static unsigned places_of(bool sources, unsigned kinds)
 {
-    bool used[CVB_LOOKS] = {false};
+    bool used[CVB_CLAIM_CACHES] = {false};
     unsigned n = 0;
     for (uint32_t kind = 0; kind < kinds; kind++) {
         const struct cvb_want want = {sources ? kind : 0, sources ? 1 : kind + 1, 1, 0};
-        bool *one = &used[place_of(key_of(&want), CVB_LOOKS)];
+        bool *one = &used[place_of(key_of(&want), CVB_CLAIM_CACHES)];
         n += !*one;
         *one = true;
     }
@@ -123,7 +123,7 @@ static unsigned places_of(bool sources, unsigned kinds)
 
 Test(reuse, kinds_that_take_turns_have_places_of_their_own)
 {
-    for (unsigned kinds = 2; kinds <= CVB_LOOKS; kinds *= 2) { /* by chance 40 of 64 */
+    for (unsigned kinds = 2; kinds <= CVB_CLAIM_CACHES; kinds *= 2) { /* by chance 40 of 64 */
         cr_expect_geq(places_of(true, kinds), kinds / 2, "%u sources", kinds);
         cr_expect_geq(places_of(false, kinds), kinds / 2, "%u stages", kinds);
     }
