@@ -43,16 +43,16 @@
     STRUCT(cvb_extension, 256)                                                                                         \
     FIELD(cvb_journal, head, 0, 8)                                                                                     \
     FIELD(cvb_journal, unit, 8, 4)                                                                                     \
-    FIELD(cvb_journal, unit2, 12, 4)                                                                                   \
+    FIELD(cvb_journal, to_unit, 12, 4)                                                                                 \
     FIELD(cvb_journal, before, 16, 16)                                                                                 \
     FIELD(cvb_journal, after, 32, 16)                                                                                  \
-    FIELD(cvb_journal, before2, 48, 16)                                                                                \
-    FIELD(cvb_journal, after2, 64, 16)                                                                                 \
+    FIELD(cvb_journal, to_before, 48, 16)                                                                              \
+    FIELD(cvb_journal, to_after, 64, 16)                                                                               \
     FIELD(cvb_journal, count, 80, 4)                                                                                   \
     FIELD(cvb_journal, source, 84, 2)                                                                                  \
     FIELD(cvb_journal, stage, 86, 2)                                                                                   \
-    FIELD(cvb_journal, stage2, 88, 2)                                                                                  \
-    FIELD(cvb_journal, pad_stage2, 90, 6)                                                                              \
+    FIELD(cvb_journal, to_stage, 88, 2)                                                                                \
+    FIELD(cvb_journal, pad_to_stage, 90, 6)                                                                            \
     FIELD(cvb_journal, low, 96, 8)                                                                                     \
     FIELD(cvb_journal, pad, 104, 24)                                                                                   \
     STRUCT(cvb_journal, 128)                                                                                           \

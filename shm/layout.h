@@ -62,16 +62,16 @@ struct cvb_extension {
 struct cvb_journal {
     uint64_t head;          /* seq:50 | op:4 | phase:2 | done:8 */
     uint32_t unit;          /* u, a, or T */
-    uint32_t unit2;         /* b, or T2 */
+    uint32_t to_unit;       /* b, or T2 */
     struct cvb_pair before; /* word of u or a; MOVE: lo of T and B */
     struct cvb_pair after;
-    struct cvb_pair before2; /* word of b or T2 */
-    struct cvb_pair after2;
+    struct cvb_pair to_before; /* word of b or T2 */
+    struct cvb_pair to_after;
     uint32_t count;
     uint16_t source;
-    uint16_t stage;  /* A */
-    uint16_t stage2; /* B */
-    uint8_t pad_stage2[6];
+    uint16_t stage;    /* A */
+    uint16_t to_stage; /* B */
+    uint8_t pad_to_stage[6];
     uint64_t low; /* MOVE, REPLACE: the lowest position of `source` that moves; all ones: none */
     uint8_t pad[24];
 };

@@ -6,11 +6,11 @@
 static void recover_move(struct cvb_handle *h, uint32_t dead, uint64_t head, const struct cvb_journal *f)
 {
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
-    struct cvb_unit *t2 = cvb_unit_at(h, f->unit2);
-    if (cvb_pair_equal(cvb_load_pair(&t2->word), f->before2)) {
+    struct cvb_unit *t2 = cvb_unit_at(h, f->to_unit);
+    if (cvb_pair_equal(cvb_load_pair(&t2->word), f->to_before)) {
         struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, f->unit)->word);
         if (cvb_move_happened(f, dead, w) && cvb_load64_acq(&j->head) == head)
-            cvb_cas_pair(&t2->word, f->before2, f->after2);
+            cvb_cas_pair(&t2->word, f->to_before, f->to_after);
         else if (!cvb_pair_equal(w, cvb_load_pair(&cvb_unit_at(h, f->unit)->word)))
             return; /* torn or moving: come again */
     }
@@ -24,7 +24,7 @@ static void recover_returns(struct cvb_handle *h, uint32_t dead, uint64_t head, 
 {
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
     uint64_t seq = cvb_head_seq(head);
-    for (unsigned step = CVB_BACK_SOURCE; step <= CVB_BACK_STAGE2; step++)
+    for (unsigned step = CVB_BACK_SOURCE; step <= CVB_BACK_TO_STAGE; step++)
         if ((which >> step & 1) && cvb_counter_step(h, dead, seq, (enum cvb_step)step, f, false) < 0)
             return;
     for (;;) {
@@ -69,8 +69,8 @@ static int recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, c
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
     uint64_t seq = cvb_head_seq(head);
     bool replace = cvb_head_op(head) == CVB_OP_REPLACE;
-    struct cvb_pair entering = replace ? f->before2 : f->before;
-    uint32_t u = replace ? f->unit2 : f->unit;
+    struct cvb_pair entering = replace ? f->to_before : f->before;
+    uint32_t u = replace ? f->to_unit : f->unit;
     struct cvb_pair now = cvb_load_pair(&cvb_unit_at(h, u)->word);
     if (cvb_load64_acq(&j->head) != head)
         return 0; /* somebody has completed it: what was to enter may have been given up since, and look like entered */

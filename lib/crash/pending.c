@@ -13,7 +13,7 @@ static bool unit_is(struct cvb_handle *h, uint32_t u, struct cvb_pair word)
 static void add(struct cvb_handle *h, uint32_t seat, const struct cvb_journal *f, struct cvb_pending *p, unsigned steps,
                 bool happened)
 {
-    for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_BACK_STAGE2; step++) {
+    for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_BACK_TO_STAGE; step++) {
         uint32_t counter;
         bool yes = cvb_step_happened(h, seat, cvb_head_seq(p->head), (enum cvb_step)step, f, &counter);
         if ((steps >> step & 1) && yes == happened && counter != CVB_NO_COUNTER) {
@@ -35,7 +35,7 @@ static void of_refill(struct cvb_handle *h, uint32_t seat, const struct cvb_jour
 static void of_restage(struct cvb_handle *h, uint32_t seat, const struct cvb_journal *f, struct cvb_pending *p)
 {
     bool replace = cvb_head_op(p->head) == CVB_OP_REPLACE;
-    bool entered = replace ? !unit_is(h, f->unit2, f->before2) : !unit_is(h, f->unit, f->before);
+    bool entered = replace ? !unit_is(h, f->to_unit, f->to_before) : !unit_is(h, f->unit, f->before);
     if (cvb_head_phase(p->head) == CVB_ABORT) {
         add(h, seat, f, p, cvb_returns_of_abort(p->head), false);
     } else if (!entered) {
@@ -52,9 +52,9 @@ static void of_restage(struct cvb_handle *h, uint32_t seat, const struct cvb_jou
 static void of_move(struct cvb_handle *h, uint32_t seat, const struct cvb_journal *f, struct cvb_pending *p)
 {
     struct cvb_pair t = cvb_load_pair(&cvb_unit_at(h, f->unit)->word);
-    if (cvb_move_happened(f, seat, t) && unit_is(h, f->unit2, f->before2)) {
-        p->unit = f->unit2;
-        p->word = f->after2;
+    if (cvb_move_happened(f, seat, t) && unit_is(h, f->to_unit, f->to_before)) {
+        p->unit = f->to_unit;
+        p->word = f->to_after;
     }
 }
 

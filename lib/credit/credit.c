@@ -32,7 +32,7 @@ static void keep_evidence(struct cvb_handle *h, uint64_t tag)
 static bool is_take(enum cvb_step step) { return step <= CVB_TAKE_STAGE; }
 
 /* Of a source, the total, or a stage: 0, 1, 2. */
-static unsigned limit_of_step(enum cvb_step step) { return step == CVB_BACK_STAGE2 ? 2 : (unsigned)step % 3; }
+static unsigned limit_of_step(enum cvb_step step) { return step == CVB_BACK_TO_STAGE ? 2 : (unsigned)step % 3; }
 
 static const int refusals[] = {CVB_ESOURCE_FULL, CVB_ETOTAL_FULL, CVB_ESTAGE_FULL};
 
@@ -40,10 +40,10 @@ static const int refusals[] = {CVB_ESOURCE_FULL, CVB_ETOTAL_FULL, CVB_ESTAGE_FUL
  * source's credit back, and takes one again when it leaves. */
 static uint32_t counter_of_step(struct cvb_handle *h, enum cvb_step step, const struct cvb_journal *f)
 {
-    uint32_t stage = step == CVB_TAKE_STAGE || step == CVB_BACK_STAGE2 ? f->stage2 : f->stage;
+    uint32_t stage = step == CVB_TAKE_STAGE || step == CVB_BACK_TO_STAGE ? f->to_stage : f->stage;
     switch (limit_of_step(step)) {
     case 0:
-        return f->stage || f->stage2 ? cvb_counter_of_source(h, f->source) : CVB_NO_COUNTER;
+        return f->stage || f->to_stage ? cvb_counter_of_source(h, f->source) : CVB_NO_COUNTER;
     case 1:
         return CVB_COUNTER_TOTAL;
     default:
@@ -166,7 +166,7 @@ int cvb_refill(struct cvb_handle *h, uint32_t u, uint32_t stage)
     struct cvb_pair w = cvb_load_pair(&unit->word);
     uint32_t mask = cvb_hi_mask(w.hi);
     struct cvb_journal f = {.unit = u, .before = w, .count = cvb_mask_count(mask), .stage = (uint16_t)stage};
-    f.stage2 = f.stage;
+    f.to_stage = f.stage;
     f.source = cvb_load16_rlx(&unit->source);
     if (f.source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;

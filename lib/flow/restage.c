@@ -10,11 +10,11 @@
 #include "flow/flow.h"
 #include "place/stay.h"
 
-/* The credits that a move to f->stage2 needs besides those that stay with the records: the stage's, and for a dead
+/* The credits that a move to f->to_stage needs besides those that stay with the records: the stage's, and for a dead
  * letter its source's. A refusal leaves none taken, and the journal closed. */
 static int take_for_move(struct cvb_handle *h, const struct cvb_journal *f, enum cvb_op op)
 {
-    const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->stage2 != CVB_STAGE_DEAD_LETTER;
+    const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->to_stage != CVB_STAGE_DEAD_LETTER;
     int error = revives ? cvb_counter_step(h, h->seat, h->seq, CVB_TAKE_SOURCE, f, true) : 1;
     if (error == 1) {
         error = cvb_counter_step(h, h->seat, h->seq, CVB_TAKE_STAGE, f, true);
@@ -33,20 +33,21 @@ static int take_for_move(struct cvb_handle *h, const struct cvb_journal *f, enum
 /* What left f->stage gives back its credit, and the source's if it became a dead letter. */
 static void give_after_move(struct cvb_handle *h, const struct cvb_journal *f)
 {
-    if (f->stage2 == CVB_STAGE_DEAD_LETTER)
+    if (f->to_stage == CVB_STAGE_DEAD_LETTER)
         cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);
     cvb_counter_step(h, h->seat, h->seq, CVB_BACK_STAGE, f, true);
     cvb_journal_close(h);
-    cvb_tally(h, f->stage, f->source, f->stage2 == CVB_STAGE_DEAD_LETTER ? CVB_N_DEAD_LETTERED : CVB_N_FORWARDED,
+    cvb_tally(h, f->stage, f->source, f->to_stage == CVB_STAGE_DEAD_LETTER ? CVB_N_DEAD_LETTERED : CVB_N_FORWARDED,
               f->count);
-    cvb_own_add64(&h->tallies[f->stage2].n[CVB_N_ACCEPTED], f->count);
+    cvb_own_add64(&h->tallies[f->to_stage].n[CVB_N_ACCEPTED], f->count);
 }
 
 CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     struct cvb_pair w = cvb_load_pair(&unit->word);
-    struct cvb_journal f = {.unit = u, .before = w, .count = cvb_mask_count(cvb_hi_mask(w.hi)), .stage2 = (uint16_t)to};
+    struct cvb_journal f = {
+        .unit = u, .before = w, .count = cvb_mask_count(cvb_hi_mask(w.hi)), .to_stage = (uint16_t)to};
     f.stage = (uint16_t)cvb_hi_stage(w.hi);
     f.source = cvb_load16_rlx(&unit->source);
     if (f.stage >= h->segment.settings.max_stages || f.source >= h->segment.settings.max_sources)
@@ -98,12 +99,12 @@ int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to)
 {
     struct cvb_unit *old = cvb_unit_at(h, a);
     struct cvb_pair w = cvb_load_pair(&old->word);
-    struct cvb_journal f = {.unit = a, .unit2 = b, .before = w, .count = cvb_mask_count(cvb_hi_mask(w.hi))};
+    struct cvb_journal f = {.unit = a, .to_unit = b, .before = w, .count = cvb_mask_count(cvb_hi_mask(w.hi))};
     f.after = (struct cvb_pair){cvb_lo_generation(CVB_FREE, cvb_load64_rlx(&old->generation) + 1),
                                 cvb_hi(cvb_hi_mask(w.hi), 0, 0, 0)};
-    f.before2 = cvb_load_pair(&cvb_unit_at(h, b)->word);
+    f.to_before = cvb_load_pair(&cvb_unit_at(h, b)->word);
     f.stage = (uint16_t)cvb_hi_stage(w.hi);
-    f.stage2 = (uint16_t)to;
+    f.to_stage = (uint16_t)to;
     f.source = cvb_load16_rlx(&old->source);
     if (f.stage >= h->segment.settings.max_stages || f.source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
@@ -115,7 +116,7 @@ int cvb_replace(struct cvb_handle *h, uint32_t a, uint32_t b, uint32_t to)
     if (error)
         return error;
     cvb_row_low(h, &span);
-    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))
+    if (cvb_enqueue(h, b, f.to_before, to, 0) || !cvb_cas_pair(&old->word, w, f.after))
         return cvb_corrupt_at_work(h);
     cvb_set_free_hint(h, a);
     give_after_move(h, &f);

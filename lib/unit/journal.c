@@ -12,19 +12,19 @@ void cvb_journal_open(struct cvb_handle *h, enum cvb_op op, const struct cvb_jou
     struct cvb_journal *j = &cvb_seat_at(h, h->seat)->journal;
     cvb_fence_rel();
     cvb_store32_rlx(&j->unit, f->unit);
-    cvb_store32_rlx(&j->unit2, f->unit2);
+    cvb_store32_rlx(&j->to_unit, f->to_unit);
     cvb_store64_rlx(&j->before.lo, f->before.lo);
     cvb_store64_rlx(&j->before.hi, f->before.hi);
     cvb_store64_rlx(&j->after.lo, f->after.lo);
     cvb_store64_rlx(&j->after.hi, f->after.hi);
-    cvb_store64_rlx(&j->before2.lo, f->before2.lo);
-    cvb_store64_rlx(&j->before2.hi, f->before2.hi);
-    cvb_store64_rlx(&j->after2.lo, f->after2.lo);
-    cvb_store64_rlx(&j->after2.hi, f->after2.hi);
+    cvb_store64_rlx(&j->to_before.lo, f->to_before.lo);
+    cvb_store64_rlx(&j->to_before.hi, f->to_before.hi);
+    cvb_store64_rlx(&j->to_after.lo, f->to_after.lo);
+    cvb_store64_rlx(&j->to_after.hi, f->to_after.hi);
     cvb_store32_rlx(&j->count, f->count);
     cvb_store16_rlx(&j->source, f->source);
     cvb_store16_rlx(&j->stage, f->stage);
-    cvb_store16_rlx(&j->stage2, f->stage2);
+    cvb_store16_rlx(&j->to_stage, f->to_stage);
     cvb_store64_rlx(&j->low, f->low);
     h->seq++;
     cvb_store64_rel(&j->head, cvb_head(h->seq, op, CVB_OPEN, 0));
@@ -39,19 +39,19 @@ void cvb_journal_close(struct cvb_handle *h)
 bool cvb_journal_fields(struct cvb_journal *j, uint64_t head, struct cvb_journal *f)
 {
     f->unit = cvb_load32_rlx(&j->unit);
-    f->unit2 = cvb_load32_rlx(&j->unit2);
+    f->to_unit = cvb_load32_rlx(&j->to_unit);
     f->before.lo = cvb_load64_rlx(&j->before.lo);
     f->before.hi = cvb_load64_rlx(&j->before.hi);
     f->after.lo = cvb_load64_rlx(&j->after.lo);
     f->after.hi = cvb_load64_rlx(&j->after.hi);
-    f->before2.lo = cvb_load64_rlx(&j->before2.lo);
-    f->before2.hi = cvb_load64_rlx(&j->before2.hi);
-    f->after2.lo = cvb_load64_rlx(&j->after2.lo);
-    f->after2.hi = cvb_load64_rlx(&j->after2.hi);
+    f->to_before.lo = cvb_load64_rlx(&j->to_before.lo);
+    f->to_before.hi = cvb_load64_rlx(&j->to_before.hi);
+    f->to_after.lo = cvb_load64_rlx(&j->to_after.lo);
+    f->to_after.hi = cvb_load64_rlx(&j->to_after.hi);
     f->count = cvb_load32_rlx(&j->count);
     f->source = cvb_load16_rlx(&j->source);
     f->stage = cvb_load16_rlx(&j->stage);
-    f->stage2 = cvb_load16_rlx(&j->stage2);
+    f->to_stage = cvb_load16_rlx(&j->to_stage);
     f->low = cvb_load64_rlx(&j->low);
     cvb_fence_acq();
     return cvb_load64_acq(&j->head) == head;
@@ -62,8 +62,8 @@ bool cvb_journal_valid(struct cvb_handle *h, uint64_t head, const struct cvb_jou
 {
     const struct cvb_settings *s = &h->segment.settings;
     bool two = cvb_head_op(head) == CVB_OP_MOVE || cvb_head_op(head) == CVB_OP_REPLACE;
-    return f->unit < h->segment.geometry.unit_count && (!two || f->unit2 < h->segment.geometry.unit_count) &&
-           f->source < s->max_sources && f->stage < s->max_stages && f->stage2 < s->max_stages &&
+    return f->unit < h->segment.geometry.unit_count && (!two || f->to_unit < h->segment.geometry.unit_count) &&
+           f->source < s->max_sources && f->stage < s->max_stages && f->to_stage < s->max_stages &&
            f->count <= CVB_UNIT_MEMBERS;
 }
 

@@ -20,7 +20,7 @@ void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen)
     if (!cvb_journal_read(h, mover, &head, &f) || cvb_head_op(head) != CVB_OP_MOVE)
         return;
     if (f.unit == unit && cvb_move_happened(&f, mover, seen))
-        cvb_cas_pair(&cvb_unit_at(h, f.unit2)->word, f.before2, f.after2);
+        cvb_cas_pair(&cvb_unit_at(h, f.to_unit)->word, f.to_before, f.to_after);
 }
 
 /* The n lowest bits of mask; all of them if there are fewer. */
@@ -96,14 +96,14 @@ static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_
     struct cvb_span span;
     if (!take_positions(h, t, seen, bits, &span))
         return false;
-    struct cvb_journal f = {.unit = t, .unit2 = t2, .before = {seen.lo, bits}, .low = span.lowest};
+    struct cvb_journal f = {.unit = t, .to_unit = t2, .before = {seen.lo, bits}, .low = span.lowest};
     f.source = (uint16_t)span.source;
-    f.before2 = cvb_load_pair(&to->word);
-    uint64_t g = cvb_lo_number(f.before2.lo) + 1;
+    f.to_before = cvb_load_pair(&to->word);
+    uint64_t g = cvb_lo_number(f.to_before.lo) + 1;
     uint32_t places = fill(h, t, bits, t2);
-    f.after2.lo = cvb_lo_generation(state, g);
-    f.after2.hi = cvb_hi(cvb_hi_mask(f.before2.hi) | places, cvb_hi_stage(seen.hi), h->seat, cvb_hi_retry(seen.hi));
-    f.after2.hi |= marks_of_moved(h, seen);
+    f.to_after.lo = cvb_lo_generation(state, g);
+    f.to_after.hi = cvb_hi(cvb_hi_mask(f.to_before.hi) | places, cvb_hi_stage(seen.hi), h->seat, cvb_hi_retry(seen.hi));
+    f.to_after.hi |= marks_of_moved(h, seen);
     cvb_store64_rlx(&to->generation, g);
     struct cvb_pair less = seen;
     less.hi &= ~(uint64_t)bits;
@@ -113,7 +113,7 @@ static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_
     cvb_row_low(h, &span);
     bool moved = cvb_cas_pair(&cvb_unit_at(h, t)->word, seen, less);
     if (moved)
-        cvb_cas_pair(&to->word, f.before2, f.after2); /* fails if somebody has helped */
+        cvb_cas_pair(&to->word, f.to_before, f.to_after); /* fails if somebody has helped */
     cvb_journal_close(h);
     return moved;
 }
@@ -151,13 +151,13 @@ int cvb_uncarve(struct cvb_handle *h, uint32_t t, uint32_t members, uint32_t t2)
     struct cvb_pair w = cvb_load_pair(&from->word), empty = {w.lo, w.hi & ~UINT64_C(0xffffffff)};
     struct cvb_span span;
     take_positions(h, t2, w, cvb_hi_mask(w.hi), &span); /* a lease of this seat's: it has not changed */
-    struct cvb_journal f = {.unit = t2, .unit2 = t, .before = {w.lo, cvb_hi_mask(w.hi)}, .low = span.lowest};
+    struct cvb_journal f = {.unit = t2, .to_unit = t, .before = {w.lo, cvb_hi_mask(w.hi)}, .low = span.lowest};
     f.source = (uint16_t)span.source;
-    f.before2 = cvb_load_pair(&to->word);
-    f.after2 = (struct cvb_pair){f.before2.lo, f.before2.hi | members};
+    f.to_before = cvb_load_pair(&to->word);
+    f.to_after = (struct cvb_pair){f.to_before.lo, f.to_before.hi | members};
     cvb_journal_open(h, CVB_OP_MOVE, &f);
     cvb_row_low(h, &span);
-    bool moved = cvb_cas_pair(&from->word, w, empty) && cvb_cas_pair(&to->word, f.before2, f.after2);
+    bool moved = cvb_cas_pair(&from->word, w, empty) && cvb_cas_pair(&to->word, f.to_before, f.to_after);
     cvb_journal_close(h);
     return moved && cvb_free_empty(h, t2, empty) ? 0 : CVB_ECORRUPT;
 }

@@ -16,7 +16,7 @@ enum cvb_step {
     CVB_BACK_SOURCE,
     CVB_BACK_TOTAL,
     CVB_BACK_STAGE,
-    CVB_BACK_STAGE2,
+    CVB_BACK_TO_STAGE,
     CVB_LIMIT_SET /* takes nothing: only the tag of `taken` changes */
 };
 
@@ -35,11 +35,11 @@ static inline unsigned cvb_head_done(uint64_t head) { return (unsigned)(head >> 
 static inline unsigned cvb_returns_of_abort(uint64_t head)
 {
     unsigned taken = cvb_head_done(head);
-    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | (taken >> CVB_TAKE_STAGE & 1) << CVB_BACK_STAGE2;
+    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | (taken >> CVB_TAKE_STAGE & 1) << CVB_BACK_TO_STAGE;
 }
 static inline unsigned cvb_returns_of_move(const struct cvb_journal *f)
 {
-    return 1u << CVB_BACK_STAGE | (unsigned)(f->stage2 == CVB_STAGE_DEAD_LETTER) << CVB_BACK_SOURCE;
+    return 1u << CVB_BACK_STAGE | (unsigned)(f->to_stage == CVB_STAGE_DEAD_LETTER) << CVB_BACK_SOURCE;
 }
 
 /* The marks SUSPECT and COMPANY of a lease, for a unit that was QUEUED with this hi. A suspect record is leased alone.

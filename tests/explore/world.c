@@ -246,7 +246,7 @@ static void note_most(int p, uint32_t i)
 static bool half_replaced(const struct cvb_journal *j)
 {
     return cvb_head_op(j->head) == CVB_OP_REPLACE && cvb_head_phase(j->head) == CVB_OPEN &&
-           !cvb_pair_equal(world_unit(j->unit2)->word, j->before2) &&
+           !cvb_pair_equal(world_unit(j->to_unit)->word, j->to_before) &&
            cvb_pair_equal(world_unit(j->unit)->word, j->before);
 }
 
@@ -567,11 +567,11 @@ void world_leased_by(uint32_t seat, void (*visit)(uint32_t id, uint32_t stage, b
     /* between a MOVE's two steps the members are in no unit, but in the mover's journal */
     const struct cvb_journal *j = &world_seat(seat)->journal;
     if (cvb_head_op(j->head) != CVB_OP_MOVE || cvb_head_phase(j->head) != CVB_OPEN ||
-        cvb_lo_state(j->after2.lo) != CVB_LEASED)
+        cvb_lo_state(j->to_after.lo) != CVB_LEASED)
         return;
-    struct cvb_pair t = world_unit(j->unit)->word, t2 = world_unit(j->unit2)->word;
-    if (cvb_move_happened(j, seat, t) && cvb_pair_equal(t2, j->before2))
-        visit_members(j->unit2, j->after2.hi & ~(uint64_t)cvb_hi_mask(j->before2.hi), visit);
+    struct cvb_pair t = world_unit(j->unit)->word, t2 = world_unit(j->to_unit)->word;
+    if (cvb_move_happened(j, seat, t) && cvb_pair_equal(t2, j->to_before))
+        visit_members(j->to_unit, j->to_after.hi & ~(uint64_t)cvb_hi_mask(j->to_before.hi), visit);
 }
 
 static uint32_t bitmap_of(uint32_t u)

@@ -28,7 +28,7 @@ static int others; /* of the source's credits */
 /* One step of another's operation on the source's counter: its tag takes the place of the dead one's. */
 static void *disturb(void *argument)
 {
-    struct cvb_journal f = {.count = 1, .stage = 1, .stage2 = 1};
+    struct cvb_journal f = {.count = 1, .stage = 1, .to_stage = 1};
     (void)argument;
 #ifdef GIVE
     assert(cvb_counter_step(&handles[1], 1, 1, CVB_BACK_SOURCE, &f, true) == 1);

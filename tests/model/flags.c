@@ -56,7 +56,7 @@ static void *bring_it(void *argument)
     assert(!cvb_enqueue_own(&handles[0], 0, w, 1)); /* with the put's locked instruction */
     cvb_level_after_put(&handles[0], 1, 0, 1);
 #elif defined RAISED
-    struct cvb_journal f = {.count = LIMIT, .stage = 1, .stage2 = 1};
+    struct cvb_journal f = {.count = LIMIT, .stage = 1, .to_stage = 1};
     assert(cvb_counter_step(&handles[0], 0, 1, CVB_TAKE_STAGE, &f, true) == 1);
     cvb_level_after_put(&handles[0], 1, 0, LIMIT);
 #elif defined CREDITS

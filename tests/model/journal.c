@@ -15,9 +15,9 @@ static void *operate(void *argument)
 {
     struct cvb_handle *h = &handles[0];
     (void)argument;
-    cvb_journal_open(h, CVB_OP_MOVE, &(struct cvb_journal){.unit = 1, .unit2 = 1});
+    cvb_journal_open(h, CVB_OP_MOVE, &(struct cvb_journal){.unit = 1, .to_unit = 1});
     cvb_journal_close(h);
-    cvb_journal_open(h, CVB_OP_GIVE, &(struct cvb_journal){.unit = 2, .unit2 = 2});
+    cvb_journal_open(h, CVB_OP_GIVE, &(struct cvb_journal){.unit = 2, .to_unit = 2});
     return NULL;
 }
 
@@ -27,7 +27,7 @@ static void *look(void *argument)
     uint64_t head;
     (void)argument;
     if (cvb_journal_read(&handles[1], 0, &head, &f))
-        assert(f.unit == f.unit2 && f.unit == (cvb_head_op(head) == CVB_OP_MOVE ? 1u : 2u));
+        assert(f.unit == f.to_unit && f.unit == (cvb_head_op(head) == CVB_OP_MOVE ? 1u : 2u));
     return NULL;
 }
 

@@ -57,7 +57,7 @@ static void *put(void *argument)
     struct cvb_pair w;
     accepted = cvb_claim_idle(&handles[1], &want, CVB_SCAN_FAR, &u, &w);
 #else
-    struct cvb_journal f = {.count = 1, .stage = 1, .stage2 = 1};
+    struct cvb_journal f = {.count = 1, .stage = 1, .to_stage = 1};
     accepted = cvb_counter_step(&handles[1], 1, 1, CVB_TAKE_STAGE, &f, true) == 1;
 #endif
     return NULL;

@@ -32,7 +32,7 @@ static int others; /* of the second stage's credits */
 /* A step of another's operation on the second stage's counter: its tag takes the place of the dead one's. */
 static void *disturb(void *argument)
 {
-    struct cvb_journal f = {.count = 1, .stage = 2, .stage2 = 2};
+    struct cvb_journal f = {.count = 1, .stage = 2, .to_stage = 2};
     (void)argument;
     assert(cvb_counter_step(&handles[1], 1, 1, CVB_TAKE_STAGE, &f, true) == 1);
     others = 1;

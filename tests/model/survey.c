@@ -25,7 +25,7 @@ static void *move(void *argument)
     struct cvb_handle *h = &handles[0];
     const struct cvb_pair w = cvb_load_pair(&units[FROM].word), to = cvb_load_pair(&units[TO].word);
     const struct cvb_span span = cvb_span_of(h, FROM, 1);
-    struct cvb_journal f = {.unit = FROM, .unit2 = TO};
+    struct cvb_journal f = {.unit = FROM, .to_unit = TO};
     (void)argument;
     f.low = span.lowest;
     cvb_row_high(h, &span);

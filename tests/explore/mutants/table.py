@@ -99,11 +99,11 @@ MUTANTS = [
          "word.lo == f->before.lo && !(")]),
     ("MOVELATE", "the journal of a move closed before its second step (J4)", ["split", "mixed"], [
         ("move", """    if (moved)
-        cvb_cas_pair(&to->word, f.before2, f.after2);
+        cvb_cas_pair(&to->word, f.to_before, f.to_after);
     cvb_journal_close(h);
     return moved;""", """    cvb_journal_close(h);
     if (moved)
-        cvb_cas_pair(&to->word, f.before2, f.after2);
+        cvb_cas_pair(&to->word, f.to_before, f.to_after);
     return moved;""")]),
     # credits
     ("NOHELP", "another's tag overwritten without keeping its evidence (C1)", ["single", "mixed"], [
@@ -277,8 +277,8 @@ MUTANTS = [
          "        *members = part;\n        if (!error && h->cells.header_room)\n"
          "            cvb_keep_headers(h, lease, part, b, r);\n        if (!error ||")]),
     ("SETTLEFIRST", "a replaced lease settled before its result is in", ["replace1", "replace"], [
-        ("cvb_replace", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
-         "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.before2, to, 0))")]),
+        ("cvb_replace", "    if (cvb_enqueue(h, b, f.to_before, to, 0) || !cvb_cas_pair(&old->word, w, f.after))",
+         "    if (!cvb_cas_pair(&old->word, w, f.after) || cvb_enqueue(h, b, f.to_before, to, 0))")]),
     ("EARLYDEAD", "a dead letter one delivery too early", ["single", "mixed1"], [
         ("deliverable", "failures <= cvb_retries_of(h, stage)", "failures < cvb_retries_of(h, stage)")]),
     ("COMPANYBLAMED", "a death in company counts against a record (B2)", ["batch", "split"], [
@@ -287,10 +287,10 @@ MUTANTS = [
         ("cvb_marks_of_lease", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;",
          "    return (hi & CVB_HI_SUSPECT) | h->company;")]),
     ("DEADKEEPSSOURCE", "a dead letter keeps its source's credit", ["retry", "revive"], [
-        ("give_after_move", "    if (f->stage2 == CVB_STAGE_DEAD_LETTER)\n        cvb_counter_step(",
+        ("give_after_move", "    if (f->to_stage == CVB_STAGE_DEAD_LETTER)\n        cvb_counter_step(",
          "    if (false)\n        cvb_counter_step(")]),
     ("REVIVEDFREE", "what leaves the dead letters takes no credit of its source", ["revive", "mixed"], [
-        ("take_for_move", "    const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->stage2 != "
+        ("take_for_move", "    const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->to_stage != "
          "CVB_STAGE_DEAD_LETTER;", "    const bool revives = false;")]),
     ("REVIVALKEPT", "a refused revival keeps its source's credit", ["revive", "mixed"], [
         ("take_for_move", "            cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);\n        }",
@@ -490,13 +490,13 @@ MUTANTS = [
     return error;""")]),
     ("REPLACEHIGH", "`high` is raised after the new unit of a REPLACE is queued (G1)", ["position2", "position"], [
         ("cvb_replace", "    cvb_row_high(h, &span);\n", ""),
-        ("cvb_replace", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))\n",
-         "    if (cvb_enqueue(h, b, f.before2, to, 0))\n        return cvb_corrupt_at_work(h);\n"
+        ("cvb_replace", "    if (cvb_enqueue(h, b, f.to_before, to, 0) || !cvb_cas_pair(&old->word, w, f.after))\n",
+         "    if (cvb_enqueue(h, b, f.to_before, to, 0))\n        return cvb_corrupt_at_work(h);\n"
          "    cvb_row_high(h, &span);\n    if (!cvb_cas_pair(&old->word, w, f.after))\n")]),
     ("REPLACELOW", "the low of a REPLACE is noted after its first change (G3 e)", ["position2", "position"], [
         ("cvb_replace", "    cvb_row_low(h, &span);\n", ""),
-        ("cvb_replace", "    if (cvb_enqueue(h, b, f.before2, to, 0) || !cvb_cas_pair(&old->word, w, f.after))\n",
-         "    if (cvb_enqueue(h, b, f.before2, to, 0))\n        return cvb_corrupt_at_work(h);\n"
+        ("cvb_replace", "    if (cvb_enqueue(h, b, f.to_before, to, 0) || !cvb_cas_pair(&old->word, w, f.after))\n",
+         "    if (cvb_enqueue(h, b, f.to_before, to, 0))\n        return cvb_corrupt_at_work(h);\n"
          "    cvb_row_low(h, &span);\n    if (!cvb_cas_pair(&old->word, w, f.after))\n")]),
     # delays
     ("DUEOLD", "a unit's time is one that was read before its word (D1)", ["delay"], [
