@@ -134,6 +134,7 @@ int job_compare(const struct job *job, uint32_t sinks, struct job_difference *di
 /* coordinate.c and report.c */
 struct job_outcome {
     double seconds;
+    double others;    /* the part of the processors that other programs took */
     int victim, heir; /* slots; -1 if none was killed */
     uint64_t held, killed_at;
     pid_t killed_pid;
@@ -144,6 +145,12 @@ struct job_outcome {
 };
 int job_coordinate(struct job *job, enum job_role victim_role, struct job_outcome *outcome);
 int job_report(const struct job *job, const struct job_outcome *outcome);
+
+/* share.c - seconds of processor time of all processes, and how many of them in calls of the library. */
+struct results_output;
+void job_times(const struct job *job, const struct job_outcome *outcome, double *library_s, double *all_s);
+int job_write_results(const struct job *job, const struct job_outcome *outcome, const struct results_output *output,
+                      int wrong);
 
 /* main.c: the roles and a board; with job_prepare also the input, and the settings that it needs. 0, or 1 after a
  * complaint. */

@@ -61,11 +61,8 @@ static void what_was_done(const struct job *job, const struct job_outcome *o)
  */
 static void print_share(const struct job *job, const struct job_outcome *o)
 {
-    double library = 0, all = 0;
-    for (uint32_t i = 0; i < o->slots; i++) {
-        library += (double)job->board->slots[i].library_ns / 1e9;
-        all += (double)job->board->slots[i].cpu_ns / 1e9;
-    }
+    double library, all;
+    job_times(job, o, &library, &all);
     printf("  library  %11.1f %% of the processor time of all processes (%.2f of %.2f s) is in calls of the library, "
            "with the\n"
            "           copies of payloads, the page faults of new memory and the system calls of waiting\n",

@@ -4,11 +4,13 @@
 #include "../harness/parts.h"
 #include "report.h"
 #include "results.h"
+#include "verdict.h"
 
 #define USAGE                                                                                                          \
-    "usage: conveyor-bench report RESULTS.json [--csv FILE] [--html FILE]\n"                                           \
-    "  Writes a file of results as CSV, a line for each number, or as one HTML page with charts, which opens "         \
-    "offline.\n"                                                                                                       \
+    "usage: conveyor-bench report RESULTS.json... [--csv FILE] [--html FILE]\n"                                        \
+    "  Writes files of results of one machine as CSV, a line for each number, or as one HTML page with charts, "       \
+    "which\n"                                                                                                          \
+    "  opens offline.\n"                                                                                               \
     "  Without either it says what is in the file. Exit status: 0 done, 1 it cannot be read or written, 2 usage.\n"
 
 static void say_what_is_there(const json_t *results)
@@ -24,6 +26,20 @@ static void say_what_is_there(const json_t *results)
     }
 }
 
+/* On the terminal. */
+static void say_all(const json_t *results)
+{
+    say_what_is_there(results);
+    if (json_array_size(json_object_get(results, "runs")))
+        results_print_peers(results, stdout);
+    if (json_array_size(json_object_get(results, "python")))
+        results_print_python(results, stdout);
+    if (json_array_size(json_object_get(results, "job"))) {
+        fputs("\nThe main job: how much of the processor time of its processes is in calls of the library\n", stdout);
+        verdict_print(stdout, results, "job");
+    }
+}
+
 int report_main(int argc, char **argv)
 {
     static const struct option options[] = {RESULTS_OPTIONS};
@@ -31,17 +47,13 @@ int report_main(int argc, char **argv)
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
         if (!results_option(&output, c, optarg))
             return parts_usage(c == 'h' ? stdout : stderr, USAGE);
-    if (optind + 1 != argc)
+    if (optind >= argc)
         return parts_usage(stderr, USAGE);
-    json_t *results = results_read(argv[optind], "report");
+    json_t *results = results_read_all(argv + optind, argc - optind, "report");
     if (!results)
         return 1;
     if (!output.csv && !output.html && !output.json)
-        say_what_is_there(results);
-    if (!output.csv && !output.html && !output.json && json_array_size(json_object_get(results, "runs")))
-        results_print_peers(results, stdout);
-    if (!output.csv && !output.html && !output.json && json_array_size(json_object_get(results, "python")))
-        results_print_python(results, stdout);
+        say_all(results);
     int error = results_write(results, &output);
     json_decref(results);
     return error ? 1 : 0;

@@ -498,6 +498,17 @@ static void write_pipelines(const json_t *results, const json_t *list, FILE *out
     end_panel(p, out);
 }
 
+static void write_job(const json_t *results, const json_t *list, FILE *out)
+{
+    static const char *const rows[] = {"batch", NULL};
+    struct panel *p = bars(list, rows, "percent", "library_part", 100);
+    (void)results;
+    snprintf(p->caption, sizeof p->caption, "Processor time in calls of the library: percent of that of all processes");
+    add_column(p, "processor s", NAN, json_object(), "cpu_s", 1);
+    add_column(p, "seconds", NAN, json_object(), "seconds", 1);
+    end_panel(p, out);
+}
+
 static void write_python(const json_t *results, const json_t *list, FILE *out)
 {
     struct panel *p = bars(list, by_system, "million records a second", "records_per_s", 1e-6);
@@ -529,6 +540,10 @@ static const struct part {
     {"backpressure", "Backpressure over time", "What a slow consumer does to its sources.", write_backpressure},
     {"cost", "Cost as work grows", "Put, lease and ack by one process: code and caches, nothing else.", write_cost},
     {"heal", "Time to heal", "A consumer that holds 10,000 leases is killed.", write_heal},
+    {"job", "The main job",
+     "The Debian package index through three stages of two workers each, one of which is killed. In calls of the "
+     "library are also the copies of payloads, the page faults of new memory and the system calls of waiting.",
+     write_job},
     {"python", "From Python",
      "One Python process puts, another takes and reads a byte of each record. Put, take: processor time for a record "
      "on "

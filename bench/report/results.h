@@ -37,6 +37,10 @@ void results_print_peers(const json_t *results, FILE *out); /* the comparison wi
 /* python.c: what was measured from Python */
 void results_print_python(const json_t *results, FILE *out);
 
+/* join.c: a file of results of several of one machine; takes the first. NULL, with a complaint, if one cannot be read
+ * or is of another machine. */
+json_t *results_read_all(char *const *paths, int count, const char *who);
+
 /* One line about the machine, for the terminal and the charts. */
 void results_describe(const json_t *results, FILE *out);
 

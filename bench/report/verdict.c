@@ -408,6 +408,22 @@ static void judge_python(struct verdict *v, const json_t *results, const json_t 
         producer ? "producer" : "consumer", producer ? put.median : take.median, producer ? take.median : put.median);
 }
 
+static void judge_job(struct verdict *v, const json_t *results, const json_t *list)
+{
+    static const char *const keys[] = {"batch", NULL};
+    json_t *batches = figure_kinds(list, NULL, keys), *one;
+    size_t i;
+    (void)results;
+    json_array_foreach(batches, i, one)
+    {
+        struct figure f = figure_of(list, one, "library_part"), s = figure_of(list, one, "seconds");
+        if (!f.why)
+            say(v, "In batches of %.0f: %.1f %% of the processor time is in calls of the library; %.2f s in all.",
+                results_number(one, "batch"), f.median * 100, s.median);
+    }
+    json_decref(batches);
+}
+
 /* The reason of the first run that does not count. */
 static const char *why_none(const json_t *list)
 {
@@ -429,6 +445,7 @@ struct verdict verdict_of(const json_t *results, const char *name)
                   {"cost", judge_cost},
                   {"heal", judge_heal},
                   {"backpressure", judge_backpressure},
+                  {"job", judge_job},
                   {"python", judge_python}};
     struct verdict v = {.count = 0};
     const json_t *list = json_object_get(results, name);

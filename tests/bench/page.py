@@ -56,7 +56,12 @@ def sample(runs=None):
     return results(runs=compared() if runs is None else runs, systems=[
         {"name": s, "about": "", "reference": s == "plain copy"} for s in SYSTEMS], round_trip=trips, latency=latency,
         backpressure=flow, backpressure_summary=[{"sources": 3, "max_per_stage": 3000}], cost=cost, heal=heal,
-        python=python)
+        python=python, job=[job(64, 0.15), job(8, 0.25)])
+
+
+def job(batch, part):
+    return {"batch": batch, "records": 1000, "seconds": 2.0, "cpu_s": 4.0, "library_s": 4.0 * part,
+            "library_part": part, "others": 0.0, "failure": None}
 
 
 def pixels(path):
@@ -167,11 +172,12 @@ class Page(BenchTest):
         figures = self.draw()
         drawn = [f.caption for f in figures if f.svg is not None]
         self.assertEqual(drawn, [f.caption for f in figures])
-        self.assertEqual(len(drawn), 16)
+        self.assertEqual(len(drawn), 17)
         for text in ("1P1C", "2P2C", "4P4C", "Full records in batches of 1,", "Full records in batches of 32",
                      "Round trip, both look", "Round trip, the other was asleep", "Response time", "Service time",
                      "Fast sources", "Records put", "What the sources are told", "Cost of a record against stages",
-                     "Cost of a record against payload", "From kill -9", "256 bytes, batches of 64"):
+                     "Cost of a record against payload", "From kill -9", "256 bytes, batches of 64",
+                     "Processor time in calls of the library"):
             self.assertTrue(any(c.startswith(text) for c in drawn), text)
 
     @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
@@ -281,6 +287,21 @@ class Page(BenchTest):
         self.write("a.json", sample())
         out = bench("compare", "--all", self.path("a.json"), self.path("a.json"))[1]
         self.assertRegex(out, r"pyzmq ipc, 256 payload, 64 batch .* 1\.00 .*not told apart")
+
+    def test_several_files_make_one_page(self):
+        first = dict(sample(), job=[job(64, 0.15)])
+        paths = [self.write(name, content) for name, content in
+                 (("1.json", first), ("2.json", results(job=[job(8, 0.25)], systems=first["systems"])))]
+        status, out, err = bench("report", *paths)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("batches of 64: 15.0 % of the processor time is in calls of the library; 2.00 s in all.", out)
+        self.assertIn("In batches of 8: 25.0 %", out)
+        self.assertRegex(out, r"systems +4 entries\n")
+        elsewhere = results(job=[job(8, 0.25)])
+        elsewhere["machine"]["kernel"] = "6.2"
+        status, _, err = bench("report", paths[0], self.write("3.json", elsewhere))
+        self.assertEqual(status, 1)
+        self.assertIn("3.json: measured on another machine", err)
 
     def test_tables_alone_without_gnuplot(self):
         figures = self.make(sample())

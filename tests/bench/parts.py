@@ -131,12 +131,15 @@ class Parts(BenchTest):
             for i in range(5000):
                 f.write("Package: p%d\nDepends: libc6\nDescription: %s\n\n" % (i, "x" * (i % 700)))
         status, out, err = bench("job", "--input", self.path("index"), "--output", self.folder, "--passes", 3,
-                                 "--batch", 8)
+                                 "--batch", 8, "--json", self.path("r.json"))
         self.assertEqual(status, 0, out + err)
         self.assertIn("batches of 8\n", out)
         share = re.search(r"library +([0-9.]+) % of the processor time.* \(([0-9.]+) of ([0-9.]+) s\)", out)
         self.assertTrue(0 < float(share[1]) < 100, out)
         self.assertLess(float(share[2]), float(share[3]))
+        one = json.loads(self.read("r.json"))["job"][0]
+        self.assertEqual((one["batch"], one["records"], one["failure"]), (8, 15000, None))
+        self.assertAlmostEqual(one["library_part"] * 100, float(share[1]), delta=0.051)
 
     def test_tune(self):
         out, r = self.part("tune", "--quick", "--record-size", 100)
