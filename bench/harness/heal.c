@@ -1,7 +1,6 @@
 /* heal.c - `conveyor-bench heal`: a consumer is killed with 10,000 leases in hand. How long until the last of them was
  * delivered again, when the others are busy, and when they sleep? */
 #include <conveyor/buffer.h>
-#include <getopt.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -244,18 +243,4 @@ int heal_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, j
     return failures;
 }
 
-int heal_main(int argc, char **argv)
-{
-    static const struct option options[] = {{"repeats", required_argument, 0, 'r'}, RESULTS_OPTIONS};
-    struct results_output output = {0};
-    unsigned repeats = 10;
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
-        if (!results_option(&output, c, optarg) && (c != 'r' || results_read_number(&repeats, optarg, 1, 1000)))
-            return parts_usage(c == 'h' ? stdout : stderr, USAGE);
-    if (optind != argc)
-        return parts_usage(stderr, USAGE);
-    struct bench_cpus cpus;
-    bench_cpus_find(&cpus);
-    json_t *results = results_new("heal", &cpus);
-    return parts_end(results, &output, heal_run(&cpus, repeats, 1e300, results));
-}
+int heal_main(int argc, char **argv) { return parts_main(argc, argv, USAGE, 10, heal_run); }

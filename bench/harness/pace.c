@@ -1,13 +1,11 @@
 /* pace.c - `conveyor-bench latency`: an open loop. Records come at a set rate whatever the system does; their latency
  * counts from when they were due (response) and from when their put began (service). */
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "../report/results.h"
 #include "../report/verdict.h"
-#include "crew.h"
+#include "pace.h"
 #include "parts.h"
 
 #define USAGE                                                                                                          \
@@ -20,83 +18,8 @@
     "  Consumers look without rest; those of `conveyor wait` sleep when there is nothing. --hgrm: writes a file for\n" \
     "  each system in the form of HdrHistogram. Exit status: 0 done, 1 a run failed, 2 usage.\n"
 
-enum { CAPACITY = 5000, RECORDS_MAX = 50000000 };
+enum { RECORDS_MAX = 50000000 };
 #define MARGIN_S 2.0 /* time for processes that do not keep up, before they are stopped */
-
-struct work {
-    const struct peer *peer;
-    const struct pace_plan *plan;
-    const struct bench_cpus *cpus;
-    struct peer_shape shape;
-    struct bench_crew crew;
-    void *shared, *room; /* room: start, put times, histograms */
-    size_t room_bytes;
-    struct peer_pace pace;
-    double others;
-    struct histogram *sum; /* response and service of all consumers */
-};
-
-static int process(void *data, unsigned index)
-{
-    struct work *w = data;
-    struct peer_process p = {
-        .control = w->crew.control, .shape = w->shape, .shared = w->shared, .index = index, .pace = &w->pace};
-    return index < w->shape.producers ? w->peer->produce(&p) : w->peer->consume(&p);
-}
-
-static int lay_out(struct work *w)
-{
-    const struct pace_plan *plan = w->plan;
-    w->pace.records = (uint64_t)plan->rate * plan->seconds / plan->producers;
-    w->pace.interval_ns = 1e9 * plan->producers / plan->rate;
-    w->pace.skip = w->pace.records / 10;
-    size_t times = w->pace.records * plan->producers * sizeof(uint64_t);
-    w->room_bytes = PEER_ALIGN + times + 2 * plan->consumers * sizeof(struct histogram);
-    w->room = bench_share(w->room_bytes);
-    if (!w->room)
-        return -1;
-    w->pace.start_ns = w->room;
-    w->pace.put_ns = (void *)((char *)w->room + PEER_ALIGN);
-    struct histogram *h = (void *)((char *)w->room + PEER_ALIGN + times);
-    for (unsigned i = 0; i < plan->consumers; i++) {
-        w->pace.response[plan->producers + i] = &h[2 * i];
-        w->pace.service[plan->producers + i] = &h[2 * i + 1];
-    }
-    return 0;
-}
-
-/* All are ready, and the first record is due soon. */
-static void await_end(struct work *w)
-{
-    double limit = bench_now_s() + w->plan->seconds + MARGIN_S;
-    while (atomic_load(&w->crew.control->producers_done) < w->shape.producers && bench_now_s() < limit)
-        bench_sleep_ms(5);
-    atomic_store(&w->crew.control->stop, 1);
-}
-
-static const char *run_processes(struct work *w)
-{
-    if (w->peer->init(w->shared, &w->shape))
-        return "cannot be set up";
-    atomic_store(w->pace.start_ns, (uint64_t)((bench_now_s() + 0.1) * 1e9));
-    const char *failure = bench_crew_start(&w->crew, w->cpus, w->shape.producers + w->shape.consumers, process, w);
-    struct bench_load load = bench_load_start(w->cpus);
-    if (!failure)
-        await_end(w);
-    const char *end = bench_crew_finish(&w->crew, 3);
-    w->others = bench_load_others(&load, w->cpus, w->crew.cpu_s);
-    if (w->peer->end)
-        w->peer->end(w->shared);
-    return failure ? failure : end;
-}
-
-static void join_histograms(struct work *w)
-{
-    for (unsigned i = w->shape.producers; i < w->shape.producers + w->shape.consumers; i++) {
-        histogram_join(&w->sum[0], w->pace.response[i]);
-        histogram_join(&w->sum[1], w->pace.service[i]);
-    }
-}
 
 /* Points of the curve: 1 / (1 - part) and the value there. */
 static json_t *curve(const struct histogram *h)
@@ -107,11 +30,11 @@ static json_t *curve(const struct histogram *h)
     return points;
 }
 
-static void write_hgrm(const struct work *w, const char *kind, const struct histogram *h)
+static void write_hgrm(const char *folder, const char *system, const char *kind, const struct histogram *h)
 {
     char path[4096];
-    int n = snprintf(path, sizeof path, "%s/%s-%s.hgrm", w->plan->hgrm, w->peer->name, kind);
-    for (int i = (int)strlen(w->plan->hgrm) + 1; i < n; i++)
+    int n = snprintf(path, sizeof path, "%s/%s-%s.hgrm", folder, system, kind);
+    for (int i = (int)strlen(folder) + 1; i < n; i++)
         if (path[i] == ' ')
             path[i] = '-';
     FILE *out = fopen(path, "w");
@@ -121,53 +44,39 @@ static void write_hgrm(const struct work *w, const char *kind, const struct hist
         perror(path);
 }
 
-static void report(const struct work *w, enum bench_state state, const char *failure, json_t *all)
+static void report(const struct pace_work *w, const struct pace_plan *plan, json_t *all)
 {
     static const char *const kind[] = {"response", "service"};
-    uint64_t taken = 0;
-    for (unsigned i = w->shape.producers; i < w->shape.producers + w->shape.consumers; i++)
-        taken += atomic_load(&w->crew.control->result[i].count);
+    unsigned processes = w->shape.producers + w->shape.consumers;
     for (unsigned k = 0; k < 2; k++) {
-        json_t *one = json_pack(
-            "{s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:s,s:b,s:f,s:f,s:f,s:f,s:o,s:s?}", "system", w->peer->name, "kind", kind[k],
-            "rate", (int)w->plan->rate, "producers", (int)w->shape.producers, "consumers", (int)w->shape.consumers,
-            "batch", (int)w->shape.batch, "payload", (int)w->shape.words * 8, "state", bench_state_name(state),
-            "oversubscribed", (int)(w->crew.count > w->cpus->count), "reached_per_s", (double)taken / w->plan->seconds,
-            "cpu_ns_per_record", taken ? w->crew.cpu_s * 1e9 / (double)taken : 0, "sleeps_per_record",
-            taken ? (double)w->crew.sleeps / (double)taken : 0, "others", w->others, "curve", curve(&w->sum[k]),
-            "failure", failure);
-        parts_add_quantiles(one, &w->sum[k]);
+        json_t *one = json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:i,s:b,s:f,s:o}", "system", w->peer->name, "kind", kind[k],
+                                "rate", (int)plan->rate, "producers", (int)w->shape.producers, "consumers",
+                                (int)w->shape.consumers, "batch", (int)w->shape.batch, "payload",
+                                (int)w->shape.words * 8, "oversubscribed", (int)(processes > w->cpus->count),
+                                "reached_per_s", (double)w->taken / plan->seconds, "curve", curve(&w->sum[k]));
+        pace_describe(one, w, &w->sum[k], w->cpu_s);
         json_array_append_new(all, one);
-        if (w->plan->hgrm)
-            write_hgrm(w, kind[k], &w->sum[k]);
+        if (plan->hgrm)
+            write_hgrm(plan->hgrm, w->peer->name, kind[k], &w->sum[k]);
     }
 }
 
 static int run_once(const struct peer *peer, const struct pace_plan *plan, const struct bench_cpus *cpus, json_t *all)
 {
-    struct work w = {.peer = peer, .plan = plan, .cpus = cpus};
-    w.shape =
-        (struct peer_shape){plan->producers, plan->consumers, plan->batch, CAPACITY * plan->producers, plan->words};
-    size_t bytes = peer->bytes(&w.shape);
-    w.shared = bench_share(bytes);
-    w.sum = calloc(2, sizeof *w.sum);
-    double before_ns = bench_probe_ns(cpus);
-    const char *failure = bench_crew_open(&w.crew);
-    if (!failure)
-        failure = w.shared && w.sum && !lay_out(&w) ? run_processes(&w) : "no memory";
-    enum bench_state state = bench_state_of(before_ns, bench_probe_ns(cpus));
-    if (failure)
-        fprintf(stderr, "latency: %s: %s\n", peer->name, failure);
-    if (w.room && w.sum) {
-        join_histograms(&w);
-        report(&w, state, failure, all);
-        munmap(w.room, w.room_bytes);
-    }
-    if (w.shared)
-        munmap(w.shared, bytes);
-    free(w.sum);
-    bench_crew_close(&w.crew);
-    return failure && peer_is_ours(peer);
+    struct pace_work w = {.peer = peer,
+                          .cpus = cpus,
+                          .rate = plan->rate,
+                          .records = (uint64_t)plan->rate * plan->seconds / plan->producers,
+                          .limit_s = plan->seconds + MARGIN_S};
+    w.shape = (struct peer_shape){plan->producers, plan->consumers, plan->batch, PACE_CAPACITY * plan->producers,
+                                  plan->words};
+    pace_measure(&w);
+    if (w.failure)
+        fprintf(stderr, "latency: %s: %s\n", peer->name, w.failure);
+    if (w.sum)
+        report(&w, plan, all);
+    pace_free(&w);
+    return w.failure && peer_is_ours(peer);
 }
 
 static void print(FILE *out, const json_t *results, const struct pace_plan *p)

@@ -1,6 +1,7 @@
 /* parts.c - what the parts of the suite share: progress, quantiles, medians over a list. */
 #include "parts.h"
 
+#include <getopt.h>
 #include <unistd.h>
 
 #include "../report/figures.h"
@@ -24,6 +25,21 @@ int parts_end(json_t *results, const struct results_output *output, int failures
     int error = results_write(results, output);
     json_decref(results);
     return failures || error ? 1 : 0;
+}
+
+int parts_main(int argc, char **argv, const char *usage, unsigned repeats, parts_run *run)
+{
+    static const struct option options[] = {{"repeats", required_argument, 0, 'r'}, RESULTS_OPTIONS};
+    struct results_output output = {0};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        if (!results_option(&output, c, optarg) && (c != 'r' || results_read_number(&repeats, optarg, 1, 1000)))
+            return parts_usage(c == 'h' ? stdout : stderr, usage);
+    if (optind != argc)
+        return parts_usage(stderr, usage);
+    struct bench_cpus cpus;
+    bench_cpus_find(&cpus);
+    json_t *results = results_new(argv[0], &cpus);
+    return parts_end(results, &output, run(&cpus, repeats, 1e300, results));
 }
 
 void parts_progress(const char *part, unsigned done, unsigned all)

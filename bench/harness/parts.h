@@ -22,6 +22,12 @@ struct pace_plan {
 int pace_run(const struct bench_cpus *cpus, const struct pace_plan *plan, double deadline, json_t *results);
 int pace_main(int argc, char **argv);
 
+/* half.c: response times at half of the greatest rate; wake.c: what a wake-up costs */
+int half_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results);
+int half_main(int argc, char **argv);
+int wake_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results);
+int wake_main(int argc, char **argv);
+
 /* flow.c: pipelines with forward, several sources and stages */
 struct flow_plan {
     unsigned sources, stages, workers, batch, window_ms, repeats;
@@ -54,6 +60,10 @@ int all_main(int argc, char **argv);
 
 /* parts.c: what they share. */
 struct results_output;
+
+/* The whole of a part that has only --repeats and the options of its results; it is called as its command. */
+typedef int parts_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results);
+int parts_main(int argc, char **argv, const char *usage, unsigned repeats, parts_run *run);
 
 /* The end of a part: writes the results and gives them back; the exit status. */
 int parts_end(json_t *results, const struct results_output *output, int failures);

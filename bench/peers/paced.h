@@ -22,10 +22,22 @@ PEER_INLINE uint64_t peer_due_ns(const struct peer_pace *pace, uint64_t i)
     return atomic_load_explicit(pace->start_ns, memory_order_relaxed) + (uint64_t)((double)i * pace->interval_ns);
 }
 
-/* Sleeps if there is much time, and spins for the rest. */
-static inline void peer_until(uint64_t due_ns)
+static inline uint64_t peer_cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Sleeps if there is much time, and spins for the rest; or only sleeps. */
+static inline void peer_until(uint64_t due_ns, bool sleep)
 {
     uint64_t now = peer_now_ns();
+    if (sleep) {
+        struct timespec t = {(time_t)(due_ns / 1000000000u), (long)(due_ns % 1000000000u)};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+        return;
+    }
     if (due_ns > now + PEER_SLEEP_ABOVE_NS) {
         uint64_t ns = due_ns - now - PEER_WAKE_EARLY_NS;
         struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
@@ -54,8 +66,9 @@ PEER_INLINE int peer_produce_paced(struct peer_process *p, void *self, peer_put 
     unsigned tries = 0;
     int n = 0;
     peer_await_go(c);
+    uint64_t used = peer_cpu_ns();
     while (i < pace->records && !atomic_load_explicit(&c->stop, memory_order_relaxed)) {
-        peer_until(peer_due_ns(pace, i));
+        peer_until(peer_due_ns(pace, i), pace->sleep);
         uint64_t now = peer_now_ns(), first = ((uint64_t)p->index << 40) + i;
         unsigned due = peer_due(p, i, now);
         for (; begun < i + due; begun++)
@@ -72,6 +85,7 @@ PEER_INLINE int peer_produce_paced(struct peer_process *p, void *self, peer_put 
         i += (uint64_t)n;
         peer_count(&c->result[p->index], i, sum);
     }
+    atomic_store(&c->result[p->index].loop_cpu_ns, peer_cpu_ns() - used);
     atomic_fetch_add(&c->producers_done, 1u);
     return n < 0 ? n : 0;
 }
@@ -94,11 +108,14 @@ PEER_INLINE int peer_consume_paced(struct peer_process *p, void *self, peer_take
     uint64_t count = 0, sum = 0, values[PEER_BATCH_MAX];
     unsigned tries = 0;
     peer_await_go(c);
+    uint64_t used = peer_cpu_ns();
     for (;;) {
         bool last = tries && atomic_load(&c->producers_done) == p->shape.producers;
         int n = take(self, p->shape.batch, p->shape.words, &sum, values);
-        if (n < 0 || (!n && last))
+        if (n < 0 || (!n && last)) {
+            atomic_store(&c->result[p->index].loop_cpu_ns, peer_cpu_ns() - used);
             return n;
+        }
         if (!n) {
             peer_back_off(&tries);
             continue;

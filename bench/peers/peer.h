@@ -57,7 +57,8 @@ struct peer_block {
 struct peer_result {
     alignas(PEER_ALIGN) _Atomic(uint64_t) count;
     _Atomic(uint64_t) sum;
-    _Atomic(int) error; /* not 0: the system failed, not only full or empty */
+    _Atomic(uint64_t) loop_cpu_ns; /* processor time in the loop of an open loop */
+    _Atomic(int) error;            /* not 0: the system failed, not only full or empty */
 };
 
 struct peer_control {
@@ -74,6 +75,7 @@ struct peer_pace {
     double interval_ns;          /* of each producer */
     uint64_t records;            /* of each producer */
     uint64_t skip;               /* the first ones are not counted */
+    bool sleep;                  /* producers sleep until a record is due, and do not spin */
     _Atomic(uint64_t) *start_ns; /* set once all are ready */
     _Atomic(uint64_t) *put_ns;   /* when the put of record i of producer p began: [p * records + i] */
     struct histogram *response[PEER_PROCESSES_MAX]; /* since it was due, of each consumer */
@@ -113,6 +115,7 @@ struct peer {
 /* NULL-terminated; and what this build leaves out, as text for the report ("" if nothing), and the versions. */
 extern const struct peer *const peers[];
 extern const struct peer *const peers_waiting[]; /* those that sleep when there is nothing: for latencies only */
+extern const struct peer *const peers_asleep[];  /* those that sleep between two records: for the cost of a wake-up */
 extern const char peers_left_out[];
 extern const char peers_versions[];
 
@@ -120,7 +123,7 @@ bool peer_is_ours(const struct peer *peer);
 
 extern const struct peer peer_conveyor, peer_conveyor_reserve, peer_conveyor_wait, peer_copy, peer_ck_mpmc,
     peer_ck_spsc, peer_rte, peer_rte_hts, peer_rte_rts, peer_boost_queue, peer_boost_messages, peer_mq, peer_pipe,
-    peer_seqpacket, peer_zmq, peer_futex;
+    peer_seqpacket, peer_zmq, peer_futex, peer_pipe_wait, peer_zmq_wait;
 
 #ifdef __cplusplus
 }

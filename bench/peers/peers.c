@@ -26,6 +26,12 @@ const struct peer *const peers[] = {
 
 const struct peer *const peers_waiting[] = {&peer_conveyor_wait, &peer_futex, 0};
 
+const struct peer *const peers_asleep[] = {&peer_conveyor_wait, &peer_pipe_wait,
+#ifdef HAVE_ZMQ
+                                           &peer_zmq_wait,
+#endif
+                                           0};
+
 bool peer_is_ours(const struct peer *peer)
 {
     return peer == &peer_conveyor || peer == &peer_conveyor_reserve || peer == &peer_conveyor_wait;

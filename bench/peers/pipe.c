@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "message.h"
+
+enum { WAIT_MS = 10 }; /* how often a waiting process looks for the end of the run */
 
 struct shared {
     int fd[2];
@@ -62,6 +65,14 @@ PEER_INLINE int take(void *at, unsigned n, unsigned words, uint64_t *sum, uint64
     return peer_take_messages(at, &((struct self *)at)->message, receive_some, PIPE_BUF, n, words, sum, values);
 }
 
+/* Waits, but not for ever: the end of the run is nothing that can be read. */
+PEER_INLINE int take_waiting(void *at, unsigned n, unsigned words, uint64_t *sum, uint64_t *values)
+{
+    struct pollfd p = {.fd = ((struct self *)at)->read, .events = POLLIN};
+    int ready = poll(&p, 1, WAIT_MS);
+    return ready > 0 ? take(at, n, words, sum, values) : ready;
+}
+
 static struct self open_ends(void *shared)
 {
     struct shared *s = shared;
@@ -80,6 +91,12 @@ static int consume(struct peer_process *p)
     return peer_consume(p, &self, take);
 }
 
+static int consume_waiting(struct peer_process *p)
+{
+    struct self self = open_ends(p->shared);
+    return peer_consume(p, &self, take_waiting);
+}
+
 static int echo(struct peer_process *p)
 {
     struct self there = open_ends(p->shared), back = open_ends(p->back);
@@ -94,3 +111,11 @@ const struct peer peer_pipe = {.name = "pipe",
                                .consume = consume,
                                .echo = echo,
                                .end = end};
+
+const struct peer peer_pipe_wait = {.name = "pipe wait",
+                                    .about = "a pipe; an idle consumer sleeps in poll",
+                                    .bytes = bytes,
+                                    .init = init,
+                                    .produce = produce,
+                                    .consume = consume_waiting,
+                                    .end = end};

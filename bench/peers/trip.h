@@ -33,7 +33,7 @@ PEER_INLINE int peer_ask(struct peer_process *p, void *there, void *back, peer_p
     uint64_t value = 0;
     for (uint64_t i = 1; !atomic_load_explicit(&p->control->stop, memory_order_relaxed); i++) {
         if (p->trip->rest_ns)
-            peer_until(peer_now_ns() + p->trip->rest_ns);
+            peer_until(peer_now_ns() + p->trip->rest_ns, false);
         uint64_t start = peer_now_ns();
         int n = peer_put_one(there, put, i, p->shape.words);
         if (n > 0)

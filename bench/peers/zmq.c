@@ -7,7 +7,7 @@
 
 #include "message.h"
 
-enum { MESSAGE_BYTES = sizeof(struct peer_message), CONNECT_MS = 8000 };
+enum { MESSAGE_BYTES = sizeof(struct peer_message), CONNECT_MS = 8000, WAIT_MS = 10 };
 
 struct shared {
     char name[64];
@@ -113,6 +113,24 @@ static long receive_one(void *at, void *message, size_t size)
     }
 }
 
+/* Sleeps in the call, but not for ever. */
+static long receive_waiting(void *at, void *message, size_t size)
+{
+    struct self *s = at;
+    (void)size;
+    for (;;) {
+        int n = zmq_recv(s->socket[0], message, sizeof s->message.bytes, 0);
+        if (n > 0)
+            return n;
+        if (!n)
+            s->ends++;
+        else if (errno != EAGAIN)
+            return -1;
+        else if (!only_ends_are_left(s))
+            return 0;
+    }
+}
+
 PEER_INLINE int put(void *at, uint64_t first, unsigned n, unsigned words)
 {
     return peer_put_messages(at, &((struct self *)at)->message, send_one, MESSAGE_BYTES, first, n, words);
@@ -121,6 +139,11 @@ PEER_INLINE int put(void *at, uint64_t first, unsigned n, unsigned words)
 PEER_INLINE int take(void *at, unsigned n, unsigned words, uint64_t *sum, uint64_t *values)
 {
     return peer_take_messages(at, &((struct self *)at)->message, receive_one, MESSAGE_BYTES, n, words, sum, values);
+}
+
+PEER_INLINE int take_waiting(void *at, unsigned n, unsigned words, uint64_t *sum, uint64_t *values)
+{
+    return peer_take_messages(at, &((struct self *)at)->message, receive_waiting, MESSAGE_BYTES, n, words, sum, values);
 }
 
 static int produce(struct peer_process *p)
@@ -146,6 +169,18 @@ static int consume(struct peer_process *p)
     return error;
 }
 
+static int consume_waiting(struct peer_process *p)
+{
+    static struct self self;
+    const int wait_ms = WAIT_MS;
+    if (join(&self, p, p->shared, ZMQ_PULL, p->index) ||
+        zmq_setsockopt(self.socket[0], ZMQ_RCVTIMEO, &wait_ms, sizeof wait_ms))
+        return -1;
+    int error = peer_consume(p, &self, take_waiting);
+    leave(&self);
+    return error;
+}
+
 /* The process that reads a way binds it. */
 static int echo(struct peer_process *p)
 {
@@ -163,3 +198,10 @@ const struct peer peer_zmq = {.name = "ZeroMQ ipc",
                               .produce = produce,
                               .consume = consume,
                               .echo = echo};
+
+const struct peer peer_zmq_wait = {.name = "ZeroMQ ipc wait",
+                                   .about = "as ZeroMQ ipc; an idle consumer sleeps in zmq_recv",
+                                   .bytes = bytes,
+                                   .init = init,
+                                   .produce = produce,
+                                   .consume = consume_waiting};

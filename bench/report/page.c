@@ -77,6 +77,7 @@ struct column {
     json_t *match;
     const char *key;
     double scale;
+    bool count; /* no nanoseconds, whatever the panel has */
 };
 
 enum { COLUMNS_MAX = 24, TICS_SIZE = 512 };
@@ -203,9 +204,9 @@ static void name_row(char *name, size_t size, const json_t *row)
     }
 }
 
-static const char *show(char out[FIGURE_TEXT], const struct panel *p, double value)
+static const char *show(char out[FIGURE_TEXT], const struct panel *p, const struct column *c, double value)
 {
-    return p->time ? figure_time(out, value) : figure_number(out, value);
+    return p->time && !c->count ? figure_time(out, value) : figure_number(out, value);
 }
 
 static void write_cell(FILE *out, const struct panel *p, const struct column *c, const struct figure *f)
@@ -218,9 +219,9 @@ static void write_cell(FILE *out, const struct panel *p, const struct column *c,
         fputs("-<small>", out);
         text(out, f->why);
     } else {
-        fprintf(out, "%s<small>", show(median, p, f->median * c->scale));
+        fprintf(out, "%s<small>", show(median, p, c, f->median * c->scale));
         if (f->n > 1)
-            fprintf(out, "%s–%s, ", show(least, p, f->least * c->scale), show(most, p, f->most * c->scale));
+            fprintf(out, "%s–%s, ", show(least, p, c, f->least * c->scale), show(most, p, c, f->most * c->scale));
         fprintf(out, f->left_out ? "n %u of %u" : "n %u", f->n, f->n + f->left_out);
     }
     fputs("</small></td>", out);
@@ -408,6 +409,36 @@ static void write_latency(const json_t *results, const json_t *list, FILE *out)
     json_decref(kinds);
 }
 
+static void write_half_load(const json_t *results, const json_t *list, FILE *out)
+{
+    static const char *const keys[] = {"state", NULL};
+    json_t *kinds = figure_kinds(list, NULL, keys), *one;
+    size_t i;
+    (void)results;
+    json_array_foreach(kinds, i, one)
+    {
+        struct panel *p = new_panel(list, json_copy(one), by_system);
+        snprintf(p->caption, sizeof p->caption, "Response time at half of each system's greatest rate, %s",
+                 results_text(one, "state"));
+        add_quantiles(p);
+        add_column(p, "greatest, a second", NAN, json_object(), "greatest_per_s", 1);
+        p->column[p->columns - 1].count = true;
+        end_panel(p, out);
+    }
+    json_decref(kinds);
+}
+
+static void write_wake_up(const json_t *results, const json_t *list, FILE *out)
+{
+    struct panel *p = new_panel(list, json_object(), by_system);
+    (void)results;
+    snprintf(p->caption, sizeof p->caption, "Processor time for a record to a process that sleeps: nanoseconds");
+    p->y.label = "nanoseconds";
+    p->time = true;
+    add_columns(p, "rate", "cpu_ns_per_record", 1);
+    end_panel(p, out);
+}
+
 static void end_figure(struct plot *plot, const char *caption, FILE *out)
 {
     if (plot_is_possible()) {
@@ -535,6 +566,12 @@ static const struct part {
      "since "
      "its put began.",
      write_latency},
+    {"half_load", "Latency at half of the greatest rate",
+     "An open loop again, at half of the rate that each system reaches in this loop: the table has that rate, too.",
+     write_half_load},
+    {"wake_up", "A wake-up's cost",
+     "Records one at a time, producer and consumer asleep in between: the processor time of both for each record.",
+     write_wake_up},
     {"pipeline", "Pipelines", "Sources put into the first stage, workers forward from stage to stage.",
      write_pipelines},
     {"backpressure", "Backpressure over time", "What a slow consumer does to its sources.", write_backpressure},

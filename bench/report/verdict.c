@@ -212,7 +212,7 @@ static void say_latency(struct verdict *v, const json_t *list, const json_t *kin
     static const char *const systems[] = {"system", NULL};
     json_t *all = figure_kinds(list, kind, systems), *one;
     double ours = 0, theirs = 0;
-    char our_name[64] = "", their_name[64] = "", text[2][FIGURE_TEXT];
+    char our_name[64] = "", their_name[64] = "", text[2][FIGURE_TEXT], rate[48];
     size_t i;
     json_array_foreach(all, i, one)
     {
@@ -227,27 +227,67 @@ static void say_latency(struct verdict *v, const json_t *list, const json_t *kin
         *best = f.median;
         snprintf(mine ? our_name : their_name, sizeof our_name, "%s", name);
     }
+    snprintf(rate, sizeof rate, "%.0f records a second", results_number(kind, "rate"));
     if (ours > 0 && theirs > 0)
-        say(v, "%s of the response time at %.0f records a second: %s %s, best other (%s) %s.", label,
-            results_number(kind, "rate"), our_name, figure_time(text[0], ours), their_name,
-            figure_time(text[1], theirs));
+        say(v, "%s of the response time at %s: %s %s, best other (%s) %s.", label,
+            json_object_get(kind, "rate") ? rate : "half of each system's greatest rate", our_name,
+            figure_time(text[0], ours), their_name, figure_time(text[1], theirs));
     json_decref(all);
 }
 
-static void judge_latency(struct verdict *v, const json_t *results, const json_t *list)
+static void say_quantiles(struct verdict *v, const json_t *list, const json_t *within, const char *const *keys)
 {
-    static const char *const keys[] = {"kind", "rate", "state", NULL};
-    json_t *response = json_pack("{s:s}", "kind", "response"), *kinds = figure_kinds(list, response, keys), *one;
+    json_t *kinds = figure_kinds(list, within, keys), *one;
     size_t i;
-    (void)results;
     json_array_foreach(kinds, i, one)
     {
         say_latency(v, list, one, "p50_ns", "p50");
         say_latency(v, list, one, "p99_ns", "p99");
         say_latency(v, list, one, "p99_9_ns", "p99.9");
     }
-    json_decref(response);
     json_decref(kinds);
+}
+
+static void judge_latency(struct verdict *v, const json_t *results, const json_t *list)
+{
+    static const char *const keys[] = {"kind", "rate", "state", NULL};
+    json_t *response = json_pack("{s:s}", "kind", "response");
+    (void)results;
+    say_quantiles(v, list, response, keys);
+    json_decref(response);
+}
+
+static void judge_half_load(struct verdict *v, const json_t *results, const json_t *list)
+{
+    static const char *const keys[] = {"state", NULL};
+    (void)results;
+    say_quantiles(v, list, NULL, keys);
+}
+
+/* Processor time for each record of all systems at one rate, ours first. */
+static void judge_wake_up(struct verdict *v, const json_t *results, const json_t *list)
+{
+    static const char *const keys[] = {"rate", NULL}, *const systems[] = {"system", NULL};
+    json_t *rates = figure_kinds(list, NULL, keys), *names = figure_kinds(list, NULL, systems), *rate, *name;
+    size_t i, k;
+    (void)results;
+    json_array_foreach(rates, i, rate)
+    {
+        char text[VERDICT_SIZE] = "", time[FIGURE_TEXT];
+        size_t n = 0;
+        json_array_foreach(names, k, name)
+        {
+            struct figure f = figure_where(list, "cpu_ns_per_record", figure_join(rate, name));
+            if (!f.why && n < sizeof text)
+                n += (size_t)snprintf(text + n, sizeof text - n, "%s %s %s", n ? "," : "", results_text(name, "system"),
+                                      figure_time(time, f.median));
+        }
+        if (n)
+            say(v, "Processor time for a record at %.0f a second, both asleep in between:%.200s.",
+                results_number(rate, "rate"), text);
+    }
+    json_decref(rates);
+    json_decref(names);
 }
 
 /* How many times the cost of the smallest size the largest has, in batches of one; 0 if either has no figure. */
@@ -438,15 +478,10 @@ struct verdict verdict_of(const json_t *results, const char *name)
     static const struct {
         const char *list;
         void (*judge)(struct verdict *v, const json_t *results, const json_t *list);
-    } judges[] = {{"runs", judge_runs},
-                  {"pipeline", judge_pipelines},
-                  {"round_trip", judge_trips},
-                  {"latency", judge_latency},
-                  {"cost", judge_cost},
-                  {"heal", judge_heal},
-                  {"backpressure", judge_backpressure},
-                  {"job", judge_job},
-                  {"python", judge_python}};
+    } judges[] = {{"runs", judge_runs},       {"pipeline", judge_pipelines},  {"round_trip", judge_trips},
+                  {"latency", judge_latency}, {"half_load", judge_half_load}, {"wake_up", judge_wake_up},
+                  {"cost", judge_cost},       {"heal", judge_heal},           {"backpressure", judge_backpressure},
+                  {"job", judge_job},         {"python", judge_python}};
     struct verdict v = {.count = 0};
     const json_t *list = json_object_get(results, name);
     for (size_t i = 0; i < sizeof judges / sizeof *judges && json_array_size(list); i++)

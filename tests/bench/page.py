@@ -56,7 +56,13 @@ def sample(runs=None):
     return results(runs=compared() if runs is None else runs, systems=[
         {"name": s, "about": "", "reference": s == "plain copy"} for s in SYSTEMS], round_trip=trips, latency=latency,
         backpressure=flow, backpressure_summary=[{"sources": 3, "max_per_stage": 3000}], cost=cost, heal=heal,
-        python=python, job=[job(64, 0.15), job(8, 0.25)])
+        python=python, job=[job(64, 0.15), job(8, 0.25)],
+        half_load=[dict({"system": s, "batch": 32, "payload": 64, "state": "near", "repeat": 0, "failure": None,
+                         "greatest_per_s": rate, "reached_per_s": rate / 2}, **quantiles(b))
+                   for s, rate, b in (("conveyor", 2.2e7, 400), ("pipe", 1e6, 3000))],
+        wake_up=[{"system": s, "rate": r, "payload": 64, "state": "near", "repeat": i, "others": 0.0, "failure": None,
+                  "cpu_ns_per_record": ns + i} for s, ns in (("conveyor wait", 6000), ("pipe wait", 7000))
+                 for r in (1000, 10000) for i in range(3)])
 
 
 def job(batch, part):
@@ -172,12 +178,13 @@ class Page(BenchTest):
         figures = self.draw()
         drawn = [f.caption for f in figures if f.svg is not None]
         self.assertEqual(drawn, [f.caption for f in figures])
-        self.assertEqual(len(drawn), 17)
+        self.assertEqual(len(drawn), 19)
         for text in ("1P1C", "2P2C", "4P4C", "Full records in batches of 1,", "Full records in batches of 32",
                      "Round trip, both look", "Round trip, the other was asleep", "Response time", "Service time",
                      "Fast sources", "Records put", "What the sources are told", "Cost of a record against stages",
                      "Cost of a record against payload", "From kill -9", "256 bytes, batches of 64",
-                     "Processor time in calls of the library"):
+                     "Processor time in calls of the library", "Response time at half",
+                     "Processor time for a record to a process that sleeps"):
             self.assertTrue(any(c.startswith(text) for c in drawn), text)
 
     @unittest.skipUnless(GNUPLOT, "no gnuplot on this machine")
@@ -287,6 +294,17 @@ class Page(BenchTest):
         self.write("a.json", sample())
         out = bench("compare", "--all", self.path("a.json"), self.path("a.json"))[1]
         self.assertRegex(out, r"pyzmq ipc, 256 payload, 64 batch .* 1\.00 .*not told apart")
+
+    def test_latency_beside_throughput(self):
+        figures = self.make(sample())
+        half = self.one(figures, "Response time at half")
+        self.assertEqual(half.figure("conveyor", "99 %"), (1.2, "n 1"))
+        self.assertEqual(half.figure("conveyor", "greatest, a second")[0], 22000000)
+        self.assertEqual(self.one(figures, "Processor time for a record").figure("pipe wait", "rate 10k")[0], 7)
+        for text in ("p99 of the response time at half of each system's greatest rate: conveyor 1.20 us, best other "
+                     "(pipe) 9.00 us.", "Processor time for a record at 1000 a second, both asleep in between: conveyor wait "
+                     "6.00 us, pipe wait 7.00 us."):
+            self.assertIn(text, self.html)
 
     def test_several_files_make_one_page(self):
         first = dict(sample(), job=[job(64, 0.15)])

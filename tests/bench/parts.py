@@ -92,6 +92,24 @@ class Parts(BenchTest):
         one = next(x for x in r["latency"] if x["system"] == "conveyor" and x["kind"] == "response")
         self.assert_hgrm("conveyor-response.hgrm", one)
 
+    def test_half_load(self):
+        _, r = self.part("half-load", "--repeats", 1)
+        systems = {x["system"] for x in r["half_load"]}
+        self.assertLessEqual({"conveyor", "conveyor reserve"} | KERNEL, systems)
+        for one in r["half_load"]:
+            self.assertIsNone(one["failure"], one)
+            self.assert_quantiles(one)
+            self.assertGreater(one["greatest_per_s"], one["reached_per_s"] * 0.9, one)
+
+    def test_wake_up(self):
+        _, r = self.part("wake-up", "--repeats", 1)
+        self.assertLessEqual({("conveyor wait", 1000), ("conveyor wait", 10000), ("pipe wait", 1000)},
+                             {(x["system"], x["rate"]) for x in r["wake_up"]})
+        for one in r["wake_up"]:
+            self.assertIsNone(one["failure"], one)
+            self.assertEqual(one["count"], one["rate"] * 9 // 10, one)  # all came, the first tenth is not counted
+            self.assertGreater(one["cpu_ns_per_record"], 500, one)
+
     def assert_hgrm(self, name, one):
         lines = self.read(name).splitlines()
         rows = [tuple(map(float, x.split())) for x in lines if re.match(r" *\d", x)]
