@@ -303,8 +303,8 @@ class Page(BenchTest):
         self.assertEqual(self.one(figures, "Processor time for a record").figure("pipe wait", "rate 10k")[0], 7)
         for text in ("p99 of the response time at half of each system's greatest rate: conveyor 1.20 us, best other "
                      "(pipe) 9.00 us.",
-                     "Processor time for a record at 1000 a second, both asleep in between: conveyor wait 6.00 us, pipe "
-                     "wait 7.00 us."):
+                     "Processor time for a record at 1000 a second, both asleep in between: conveyor wait 6.00 us, "
+                     "pipe wait 7.00 us."):
             self.assertIn(text, self.html)
 
     def test_several_files_make_one_page(self):
