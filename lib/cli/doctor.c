@@ -19,6 +19,7 @@ enum { LOOKS = 5, AUDITS = 20, SENTENCE = 700 }; /* bytes: a finding's text and 
 struct doctor {
     bool json, repair, strict;
     double hung_after, unsettled_after;
+    struct cli_list bridges;
 };
 
 /* True if something waits or is leased, so that it is worth seeing whether it moves. */
@@ -87,6 +88,7 @@ static int look(struct cvb_handle *handle, const char *segment, bool repair, str
     l->moment = may_stand_still(&l->before);
     for (int i = 0; l->moment && i < LOOKS; i++)
         cli_sleep(LOOK_SLICE);
+    cli_bridges_read_again(&l->bridges);
     error = cli_snapshot_take(handle, &l->now);
     return error ? error : cli_snapshot_progress(handle, &l->now);
 }
@@ -153,7 +155,10 @@ static int diagnose(struct cvb_handle *handle, const char *segment, const struct
 {
     struct cli_looks l = {.hung_after = d->hung_after, .unsettled_after = d->unsettled_after};
     struct cli_findings f;
-    int mended = 0, error = look(handle, segment, d->repair, &l, &mended);
+    int mended = 0, status = cli_bridges_read(&l.bridges, &d->bridges, segment);
+    if (status)
+        return status;
+    int error = look(handle, segment, d->repair, &l, &mended);
     if (!error)
         cli_findings_collect(&f, segment, &l);
     free_looks(&l);
@@ -162,7 +167,7 @@ static int diagnose(struct cvb_handle *handle, const char *segment, const struct
     if (d->repair && !d->json)
         printf("repair: %d thing%s of what dead peers left, or of what the audit found, %s mended\n", mended,
                cli_s((uint64_t)mended), mended == 1 ? "was" : "were");
-    int status = d->json ? print_json(segment, &l.audit, &f) : print_text(segment, &l.audit, &f);
+    status = d->json ? print_json(segment, &l.audit, &f) : print_text(segment, &l.audit, &f);
     if (f.of[CLI_PROBLEM] || (d->strict && f.of[CLI_WARNING]))
         status = CLI_FAILED;
     cli_findings_free(&f);
@@ -192,7 +197,9 @@ static int run(const struct cli_command *self, int argc, char **argv)
         {"hung-after", CLI_REAL, "SECONDS", "warn of who holds records and makes no call for so long (60)",
          &d.hung_after, 0.01, 1e6},
         {"unsettled-after", CLI_REAL, "SECONDS", "warn of a source whose records with positions stay so long (3600)",
-         &d.unsettled_after, 0.01, 1e9}};
+         &d.unsettled_after, 0.01, 1e9},
+        {"bridge", CLI_LIST, "FILE", "look also at what a bridge writes there (its --metrics); several", &d.bridges, 0,
+         0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &segment, 1);
     if (status != CLI_GO)
         return status;
@@ -206,7 +213,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
 }
 
 const struct cli_command cli_doctor = {
-    "doctor", "SEG [--json] [--repair] [--strict] [--hung-after SECONDS] [--unsettled-after SECONDS]",
+    "doctor", "SEG [--json] [--repair] [--strict] [--hung-after SECONDS] [--unsettled-after SECONDS] [--bridge FILE]",
     "audit every record and credit, and say what is wrong",
     "Exit status 0 if there is no problem. A problem needs somebody: records or credits that do not add up, a dead\n"
     "peer that still holds records, a stopped process, dead letters that wait, sources that are told to pause while\n"

@@ -6,80 +6,35 @@
  * or names that are nearly used up, a consumer that makes no call, a source that is not settled for long. A note is
  * what a healthy segment may look like for a while, or for ever if it is meant.
  */
-#include "findings.h"
-
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "findings.h"
 #include "hand.h"
 #include "removed.h"
 #include "units.h"
-
-const char *cli_severity_name(enum cli_severity severity)
-{
-    static const char *const name[] = {"note", "warning", "problem"};
-    return name[severity];
-}
-
-/* A further finding, to be filled in by the next two. */
-static struct cli_finding *add(struct cli_findings *f, const char *code, enum cli_severity severity, const char *kind,
-                               const char *name)
-{
-    static struct cli_finding nowhere; /* out of memory */
-    if (f->count == f->room) {
-        size_t room = f->room ? 2 * f->room : 16;
-        struct cli_finding *more = realloc(f->found, room * sizeof *more);
-        if (!more)
-            return &nowhere;
-        f->found = more;
-        f->room = room;
-    }
-    struct cli_finding *x = &f->found[f->count++];
-    *x = (struct cli_finding){.code = code, .severity = severity};
-    snprintf(x->subject, sizeof x->subject, "%s%s%s", kind, *name ? " " : "", name);
-    f->of[severity]++;
-    return x;
-}
-
-/* What it is. */
-static void __attribute__((format(printf, 2, 3))) tell(struct cli_finding *x, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(x->text, sizeof x->text, format, arguments);
-    va_end(arguments);
-}
-
-/* What to do. */
-static void __attribute__((format(printf, 2, 3))) advise(struct cli_finding *x, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(x->action, sizeof x->action, format, arguments);
-    va_end(arguments);
-}
 
 static struct cli_finding *add_process(struct cli_findings *f, const char *code, enum cli_severity severity, pid_t pid)
 {
     char number[16];
     snprintf(number, sizeof number, "%d", (int)pid);
-    return add(f, code, severity, "process", number);
+    return cli_finding_add(f, code, severity, "process", number);
 }
 
 static void look_at_audit(struct cli_findings *f, const char *segment, const struct cvb_audit *audit)
 {
     struct cli_finding *x;
     if (audit->problems) {
-        x = add(f, "audit", CLI_PROBLEM, "segment", "");
-        tell(x, "%u record%s or credit%s %s not add up (%s)", audit->problems, cli_s(audit->problems),
-             cli_s(audit->problems), audit->problems == 1 ? "does" : "do", audit->first_problem);
-        advise(x, "run 'conveyor doctor %s --repair'; if it stays, empty the segment and make it anew", segment);
+        x = cli_finding_add(f, "audit", CLI_PROBLEM, "segment", "");
+        cli_finding_tell(x, "%u record%s or credit%s %s not add up (%s)", audit->problems, cli_s(audit->problems),
+                         cli_s(audit->problems), audit->problems == 1 ? "does" : "do", audit->first_problem);
+        cli_finding_advise(x, "run 'conveyor doctor %s --repair'; if it stays, empty the segment and make it anew",
+                           segment);
     }
     if (!audit->exact) {
-        x = add(f, "not-exact", CLI_NOTE, "segment", "");
-        tell(x, "others were at work all the time: the sums are of no single moment, and credits were not compared");
+        x = cli_finding_add(f, "not-exact", CLI_NOTE, "segment", "");
+        cli_finding_tell(
+            x, "others were at work all the time: the sums are of no single moment, and credits were not compared");
     }
 }
 
@@ -98,11 +53,12 @@ static void look_at_recovered(struct cli_findings *f, const struct cli_snapshot 
         if (p->peer.state != CVB_PEER_DEAD || is_dead(now, p->peer.pid))
             continue;
         struct cli_finding *x = add_process(f, "peer-recovered", CLI_NOTE, p->peer.pid);
-        tell(x,
-             "process %d had died with %u record%s leased and %u reserved: the leased ones were queued again, the "
-             "reserved ones given up",
-             (int)p->peer.pid, p->holds.leased, cli_s(p->holds.leased), p->holds.reserved);
-        advise(x, "start another in its place if it is missed");
+        cli_finding_tell(
+            x,
+            "process %d had died with %u record%s leased and %u reserved: the leased ones were queued again, the "
+            "reserved ones given up",
+            (int)p->peer.pid, p->holds.leased, cli_s(p->holds.leased), p->holds.reserved);
+        cli_finding_advise(x, "start another in its place if it is missed");
     }
 }
 
@@ -113,12 +69,14 @@ static void look_at_hung(struct cli_findings *f, const char *segment, const stru
         if (!cli_hangs(p, l->hung_after))
             continue;
         struct cli_finding *x = add_process(f, "consumer-hung", CLI_WARNING, p->peer.pid);
-        tell(x, "process %d (%s) holds %u record%s and has made no call for %.1f s", (int)p->peer.pid,
-             *p->command ? p->command : "?", p->holds.leased, cli_s(p->holds.leased), (double)p->peer.idle_ns / 1e9);
-        advise(x,
-               "see 'conveyor leases %s'; if it hangs, 'conveyor evict %s --pid %d' ends it, and others get its "
-               "records",
-               segment, segment, (int)p->peer.pid);
+        cli_finding_tell(x, "process %d (%s) holds %u record%s and has made no call for %.1f s", (int)p->peer.pid,
+                         *p->command ? p->command : "?", p->holds.leased, cli_s(p->holds.leased),
+                         (double)p->peer.idle_ns / 1e9);
+        cli_finding_advise(
+            x,
+            "see 'conveyor leases %s'; if it hangs, 'conveyor evict %s --pid %d' ends it, and others get its "
+            "records",
+            segment, segment, (int)p->peer.pid);
     }
 }
 
@@ -131,14 +89,15 @@ static void look_at_peers(struct cli_findings *f, const char *segment, const str
         struct cli_finding *x;
         if (p->peer.state == CVB_PEER_DEAD) {
             x = add_process(f, "peer-dead", records ? CLI_PROBLEM : CLI_NOTE, p->peer.pid);
-            tell(x, "process %d is dead and holds %u record%s until another process attaches", pid, records,
-                 cli_s(records));
-            advise(x, "start another in its place, or run 'conveyor doctor %s --repair'", segment);
+            cli_finding_tell(x, "process %d is dead and holds %u record%s until another process attaches", pid, records,
+                             cli_s(records));
+            cli_finding_advise(x, "start another in its place, or run 'conveyor doctor %s --repair'", segment);
         }
         if (p->peer.state == CVB_PEER_STOPPED) {
             x = add_process(f, "peer-stopped", CLI_PROBLEM, p->peer.pid);
-            tell(x, "process %d is stopped and holds %u record%s", pid, records, cli_s(records));
-            advise(x, "continue it (kill -CONT %d) or end it (conveyor evict %s --pid %d)", pid, segment, pid);
+            cli_finding_tell(x, "process %d is stopped and holds %u record%s", pid, records, cli_s(records));
+            cli_finding_advise(x, "continue it (kill -CONT %d) or end it (conveyor evict %s --pid %d)", pid, segment,
+                               pid);
         }
     }
 }
@@ -148,12 +107,12 @@ static void look_at_supply(struct cli_findings *f, size_t used, uint32_t most, c
 {
     if (used * 10 < (uint64_t)most * 9)
         return;
-    struct cli_finding *x = add(f, "used-up", CLI_WARNING, what, "");
+    struct cli_finding *x = cli_finding_add(f, "used-up", CLI_WARNING, what, "");
     if (used >= most)
-        tell(x, "all %u %s are in use: another one is refused", most, what);
+        cli_finding_tell(x, "all %u %s are in use: another one is refused", most, what);
     else
-        tell(x, "%zu of %u %s are in use", used, most, what);
-    advise(x, "make the segment anew with a larger %s", option);
+        cli_finding_tell(x, "%zu of %u %s are in use", used, most, what);
+    cli_finding_advise(x, "make the segment anew with a larger %s", option);
 }
 
 static void look_at_supplies(struct cli_findings *f, const struct cli_snapshot *s)
@@ -200,18 +159,19 @@ static void look_at_movement(struct cli_findings *f, const char *segment, const 
     bool held = t->signal == CVB_SIGNAL_PAUSE || some_source_pauses(s);
     struct cli_finding *x;
     if (has_no_consumer(was, t)) {
-        x = add(f, held ? "stage-stands-still" : "stage-without-consumer", held ? CLI_PROBLEM : CLI_WARNING, "stage",
-                t->name);
-        tell(x, "stage '%s' has %u record%s waiting and nobody takes them%s", t->name, t->holds.queued,
-             cli_s(t->holds.queued), held ? ", and sources are told to pause" : "");
-        advise(x, "start a consumer");
+        x = cli_finding_add(f, held ? "stage-stands-still" : "stage-without-consumer", held ? CLI_PROBLEM : CLI_WARNING,
+                            "stage", t->name);
+        cli_finding_tell(x, "stage '%s' has %u record%s waiting and nobody takes them%s", t->name, t->holds.queued,
+                         cli_s(t->holds.queued), held ? ", and sources are told to pause" : "");
+        cli_finding_advise(x, "start a consumer");
     } else if (held && is_stuck(was, t)) {
-        x = add(f, "stage-stuck", CLI_WARNING, "stage", t->name);
-        tell(x,
-             "%u record%s of stage '%s' %s leased, none was settled while the doctor looked, and sources are told to "
-             "pause",
-             t->holds.leased, cli_s(t->holds.leased), t->name, t->holds.leased == 1 ? "is" : "are");
-        advise(
+        x = cli_finding_add(f, "stage-stuck", CLI_WARNING, "stage", t->name);
+        cli_finding_tell(
+            x,
+            "%u record%s of stage '%s' %s leased, none was settled while the doctor looked, and sources are told to "
+            "pause",
+            t->holds.leased, cli_s(t->holds.leased), t->name, t->holds.leased == 1 ? "is" : "are");
+        cli_finding_advise(
             x,
             "look whether its consumers hang: 'conveyor evict %s --hung-after SECONDS' ends those that do nothing for "
             "so long, and gives back what they hold",
@@ -225,13 +185,14 @@ static void look_at_dead_letters(struct cli_findings *f, const char *segment, co
     if (!t->holds.queued)
         return;
     uint32_t n = t->holds.queued;
-    struct cli_finding *x = add(f, "dead-letters", CLI_PROBLEM, "stage", t->name);
-    tell(x,
-         "%u dead letter%s %s: a consumer returned each, or died with it alone, more often than --max-retries (%u) "
-         "allows; %s %u of the %u records that the segment may have, and nothing of a source's or stage's limit",
-         n, cli_s(n), n == 1 ? "waits" : "wait", s->settings.max_retries, n == 1 ? "it holds" : "they hold", n,
-         s->limit);
-    advise(x, "see them with 'conveyor dead-letter %s list', and then 'retry' or 'drop' them", segment);
+    struct cli_finding *x = cli_finding_add(f, "dead-letters", CLI_PROBLEM, "stage", t->name);
+    cli_finding_tell(
+        x,
+        "%u dead letter%s %s: a consumer returned each, or died with it alone, more often than --max-retries (%u) "
+        "allows; %s %u of the %u records that the segment may have, and nothing of a source's or stage's limit",
+        n, cli_s(n), n == 1 ? "waits" : "wait", s->settings.max_retries, n == 1 ? "it holds" : "they hold", n,
+        s->limit);
+    cli_finding_advise(x, "see them with 'conveyor dead-letter %s list', and then 'retry' or 'drop' them", segment);
 }
 
 static void look_at_stages(struct cli_findings *f, const char *segment, const struct cli_looks *l)
@@ -245,9 +206,9 @@ static void look_at_stages(struct cli_findings *f, const char *segment, const st
         if (l->moment && i < l->before.stage_count && !t->held.signal)
             look_at_movement(f, segment, &l->now, &l->before.stages[i], t);
         if (cli_holds(&t->holds) >= t->limit) {
-            struct cli_finding *x = add(f, "stage-full", CLI_NOTE, "stage", t->name);
-            tell(x, "stage '%s' is at its limit of %u record%s: its producers wait", t->name, t->limit,
-                 cli_s(t->limit));
+            struct cli_finding *x = cli_finding_add(f, "stage-full", CLI_NOTE, "stage", t->name);
+            cli_finding_tell(x, "stage '%s' is at its limit of %u record%s: its producers wait", t->name, t->limit,
+                             cli_s(t->limit));
         }
     }
 }
@@ -275,10 +236,11 @@ static void look_at_held(struct cli_findings *f, const char *segment, const stru
         held += pauses_for_total(s, &s->sources[i]);
     if (!held)
         return;
-    struct cli_finding *x = add(f, "sources-held-by-dead-letters", CLI_PROBLEM, "segment", "");
-    tell(x, "%zu source%s %s told to pause only because of dead letters: %u of the %u records are dead letters", held,
-         cli_s(held), held == 1 ? "is" : "are", dead, s->buffered);
-    advise(x, "'retry' or 'drop' them: 'conveyor dead-letter %s list'", segment);
+    struct cli_finding *x = cli_finding_add(f, "sources-held-by-dead-letters", CLI_PROBLEM, "segment", "");
+    cli_finding_tell(
+        x, "%zu source%s %s told to pause only because of dead letters: %u of the %u records are dead letters", held,
+        cli_s(held), held == 1 ? "is" : "are", dead, s->buffered);
+    cli_finding_advise(x, "'retry' or 'drop' them: 'conveyor dead-letter %s list'", segment);
 }
 
 /* A source that hogs: its own limit, or what all share. */
@@ -289,20 +251,21 @@ static void look_at_source(struct cli_findings *f, const char *segment, const st
     double part = s->backpressure_threshold;
     struct cli_finding *x;
     if (o->buffered >= own) {
-        x = add(f, "source-full", CLI_NOTE, "source", o->name);
-        tell(x, "source '%s' holds its whole limit of %u record%s: it waits until some are settled", o->name, own,
-             cli_s(own));
+        x = cli_finding_add(f, "source-full", CLI_NOTE, "source", o->name);
+        cli_finding_tell(x, "source '%s' holds its whole limit of %u record%s: it waits until some are settled",
+                         o->name, own, cli_s(own));
     } else if (o->buffered >= part * own) {
-        x = add(f, "source-paused", CLI_NOTE, "source", o->name);
-        tell(x, "source '%s' holds %u of the %u records that it may have, and is told to pause", o->name, o->buffered,
-             own);
-        advise(x, "the stages that they are in need more or faster consumers");
+        x = cli_finding_add(f, "source-paused", CLI_NOTE, "source", o->name);
+        cli_finding_tell(x, "source '%s' holds %u of the %u records that it may have, and is told to pause", o->name,
+                         o->buffered, own);
+        cli_finding_advise(x, "the stages that they are in need more or faster consumers");
     }
     if (s->source_count > 1 && s->buffered >= part * all && o->buffered > s->buffered / 2) {
-        x = add(f, "source-greedy", CLI_NOTE, "source", o->name);
-        tell(x, "source '%s' holds %u of all %u records, and the others are told to pause for it", o->name, o->buffered,
-             s->buffered);
-        advise(x, "a lower limit leaves them room: 'conveyor set %s --source '%s' --limit N'", segment, o->name);
+        x = cli_finding_add(f, "source-greedy", CLI_NOTE, "source", o->name);
+        cli_finding_tell(x, "source '%s' holds %u of all %u records, and the others are told to pause for it", o->name,
+                         o->buffered, s->buffered);
+        cli_finding_advise(x, "a lower limit leaves them room: 'conveyor set %s --source '%s' --limit N'", segment,
+                           o->name);
     }
 }
 
@@ -317,14 +280,15 @@ static void look_at_unsettled(struct cli_findings *f, const char *segment, const
         const double age = (double)(own > theirs ? own : theirs) / 1e9;
         if (!o->progress.live || age < l->unsettled_after)
             continue;
-        struct cli_finding *x = add(f, "source-unsettled", CLI_WARNING, "source", o->name);
-        tell(x,
-             "source '%s' has %llu record%s with positions that did not leave%s, the oldest for %.1f s: what feeds "
-             "it can forget nothing from there on",
-             o->name, (unsigned long long)o->progress.live, cli_s(o->progress.live),
-             letters ? ", dead letters among them" : "", age);
-        advise(x, "see where they wait with 'conveyor stat %s'%s", segment,
-               letters ? ", and 'retry' or 'drop' dead letters" : "");
+        struct cli_finding *x = cli_finding_add(f, "source-unsettled", CLI_WARNING, "source", o->name);
+        cli_finding_tell(
+            x,
+            "source '%s' has %llu record%s with positions that did not leave%s, the oldest for %.1f s: what feeds "
+            "it can forget nothing from there on",
+            o->name, (unsigned long long)o->progress.live, cli_s(o->progress.live),
+            letters ? ", dead letters among them" : "", age);
+        cli_finding_advise(x, "see where they wait with 'conveyor stat %s'%s", segment,
+                           letters ? ", and 'retry' or 'drop' dead letters" : "");
     }
 }
 
@@ -334,8 +298,8 @@ static void look_at_sources(struct cli_findings *f, const char *segment, const s
     for (size_t i = 0; i < s->source_count; i++)
         look_at_source(f, segment, s, &s->sources[i]);
     if (s->buffered >= s->limit)
-        tell(add(f, "segment-full", CLI_NOTE, "segment", ""), "the segment is full: %u record%s", s->buffered,
-             cli_s(s->buffered));
+        cli_finding_tell(cli_finding_add(f, "segment-full", CLI_NOTE, "segment", ""),
+                         "the segment is full: %u record%s", s->buffered, cli_s(s->buffered));
 }
 
 /* A signal that somebody has given; `option` names whom it is for. */
@@ -347,10 +311,10 @@ static void look_at_given(struct cli_findings *f, const char *segment, const cha
         return;
     if (*name)
         snprintf(option, sizeof option, "--%s '%s' ", kind, name);
-    struct cli_finding *x = add(f, "signal-by-hand", CLI_NOTE, *name ? kind : "segment", name);
-    tell(x, "%s%s%s has a signal by hand: %s", *name ? kind : "every source", *name ? " " : "", name,
-         cli_given_text(g, text));
-    advise(x, "if it is not needed any more: 'conveyor signal %s %snone'", segment, option);
+    struct cli_finding *x = cli_finding_add(f, "signal-by-hand", CLI_NOTE, *name ? kind : "segment", name);
+    cli_finding_tell(x, "%s%s%s has a signal by hand: %s", *name ? kind : "every source", *name ? " " : "", name,
+                     cli_given_text(g, text));
+    cli_finding_advise(x, "if it is not needed any more: 'conveyor signal %s %snone'", segment, option);
 }
 
 static void look_at_hold(struct cli_findings *f, const char *segment, const struct cli_stage *t)
@@ -358,10 +322,10 @@ static void look_at_hold(struct cli_findings *f, const char *segment, const stru
     char text[CLI_GIVEN_BYTES];
     if (t->held.signal == CVB_SIGNAL_NONE)
         return;
-    struct cli_finding *x = add(f, "stage-held", CLI_WARNING, "stage", t->name);
-    tell(x, "stage '%s' is held, and has %u record%s waiting: %s", t->name, t->holds.queued, cli_s(t->holds.queued),
-         cli_given_by(&t->held, text));
-    advise(x, "let it deliver with 'conveyor release %s --stage '%s''", segment, t->name);
+    struct cli_finding *x = cli_finding_add(f, "stage-held", CLI_WARNING, "stage", t->name);
+    cli_finding_tell(x, "stage '%s' is held, and has %u record%s waiting: %s", t->name, t->holds.queued,
+                     cli_s(t->holds.queued), cli_given_by(&t->held, text));
+    cli_finding_advise(x, "let it deliver with 'conveyor release %s --stage '%s''", segment, t->name);
 }
 
 static void look_at_hand(struct cli_findings *f, const char *segment, const struct cli_snapshot *s)
@@ -381,9 +345,9 @@ static void look_at_removed(struct cli_findings *f, const char *segment)
     char pids[128];
     if (!*cli_removed_users(segment, pids, sizeof pids))
         return;
-    struct cli_finding *x = add(f, "removed-segment", CLI_NOTE, "segment", "");
-    tell(x, "a removed segment of this name is still used by %s", pids);
-    advise(x, "end them, or they and its memory stay apart from this one");
+    struct cli_finding *x = cli_finding_add(f, "removed-segment", CLI_NOTE, "segment", "");
+    cli_finding_tell(x, "a removed segment of this name is still used by %s", pids);
+    cli_finding_advise(x, "end them, or they and its memory stay apart from this one");
 }
 
 /* A limit that lower ones keep from being reached: together they hold `together`. */
@@ -391,8 +355,9 @@ static void look_at_limit(struct cli_findings *f, const char *what, uint32_t lim
 {
     if (together >= limit)
         return;
-    struct cli_finding *x = add(f, "limit-unreachable", CLI_NOTE, "segment", "");
-    tell(x, "the limit %s (%u) can never be reached: %s %llu", what, limit, why, (unsigned long long)together);
+    struct cli_finding *x = cli_finding_add(f, "limit-unreachable", CLI_NOTE, "segment", "");
+    cli_finding_tell(x, "the limit %s (%u) can never be reached: %s %llu", what, limit, why,
+                     (unsigned long long)together);
 }
 
 /* A limit of all records that cannot be reached, because `names` lower limits of `each` add up to less. */
@@ -416,17 +381,6 @@ static void look_at_limits(struct cli_findings *f, const struct cvb_settings *s)
     look_at_limit(f, "of all records", s->max_total_records, cells, "the memory is split into");
 }
 
-/* Problems first, notes last; within each as they were found. */
-static void sort(struct cli_findings *f)
-{
-    for (size_t i = 1; i < f->count; i++)
-        for (size_t j = i; j && f->found[j - 1].severity < f->found[j].severity; j--) {
-            struct cli_finding kept = f->found[j];
-            f->found[j] = f->found[j - 1];
-            f->found[j - 1] = kept;
-        }
-}
-
 void cli_findings_collect(struct cli_findings *f, const char *segment, const struct cli_looks *looks)
 {
     *f = (struct cli_findings){0};
@@ -441,11 +395,6 @@ void cli_findings_collect(struct cli_findings *f, const char *segment, const str
     look_at_supplies(f, &looks->now);
     look_at_limits(f, &looks->now.settings);
     look_at_removed(f, segment);
-    sort(f);
-}
-
-void cli_findings_free(struct cli_findings *f)
-{
-    free(f->found);
-    *f = (struct cli_findings){0};
+    cli_findings_of_bridges(f, segment, looks);
+    cli_findings_sort(f);
 }

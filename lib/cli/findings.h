@@ -5,6 +5,7 @@
 #include <conveyor/crash.h>
 #include <stddef.h>
 
+#include "bridge_file.h"
 #include "snapshot.h"
 
 /* A note may be as it should be; a warning is what needs a look, or will be a problem soon; a problem does not go away
@@ -31,11 +32,24 @@ struct cli_looks {
     bool moment;                        /* there was one */
     double hung_after, unsettled_after; /* seconds from which on that is a finding */
     struct cvb_audit audit;
+    struct cli_bridges bridges;
 };
 
 /* Sorts what is to be said of it, problems first; free with cli_findings_free. */
 void cli_findings_collect(struct cli_findings *f, const char *segment, const struct cli_looks *looks);
 void cli_findings_free(struct cli_findings *f);
+
+/* A further finding, to be filled in by the next two: what it is, and what to do. */
+struct cli_finding *cli_finding_add(struct cli_findings *f, const char *code, enum cli_severity severity,
+                                    const char *kind, const char *name);
+void cli_finding_tell(struct cli_finding *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cli_finding_advise(struct cli_finding *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What bridges write about themselves. */
+void cli_findings_of_bridges(struct cli_findings *f, const char *segment, const struct cli_looks *looks);
+
+/* Problems first, notes last; within each as they were found. */
+void cli_findings_sort(struct cli_findings *f);
 
 /* "note", "warning", "problem" */
 const char *cli_severity_name(enum cli_severity severity);

@@ -238,6 +238,55 @@ class Nats(Bridges):
         bridge.end()
         shutil.rmtree(folder)
 
+    def test_the_doctor_looks_at_bridges(self):
+        """A consumer that is too tight, a lag that grows, a stream that is full, no server, no bridge: each is told."""
+        self.server.make_stream("IN", ["in.>"])
+        self.server.make_consumer("IN", "C", ack_wait=10 ** 9, max_ack_pending=5)
+        self.server.make_stream("OUT", ["out.>"], max_msgs=1, retention="workqueue")
+        folder = tempfile.mkdtemp(prefix="conveyor-test-")
+        into, out = (os.path.join(folder, name) for name in ("in.prom", "out.prom"))
+        segment = self.segment()
+        bridges = [self.start(*self.into(segment, "IN/C", "--metrics", into)),
+                   self.start(*self.out_of(segment, "out.a", "--metrics", out, stage="sink"))]
+        wait_for("both tell", lambda: os.path.exists(into) and os.path.exists(out))
+
+        def tells(*codes, of=into):
+            return lambda: set(codes) <= set(self.findings(segment, "--bridge", of))
+        healthy = self.findings(segment, "--bridge", into, "--bridge", out)
+        self.assertFalse([code for code in healthy if code.startswith("bridge")], healthy)
+        self.server.publish("in.a", self.payloads(50))
+        wait_for("the consumer is too tight", tells("bridge-ack-wait", "bridge-max-ack-pending"))
+        lag = 'conveyor_bridge_lag{segment="%s",stage="filter",direction="in"} 45\n' % segment
+        wait_for("the lag shows", lambda: lag in read(into))
+        self.assertFalse([code for code in self.findings(segment) if code.startswith("bridge")])
+        stop = threading.Event()
+
+        def publish():
+            while not stop.wait(0.1):
+                self.server.publish("in.a", self.payloads(1))
+        publisher = threading.Thread(target=publish)
+        publisher.start()
+        try:
+            wait_for("the lag grows", tells("bridge-lag-grows"))
+        finally:
+            stop.set()
+            publisher.join()
+        command("push", segment, "--stage", "sink", "--source", "s", input="x\n" * 10)
+        wait_for("the stream is full", tells("bridge-blocked", of=out))
+        self.server.kill()
+        wait_for("no server", tells("bridge-not-connected"))
+        bridges[0].end(signal.SIGKILL)
+        os.utime(into, (0, 0))
+        self.assertIn("the bridge into stage 'filter' wrote its figures last",
+                      self.findings(segment, "--bridge", into)["bridge-silent"])
+        for path, text in ((folder + "/none", "cannot read --bridge"), (__file__, "this is no file that"),
+                           (into, "is of a bridge of segment '%s'" % segment)):
+            wrong = command("doctor", self.segment(), "--bridge", path)
+            self.assertEqual(wrong.returncode, 1)
+            self.assertIn(text, wrong.stderr)
+        bridges[1].end(signal.SIGKILL)
+        shutil.rmtree(folder)
+
     def test_wrong_usage(self):
         segment = self.segment()
         for words, status, text in (

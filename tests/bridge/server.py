@@ -108,6 +108,11 @@ class Server:
     def stream(self, name):
         return self.request("$JS.API.STREAM.INFO." + name)["state"]
 
+    def make_consumer(self, stream, name, **config):
+        asked = {"stream_name": stream, "config": dict({"durable_name": name, "ack_policy": "all"}, **config)}
+        answer = self.request("$JS.API.CONSUMER.DURABLE.CREATE.%s.%s" % (stream, name), json.dumps(asked).encode())
+        assert "error" not in answer, answer
+
     def consumer(self, stream, name):
         return self.request("$JS.API.CONSUMER.INFO.%s.%s" % (stream, name))
 

@@ -103,6 +103,11 @@ class Bridges(unittest.TestCase):
     def buffered(self, segment):
         return self.stat(segment)["total"]["buffered"]
 
+    def findings(self, segment, *more):
+        """What the doctor says, by its codes."""
+        got = command("doctor", segment, "--json", *more)
+        return {f["code"]: f["text"] for f in json.loads(got.stdout)["findings"]}
+
     def payloads(self, count):
         return [b"record %d of the test" % i for i in range(count)]
 

@@ -250,19 +250,22 @@ static int tell_settled(struct in *in, int64_t now)
 
 static void tell(struct in *in)
 {
-    uint64_t accepted = 0, settled = 0;
+    uint64_t accepted = 0, settled = 0, lag = 0;
     cli_progress_tick(&in->bridge->progress);
     if (!bridge_metrics_due(in->bridge))
         return;
     for (size_t i = 0; i < in->count; i++) {
         accepted += in->parts[i].accepted;
         settled += in->parts[i].settled;
+        lag += part_lag(&in->parts[i], in->consumer, in->bridge->url.path);
     }
     const struct bridge_metric metrics[] = {
         {"records_total", "Records that were put into the stage.", (double)in->intake.done},
         {"partitions", "Partitions that this bridge has.", (double)in->count},
         {"accepted_position", "The highest positions that are in, all partitions together.", (double)accepted},
-        {"settled_position", "All at or below them have left the segment, all partitions together.", (double)settled}};
+        {"settled_position", "All at or below them have left the segment, all partitions together.", (double)settled},
+        {"connected", "1 if a broker is connected.", !in->link.down},
+        {"lag", "Messages of these partitions that are not in the segment.", (double)lag}};
     bridge_metrics_write(in->bridge, metrics, sizeof metrics / sizeof metrics[0]);
 }
 

@@ -132,3 +132,14 @@ int part_look(struct part *p, struct bridge *b)
     p->settled = error ? p->settled : b->buffered ? p->accepted : progress.settled;
     return error;
 }
+
+uint64_t part_lag(const struct part *p, rd_kafka_t *consumer, const char *topic)
+{
+    int64_t low, high;
+    if (rd_kafka_get_watermark_offsets(consumer, topic, p->number, &low, &high))
+        return 0;
+    int64_t from = (int64_t)p->accepted; /* what is not known is below 0 */
+    from = p->start > from ? p->start : from;
+    from = low > from ? low : from;
+    return high > from ? (uint64_t)(high - from) : 0;
+}

@@ -34,6 +34,9 @@ int part_put(struct part *part, struct bridge_intake *intake);
 /* How far the group may be told to go on: 0 or an error. */
 int part_look(struct part *part, struct bridge *bridge);
 
+/* How many messages of the partition are not in the segment, as far as the brokers have said. */
+uint64_t part_lag(const struct part *part, rd_kafka_t *consumer, const char *topic);
+
 /* What waits goes. */
 void part_forget(struct part *part);
 

@@ -1,14 +1,17 @@
 /* delivery.c - what a pull request brings. */
 #include "delivery.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum nats_delivered nats_delivered(natsMsg *m)
 {
     const char *status = NULL, *text = NULL;
-    if (natsMsgHeader_Get(m, "Status", &status) != NATS_OK || natsMsg_GetReply(m))
+    if (natsMsg_GetReply(m))
         return NATS_DELIVERED;
+    if (natsMsgHeader_Get(m, "Status", &status) != NATS_OK)
+        return NATS_STANDING;
     if (!strcmp(status, "100"))
         return NATS_HEARTBEAT;
     natsMsgHeader_Get(m, "Description", &text);
@@ -34,6 +37,17 @@ bool nats_numbers(natsMsg *m, struct nats_numbers *n)
     n->in_stream = strtoull(token[5 + shift], NULL, 10);
     n->of_delivery = strtoull(token[6 + shift], NULL, 10);
     n->stored_ns = strtoull(token[7 + shift], NULL, 10);
-    n->pending = strtoull(token[8 + shift], NULL, 10);
     return n->in_stream && n->of_delivery;
+}
+
+void nats_read_standing(natsMsg *m, struct nats_standing *s)
+{
+    json_t *all = json_loadb(natsMsg_GetData(m), (size_t)natsMsg_GetDataLength(m), 0, NULL);
+    json_t *config = json_object_get(all, "config"), *pending = json_object_get(all, "num_pending");
+    if (config && json_is_integer(pending))
+        *s = (struct nats_standing){.known = true,
+                                    .pending = (uint64_t)json_integer_value(pending),
+                                    .ack_wait_ns = json_integer_value(json_object_get(config, "ack_wait")),
+                                    .max_ack_pending = json_integer_value(json_object_get(config, "max_ack_pending"))};
+    json_decref(all);
 }

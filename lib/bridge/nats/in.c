@@ -28,6 +28,7 @@
 #define MILLISECOND INT64_C(1000000)
 #define ROOM_SLICE (2 * MILLISECOND)   /* between looks for room */
 #define IDLE_SLICE (100 * MILLISECOND) /* no longer than the time between looks at what is settled */
+enum { UNKNOWN_AT_FIRST = 3 };         /* metrics, the last ones: until the server has said how the consumer stands */
 
 struct in {
     struct bridge *bridge;
@@ -129,6 +130,7 @@ static int turn(struct in *in, int64_t now)
 
 static void tell(struct in *in, int64_t now)
 {
+    const struct nats_standing *s = &in->pull.standing;
     cli_progress_tick(&in->bridge->progress);
     if (!bridge_metrics_due(in->bridge))
         return;
@@ -142,8 +144,14 @@ static void tell(struct in *in, int64_t now)
         {"unsettled_seconds", "How long the oldest of them is here.", age},
         {"accepted_position", "The highest position that is in.", (double)in->accepted},
         {"settled_position", "All at or below it have left the segment.", (double)in->settle.settled},
-        {"connected", "1 if the server is connected.", nats_bridge_connected(in->pull.connection)}};
-    bridge_metrics_write(in->bridge, metrics, sizeof metrics / sizeof metrics[0]);
+        {"connected", "1 if the server is connected.", nats_bridge_connected(in->pull.connection)},
+        {"lag", "Messages of the stream that are not in the segment.", (double)(s->pending + in->pull.waiting.count)},
+        {"ack_wait_seconds", "How long the consumer waits for word of a message.", (double)s->ack_wait_ns / 1e9},
+        {"max_ack_pending", "The most messages that the consumer gives without acknowledgement.",
+         (double)s->max_ack_pending}};
+    const size_t count = sizeof metrics / sizeof metrics[0];
+    bridge_metrics_write(in->bridge, metrics, s->known ? count : count - UNKNOWN_AT_FIRST);
+    nats_pull_ask_standing(&in->pull);
 }
 
 static int drain(struct in *in)

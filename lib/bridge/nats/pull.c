@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "delivery.h"
 #include "signals.h"
 #include "text.h"
 
@@ -120,15 +119,15 @@ static bool keep(struct nats_pull *p, natsMsg *m, int64_t now)
     if (!p->bridge->shared && p->last_delivery && n.of_delivery != p->last_delivery + 1)
         p->rewind = true;
     p->last_delivery = n.of_delivery;
-    p->pending = n.pending;
     return !p->rewind && nats_line_add(&p->waiting, (struct nats_held){m, NULL, n.in_stream, now, now});
 }
 
-/* True if the message is kept. */
+/* True if the message is kept. An answer about the consumer is no sign that the pull requests live. */
 static bool handle(struct nats_pull *p, natsMsg *m, int64_t now)
 {
-    p->heard_ns = now;
-    switch (nats_delivered(m)) {
+    enum nats_delivered what = nats_delivered(m);
+    p->heard_ns = what == NATS_STANDING ? p->heard_ns : now;
+    switch (what) {
     case NATS_DELIVERED:
         return keep(p, m, now);
     case NATS_REQUEST_OVER:
@@ -136,6 +135,9 @@ static bool handle(struct nats_pull *p, natsMsg *m, int64_t now)
         break;
     case NATS_CONSUMER_GONE:
         p->rewind = true;
+        break;
+    case NATS_STANDING:
+        nats_read_standing(m, &p->standing);
         break;
     case NATS_HEARTBEAT:
         break;
@@ -179,6 +181,15 @@ void nats_pull_ask(struct nats_pull *p, uint64_t room)
              (long long)EXPIRES_NS, (long long)HEARTBEAT_NS);
     if (natsConnection_PublishRequestString(p->connection, subject, p->inbox, text) == NATS_OK)
         p->asked[p->asked[0] ? 1 : 0] = (uint32_t)n; /* else it is not connected any more */
+}
+
+void nats_pull_ask_standing(const struct nats_pull *p)
+{
+    char subject[400];
+    if (!nats_bridge_connected(p->connection))
+        return;
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.INFO.%s.%s", p->consumer->stream, p->consumer->name);
+    natsConnection_PublishRequest(p->connection, subject, p->inbox, NULL, 0);
 }
 
 void nats_pull_end(struct nats_pull *p)

@@ -2,6 +2,7 @@
 #ifndef CONVEYOR_BRIDGE_NATS_PULL_H
 #define CONVEYOR_BRIDGE_NATS_PULL_H
 
+#include "delivery.h"
 #include "held.h"
 #include "listen.h"
 #include "nats_bridge.h"
@@ -19,7 +20,7 @@ struct nats_pull {
     struct nats_line waiting;   /* what has come */
     uint32_t asked[NATS_PULLS]; /* what each request may still bring; the first is the older one */
     uint64_t last_delivery, reconnects, rewound;
-    uint64_t pending; /* messages of the stream that have not come yet, when the last one came */
+    struct nats_standing standing; /* as it was asked for last */
     int64_t heard_ns;
     bool rewind; /* messages may be missing: nats_pull_anew */
 };
@@ -37,6 +38,9 @@ void nats_pull_take(struct nats_pull *pull, int64_t now);
 
 /* Asks for more, if there is room for `room` messages besides those that wait or are asked for. */
 void nats_pull_ask(struct nats_pull *pull, uint64_t room);
+
+/* Asks how the consumer stands: `standing`, when the answer comes. */
+void nats_pull_ask_standing(const struct nats_pull *pull);
 
 /* What waits stays. */
 void nats_pull_end(struct nats_pull *pull);
