@@ -266,13 +266,14 @@ class Judge(SegmentTest):
         here = os.path.dirname(os.path.abspath(__file__))
         with open(os.path.join(here, "../../lib/packaging/man/conveyor.1.scd"), encoding="utf-8") as f:
             listed = re.search(r"The codes: (.*?)\.", f.read(), re.S)[1]
-        with open(os.path.join(here, "../../lib/cli/findings.c"), encoding="utf-8") as f:
-            text = f.read()
-        codes = set(re.findall(r'\(f, "([a-z-]+)"', text)) | {"stage-stands-still", "stage-without-consumer"}
+        codes = {"stage-stands-still", "stage-without-consumer"}
+        for name in ("findings.c", "bridge_findings.c"):
+            with open(os.path.join(here, "../../lib/cli", name), encoding="utf-8") as f:
+                codes |= set(re.findall(r'\(f, (?:b, )?"([a-z-]+)"', f.read()))
         self.assertEqual(set(re.split(r",\s+", listed)), codes)
-        for name in ("judge.py", "hand.py"):
+        for name in ("judge.py", "hand.py", "../bridge/nats.py"):
             with open(os.path.join(here, name), encoding="utf-8") as f:
-                codes -= set(re.findall(r'"([a-z-]+)"(?:\]|: |,| in )', f.read().partition("def test_all_codes")[0]))
+                codes -= set(re.findall(r'"([a-z-]+)"(?:\]|: |,| in |\))', f.read().partition("def test_all_codes")[0]))
         self.assertEqual(codes, set())
 
 
