@@ -31,7 +31,7 @@ void cvb_load_text(const uint64_t words[CVB_REASON_WORDS], char text[CVB_REASON_
 
 static void write_slot(struct cvb_event_slot *slot, const struct cvb_event *e)
 {
-    cvb_fence_rel(); /* who sees what is written from here on sees that the slot is being written (H2) */
+    cvb_fence_rel(); /* a reader that sees what is written from here on sees that the slot is being written (H2) */
     cvb_store64_rlx(&slot->at_ns, cvb_now_ns());
     cvb_store32_rlx(&slot->kind, e->kind);
     cvb_store32_rlx(&slot->code, e->code);

@@ -1,4 +1,4 @@
-/* event.h - recording what happened, for those who ask afterwards (include/conveyor/events.h).
+/* event.h - recording what happened, for readers afterwards (include/conveyor/events.h).
  *
  * Usage: cvb_event(h, &(struct cvb_event){.kind = CVB_EVENT_SET, .stage = CVB_NO_STAGE, .source = source,
  * .before = old, .after = new, .text = "limit"});
@@ -10,9 +10,9 @@
  * lib/cli/events.c.
  *
  * How a slot is owned: an event's number is taken by a fetch-and-add, its slot by a compare-and-swap to WRITING, with
- * the writer's seat and what that seat's word says; the text is written, and the slot is made DONE. Nobody waits: who
- * finds the slot in the hands of a writer a lap behind, who is stopped, takes the next number; who finds it in those of
- * a dead one, whose seat's word has changed since, takes it.
+ * the writer's seat and what that seat's word says; the text is written, and the slot is made DONE. No writer waits: if
+ * the slot belongs to a writer that was stopped a lap ago, the next number is taken; if it belongs to a dead one, whose
+ * seat's word has changed since, the slot is taken.
  *
  *   EMPTY or DONE(n - CVB_EVENTS) --CAS--> WRITING(n, seat) --CAS--> DONE(n)
  *                                            | killed here: the seat is recovered, and the next lap takes the slot
@@ -28,7 +28,7 @@
 /* Records an event: the pid, if it is 0, and the time are filled in. Lock-free. A handle without a seat records none.
  */
 void cvb_event(struct cvb_handle *h, const struct cvb_event *e);
-/* Seat `dead`, whose word is `state`, belongs to a dead process: recorded by the first who notices. */
+/* Seat `dead`, whose word is `state`, belongs to a dead process: recorded by the first process that notices. */
 void cvb_event_death(struct cvb_handle *h, uint32_t dead, uint64_t state);
 /* As cvb_event_death, of a seat that this handle has taken over itself. */
 void cvb_event_gone(struct cvb_handle *h, uint32_t dead, int32_t pid);

@@ -147,8 +147,9 @@ int cvb_join_mapping(struct cvb_handle *h, const char *name); /* an observer's i
 void cvb_leave_mapping(struct cvb_handle *h);
 int cvb_lock_number(struct cvb_handle *h, uint64_t number); /* this handle lives; 1 if somebody else has the number */
 void cvb_unlock_number(struct cvb_handle *h);
-/* A round of questions who lives: begin (1; 0 if nobody can be asked, CVB_ETRUNCATED if the file has become too short),
- * any number of questions, and confirm before a seat that nobody holds is believed to be a dead one's. */
+/* A round of questions which owners of seats live: begin (1; 0 if no question can be asked; CVB_ETRUNCATED if the file
+ * has become too short), any number of questions, and confirm before a seat whose number is not locked is taken for
+ * dead. */
 int cvb_look_begin(struct cvb_handle *h);
 int cvb_number_locked(struct cvb_handle *h, uint64_t number); /* 1, 0, or an error */
 bool cvb_look_confirm(struct cvb_handle *h);                  /* True if what was asked was the segment's file. */

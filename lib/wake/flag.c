@@ -1,4 +1,4 @@
-/* flag.c - the futex words, and waking who sleeps on them (PROTOCOL.md, section 8). level.c has their levels.
+/* flag.c - the futex words, and waking the sleepers on them (PROTOCOL.md, section 8). level.c has their levels.
  *
  * Overview: a flag stands for a counter (a source, the total, a stage's room) and says whether its users should pause;
  * or for a stage's data or the memory, and then has waiters only.
@@ -8,14 +8,15 @@
  * sleeper sees the condition. A waker that dies between the two is not waited for: the lookout sees the bit and the
  * condition (lookout.c).
  *
- * Why the bit is there as long as somebody sleeps: a waker of some sleepers only leaves it. It goes when the kernel
- * woke fewer than were asked for, so that nobody was left, by a compare-and-swap from the very value that this waker
- * set. That value has the woken bit, which each announcement of a sleep takes away: so nobody has announced a sleep on
- * it, and nobody sleeps. A sleeper that had announced itself on an older value finds another one and does not sleep.
+ * Why the waiters bit is there as long as a process sleeps: a waker of only some sleepers leaves it. If the kernel woke
+ * fewer than were asked for, no sleeper was left, and the waker clears the bit, by a compare-and-swap from the value
+ * that it had set itself. That value has the woken bit, which each announcement of a sleep clears: so no process has
+ * announced a sleep on that value, and none sleeps on it. A sleeper that had announced itself on an older value finds
+ * another one, and does not sleep (F5).
  */
 #include "wake/wake.h"
 
-/* Wakes up to `most` of those who sleep on the word, which showed a waiters bit. It shows one until nobody is left. */
+/* Wakes up to `most` sleepers on the word, which showed a waiters bit. It shows one until no sleeper is left. */
 CVB_RARE static void wake_waiters(struct cvb_handle *h, uint32_t *word, uint32_t most)
 {
     uint32_t now, marked;
@@ -37,7 +38,7 @@ CVB_RARE static void wake_waiters(struct cvb_handle *h, uint32_t *word, uint32_t
         cvb_cas32(word, marked, marked & ~(over | CVB_FLAG_WOKEN));
 }
 
-/* Wakes up to `most` of those who sleep on the flag, or CVB_WAKE_ALL. After a locked instruction of the caller's. */
+/* Wakes up to `most` sleepers on the flag, or CVB_WAKE_ALL. The caller has done a locked instruction before. */
 void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most)
 {
     uint32_t *word = cvb_flag_at(h, flag);
@@ -46,7 +47,7 @@ void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most)
         wake_waiters(h, word, most);
 }
 
-/* All of those who sleep because of what was given by hand. After a locked instruction of the caller's. */
+/* Wakes all who sleep because of what was given by hand. The caller has done a locked instruction before. */
 void cvb_hand_wake(struct cvb_handle *h, uint32_t flag)
 {
     uint32_t *word = &h->flags[flag].hand;
@@ -55,11 +56,11 @@ void cvb_hand_wake(struct cvb_handle *h, uint32_t flag)
         wake_waiters(h, word, CVB_WAKE_ALL);
 }
 
-/* Those who sleep on the common word: each of them looks at its own flags. */
+/* Wakes all sleepers on the common word: each looks at its own flags. */
 void cvb_flag_wake_any(struct cvb_handle *h)
 {
     uint32_t *any = cvb_flag_at(h, CVB_FLAG_ANY), now = cvb_load32_acq(any);
-    cvb_cas32(any, now, now + CVB_FLAG_ONE); /* somebody else's change serves as well */
+    cvb_cas32(any, now, now + CVB_FLAG_ONE); /* if it fails, another process has changed it, which serves as well */
     cvb_futex_wake(any, CVB_WAKE_ALL);
 }
 

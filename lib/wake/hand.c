@@ -6,17 +6,18 @@
  *
  *   given    signal:2 | delay_ms:16 | reason's number:17 | its generation:29
  *
- * How a reason is written: there is one for each flag and each seat. Who gives a signal takes one that no flag refers
- * to (WRITTEN_NOW, with its seat), writes it, changes `given` by a CAS - the moment at which the signal is given - and
- * marks it WRITTEN_DONE. Nothing is ever freed: a reason is anybody's again when it is DONE, or its writer's seat is no
- * longer as it was, and its flag does not refer to it. So one who is killed or stopped leaves the old signal or the
- * new one, whole, and keeps one reason at most from others.
+ * How a reason is written: there are as many as flags and seats together. A process that gives a signal takes a reason
+ * that no flag refers to (WRITTEN_NOW, with its seat), writes it, changes `given` by a CAS - the moment at which the
+ * signal is given - and marks the reason WRITTEN_DONE. Nothing is ever freed: any process may take a reason that its
+ * flag does not refer to, once it is DONE or its writer's seat has changed. So a writer that is killed or stopped
+ * leaves the old signal or the new one, whole, and keeps at most one reason from others.
  *
  * Why a reader sees one reason and not halves of two: it reads `given`, the reason, and `given` again. A reason is
  * written only when its flag was seen not to refer to it, and no reference comes twice: its generation grows.
  *
- * Who is stopped by a signal or a hold sleeps on a futex word of its own, `hand`, beside the flag's: so acks and puts
- * meanwhile wake nobody, and need not look. Why no wake-up is lost: as in flag.c, with `given` as the condition (F1).
+ * A process that a signal or a hold stops sleeps on another futex word, `hand`, beside the flag's: so acks and puts
+ * meanwhile do not wake it, and need not look. Why no wake-up is lost: as in flag.c, with `given` as the condition
+ * (F1).
  */
 #include <string.h>
 #include <unistd.h>
@@ -41,7 +42,8 @@ static bool is_referred_to(struct cvb_handle *h, uint32_t i, struct cvb_pair own
     return given && reason_of(given) == i && given >> 35 == (owner.lo >> 2 & GENERATION_MASK);
 }
 
-/* Takes a reason for the flag: its number, and its generation. The first look is where only this seat begins. */
+/* Takes a reason for the flag: *reason is its number, *mine what its word says then. The search begins at this seat's
+ * number, where no other seat's does. */
 static int take_reason(struct cvb_handle *h, uint32_t flag, uint32_t *reason, struct cvb_pair *mine)
 {
     const uint32_t count = h->segment.geometry.reason_count;
@@ -62,14 +64,14 @@ static int take_reason(struct cvb_handle *h, uint32_t flag, uint32_t *reason, st
 
 static void write_reason(struct cvb_reason *r, const char *text)
 {
-    cvb_fence_rel(); /* who reads what follows sees that no flag refers to it (H2) */
+    cvb_fence_rel(); /* a process that reads what follows sees that no flag refers to it (H2) */
     cvb_store64_rlx(&r->at_ns, cvb_now_ns());
     cvb_store64_rlx(&r->since_ns, cvb_monotonic_ns());
     cvb_store32_rlx(&r->pid, (uint32_t)getpid());
     cvb_store_text(r->text, text);
 }
 
-/* Changes what is given of the flag; who sleeps because of what was given is woken if it need not sleep any more. */
+/* Changes what is given of the flag. If that says pause no more, wakes those who sleep because of it. */
 static void replace(struct cvb_handle *h, uint32_t flag, uint64_t given)
 {
     uint64_t *word = &h->flags[flag].given, before;

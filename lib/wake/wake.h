@@ -1,5 +1,5 @@
-/* wake.h - the flags, which are futex words: where they lie, what they show, and waking who sleeps on them; and what is
- * given by hand. */
+/* wake.h - the flags, which are futex words: where they lie, what they show, and waking the sleepers on them; and what
+ * is given by hand. */
 #ifndef CVB_LIB_WAKE_H
 #define CVB_LIB_WAKE_H
 
@@ -22,20 +22,21 @@ static inline uint32_t cvb_flag_count(struct cvb_handle *h)
 {
     return cvb_flag_of_source(h, h->segment.settings.max_sources);
 }
-/* The lookout sleeps on it as well: something is due sooner than it knew. The last one; no limit's, and no stage's. */
+/* The last flag, which belongs to no limit and to no stage. The lookout sleeps on it as well: it is woken if something
+ * is due sooner than it knew. */
 static inline uint32_t cvb_flag_of_time(struct cvb_handle *h) { return cvb_flag_count(h); }
 static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { return &h->flags[flag].word; }
 
 #define CVB_FLAG_PAUSED 1u
-#define CVB_FLAG_WAITERS 2u /* somebody sleeps on this word */
-/* Somebody sleeps on the word of CVB_FLAG_ANY instead: a kernel without futex_waitv. */
+#define CVB_FLAG_WAITERS 2u /* a process sleeps on this word */
+/* A process sleeps on the word of CVB_FLAG_ANY instead, because its kernel has no futex_waitv. */
 #define CVB_FLAG_WAITERS_ANY 4u
 #define CVB_FLAG_WAITERS_EITHER (CVB_FLAG_WAITERS | CVB_FLAG_WAITERS_ANY)
 #define CVB_FLAG_NEAR 8u   /* not paused, but idle units keep the counter at its high watermark: level.c */
-#define CVB_FLAG_WOKEN 16u /* nobody has announced a sleep since the last waker: flag.c */
+#define CVB_FLAG_WOKEN 16u /* no sleep was announced since the last waker: flag.c */
 #define CVB_FLAG_OVER 32u  /* the limit was lowered below the credits in use: limit.c */
 #define CVB_FLAG_LEVEL (CVB_FLAG_PAUSED | CVB_FLAG_NEAR | CVB_FLAG_OVER)
-#define CVB_FLAG_ROOM 64u /* somebody sleeps until a record less is there, whatever the level says */
+#define CVB_FLAG_ROOM 64u /* a process sleeps until one record less is there, whatever the level says */
 #define CVB_FLAG_SLEEPERS (CVB_FLAG_WAITERS_EITHER | CVB_FLAG_ROOM)
 #define CVB_FLAG_BITS 127u
 #define CVB_FLAG_ONE 128u /* of the count */
@@ -45,7 +46,7 @@ uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter);
 #define CVB_WAKE_ALL ((uint32_t)INT32_MAX)
 void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most);
 void cvb_flag_wake_any(struct cvb_handle *h);
-/* Of a flag, its second word, on which those sleep whom a signal or a hold by hand stops. */
+/* With this bit a number means the flag's second word: processes that a signal or a hold by hand stops sleep on it. */
 #define CVB_FLAG_BY_HAND (UINT32_C(1) << 31)
 static inline uint32_t *cvb_flag_word(struct cvb_handle *h, uint32_t flag)
 {
@@ -78,13 +79,14 @@ enum cvb_slept {
     CVB_SLEPT_TIMED_OUT,
     CVB_SLEPT_INTERRUPTED, /* by cvb_wake, or by a signal that may: the wait ends */
     CVB_SLEPT_MISSING,     /* there is no futex_waitv; cvb_futex_has_waitv is false from now on */
-    CVB_SLEPT_REFUSED      /* the system lets nobody sleep; errno says why: the wait ends */
+    CVB_SLEPT_REFUSED      /* the system does not let it sleep; errno says why: the wait ends */
 };
-/* Wakes up to `most` of those who sleep on the word; how many there were. */
+/* Wakes up to `most` sleepers on the word. Returns how many it has woken. */
 uint32_t cvb_futex_wake(uint32_t *word, uint32_t most);
-/* On the word that serves all who have no futex_waitv; its value was read before what is waited for was looked at. */
+/* Sleeps on the common word, which serves all processes without futex_waitv. `value` was read before the caller looked
+ * at what it waits for. */
 enum cvb_slept cvb_futex_wait(struct cvb_handle *h, uint32_t *word, uint32_t value, uint64_t until_ns);
-/* On one or more words, at most CVB_WAIT_MAX + 1. */
+/* Sleeps on one or more words, at most CVB_WAIT_MAX + 1. */
 enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, const uint32_t *value, size_t count,
                                   uint64_t until_ns);
 bool cvb_is_woken(struct cvb_handle *h); /* True if cvb_wake was called; the call is then used up. */

@@ -1,7 +1,7 @@
 /* events.c - reading what has happened. The mirror of place/event.c, which has the protocol.
  *
  * Why an event is seen whole: a slot's word names its event, and is seen to do so before and after the slot was copied.
- * Why this ends: each turn moves the cursor on, and the ring has so many slots.
+ * Why this ends: each turn moves the cursor on, and the ring has CVB_EVENTS slots.
  */
 #include <conveyor/events.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  *
  * Overview: the thread waits for all that is ARMED at once (cvb_wait_any), without the mutex; what it found becomes
  * FIRED and is queued, and the descriptor is readable while the queue is not empty. If nothing is ARMED it sleeps on a
- * condition variable. Who arms, adds or removes a watch wakes it, so that it gathers anew.
+ * condition variable. A call that arms, adds or removes a watch wakes it, so that it gathers anew.
  *
  * Why none is missed: an armed watch is looked at before the thread sleeps, so what came while it was not ARMED is seen
  * then. Why it does not burn: what has fired is not waited for.

@@ -17,8 +17,8 @@
 
 #define LOOKS_MOST 1000
 
-/* The first unit that is QUEUED at its place, from *position on. 1: found, 0: none. No more places are looked at than
- * the ring has, twice: who looks does not run after those who put and take. */
+/* Finds the first unit, from *position on, that is QUEUED at its position. 1 if found, 0 if there is none. Looks at
+ * twice as many positions as the ring has slots at most, so that it does not run after producers and consumers. */
 static int find_waiting(struct cvb_handle *h, uint32_t stage, uint64_t *position, uint32_t *unit, struct cvb_pair *word)
 {
     const struct cvb_ends *e = &h->ends[stage];

@@ -5,8 +5,8 @@
  * (crash/lookout.c): then it also looks for the dead, and ends the delay of records that are due.
  *
  * Why no wake-up is lost: a waker changes what is waited for and then reads the flag; the sleeper changes the flag and
- * then looks at what is waited for. One of the two sees the other (F1, wake/flag.c). A sleep that somebody else's
- * change ends too soon costs one more turn.
+ * then looks at what is waited for. One of the two sees the other (F1, wake/flag.c). A sleep that ends too soon, by a
+ * change that was meant for another sleeper, costs one more turn.
  */
 #include "watch/sleep.h"
 
@@ -22,8 +22,8 @@
 #define CVB_SPIN_MIN 16u
 #endif
 
-/* Sets the waiters bits of a flag; what it then shows. The woken bit goes: a waker that has set it must see that
- * somebody came since (flag.c). */
+/* Sets the waiters bits of a flag, and clears its woken bit, so that a waker that has set it sees that a sleeper has
+ * come since (flag.c). Returns what the flag shows then. */
 uint32_t cvb_announce(uint32_t *word, uint32_t bits)
 {
     uint32_t now, shown;

@@ -34,7 +34,7 @@ static int wait_ended(struct patience *p, int64_t left, int error)
     return error == CVB_ETIMEDOUT || error > 0 ? 0 : error;
 }
 
-/* What a call returns that has done so many. */
+/* What a call returns that has done `done` records. */
 static int did(int error, size_t done, int *why)
 {
     if (why)
