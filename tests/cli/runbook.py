@@ -130,6 +130,33 @@ class Runbook(SegmentTest):
         self.assertIn("OK", self.type_it("conveyor check SEG"))
 
 
+    def test_a_source_is_told_to_pause_and_a_stage_is_held(self):
+        self.create("--max-total-records", "100")
+        self.fill(5)
+        names = {"SOURCE": "file-1", "STAGE": "filter", "REASON": "locked"}
+        self.type_it("conveyor signal SEG --source SOURCE pause --reason REASON", **names)
+        self.type_it("conveyor hold SEG --stage STAGE --reason REASON", **names)
+        found = self.type_it("conveyor doctor SEG")
+        self.assertRegex(found, r"source file-1 has a signal by hand: pause, .*locked")
+        self.assertRegex(found, r"stage 'filter' is held, and has 5 records waiting: .*locked")
+        self.assertEqual((self.pull(), self.stat()["sources"][0]["backpressure"]), (b"", "pause"))
+        self.type_it("conveyor signal SEG --source SOURCE none", **names)
+        self.type_it("conveyor release SEG --stage STAGE", **names)
+        self.assertEqual((self.pull(), self.stat()["sources"][0]["backpressure"]), (b"x\n" * 5, "none"))
+        self.assertNotIn("by hand", self.type_it("conveyor doctor SEG"))
+
+    def test_what_happened_is_told_afterwards(self):
+        self.create("--max-total-records", "100", "--max-per-source", "10")
+        self.push(b"x\n")
+        killed = self.hold(1)
+        killed.kill()
+        killed.wait()
+        self.fill(9)  # whoever attaches finds the dead
+        self.pull()
+        kinds = re.findall(r"  ([a-z-]+)  ", self.type_it("conveyor events SEG"))
+        self.assertEqual([k for k in kinds if k not in ("attach", "leave")], ["death", "recovery", "pause", "resume"])
+
+
 class Files(SegmentTest):
     def test_the_unit_makes_the_segment_once_and_again(self):
         unit = read("lib/packaging/systemd/conveyor@.service")
