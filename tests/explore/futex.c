@@ -7,8 +7,6 @@
 
 #include "world.h"
 
-enum { STEP_NS = 20000 };
-
 static struct {
     const uint32_t *word[CVB_WAIT_MAX];
     size_t count;
@@ -21,9 +19,9 @@ void world_forget_sleepers(bool without_waitv)
     waitv_missing = without_waitv;
 }
 
-uint64_t cvb_coarse_ns(void) { return (uint64_t)sim_clock() / 8 * 8 * STEP_NS; }
+uint64_t cvb_coarse_ns(void) { return (uint64_t)sim_clock() / 8 * 8 * WORLD_STEP_NS; }
 uint64_t cvb_now_ns(void) { return cvb_coarse_ns(); }
-uint64_t cvb_monotonic_ns(void) { return (uint64_t)sim_clock() * STEP_NS; }
+uint64_t cvb_monotonic_ns(void) { return (uint64_t)sim_clock() * WORLD_STEP_NS; }
 void cvb_futex_forget_waitv(void) { waitv_missing = true; }
 bool cvb_futex_has_waitv(void) { return !waitv_missing; }
 
@@ -68,7 +66,7 @@ enum cvb_slept cvb_futex_wait_any(struct cvb_handle *h, uint32_t *const *word, c
         sleeper[me].word[i] = word[i];
     sleeper[me].count = count;
     if (me < SIM_FIBERS) {
-        sim_pause_until(me, (long)(until_ns / STEP_NS) + 1, true);
+        sim_pause_until(me, (long)(until_ns / WORLD_STEP_NS) + 1, true);
         sim_point("sleep", NULL, __builtin_return_address(0));
         sim.fiber[me].alone = 0;
     }

@@ -24,7 +24,7 @@ void history_call(struct history *h, int process, enum history_verb verb, uint32
     o->stage = stage;
     o->n = n;
     o->arguments = 0;
-    o->seen = 0;
+    o->seen = o->delay = 0;
     o->held = false;
     h->too_long |= n > HISTORY_BATCH;
 }
@@ -39,6 +39,7 @@ void history_argument(struct history *h, int process, const struct model_step *a
 }
 
 void history_held(struct history *h, int process) { h->open[process].held = true; }
+void history_delay(struct history *h, int process, long delay) { h->open[process].delay = delay; }
 
 static void add(struct history *h, int process, const struct history_step *s)
 {
@@ -113,6 +114,13 @@ static void add_end_of_get(struct history *h, int process, struct history_step s
         add_kind(h, process, s, MODEL_NOTHING);
 }
 
+/* The time that a delay ends at, which began at a moment of the call. */
+static void set_due(const struct history_open *o, struct history_step *s)
+{
+    s->what.due = s->began + o->delay;
+    s->what.due_most = s->pending ? HISTORY_NEVER : s->ended + o->delay;
+}
+
 /* One step for each record that the call did. */
 static void add_chain(struct history *h, int process, struct history_step s, enum history_verb verb, int done)
 {
@@ -123,6 +131,7 @@ static void add_chain(struct history *h, int process, struct history_step s, enu
             s.what.stage = (uint8_t)o->stage;
             s.what.many = o->n > 1;
         }
+        set_due(o, &s);
         add_kind(h, process, s, kind_of(verb));
     }
     if (gets(verb) && done < o->n)
@@ -178,6 +187,7 @@ void history_killed(struct history *h, int process, long began)
     for (int i = 0; i < (gets(verb) ? o->n : o->arguments); i++) {
         s.what = gets(verb) ? (struct model_step){.stage = (uint8_t)o->stage, .content = MODEL_ANY, .many = o->n > 1}
                             : o->argument[i];
+        set_due(o, &s);
         add_kind(h, process, s, kind_of(verb));
     }
     if (gets(verb))

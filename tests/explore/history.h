@@ -8,6 +8,8 @@
  *   was held at one.
  * - take: a step for each record, which leases and settles it.
  * - ack, return, release, forward, publish: a step for each record, in the order of the array.
+ * - delay: the same. The record enters its stage again when its delay is over, which began at a moment of the call, and
+ *   before all that is surely due later.
  * - a refusal, after those: the limit was reached; only if nobody else was at work from the call's begin to its end.
  * - sizes, the credits left: exact; only if nobody else was at work.
  * - setting a limit: one step. What needs room and is at work meanwhile may have its credits from before, and enter
@@ -93,6 +95,7 @@ struct history {
         uint32_t stage;
         int n, arguments;
         long seen;
+        long delay;                                /* of a delay */
         bool held;                                 /* its stage was held at a moment */
         struct model_step argument[HISTORY_BATCH]; /* of a get, its results */
     } open[MODEL_PROCESSES];
@@ -113,6 +116,8 @@ void history_argument(struct history *h, int process, const struct model_step *a
 void history_ended(struct history *h, int process, long began, long ended, int done, int why);
 /* The stage of the get at work was held at a moment: if it gets nothing, that does not say that the stage was empty. */
 void history_held(struct history *h, int process);
+/* The delay of the call at work. */
+void history_delay(struct history *h, int process, long delay);
 void history_killed(struct history *h, int process, long began);
 /* The process is dead: what has it leased comes again. */
 void history_died(struct history *h, int process, long at);

@@ -184,7 +184,7 @@ static int add(struct choice *choice, int n, const struct choice *c)
 static int add_hidden(const struct node *n, struct choice *choice, int count, int p, enum model_kind kind,
                       const struct model_record *r)
 {
-    struct choice c = {.process = p, .step = {.kind = kind, .stage = r->stage, .content = r->content}};
+    struct choice c = {.process = p, .step = {.kind = kind, .stage = r->stage, .content = r->content, .due = r->due}};
     c.hint = hint_of(&n->model, p, &c.step, HISTORY_NEVER);
     return add(choice, count, &c);
 }
@@ -207,7 +207,8 @@ static int hidden_choices(const struct node *n, struct choice *choice)
         if (r->where == MODEL_QUEUED)
             continue;
         if (r->where == MODEL_DELAYED) {
-            count = add_hidden(n, choice, count, 0, MODEL_DUE, r);
+            if (r->due < n->end)
+                count = add_hidden(n, choice, count, 0, MODEL_DUE, r);
             continue;
         }
         int p = r->owner;
@@ -297,8 +298,8 @@ static void note_farthest(const struct node *n)
     farthest = *n;
 }
 
-/* The step was made: it is later than its begin, or than the death of the process that had leased what is delivered
- * again. */
+/* The step was made: it is later than its begin, than the death of the process that had leased what is delivered
+ * again, or than the end of a delay. */
 static void pass(struct node *n, const struct choice *c)
 {
     long began = 0;
@@ -308,6 +309,8 @@ static void pass(struct node *n, const struct choice *c)
         began = now->program[c->process].step[n->at[c->process]++].began;
     else if (c->step.kind == MODEL_REDELIVER)
         began = now->program[c->process].died + 1;
+    else if (c->step.kind == MODEL_DUE)
+        began = c->step.due;
     if (n->time < began)
         n->time = began;
 }

@@ -90,6 +90,26 @@ static void killed(int p, long began, long died, enum history_verb verb, uint32_
     history_died(&h, p, died);
 }
 
+static void delay(int p, long began, long ended, uint32_t record, long time)
+{
+    struct model_step s = of(record);
+    history_call(&h, p, HISTORY_DELAY, 1, 1);
+    history_delay(&h, p, time);
+    history_argument(&h, p, &s);
+    history_ended(&h, p, began, ended, 1, -1);
+}
+
+/* Two records are delayed, the second one by less. */
+static void delay_two(long first, long second)
+{
+    h.limits.retries = 3;
+    put_two(0, 1, 2, 1, 2);
+    get(1, 3, 4, 1, 0);
+    get(1, 5, 6, 2, 0);
+    delay(1, 7, 9, 1, first);
+    delay(1, 10, 11, 2, second);
+}
+
 static void recover(int p, long began, long ended)
 {
     history_call(&h, p, HISTORY_RECOVER, 0, 0);
@@ -213,6 +233,39 @@ static void room_by_an_ack_at_work(void)
     get(1, 3, 4, 1, 0);
     ack(1, 5, 10, 1);
     put(0, 6, 7, 3);
+}
+
+static void delayed_by_their_times(void)
+{
+    delay_two(20, 10);
+    none(2, 19, 20);
+    get(2, 21, 22, 2, 1);
+    get(2, 27, 28, 1, 1);
+}
+
+/* The first one is due after 27, and before 30. */
+static void delayed_in_either_order(void)
+{
+    delay_two(20, 18);
+    none(2, 26, 29);
+    get(2, 32, 33, 1, 1);
+    get(2, 34, 35, 2, 1);
+}
+
+/* Its process was killed before it had done so. */
+static void killed_delay_comes_late(void)
+{
+    h.limits.retries = 3;
+    put(1, 1, 2, 1);
+    get(0, 3, 4, 1, 0);
+    history_call(&h, 0, HISTORY_DELAY, 1, 1);
+    history_delay(&h, 0, 10);
+    history_argument(&h, 0, &(struct model_step){.stage = 1, .content = 1});
+    history_killed(&h, 0, 5);
+    history_died(&h, 0, 6);
+    none(1, 20, 21);
+    recover(1, 22, 23);
+    get(1, 24, 25, 1, 1);
 }
 
 /* And with one. */
@@ -401,6 +454,19 @@ static void leased_after_its_death(void)
     get(1, 8, 9, 1, 1);
 }
 
+static void delayed_too_short(void)
+{
+    delay_two(20, 10);
+    get(2, 18, 19, 2, 1);
+}
+
+static void delayed_in_the_wrong_order(void)
+{
+    delay_two(20, 10);
+    get(2, 32, 33, 1, 1);
+    get(2, 34, 35, 2, 1);
+}
+
 static void found_in_an_empty_stage(void)
 {
     put(0, 1, 2, 1);
@@ -451,6 +517,9 @@ static const struct {
     RIGHT(past_the_limit_by_deaths),
     RIGHT(past_the_limit_and_held),
     RIGHT(room_by_an_ack_at_work),
+    RIGHT(delayed_by_their_times),
+    RIGHT(delayed_in_either_order),
+    RIGHT(killed_delay_comes_late),
     WRONG(one_producer_out_of_order),
     WRONG(batch_out_of_order),
     WRONG(overlapping_gets_out_of_order),
@@ -475,6 +544,8 @@ static const struct {
     WRONG(killed_get_comes_again_uncounted),
     WRONG(comes_again_from_the_living),
     WRONG(leased_after_its_death),
+    WRONG(delayed_too_short),
+    WRONG(delayed_in_the_wrong_order),
     WRONG(found_in_an_empty_stage),
     WRONG(wrong_size),
     WRONG(wrong_credits),

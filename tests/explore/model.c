@@ -220,17 +220,30 @@ static bool redeliver(struct model *m, int i, bool company)
 }
 
 /* It is nobody's, and no stage's queue has it. */
-static void delay(struct model_record *r)
+static void delay(struct model_record *r, const struct model_step *s)
 {
+    r->due = s->due;
+    r->due_most = s->due_most;
     r->retry = r->retry < 255 ? r->retry + 1 : 255;
     r->where = MODEL_DELAYED;
     r->owner = MODEL_NO_PROCESS;
 }
 
+/* Does a record wait for the stage that was surely due before that time? */
+static bool waits_since(const struct model *m, unsigned stage, long time)
+{
+    for (int i = 0; i < m->records; i++) {
+        const struct model_record *r = &m->record[i];
+        if (r->where == MODEL_DELAYED && r->stage == stage && r->due_most < time)
+            return true;
+    }
+    return false;
+}
+
 static bool due(struct model *m, uint32_t content)
 {
     int i = model_find(m, content);
-    if (i < 0 || m->record[i].where != MODEL_DELAYED)
+    if (i < 0 || m->record[i].where != MODEL_DELAYED || waits_since(m, m->record[i].stage, m->record[i].due))
         return false;
     move(m, i, m->record[i].stage, m->record[i].retry);
     return true;
@@ -255,7 +268,7 @@ static bool settle(struct model *m, const struct model_limits *l, int process, c
         if (s->kind == MODEL_BURY || ((s->kind == MODEL_RETURN || s->kind == MODEL_DELAY) && model_buries(l, r)))
             move(m, i, 0, 0);
         else if (s->kind == MODEL_DELAY)
-            delay(r);
+            delay(r, s);
         else if (s->kind == MODEL_RELEASE)
             move(m, i, r->stage, r->retry);
         else if (s->kind == MODEL_REDELIVER)
@@ -347,6 +360,8 @@ uint64_t model_hash(const struct model *m)
         const struct model_record *r = &m->record[i];
         uint64_t one = mix((uint64_t)r->content << 32 | (uint64_t)r->retry << 16 | (uint64_t)r->where << 8 | r->owner);
         one = mix(one + r->stage + (r->suspect ? 64u : 0) + (r->where == MODEL_LEASED && r->company ? 128u : 0));
+        if (r->where == MODEL_DELAYED)
+            one = mix(one + (uint64_t)r->due);
         if (r->where == MODEL_QUEUED)
             queue[r->stage] = mix(queue[r->stage] + one);
         else

@@ -43,7 +43,7 @@ enum model_kind {
     MODEL_UNCOVER,   /* a get finds the first record past its retry limit, and leases it to itself */
     MODEL_BURY,      /* and that record enters the dead-letter stage */
     MODEL_REDELIVER, /* a record that a dead process had leased enters its stage again */
-    MODEL_DUE,       /* a record whose time has come enters the end of its stage */
+    MODEL_DUE,       /* a record whose time has come enters the end of its stage; none there was surely due before it */
     MODEL_SETTLE,    /* a take of a process that was killed later settles what it had leased */
 };
 
@@ -57,6 +57,7 @@ struct model_step {
     bool many;                    /* a get that asks for several; a redelivery of what was leased in company */
     int16_t retry;                /* as it was delivered; -1: not told */
     uint32_t content, becomes;    /* the payload's first word, and the new payload's */
+    long due, due_most;           /* of a delay: the time that it ends at the soonest, and surely */
 };
 
 enum model_where { MODEL_QUEUED, MODEL_LEASED, MODEL_UNCOVERED, MODEL_TAKEN, MODEL_DELAYED };
@@ -66,6 +67,7 @@ struct model_record {
     uint8_t stage, source, retry, where, owner;
     bool suspect, company;   /* company: leased by a get that asked for several */
     uint8_t entries, leases; /* so far */
+    long due, due_most;      /* of what is delayed */
 };
 
 /* Those of one stage that are queued are in the order in which they entered it. */

@@ -202,6 +202,8 @@ const struct scenario scenarios[] = {
      .weight = {[PUT] = 2, [GET_ONE] = 5, [RETURN] = 3, [ACK] = 3, [RECOVER] = 2, [OPEN] = 2, [PROGRESS] = 3}},
     {"position4", LIMITS(4, 4, 4), SHAPE(3, 1, 8, 0), CROWD(4, 0, 14), .positions = true, .unhurt = true,
      .weight = {[PUT_BATCH] = 4, [GET_ONE] = 3, [GET_MANY] = 2, [ACK] = 3, [REPLACE] = 6, [PROGRESS] = 6}},
+    {"delay2", LIMITS(3, 3, 3), SHAPE(2, 1, 8, 9), CROWD(4, 1, 12), .sites = true,
+     .weight = {[PUT] = 1, [GET_ONE] = 6, [DELAY] = 6, [ACK] = 1, [RECOVER] = 1}},
     {"smallest", LIMITS(2, 2, 2), SHAPE(2, 1, 8, 1), CROWD(5, 0, 1), .systematic = true, .weight = {[PUT] = 1}},
     {"any", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 3, 8), .weight = {[PUT] = 1}},
 };

@@ -21,7 +21,7 @@ struct sim_fiber {
     bool by_write;
     uint64_t priority;
     long alone; /* steps of the operation at work since anybody's success */
-    long began; /* the step that the operation at work began with; 0: it has made none */
+    long began; /* the clock at the first step of the operation at work; 0: it has made none */
     const char *access;
     const void *at, *place;
 };
@@ -48,6 +48,8 @@ extern struct sim {
     bool trace, again, hurt; /* hurt: processes may be killed */
     bool histories_only;     /* the histories are checked, and nothing else that can be left out */
     bool brief;              /* a failure is told without its trace */
+    bool sites;              /* stops are likely at some places of the code, and so many deaths */
+    unsigned site_deaths;
     long steps_all, kills_all, stops_all;
     struct sim_script *script;
     void (*after_step)(const char *access, const void *at, const void *place);

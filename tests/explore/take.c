@@ -123,6 +123,8 @@ void work_settle(int me, enum ghost_fate fate, const int *which, int n, uint32_t
     int id[GHOST_BATCH], why;
     work_begin(me);
     watch_call(me, history_verbs[fate], fate == GHOST_DELAY ? 0 : stage, n);
+    if (fate == GHOST_DELAY)
+        watch_delay(me, stage);
     for (int i = 0; i < n; i++) {
         lease[i] = p->lease[which[i]];
         id[i] = p->id[which[i]];

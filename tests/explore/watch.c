@@ -17,8 +17,8 @@ static long last;
 
 /* The history's clock: what happens in one step comes one after the other, and calls end after the rest. */
 static long clock_after(long least) { return last = last < least ? least : last + 1; }
-static long tick(void) { return clock_after(sim.total << 8); }
-static long end_tick(void) { return clock_after(sim.total << 8 | 128); }
+static long tick(void) { return clock_after(sim_clock() << 8); }
+static long end_tick(void) { return clock_after(sim_clock() << 8 | 128); }
 
 void watch_reset(void)
 {
@@ -97,6 +97,12 @@ void watch_held(int process)
 {
     if (watch.on)
         history_held(&history, process);
+}
+
+void watch_delay(int process, uint32_t delay_ms)
+{
+    if (watch.on)
+        history_delay(&history, process, (long)delay_ms * WORLD_MS_STEPS << 8);
 }
 
 static int limit_of(int why)

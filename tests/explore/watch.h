@@ -23,6 +23,8 @@ void watch_set(int process, enum model_limit which, uint32_t stage, uint32_t sou
 void watch_limit(int process);
 /* The stage of its get was held at a moment. */
 void watch_held(int process);
+/* It returns records after that time. */
+void watch_delay(int process, uint32_t delay_ms);
 void watch_settled(int process, const struct cvb_lease *lease, uint32_t stage, const void *becomes);
 void watch_ended(int process, int done, int why);
 void watch_death(int process);

@@ -249,6 +249,8 @@ void work_reset(const struct scenario *scenario, uint64_t seed)
     sim.scenario = scenario->name;
     sim.hurt = !scenario->unhurt;
     sim_reset(seed);
+    sim.sites = scenario->sites;
+    sim.site_deaths = sim.sites && sim.hurt ? sim_below(3) : 0;
     world_reset();
     world_forget_sleepers(!sim_below(3));
     ghost_reset();

@@ -53,6 +53,7 @@ struct scenario {
     bool rounds;                 /* put, get, ack, again and again */
     bool positions;              /* who has opened a source puts with positions */
     bool headers;                /* records have them */
+    bool sites;                  /* stops are likely at a few places of the code: sim.h */
 };
 
 /* The scenario "any": drawn anew for each ANY_BLOCK seeds. */

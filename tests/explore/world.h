@@ -11,6 +11,7 @@
 #include "sim.h"
 
 enum { WORLD_COUNTERS = 16, WORLD_UNITS = 256, WORLD_LOCKS = 1024 };
+enum { WORLD_STEP_NS = 20000, WORLD_MS_STEPS = 1000000 / WORLD_STEP_NS }; /* the clock of the simulation */
 
 extern struct world {
     struct cvb_settings settings;

@@ -499,7 +499,7 @@ MUTANTS = [
          "    if (cvb_enqueue(h, b, f.to_before, to, 0))\n        return cvb_corrupt_at_work(h);\n"
          "    cvb_row_low(h, &span);\n    if (!cvb_cas_pair(&old->word, w, f.after))\n")]),
     # delays
-    ("DUEOLD", "a unit's time is one that was read before its word (D1)", ["delay"], [
+    ("DUEOLD", "a unit's time is one that was read before its word (D1)", ["delay2", "delay"], [
         ("due_of", "        return cvb_load64_acq(&h->due[u]);", "        return due;"),
         ("end_delay", "    cvb_cas64(&h->due[u], due, 0);", "    (void)due;")]),
     ("DUELATE", "a unit's time is written after its word (D1)", ["delay"], [
@@ -580,4 +580,4 @@ UNSEEN = {"HIGHNONE", "HIGHLATE", "HIGHINGIVE", "HIGHNOTMOVED", "HIGHUNSEEN", "L
           "EVENTTORN", "EVENTSHARED", "EVENTOLD", "NOWAKELEVEL", "NOWAKEFORROOM",
           "ROOMBITLOST", "SLEEPBLIND", "SLOTAGAIN", "HEADHINTFULL", "EARLYPOS",
           "HELDNOGEN", "NOCLASS", "STEPAGAIN", "NOGENIDLE", "NOSEATGENPASS", "LOCKLATE",
-          "LIMITNOTAG", "LIMITFIRST", "TAGUNKEPT", "CLAIMOVER", "RECLAIMOVER", "NOWAKELIMIT"}
+          "LIMITNOTAG", "LIMITFIRST", "TAGUNKEPT", "CLAIMOVER", "RECLAIMOVER", "NOWAKELIMIT", "BOUNDKEPT"}
