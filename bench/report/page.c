@@ -1,11 +1,11 @@
 /* page.c - results as one page that opens offline: a summary in words, and for each part charts with the figures that
- * they are made of. A chart and its table are filled by one loop, so that they cannot differ. */
+ * they are made of. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "figures.h"
-#include "plot.h"
+#include "panel.h"
 #include "results.h"
 #include "verdict.h"
 
@@ -48,263 +48,7 @@ static const char style[] =
     "border-bottom:1px solid var(--line)}td{border:0;text-align:left;padding:.1em .3em}"
     "td:first-child{grid-column:1/-1;font-weight:600}td[data-label]::before{content:attr(data-label);display:block;"
     "color:var(--soft);font-size:11px}}";
-
-static void text(FILE *out, const char *s)
-{
-    for (; *s; s++)
-        switch (*s) {
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        default:
-            fputc(*s, out);
-        }
-}
-
-/* A column of a table, and the place of its figures in the chart. */
-struct column {
-    char label[64];
-    double x; /* not a number: in the table only */
-    json_t *match;
-    const char *key;
-    double scale;
-    bool count; /* no nanoseconds, whatever the panel has */
-};
-
-enum { COLUMNS_MAX = 24, TICS_SIZE = 512 };
-
-/* A chart with its table: a series and a line for each kind of rows. */
-struct panel {
-    const json_t *list;
-    json_t *within;          /* only these */
-    const char *const *rows; /* the members that make a row */
-    struct plot_axis x, y;
-    unsigned columns;
-    struct column column[COLUMNS_MAX];
-    bool time; /* figures are nanoseconds: shown with the unit that fits */
-    char caption[200], tics[TICS_SIZE];
-};
-
-static void add_column(struct panel *p, const char *label, double x, json_t *match, const char *key, double scale)
-{
-    if (p->columns == COLUMNS_MAX) {
-        json_decref(match);
-        return;
-    }
-    struct column *c = &p->column[p->columns++];
-    *c = (struct column){.x = x, .match = match, .key = key, .scale = scale};
-    snprintf(c->label, sizeof c->label, "%s", label);
-}
-
-/* What stands at a place of the axis; to gnuplot %% is the sign. */
-static void add_tic(struct panel *p, const char *tic, double x)
-{
-    size_t n = strlen(p->tics);
-    snprintf(p->tics + n, sizeof p->tics - n, "%s'%s' %.6g", n ? ", " : "", tic, x);
-}
-
-static int compare_number(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
-/* What is a power of two is so in short, too: 65536 is 64Ki. */
-static const char *short_number(char s[32], double v)
-{
-    if (v >= 1024 && fmod(v, 1024) == 0 && fmod(v, 1000) != 0) {
-        snprintf(s, 32, "%.0fKi", v / 1024);
-        return s;
-    }
-    snprintf(s, 32, v >= 1e6 ? "%.4gM" : v >= 1e3 ? "%.4gk" : "%.4g", v >= 1e6 ? v / 1e6 : v >= 1e3 ? v / 1e3 : v);
-    return s;
-}
-
-/* A column for each value that one member has, in growing order; 0 stands where 1 would, on a logarithmic axis. */
-static void add_columns(struct panel *p, const char *member, const char *key, double scale)
-{
-    const char *const keys[] = {member, NULL};
-    json_t *kinds = figure_kinds(p->list, p->within, keys), *one;
-    double value[COLUMNS_MAX];
-    unsigned n = 0;
-    size_t i;
-    char label[64], number[32];
-    json_array_foreach(kinds, i, one) if (n < COLUMNS_MAX) value[n++] = results_number(one, member);
-    json_decref(kinds);
-    qsort(value, n, sizeof *value, compare_number);
-    for (i = 0; i < n; i++) {
-        double x = value[i] > 0 ? value[i] : 1;
-        add_tic(p, short_number(number, value[i]), x);
-        snprintf(label, sizeof label, "%s %s", member, number);
-        add_column(p, label, x, json_pack("{s:i}", member, (int)value[i]), key, scale);
-    }
-    p->x.label = member;
-}
-
-static void add_quantiles(struct panel *p)
-{
-    static const struct {
-        const char *key, *label, *tic;
-        double x;
-    } all[] = {{"p50_ns", "50 %", "50 %%", 2},
-               {"p90_ns", "90 %", "90 %%", 10},
-               {"p99_ns", "99 %", "99 %%", 100},
-               {"p99_9_ns", "99.9 %", "99.9 %%", 1000},
-               {"p99_99_ns", "99.99 %", "99.99 %%", 10000},
-               {"max_ns", "max", NULL, NAN}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        add_column(p, all[i].label, all[i].x, json_object(), all[i].key, 1);
-        if (all[i].tic)
-            add_tic(p, all[i].tic, all[i].x);
-    }
-    p->x = (struct plot_axis){"so many take no longer", NULL, true};
-    p->y = (struct plot_axis){"",
-                              "'10 ns' 1e1, '100 ns' 1e2, '1 us' 1e3, '10 us' 1e4, '100 us' 1e5, '1 ms' 1e6, '10 ms' "
-                              "1e7, '100 ms' 1e8, '1 s' 1e9",
-                              true};
-    p->time = true;
-}
-
-/* What a row is called: words as they are, numbers with what they are, so short that a chart has room for it. */
-static const char *unit_of(const char *key)
-{
-    static const char *const units[][2] = {{"sources", "src"}, {"stages", "st"}, {"workers", "w"}};
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (!strcmp(units[i][0], key))
-            return units[i][1];
-    return key;
-}
-
-static void name_row(char *name, size_t size, const json_t *row)
-{
-    const char *key;
-    json_t *value;
-    size_t n = 0;
-    *name = 0;
-    json_object_foreach((json_t *)(uintptr_t)row, key, value)
-    {
-        if (n >= size)
-            return;
-        if (json_is_string(value))
-            n += (size_t)snprintf(name + n, size - n, "%s%s", n ? ", " : "", json_string_value(value));
-        else
-            n += !strcmp(key, "batch")
-                     ? (size_t)snprintf(name + n, size - n, "%sbatch %.0f", n ? ", " : "", json_number_value(value))
-                     : (size_t)snprintf(name + n, size - n, "%s%.0f %s", n ? ", " : "", json_number_value(value),
-                                        unit_of(key));
-    }
-}
-
-static const char *show(char out[FIGURE_TEXT], const struct panel *p, const struct column *c, double value)
-{
-    return p->time && !c->count ? figure_time(out, value) : figure_number(out, value);
-}
-
-static void write_cell(FILE *out, const struct panel *p, const struct column *c, const struct figure *f)
-{
-    char median[FIGURE_TEXT], least[FIGURE_TEXT], most[FIGURE_TEXT];
-    fputs("<td data-label=\"", out);
-    text(out, c->label);
-    fputs("\">", out);
-    if (f->why) {
-        fputs("-<small>", out);
-        text(out, f->why);
-    } else {
-        fprintf(out, "%s<small>", show(median, p, c, f->median * c->scale));
-        if (f->n > 1)
-            fprintf(out, "%s–%s, ", show(least, p, c, f->least * c->scale), show(most, p, c, f->most * c->scale));
-        fprintf(out, f->left_out ? "n %u of %u" : "n %u", f->n, f->n + f->left_out);
-    }
-    fputs("</small></td>", out);
-}
-
-/* One row, into the table and into the chart. */
-static void write_row(FILE *out, const struct panel *p, struct plot *plot, const json_t *row)
-{
-    char name[96];
-    name_row(name, sizeof name, row);
-    fprintf(out, "<tr%s><td>", figure_is_ours(name) ? " class=\"ours\"" : "");
-    text(out, name);
-    fputs("</td>", out);
-    json_t *where = figure_join(row, p->within);
-    for (unsigned i = 0; i < p->columns; i++) {
-        const struct column *c = &p->column[i];
-        json_t *what = figure_join(where, c->match);
-        struct figure f = figure_of(p->list, what, c->key);
-        write_cell(out, p, c, &f);
-        if (!f.why && !isnan(c->x))
-            plot_add(plot, name, c->x, f.median * c->scale, f.least * c->scale, f.most * c->scale);
-        json_decref(what);
-    }
-    json_decref(where);
-    fputs("</tr>\n", out);
-}
-
-static void write_table(FILE *out, const struct panel *p, struct plot *plot)
-{
-    json_t *rows = figure_kinds(p->list, p->within, p->rows), *row;
-    size_t i;
-    fputs("<table><thead><tr><th></th>", out);
-    for (i = 0; i < p->columns; i++) {
-        fputs("<th>", out);
-        text(out, p->column[i].label);
-        fputs("</th>", out);
-    }
-    fputs("</tr></thead><tbody>\n", out);
-    json_array_foreach(rows, i, row) write_row(out, p, plot, row);
-    fputs("</tbody></table>", out);
-    json_decref(rows);
-}
-
-/* Writes the panel, and gives back what it holds. */
-static void end_panel(struct panel *p, FILE *out)
-{
-    char *table = NULL;
-    size_t size = 0;
-    FILE *memory = open_memstream(&table, &size);
-    p->x.tics = p->tics;
-    struct plot *plot = plot_new(p->x, p->y);
-    fputs("<figure><figcaption>", out);
-    text(out, p->caption);
-    fputs("</figcaption>\n", out);
-    if (memory) {
-        write_table(memory, p, plot);
-        fclose(memory);
-    }
-    plot_end(plot, out);
-    fprintf(out,
-            "<details%s><summary>The same figures: median, least–greatest, runs</summary>\n%s</details></figure>\n",
-            plot_is_possible() ? "" : " open", table ? table : "");
-    free(table);
-    for (unsigned i = 0; i < p->columns; i++)
-        json_decref(p->column[i].match);
-    json_decref(p->within);
-    free(p);
-}
-
 static const char *const by_system[] = {"system", NULL};
-
-static struct panel *new_panel(const json_t *list, json_t *within, const char *const *rows)
-{
-    struct panel *p = calloc(1, sizeof *p);
-    if (!p) {
-        fputs("bench: no memory\n", stderr);
-        exit(1);
-    }
-    p->list = list;
-    p->within = within;
-    p->rows = rows;
-    return p;
-}
 
 static void add_costs(struct panel *p)
 {
@@ -315,21 +59,21 @@ static void add_costs(struct panel *p)
     for (size_t i = 0; i < sizeof costs / sizeof *costs && p->columns; i++) {
         char label[64];
         snprintf(label, sizeof label, "%s, %.50s", costs[i].label, p->column[last].label);
-        add_column(p, label, NAN, json_copy(p->column[last].match), costs[i].key, 1);
+        panel_add_column(p, label, NAN, json_copy(p->column[last].match), costs[i].key, 1);
     }
 }
 
 static void by_batch(const json_t *runs, const json_t *where, FILE *out)
 {
-    struct panel *p = new_panel(runs, json_copy((json_t *)(uintptr_t)where), by_system);
+    struct panel *p = panel_new(runs, json_copy((json_t *)(uintptr_t)where), by_system);
     snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC, %.0f bytes of payload, %s: million records a second",
              results_number(where, "producers"), results_number(where, "consumers"), results_number(where, "payload"),
              results_text(where, "state"));
     p->x.log = p->y.log = true;
     p->y.label = "million records a second";
-    add_columns(p, "batch", "records_per_s", 1e-6);
+    panel_add_columns(p, "batch", "records_per_s", 1e-6);
     add_costs(p);
-    end_panel(p, out);
+    panel_end(p, out);
 }
 
 /* Records a second against the number of processes, n producers and n consumers. */
@@ -346,14 +90,14 @@ static void by_processes(const json_t *runs, FILE *out)
         double batch = results_number(one, "batch");
         if ((batch != 1 && batch != 32) || results_number(one, "payload") != PEER_WORDS * 8)
             continue;
-        struct panel *p = new_panel(even, json_copy(one), by_system);
+        struct panel *p = panel_new(even, json_copy(one), by_system);
         snprintf(p->caption, sizeof p->caption, "Full records in batches of %.0f, %s: million records a second", batch,
                  results_text(one, "state"));
         p->x.log = p->y.log = true;
         p->y.label = "million records a second";
-        add_columns(p, "producers", "records_per_s", 1e-6);
+        panel_add_columns(p, "producers", "records_per_s", 1e-6);
         p->x.label = "producers, and as many consumers";
-        end_panel(p, out);
+        panel_end(p, out);
     }
     json_decref(kinds);
     json_decref(even);
@@ -379,14 +123,14 @@ static void write_trips(const json_t *results, const json_t *list, FILE *out)
     json_array_foreach(kinds, i, one)
     {
         const char *mode = results_text(one, "mode");
-        struct panel *p = new_panel(list, json_copy(one), by_system);
+        struct panel *p = panel_new(list, json_copy(one), by_system);
         snprintf(p->caption, sizeof p->caption, "Round trip, %s, %s",
                  !strcmp(mode, "spin")   ? "both look without rest"
                  : !strcmp(mode, "wait") ? "both spin, then sleep"
                                          : "the other was asleep",
                  results_text(one, "state"));
-        add_quantiles(p);
-        end_panel(p, out);
+        panel_add_quantiles(p);
+        panel_end(p, out);
     }
     json_decref(kinds);
 }
@@ -399,12 +143,12 @@ static void write_latency(const json_t *results, const json_t *list, FILE *out)
     (void)results;
     json_array_foreach(kinds, i, one)
     {
-        struct panel *p = new_panel(list, json_copy(one), by_system);
+        struct panel *p = panel_new(list, json_copy(one), by_system);
         snprintf(p->caption, sizeof p->caption, "%s time at %.0f records a second, %s", results_text(one, "kind"),
                  results_number(one, "rate"), results_text(one, "state"));
         p->caption[0] = p->caption[0] == 'r' ? 'R' : p->caption[0] == 's' ? 'S' : p->caption[0];
-        add_quantiles(p);
-        end_panel(p, out);
+        panel_add_quantiles(p);
+        panel_end(p, out);
     }
     json_decref(kinds);
 }
@@ -417,26 +161,26 @@ static void write_half_load(const json_t *results, const json_t *list, FILE *out
     (void)results;
     json_array_foreach(kinds, i, one)
     {
-        struct panel *p = new_panel(list, json_copy(one), by_system);
+        struct panel *p = panel_new(list, json_copy(one), by_system);
         snprintf(p->caption, sizeof p->caption, "Response time at half of each system's greatest rate, %s",
                  results_text(one, "state"));
-        add_quantiles(p);
-        add_column(p, "greatest, a second", NAN, json_object(), "greatest_per_s", 1);
+        panel_add_quantiles(p);
+        panel_add_column(p, "greatest, a second", NAN, json_object(), "greatest_per_s", 1);
         p->column[p->columns - 1].count = true;
-        end_panel(p, out);
+        panel_end(p, out);
     }
     json_decref(kinds);
 }
 
 static void write_wake_up(const json_t *results, const json_t *list, FILE *out)
 {
-    struct panel *p = new_panel(list, json_object(), by_system);
+    struct panel *p = panel_new(list, json_object(), by_system);
     (void)results;
     snprintf(p->caption, sizeof p->caption, "Processor time for a record to a process that sleeps: nanoseconds");
     p->y.label = "nanoseconds";
     p->time = true;
-    add_columns(p, "rate", "cpu_ns_per_record", 1);
-    end_panel(p, out);
+    panel_add_columns(p, "rate", "cpu_ns_per_record", 1);
+    panel_end(p, out);
 }
 
 static void end_figure(struct plot *plot, const char *caption, FILE *out)
@@ -489,66 +233,57 @@ static void write_cost(const json_t *results, const json_t *list, FILE *out)
     (void)results;
     json_array_foreach(kinds, i, one)
     {
-        struct panel *p = new_panel(list, json_copy(one), rows);
+        struct panel *p = panel_new(list, json_copy(one), rows);
         snprintf(p->caption, sizeof p->caption, "Cost of a record against %s: nanoseconds", results_text(one, "what"));
         p->x.log = p->y.log = true;
         p->y.label = "nanoseconds";
-        add_columns(p, "size", "ns_per_record", 1);
+        panel_add_columns(p, "size", "ns_per_record", 1);
         p->x.label = "";
-        end_panel(p, out);
+        panel_end(p, out);
     }
     json_decref(kinds);
-}
-
-/* A bar for each row, and no other columns in the chart. */
-static struct panel *bars(const json_t *list, const char *const *rows, const char *label, const char *key, double scale)
-{
-    struct panel *p = new_panel(list, json_object(), rows);
-    p->y.label = label;
-    add_column(p, label, 1, json_object(), key, scale);
-    return p;
 }
 
 static void write_heal(const json_t *results, const json_t *list, FILE *out)
 {
     static const char *const rows[] = {"mode", "batch", NULL};
-    struct panel *p = bars(list, rows, "milliseconds", "ms", 1);
+    struct panel *p = panel_bars(list, rows, "milliseconds", "ms", 1);
     (void)results;
     snprintf(p->caption, sizeof p->caption, "From kill -9 to the delivery of the last lease: milliseconds");
-    end_panel(p, out);
+    panel_end(p, out);
 }
 
 static void write_pipelines(const json_t *results, const json_t *list, FILE *out)
 {
     static const char *const rows[] = {"mode", "sources", "stages", "workers", "batch", NULL};
-    struct panel *p = bars(list, rows, "million records a second", "records_per_s", 1e-6);
+    struct panel *p = panel_bars(list, rows, "million records a second", "records_per_s", 1e-6);
     (void)results;
     snprintf(p->caption, sizeof p->caption, "Sources, stages, workers of each stage, batch: million records a second");
-    add_column(p, "cpu ns", NAN, json_object(), "cpu_ns_per_record", 1);
-    add_column(p, "sleeps", NAN, json_object(), "sleeps_per_record", 1);
-    end_panel(p, out);
+    panel_add_column(p, "cpu ns", NAN, json_object(), "cpu_ns_per_record", 1);
+    panel_add_column(p, "sleeps", NAN, json_object(), "sleeps_per_record", 1);
+    panel_end(p, out);
 }
 
 static void write_job(const json_t *results, const json_t *list, FILE *out)
 {
     static const char *const rows[] = {"batch", NULL};
-    struct panel *p = bars(list, rows, "percent", "library_part", 100);
+    struct panel *p = panel_bars(list, rows, "percent", "library_part", 100);
     (void)results;
     snprintf(p->caption, sizeof p->caption, "Processor time in calls of the library: percent of that of all processes");
-    add_column(p, "processor s", NAN, json_object(), "cpu_s", 1);
-    add_column(p, "seconds", NAN, json_object(), "seconds", 1);
-    end_panel(p, out);
+    panel_add_column(p, "processor s", NAN, json_object(), "cpu_s", 1);
+    panel_add_column(p, "seconds", NAN, json_object(), "seconds", 1);
+    panel_end(p, out);
 }
 
 static void write_python(const json_t *results, const json_t *list, FILE *out)
 {
-    struct panel *p = bars(list, by_system, "million records a second", "records_per_s", 1e-6);
+    struct panel *p = panel_bars(list, by_system, "million records a second", "records_per_s", 1e-6);
     (void)results;
     snprintf(p->caption, sizeof p->caption, "%.0f bytes, batches of %.0f: million records a second",
              results_number(json_array_get(list, 0), "payload"), results_number(json_array_get(list, 0), "batch"));
-    add_column(p, "put ns", NAN, json_object(), "put_ns", 1);
-    add_column(p, "take ns", NAN, json_object(), "take_ns", 1);
-    end_panel(p, out);
+    panel_add_column(p, "put ns", NAN, json_object(), "put_ns", 1);
+    panel_add_column(p, "take ns", NAN, json_object(), "take_ns", 1);
+    panel_end(p, out);
 }
 
 static const struct part {
@@ -596,7 +331,7 @@ static void write_verdict(const json_t *results, const struct part *p, FILE *out
     fprintf(out, "<h3>%s</h3><ul>", p->title);
     for (unsigned i = 0; i < v.count; i++) {
         fputs("<li>", out);
-        text(out, v.line[i]);
+        html_text(out, v.line[i]);
         fputs("</li>\n", out);
     }
     fputs("</ul>\n", out);
@@ -614,9 +349,9 @@ static void write_duel(FILE *out, const json_t *results, const json_t *where, co
         return;
     }
     fprintf(out, " class=\"%s\">", d.says > 0 ? "ahead" : d.says < 0 ? "behind" : "even");
-    text(out, figure_ratio(ratio, d.ours.median / d.theirs.median));
+    html_text(out, figure_ratio(ratio, d.ours.median / d.theirs.median));
     fputs(d.says > 0 ? " ▲<small>" : d.says < 0 ? " ▼<small>" : " =<small>", out);
-    text(out, d.their_name);
+    html_text(out, d.their_name);
     fputs("</small></td>", out);
 }
 
@@ -658,7 +393,7 @@ static void write_machine(const json_t *results, FILE *out)
     results_describe(results, memory);
     fclose(memory);
     fputs("<pre>", out);
-    text(out, machine);
+    html_text(out, machine);
     fputs("</pre>\n", out);
     free(machine);
 }
@@ -671,7 +406,7 @@ static void write_head(const json_t *results, FILE *out)
         "content=\"width=device-width, initial-scale=1\"/><title>conveyor-buffer: results</title>\n<style>%s</style>"
         "</head>\n<body>\n<h1>conveyor-buffer: results of the bench suite</h1>\n<p class=\"soft\">Measured ",
         style);
-    text(out, results_text(json_object_get(results, "machine"), "date"));
+    html_text(out, results_text(json_object_get(results, "machine"), "date"));
     fputs("</p>\n", out);
     if (!plot_is_possible())
         fputs("<p><b>Tables only: gnuplot, which draws the charts, was not there.</b></p>\n", out);
@@ -687,7 +422,7 @@ static void write_summary(const json_t *results, FILE *out)
     write_machine(results, out);
     if (*results_text(results, "left_out")) {
         fputs("<p>Left out: ", out);
-        text(out, results_text(results, "left_out"));
+        html_text(out, results_text(results, "left_out"));
         fputs("</p>\n", out);
     }
 }
