@@ -193,8 +193,17 @@ static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return cvb_park(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
 }
 
-/* True if n places from i on, a few, are just those of the mask, in any order. */
-static bool few_whole(const struct cvb_places *p, size_t i, unsigned n, uint32_t mask)
+/* Unit and handle of a place, in one word. */
+static inline uint64_t unit_and_handle(const struct cvb_place *p)
+{
+    uint64_t word;
+    memcpy(&word, &p->unit, sizeof word);
+    return word;
+}
+static_assert(offsetof(struct cvb_place, handle) == offsetof(struct cvb_place, unit) + sizeof(uint32_t), "one word");
+
+/* True if n places from i on are just those of the mask. */
+static bool in_any_order(const struct cvb_places *p, size_t i, unsigned n, uint32_t mask)
 {
     uint32_t members = 0, high = 0;
     for (unsigned k = 0; k < n; k++) {
@@ -207,24 +216,19 @@ static bool few_whole(const struct cvb_places *p, size_t i, unsigned n, uint32_t
     return high < CVB_UNIT_MEMBERS && members == mask;
 }
 
-static_assert(offsetof(struct cvb_place, member) == sizeof(cvb_piece), "number, unit and handle");
-
-/* True if n places from i on, many, are the first members in order, as they were handed out: without a branch for each.
- */
-static bool train_whole(const struct cvb_places *p, size_t i, unsigned n)
+/* True if n places from i on are the first members in order, as they were handed out: without a branch for each, and in
+ * pieces that were each written by one store. */
+static bool in_order(const struct cvb_places *p, size_t i, unsigned n)
 {
     const struct cvb_place *first = place_at(p, i);
-    const uint32_t stage = first->stage;
-    uint32_t other = 0;
-    cvb_piece whose, its, wrong = {0, 0};
-    memcpy(&whose, first, sizeof whose);
+    const uint32_t stage = (uint32_t)first->stage << 16;
+    uint64_t other = 0;
     for (uint32_t k = 0; k < n; k++) {
         const struct cvb_place *q = place_at(p, i + k);
-        memcpy(&its, q, sizeof its);
-        wrong |= its ^ whose;
-        other |= (q->member ^ k) | (q->stage ^ stage);
+        other |= (q->number ^ first->number) | (unit_and_handle(q) ^ unit_and_handle(first)) |
+                 (((uint32_t)q->stage << 16 | q->member) ^ (stage | k));
     }
-    return !(wrong[0] | wrong[1] | other);
+    return !other;
 }
 
 /* How many places from i on are just those of one unit, each once; 0 if they are not. *w is then the unit's word. */
@@ -239,9 +243,7 @@ static unsigned whole_at(struct cvb_handle *h, const struct cvb_places *p, size_
     if (w->lo != first->number || cvb_lo_state(w->lo) != p->state || cvb_hi_seat(w->hi) != h->seat ||
         cvb_hi_stage(w->hi) != first->stage || n > p->count - i)
         return 0;
-    if (cvb_is_train(mask) && train_whole(p, i, n))
-        return n;
-    return few_whole(p, i, n, mask) ? n : 0;
+    return (cvb_is_whole(mask) && in_order(p, i, n)) || in_any_order(p, i, n, mask) ? n : 0;
 }
 
 /* True if the place is that of a unit's only record. *w is then the unit's word. */

@@ -29,8 +29,12 @@ CVB_RARE bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
 
 CVB_RARE void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned records)
 {
+    const struct cvb_cells cells = h->cells; /* the first one's class */
     const struct cvb_member *m = cvb_members_of(h, u);
-    const unsigned room = cvb_unit_room(h, u);
-    for (unsigned i = 1; i < records && i < room; i++)
-        cvb_prefetch_payload(h, &m[i]);
+    const unsigned room = cvb_unit_room(h, u), n = records < room ? records : room;
+    for (unsigned i = 1; i < n; i++) {
+        const char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), 0);
+        if (payload)
+            cvb_prefetch_write(payload);
+    }
 }
