@@ -35,16 +35,15 @@ static bool in_use(struct cvb_handle *h, struct cvb_idle_group *g)
     return false;
 }
 
-/* True if the group is still there: it may have been overwritten when it was not in use any more. */
+/* True if the group has a place and is still there: it may have been overwritten when it was not in use any more. */
 static inline bool is_open(const struct cvb_open *open)
 {
     return open->left && cvb_load64_rlx(&open->group->header) == open->header;
 }
 
-static void close_group(struct cvb_open *open)
+static inline void close_group(struct cvb_open *open)
 {
-    if (is_open(open))
-        cvb_store64_rel(&open->group->header, open->header | HEADER_CLOSED);
+    cvb_store64_rel(&open->group->header, open->header | HEADER_CLOSED);
     open->left = 0;
 }
 
@@ -67,9 +66,8 @@ CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, str
 {
     uint64_t number = cvb_load64_rlx(&list->groups), last = number + CVB_APPEND_TRIES;
     struct cvb_open *old = &h->open[number % CVB_OPEN_GROUPS];
-    if ((header_of(0, number) - (old->header & ~KEY_MASK)) >> NUMBER_SHIFT > CVB_STRAGGLERS)
+    if ((header_of(0, number) - (old->header & ~KEY_MASK)) >> NUMBER_SHIFT > CVB_STRAGGLERS && is_open(old))
         close_group(old);
-    close_group(open); /* one of another key */
     while (number != last && in_use(h, group_at(h, list, number)))
         number++;
     if (number == last) {
@@ -85,23 +83,18 @@ CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, str
     return true;
 }
 
-/* True if the group of h->parked has a place. */
-static inline bool has_place(const struct cvb_handle *h)
-{
-    return is_open(h->parked.open) && (h->parked.open->header & KEY_MASK) == h->parked.key;
-}
-
 /* Lists a unit that will be IDLE next, one of h->parked, where there is a place. */
 static inline void append(struct cvb_handle *h, struct cvb_idle *list, uint32_t u)
 {
     struct cvb_open *open = h->parked.open;
     const uint64_t version = cvb_load64_rlx(&list->version) + 1;
-    cvb_store64_rel(&open->group->entry[CVB_IDLE_ENTRIES - open->left], u | version << VERSION_SHIFT);
+    const uint32_t left = open->left;
+    cvb_store64_rel(&open->group->entry[CVB_IDLE_ENTRIES - left], u | version << VERSION_SHIFT);
     cvb_store64_rel(&list->version, version);
-    if (open->left == 1)
+    if (left == 1)
         close_group(open);
     else
-        open->left--;
+        open->left = left - 1;
 }
 
 /* The kind of unit that was acked is another one than the last; false if there is no such kind, in a corrupt segment.
@@ -121,6 +114,8 @@ CVB_RARE static bool park_others(struct cvb_handle *h, struct cvb_unit *unit, st
                                     .rows = rows_of(h, NOTE_PARK, &has),
                                     .room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, has.source)),
                                     .room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, has.stage))};
+    if (is_open(h->parked.open) && (h->parked.open->header & KEY_MASK) != key)
+        close_group(h->parked.open);
     return true;
 }
 
@@ -163,12 +158,11 @@ static inline void raise_high(struct cvb_handle *h, struct cvb_unit *unit, uint3
                        first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, last)->extent)));
 }
 
-/* The lease of a unit of h->parked, which can be listed, ends. The last row's store is the locked instruction after
- * which the flags are read: a sleeper has counted the unit, or is seen. */
-static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w)
+/* The lease of a unit of h->parked, of n records, which can be listed, ends. The last row's store is the locked
+ * instruction after which the flags are read: a sleeper has counted the unit, or is seen. */
+static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w, uint32_t n)
 {
     struct cvb_idle *list = h->list;
-    const uint32_t n = cvb_mask_count(cvb_hi_mask(w.hi));
     append(h, list, u);
     rows_begin(h, &h->parked.rows, u);
     const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
@@ -205,9 +199,10 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     raise_high(h, unit, u, w);
     if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->noisy && (flags_of_parked(h) & NEED)))
         return give_acked(h, u, w);
-    if (!has_place(h) && !open_group(h, h->list, h->parked.open, h->parked.key))
+    if (!is_open(h->parked.open) && !open_group(h, h->list, h->parked.open, h->parked.key))
         return give_acked(h, u, w);
-    return become_idle(h, unit, u, w);
+    const uint32_t n = cvb_mask_count(cvb_hi_mask(w.hi));
+    return become_idle(h, unit, u, w, n);
 }
 
 /* As cvb_park, for a unit of one record in the usual case: it is of the kind that was acked last, there is a place to
@@ -216,10 +211,11 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair w, int *error)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    if (kind_of_unit(unit, w.hi) != h->parked.kind || cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || h->noisy ||
-        !has_place(h))
+    const uint32_t stage = cvb_hi_stage(w.hi);
+    const uint64_t kind = kind_of(cvb_load16_rlx(&unit->source), stage, 1, cvb_load16_rlx(&unit->class));
+    if (kind != h->parked.kind || stage == CVB_STAGE_DEAD_LETTER || h->noisy || !is_open(h->parked.open))
         return false;
     raise_high(h, unit, u, w);
-    *error = become_idle(h, unit, u, w);
+    *error = become_idle(h, unit, u, w, 1);
     return true;
 }

@@ -198,7 +198,7 @@ CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, co
     int error = cvb_handle_check(h);
     if (error)
         return error;
-    if ((!records && count) || count > INT32_MAX)
+    if ((!records || count - 1 >= INT32_MAX) && count)
         return CVB_EINVAL;
     error = cvb_stage_check(h, stage);
     if (error) {

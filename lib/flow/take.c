@@ -59,20 +59,20 @@ static inline void write_lease(struct cvb_lease *out, const struct cvb_lease *as
 
 /* The lines of a payload, from an offset on, become this core's: to write them again is then cheap for the producer,
  * who would else wait for each. The consumer pays for that, so it does it while it has time to spare. */
-static inline void own_lines(struct cvb_handle *h, uint32_t stage, char *payload, uint32_t from, uint32_t length)
+static inline void own_lines(const struct cvb_ends *e, char *payload, uint32_t from, uint32_t length)
 {
-    if (length > OWNED_BYTES || !h->ends[stage].ample)
+    if (length > OWNED_BYTES || !e->ample)
         return;
     for (; from < length; from += CVB_LINE)
         cvb_own_line(payload + from);
 }
 
 /* What is handed out: the first line is owned always. */
-static inline void own_payload(struct cvb_handle *h, uint32_t stage, char *payload, uint32_t length)
+static inline void own_payload(const struct cvb_ends *e, char *payload, uint32_t length)
 {
     cvb_own_line(payload);
     if (length > CVB_LINE)
-        own_lines(h, stage, payload, CVB_LINE, length);
+        own_lines(e, payload, CVB_LINE, length);
 }
 
 /* Those of any members. */
@@ -86,21 +86,21 @@ CVB_RARE static int hand_out_any(struct cvb_handle *h, const struct cvb_member *
         char *payload = cvb_payload(h, cvb_load32_rlx(&m[i].cell), length);
         if (!payload)
             return CVB_ECORRUPT;
-        own_payload(h, as->stage, payload, length);
+        own_payload(&h->ends[as->stage], payload, length);
         write_lease(&out[n], as, payload, extent, i);
     }
     return n;
 }
 
-/* The same for the first n members; how many went out before something was not as it is in a train, whose cells are all
- * of the class found last. Meanwhile the payloads of the next train, of unit `next`, come near if both are long. */
-static inline unsigned hand_out_train(struct cvb_handle *h, const struct cvb_member *m, unsigned n,
-                                      const struct cvb_lease *as, uint32_t next, struct cvb_lease *out,
+/* The same for the first n members; how many went out before something was not as it is in a unit that was never taken
+ * apart: all cells are of the class found last. Meanwhile the payloads of the next train come near, if not NULL. */
+static inline unsigned hand_out_first(struct cvb_handle *h, const struct cvb_member *m, unsigned n,
+                                      const struct cvb_lease *as, struct cvb_ahead *next, struct cvb_lease *out,
                                       const bool plain)
 {
     const struct cvb_cells cells = h->cells;
+    const struct cvb_ends *e = &h->ends[as->stage];
     const bool fetch = cells.stride <= FETCHED_BYTES;
-    struct cvb_ahead ahead = cvb_train_ahead(h, fetch ? next : CVB_NO_UNIT, n, &cells);
     struct pieces all;
     memcpy(&all, as, sizeof all);
     const cvb_piece a = all.a, b = all.b, c = all.c, d = all.d;
@@ -109,12 +109,13 @@ static inline unsigned hand_out_train(struct cvb_handle *h, const struct cvb_mem
         char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), length);
         if (!payload)
             return i;
-        if (fetch) {
-            own_payload(h, as->stage, payload, length);
-            __builtin_prefetch(ahead.at);
-            ahead.at += ahead.stride;
-        } else {
-            own_lines(h, as->stage, payload, 0, length);
+        if (fetch)
+            own_payload(e, payload, length);
+        else
+            own_lines(e, payload, 0, length);
+        if (next) {
+            __builtin_prefetch(next->at);
+            next->at += next->stride;
         }
         copy_pieces(&out[i], a, b, c, d);
         out[i].payload = payload;
@@ -126,27 +127,33 @@ static inline unsigned hand_out_train(struct cvb_handle *h, const struct cvb_mem
     return n;
 }
 
-/* What the leases of a unit have in common, whose word is w, field by field: the whole as one literal is built twice.
- * False if that cannot be, in a corrupt segment. */
-static inline bool lease_of(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
+/* What the leases of a unit of the stage have in common, whose word has this lo, field by field: the whole as one
+ * literal is built twice. False if that cannot be, in a corrupt segment. */
+static inline bool lease_of(struct cvb_handle *h, uint32_t u, uint64_t lo, uint32_t stage, unsigned retry,
+                            struct cvb_lease *out)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    const uint32_t stage = cvb_hi_stage(w.hi);
     const uint64_t time = cvb_load64_rlx(&unit->buffered_at_ns);
     if (time != h->taken_seen)
         cvb_took(h, time, stage);
-    out->payload = NULL;
     out->buffered_at_ns = h->taken_ns;
-    out->length = 0;
     out->source = cvb_load16_rlx(&unit->source);
     out->pipeline = cvb_load16_rlx(&unit->pipeline);
     out->stage = stage;
-    out->retry_count = cvb_hi_retry(w.hi);
+    out->retry_count = retry;
     out->origin = stage ? stage : cvb_load16_rlx(&unit->origin);
-    out->place = (struct cvb_place){w.lo, u, h->serial, 0, (uint16_t)stage};
+    out->place = (struct cvb_place){lo, u, h->serial, 0, (uint16_t)stage};
     out->position = cvb_load64_rlx(&unit->first);
     cvb_store64_rlx(&unit->buffered_at_ns, h->taken_stamp);
-    return stage < h->segment.settings.max_stages && out->source < h->segment.settings.max_sources;
+    return out->source < h->segment.settings.max_sources;
+}
+
+/* The payloads of the train that follows one of n records, whose word is w. */
+static inline struct cvb_ahead train_after(struct cvb_handle *h, uint32_t stage, struct cvb_pair w, unsigned n)
+{
+    const bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
+    const bool fetch = n > CVB_SHORT_TRAIN && placed && h->cells.stride <= FETCHED_BYTES;
+    return cvb_train_ahead(h, fetch ? cvb_unit_ahead(h, stage, cvb_lo_number(w.lo) + 1) : CVB_NO_UNIT, n, &h->cells);
 }
 
 /* The leases of a unit that was never taken apart. */
@@ -154,19 +161,24 @@ CVB_RARE static unsigned hand_out_whole(struct cvb_handle *h, uint32_t u, struct
                                         struct cvb_lease *out)
 {
     const unsigned n = cvb_mask_count(cvb_hi_mask(w.hi));
-    const bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
-    uint32_t next = n > CVB_SHORT_TRAIN && placed ? cvb_unit_ahead(h, as->stage, cvb_lo_number(w.lo) + 1) : CVB_NO_UNIT;
     const struct cvb_member *m = cvb_members_of(h, u);
-    return as->position ? hand_out_train(h, m, n, as, next, out, false) : hand_out_train(h, m, n, as, next, out, true);
+    if (n <= CVB_SHORT_TRAIN && !as->position)
+        return hand_out_first(h, m, n, as, NULL, out, true);
+    struct cvb_ahead next = train_after(h, as->stage, w, n);
+    return as->position ? hand_out_first(h, m, n, as, &next, out, false)
+                        : hand_out_first(h, m, n, as, &next, out, true);
 }
 
-/* One lease for each member of a unit that this seat has leased, whose word is w. */
-CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
+/* One lease for each member of a unit of the stage that this seat has leased, whose word is w. */
+CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t stage,
+                                          struct cvb_lease *out)
 {
     uint32_t mask = cvb_hi_mask(w.hi);
     struct cvb_lease lease;
     unsigned done = 0;
-    if (!cvb_has_room(h, u, mask) || !lease_of(h, u, w, &lease))
+    lease.payload = NULL;
+    lease.length = 0;
+    if (!cvb_has_room(h, u, mask) || !lease_of(h, u, w.lo, stage, cvb_hi_retry(w.hi), &lease))
         return CVB_ECORRUPT;
     if (cvb_is_whole(mask)) {
         done = hand_out_whole(h, u, w, &lease, out);
@@ -181,20 +193,23 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
     return (int)done + few;
 }
 
-/* One lease for each member, as hand_out_all; a unit of one record without a loop. */
-static inline int hand_out(struct cvb_handle *h, uint32_t u, struct cvb_pair w, struct cvb_lease *out)
+/* The same for a unit of one record, which was tried so often before: without a loop. 0: it is none. */
+static inline int hand_out_single(struct cvb_handle *h, uint32_t u, uint64_t lo, uint32_t stage, unsigned retry,
+                                  struct cvb_lease *out)
 {
     const struct cvb_member *m = cvb_members_of(h, u);
     const uint32_t extent = cvb_load32_rlx(&m->extent), length = cvb_extent_length(extent);
     char *payload = cvb_payload_in(&h->cells, cvb_load32_rlx(&m->cell), length);
-    struct cvb_lease lease;
-    if (cvb_hi_mask(w.hi) != 1 || !payload || !lease_of(h, u, w, &lease))
-        return hand_out_all(h, u, w, out);
-    own_payload(h, lease.stage, payload, length);
-    write_lease(out, &lease, payload, extent, 0);
+    if (!payload || !lease_of(h, u, lo, stage, retry, out))
+        return 0;
+    out->payload = payload;
+    out->length = length;
+    out->position += cvb_extent_behind(extent);
+    clear_rest(out);
+    own_payload(&h->ends[stage], payload, length);
     if (__builtin_expect(h->cells.header_room, 0) && cvb_lend_headers(h, out, 1))
         return CVB_ECORRUPT;
-    cvb_tally(h, lease.stage, lease.source, CVB_N_DELIVERED, 1);
+    cvb_tally(h, stage, out->source, CVB_N_DELIVERED, 1);
     return 1;
 }
 
@@ -216,8 +231,10 @@ static inline int get_unit(struct cvb_handle *h, uint32_t stage, size_t want, bo
         if (got <= 0)
             return got;
         h->alone = w.hi & CVB_HI_SUSPECT;
-        if (deliverable(h, stage, w))
-            return hand_out(h, u, w, out);
+        if (deliverable(h, stage, w)) {
+            got = cvb_hi_mask(w.hi) == 1 ? hand_out_single(h, u, w.lo, stage, cvb_hi_retry(w.hi), out) : 0;
+            return got ? got : hand_out_all(h, u, w, stage, out);
+        }
         int error = cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
         if (error < 0)
             return error;
@@ -260,9 +277,10 @@ static inline int get_leases(struct cvb_handle *h, uint32_t stage, struct cvb_le
     cvb_recover_if_due(h);
     if (__builtin_expect(cvb_hand_pauses(h, cvb_flag_of_data(stage)), false))
         return 0; /* held */
-    if (count == 1 && cvb_lease_single(h, stage, &u, &w))
-        return hand_out(h, u, w, leases);
-    return get_any(h, stage, leases, count);
+    if (count != 1 || !cvb_lease_single(h, stage, &u, &w))
+        return get_any(h, stage, leases, count);
+    int got = hand_out_single(h, u, w.lo, stage, 0, leases);
+    return got ? got : hand_out_all(h, u, w, stage, leases);
 }
 
 CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)

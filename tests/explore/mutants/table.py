@@ -20,7 +20,7 @@ MUTANTS = [
          "    raise_hint(&e->hint->head, head + 1, true);\n"
          "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))")]),
     ("SINGLELATE", "the short way of an ack lists no unit", ["single", "mixed"], [
-        ("cvb_park_single", "    *error = become_idle(h, unit, u, w);",
+        ("cvb_park_single", "    *error = become_idle(h, unit, u, w, 1);",
          "    (void)error;\n    cvb_store64_rlx(&unit->generation, cvb_load64_rlx(&unit->generation) + 1);\n"
          "    cvb_store64_seq(&unit->word.lo, cvb_lo_generation(CVB_IDLE, cvb_load64_rlx(&unit->generation)));\n"
          "    *error = 0;")]),
@@ -372,10 +372,10 @@ MUTANTS = [
         ("claim_slot", "(w.lo && w.lo >> 2 >= n) || ", "")]),
     # leases
     ("OWNLATE", "what was read in a payload is stored there after the lease has ended (U1)", ["mixed1", "any"], [
-        ("cvb_park", "    return become_idle(h, unit, u, w);\n}",
+        ("cvb_park", "    return become_idle(h, unit, u, w, n);\n}",
          """    uint64_t *word = (uint64_t *)(void *)cvb_payload(h, cvb_load32_rlx(&cvb_member_at(h, u, 0)->cell), 0);
     uint64_t read = word ? cvb_load64_rlx(word) : 0;
-    int error = become_idle(h, unit, u, w);
+    int error = become_idle(h, unit, u, w, n);
     if (word && !error)
         cvb_store64_rlx(word, read);
     return error;
@@ -388,17 +388,17 @@ MUTANTS = [
     ("HIGHNONE", "an ack raises no `high` (G1)", ["position1", "position"], [
         ("raise_high", "    if (first)", "    if (first && last > 99)")]),
     ("HIGHLATE", "`high` is raised after the unit is idle (G1)", ["position1", "position"], [
-        ("cvb_park_single", "    raise_high(h, unit, u, w);\n    *error = become_idle(h, unit, u, w);",
-         "    *error = become_idle(h, unit, u, w);\n    raise_high(h, unit, u, w);"),
+        ("cvb_park_single", "    raise_high(h, unit, u, w);\n    *error = become_idle(h, unit, u, w, 1);",
+         "    *error = become_idle(h, unit, u, w, 1);\n    raise_high(h, unit, u, w);"),
         ("give_acked", "    return cvb_give(h, u);",
          "    raise_high(h, cvb_unit_at(h, u), u, w);\n    return cvb_give(h, u);"),
         ("cvb_park", "    raise_high(h, unit, u, w);\n", ""),
-        ("cvb_park", "    return become_idle(h, unit, u, w);",
-         "    int error = become_idle(h, unit, u, w);\n    raise_high(h, unit, u, w);\n    return error;")]),
+        ("cvb_park", "    return become_idle(h, unit, u, w, n);",
+         "    int error = become_idle(h, unit, u, w, n);\n    raise_high(h, unit, u, w);\n    return error;")]),
     ("HIGHINGIVE", "`high` is raised after the journal of a GIVE is open (G1)", ["position3", "position1"], [
         ("cvb_park", "    raise_high(h, unit, u, w);\n", ""),
-        ("cvb_park", "    return become_idle(h, unit, u, w);",
-         "    raise_high(h, unit, u, w);\n    return become_idle(h, unit, u, w);"),
+        ("cvb_park", "    return become_idle(h, unit, u, w, n);",
+         "    raise_high(h, unit, u, w);\n    return become_idle(h, unit, u, w, n);"),
         ("cvb_give", "    cvb_journal_open(h, CVB_OP_GIVE, &f);\n",
          "    cvb_journal_open(h, CVB_OP_GIVE, &f);\n"
          "    struct cvb_span span = cvb_span_of(h, u, cvb_is_live(w) ? cvb_hi_mask(w.hi) : 0);\n"
