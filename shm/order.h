@@ -18,17 +18,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Most of it is C11. Concurrency Kit (ck) has what C11 does not have: the pause of a loop that waits, and the 16-byte
- * compare-and-swap, which C11 gives as a call of libatomic that may take a lock. ck's are assembly, which no sanitizer
- * sees: builds for one use the compiler's own. So does aarch64, where ck's compare-and-swap orders nothing by itself,
- * and its pause is none. */
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define CVB_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define CVB_SANITIZED 1
-#endif
-#endif
+/* Most of it is C11. The pause of a loop that waits is Concurrency Kit's (ck; on aarch64 that is none). The 16-byte
+ * compare-and-swap is the compiler's own: C11's is a call of libatomic that may take a lock, and ck's takes what it
+ * expects from memory, where it was stored a moment ago, and orders nothing on aarch64. */
 
 struct cvb_pair {
     uint64_t lo;
@@ -164,13 +156,9 @@ static inline bool cvb_pair_equal(struct cvb_pair a, struct cvb_pair b) { return
 static inline bool cvb_cas_pair(struct cvb_pair *at, struct cvb_pair expected, struct cvb_pair desired)
 {
     cvb_explore_step();
-#if defined(__x86_64__) && !defined(CVB_SANITIZED)
-    return ck_pr_cas_64_2((uint64_t *)(void *)at, (uint64_t *)(void *)&expected, (uint64_t *)(void *)&desired);
-#else
     unsigned __int128 e = (unsigned __int128)expected.hi << 64 | expected.lo;
     unsigned __int128 d = (unsigned __int128)desired.hi << 64 | desired.lo;
     return __sync_bool_compare_and_swap((unsigned __int128 *)(void *)at, e, d);
-#endif
 }
 
 #endif
