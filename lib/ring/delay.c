@@ -133,14 +133,13 @@ static void tighten(struct cvb_handle *h, uint32_t level, uint32_t index)
     }
 }
 
-/* Goes from the root down to the unit that is due first. 1 if its delay has ended. 0 if a bound was too low, and has
- * been raised, or if another process was quicker. What is below a bound that is too low may be due later than other
- * units (D3). */
-static int end_first(struct cvb_handle *h, uint64_t now_ns)
+/* Goes from the root, which said `bound`, down to the unit that is due first. 1 if its delay has ended. 0 if a bound
+ * was too low, and has been raised, or if another process was quicker. What is below a bound that is too low may be due
+ * later than other units; so it counts what a node said when it was chosen beside others, not what it says now (D3). */
+static int end_first(struct cvb_handle *h, uint64_t bound, uint64_t now_ns)
 {
     uint32_t index = 0;
     for (uint32_t level = h->segment.geometry.due_levels;; level--) {
-        const uint64_t bound = cvb_load64_acq(&bound_of(h, level, index)->hi);
         uint32_t child = 0;
         struct cvb_pair w = {0, 0};
         const uint64_t due = soonest_child(h, level, index, &child, &w);
@@ -148,6 +147,7 @@ static int end_first(struct cvb_handle *h, uint64_t now_ns)
         if (due && due <= now_ns && due <= bound) {
             if (level > 1) {
                 index = child;
+                bound = due;
                 continue;
             }
             ended = end_delay(h, child, due, w);
@@ -164,7 +164,7 @@ CVB_RARE int cvb_delay_end(struct cvb_handle *h, uint64_t now_ns)
         const uint64_t next = cvb_delay_next(h);
         if (!next || next > now_ns)
             break;
-        int one = end_first(h, now_ns);
+        int one = end_first(h, next, now_ns);
         if (one < 0)
             return one;
         ended += one;
