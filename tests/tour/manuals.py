@@ -21,9 +21,10 @@ def one_blank(text):
 
 
 def declared():
-    """Name and declaration of each public function; of one that passes the size of a struct on, what programs call."""
+    """Name and declaration of each public function; of one that passes the size of a struct on, what programs call;
+    none that is told to be private."""
     for path in sorted(glob.glob(os.path.join(ROOT, "include", "conveyor", "*.h"))):
-        text = read(path)
+        text = re.sub(r"^/\* Private: [^/]*\*/\nstatic inline ", "", read(path), flags=re.M)
         for found in re.findall(r"^CVB_API ([^;]+;)", text, re.M) + re.findall(r"^static inline ([^{]+)\{", text, re.M):
             name = re.search(r"(cvb_\w+)\(", found)[1]
             if not name.endswith("_sized"):
