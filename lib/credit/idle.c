@@ -138,7 +138,12 @@ CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_
     if (flags & NEED) {
         h->noisy = true;
         want_of(cvb_unit_at(h, u), idle, &has);
-        return claim_any(h, u, &idle, &has) ? cvb_give(h, u) : 0;
+        if (claim_any(h, u, &idle, &has))
+            return cvb_give(h, u);
+        /* another process has it, perhaps since before the rows had it: who fell asleep then has counted one too few */
+        for (unsigned x = 0; x < 3; x++)
+            cvb_level_returned(h, counter[x], cvb_mask_count(cvb_hi_mask(idle.hi)));
+        return 0;
     }
     cvb_budget_end(h, &h->of_acks);
     for (unsigned x = 0; x < 3; x++)
