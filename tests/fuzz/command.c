@@ -138,7 +138,8 @@ static void call(struct call *c)
     int status = conveyor_main(c->argc, c->argv);
     fflush(stdout);
     clearerr(stdout);
-    FUZZ_CHECK(status >= 0 && status <= 2, "%s ended with %d", c->argv[1], status);
+    const int most = strcmp(c->argv[1], "check") ? 2 : 3; /* what monitors ask: 3 is what cannot be told */
+    FUZZ_CHECK(status >= 0 && status <= most, "%s ended with %d", c->argv[1], status);
     ssize_t size = pread(out, text, LARGEST_FILE, 0);
     text[size > 0 ? size : 0] = 0;
     if (!status)
