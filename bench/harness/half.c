@@ -64,6 +64,11 @@ static int run_once(const struct peer *peer, const struct bench_cpus *cpus, unsi
     return failure && peer_is_ours(peer);
 }
 
+static int run_case(const struct bench_cpus *cpus, unsigned which, unsigned repeat, json_t *all)
+{
+    return peers[which]->reference ? 0 : run_once(peers[which], cpus, repeat, all);
+}
+
 static void print(FILE *out, const json_t *results)
 {
     static const char *const keys[] = {"system", "state", NULL};
@@ -94,19 +99,10 @@ static void print(FILE *out, const json_t *results)
 
 int half_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results)
 {
-    json_t *all = json_array();
-    unsigned n = 0, i = 0;
-    int failures = 0;
-    while (peers[n])
-        n++;
-    for (unsigned r = 0; r < repeats; r++)
-        for (unsigned k = 0; k < n && bench_now_s() < deadline; k++) {
-            parts_progress("half-load", i++, n * repeats);
-            if (!peers[k]->reference)
-                failures += run_once(peers[k], cpus, r, all);
-        }
-    parts_progress_end();
-    json_object_set_new(results, "half_load", all);
+    struct parts_turns turns = {"half-load", "half_load", 0, repeats, deadline, run_case};
+    while (peers[turns.cases])
+        turns.cases++;
+    const int failures = parts_in_turns(&turns, cpus, results);
     print(stdout, results);
     return failures;
 }

@@ -227,18 +227,16 @@ static void print(FILE *out, const json_t *results)
           out);
 }
 
+static int run_case(const struct bench_cpus *cpus, unsigned way, unsigned repeat, json_t *all)
+{
+    struct heal h = {.busy = way / 2, .batch = way % 2 ? BATCH : 1, .cpus = cpus};
+    return run_once(&h, repeat, all);
+}
+
 int heal_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results)
 {
-    json_t *all = json_array();
-    int failures = 0;
-    for (unsigned r = 0; r < repeats; r++)
-        for (unsigned way = 0; way < 4 && bench_now_s() < deadline; way++) {
-            struct heal h = {.busy = way / 2, .batch = way % 2 ? BATCH : 1, .cpus = cpus};
-            parts_progress("heal", r * 4 + way, repeats * 4);
-            failures += run_once(&h, r, all);
-        }
-    parts_progress_end();
-    json_object_set_new(results, "heal", all);
+    const struct parts_turns turns = {"heal", "heal", 4, repeats, deadline, run_case};
+    const int failures = parts_in_turns(&turns, cpus, results);
     print(stdout, results);
     return failures;
 }

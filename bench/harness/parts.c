@@ -6,6 +6,7 @@
 
 #include "../report/figures.h"
 #include "../report/results.h"
+#include "crew.h"
 
 static const struct {
     const char *key;
@@ -54,6 +55,20 @@ void parts_progress_end(void)
 {
     if (isatty(STDERR_FILENO))
         fputs("\r\033[K", stderr);
+}
+
+int parts_in_turns(const struct parts_turns *t, const struct bench_cpus *cpus, json_t *results)
+{
+    json_t *list = json_array();
+    int failures = 0;
+    for (unsigned r = 0; r < t->repeats; r++)
+        for (unsigned i = 0; i < t->cases && bench_now_s() < t->deadline; i++) {
+            parts_progress(t->part, r * t->cases + i, t->repeats * t->cases);
+            failures += t->run(cpus, i, r, list);
+        }
+    parts_progress_end();
+    json_object_set_new(results, t->list, list);
+    return failures;
 }
 
 void parts_add_quantiles(json_t *object, const struct histogram *h)

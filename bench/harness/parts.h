@@ -69,6 +69,16 @@ int parts_main(int argc, char **argv, const char *usage, unsigned repeats, parts
 int parts_end(json_t *results, const struct results_output *output, int failures);
 int parts_usage(FILE *to, const char *text); /* the exit status: 0 on stdout, 2 on stderr */
 void parts_progress(const char *part, unsigned done, unsigned all);
+
+/* A part's cases, each of them run `repeats` times, in turns, until the deadline. `run` adds to the list, and returns
+ * how many runs failed. */
+struct parts_turns {
+    const char *part, *list; /* as it is called in the progress, and in the results */
+    unsigned cases, repeats;
+    double deadline;
+    int (*run)(const struct bench_cpus *cpus, unsigned which, unsigned repeat, json_t *list);
+};
+int parts_in_turns(const struct parts_turns *t, const struct bench_cpus *cpus, json_t *results);
 void parts_progress_end(void);
 
 /* Adds count, p50_ns, p90_ns, p99_ns, p99_9_ns, p99_99_ns and max_ns. */

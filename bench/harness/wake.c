@@ -37,6 +37,11 @@ static int run_once(const struct peer *peer, unsigned rate, const struct bench_c
     return w.failure && peer_is_ours(peer);
 }
 
+static int run_case(const struct bench_cpus *cpus, unsigned which, unsigned repeat, json_t *all)
+{
+    return run_once(peers_asleep[which / RATES], rates[which % RATES], cpus, repeat, all);
+}
+
 static void print(FILE *out, const json_t *results)
 {
     static const char *const keys[] = {"system", "rate", NULL};
@@ -67,18 +72,11 @@ static void print(FILE *out, const json_t *results)
 
 int wake_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results)
 {
-    json_t *all = json_array();
-    unsigned n = 0, i = 0;
-    int failures = 0;
+    unsigned n = 0;
     while (peers_asleep[n])
         n++;
-    for (unsigned r = 0; r < repeats; r++)
-        for (unsigned k = 0; k < n * RATES && bench_now_s() < deadline; k++) {
-            parts_progress("wake-up", i++, n * RATES * repeats);
-            failures += run_once(peers_asleep[k / RATES], rates[k % RATES], cpus, r, all);
-        }
-    parts_progress_end();
-    json_object_set_new(results, "wake_up", all);
+    const struct parts_turns turns = {"wake-up", "wake_up", n * RATES, repeats, deadline, run_case};
+    const int failures = parts_in_turns(&turns, cpus, results);
     print(stdout, results);
     return failures;
 }
