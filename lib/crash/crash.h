@@ -12,6 +12,7 @@ int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state);
 int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state);
 int cvb_recover_reserved(struct cvb_handle *h);
 int cvb_seat_dead(struct cvb_handle *h, uint32_t seat, uint64_t *state);
+int cvb_owner_dead(struct cvb_handle *h, uint32_t seat, uint64_t *state);
 int cvb_recover_some(struct cvb_handle *h);
 bool cvb_recover_at_times(struct cvb_handle *h, bool busy);
 bool cvb_refused_by_dead(struct cvb_handle *h, int error, bool *looked);

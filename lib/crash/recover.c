@@ -243,6 +243,13 @@ int cvb_seat_dead(struct cvb_handle *h, uint32_t s, uint64_t *state)
     return cvb_look_confirm(h) && cvb_load64_acq(&cvb_seat_at(h, s)->state) == *state;
 }
 
+/* As cvb_seat_dead, for one seat, by a look of its own. If nobody can be asked its owner counts as alive. */
+int cvb_owner_dead(struct cvb_handle *h, uint32_t seat, uint64_t *state)
+{
+    const int can_ask = cvb_look_begin(h);
+    return can_ask == 1 ? cvb_seat_dead(h, seat, state) : can_ask;
+}
+
 /* Asks for up to LOOK_SEATS seats, `count` from `first` on, until `until_ns`: those whose owners are dead join the
  * pass. How many it asked for, or an error. */
 static int ask_seats(struct cvb_handle *h, uint32_t first, uint32_t count, uint64_t until_ns)

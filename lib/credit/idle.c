@@ -142,7 +142,7 @@ CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_
             return cvb_give(h, u);
         /* another process has it, perhaps since before the rows had it: who fell asleep then has counted one too few */
         for (unsigned x = 0; x < 3; x++)
-            cvb_level_returned(h, counter[x], cvb_mask_count(cvb_hi_mask(idle.hi)));
+            cvb_level_returned(h, counter[x], has.count);
         return 0;
     }
     cvb_budget_end(h, &h->of_acks);

@@ -14,15 +14,15 @@
 #define SEAT_BITS 10
 #define SEAT_MASK ((UINT64_C(1) << SEAT_BITS) - 1)
 
-/* Has the handle that made this claim its seat still? 1, 0, or an error. Who cannot be asked counts as alive. The state
- * is read behind the question: the seat may have been freed meanwhile, and be somebody else's. */
+/* Has the handle that made this claim its seat still? 1, 0, or an error. The state is read behind the question: the
+ * seat may have been freed meanwhile, and be somebody else's. */
 static int claim_holds(struct cvb_handle *h, uint64_t claim)
 {
     const uint32_t seat = (uint32_t)(claim & SEAT_MASK);
     uint64_t state;
     if (!claim || seat >= h->segment.settings.max_handles)
         return 0;
-    const int can_ask = cvb_look_begin(h), dead = can_ask == 1 ? cvb_seat_dead(h, seat, &state) : can_ask;
+    const int dead = cvb_owner_dead(h, seat, &state);
     if (dead)
         return dead < 0 ? dead : 0;
     return cvb_load64_acq(&cvb_seat_at(h, seat)->state) << SEAT_BITS == (claim & ~SEAT_MASK);

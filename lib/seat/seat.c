@@ -152,7 +152,7 @@ static int try_free(struct cvb_handle *h, uint32_t s)
 static int try_dead(struct cvb_handle *h, uint32_t s)
 {
     uint64_t state;
-    const int can_ask = cvb_look_begin(h), dead = can_ask == 1 ? cvb_seat_dead(h, s, &state) : can_ask;
+    const int dead = cvb_owner_dead(h, s, &state);
     if (dead != 1)
         return dead < 0 ? dead : CVB_EHANDLES;
     const int error = cvb_recover_seat(h, s, state);

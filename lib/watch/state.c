@@ -208,13 +208,12 @@ static bool is_stopped(uint32_t pid)
 }
 
 /* Not dead if that cannot be told: the descriptor to ask with may be lost. */
-static int peer_state(struct cvb_handle *h, uint64_t number, uint32_t pid)
+static int peer_state(struct cvb_handle *h, uint32_t seat, uint32_t pid)
 {
-    int asked = cvb_look_begin(h), locked = asked > 0 ? cvb_number_locked(h, number) : 1;
-    if (asked < 0 || locked < 0)
-        return asked < 0 ? asked : locked;
-    if (!locked && cvb_look_confirm(h))
-        return CVB_PEER_DEAD;
+    uint64_t number;
+    const int dead = cvb_owner_dead(h, seat, &number);
+    if (dead)
+        return dead < 0 ? dead : CVB_PEER_DEAD;
     return is_stopped(pid) ? CVB_PEER_STOPPED : CVB_PEER_ALIVE;
 }
 
@@ -225,12 +224,11 @@ int cvb_peer_sized(struct cvb_handle *h, uint32_t seat, struct cvb_peer *peer, s
         return error ? error : CVB_EINVAL;
     struct cvb_peer found = {0, CVB_PEER_NONE, 0};
     cvb_sized_give(peer, size, &found, sizeof found);
-    const uint64_t number = cvb_load64_acq(&cvb_seat_at(h, seat)->state);
-    if (!(number & 1))
+    if (!(cvb_load64_acq(&cvb_seat_at(h, seat)->state) & 1))
         return 0;
     uint32_t pid = cvb_load32_rlx(&cvb_seat_at(h, seat)->pid);
     const uint64_t active = cvb_load64_rlx(&cvb_seat_at(h, seat)->active_ns);
-    int before = cvb_guard(), state = peer_state(h, number, pid);
+    int before = cvb_guard(), state = peer_state(h, seat, pid);
     cvb_unguard(before);
     if (state < 0)
         return state;

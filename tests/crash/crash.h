@@ -176,7 +176,7 @@ void faults_end(void);
 struct arena {
     struct world *w;
     struct bytes copy, second;
-    int copy_fd, second_fd; /* of their own, for the locks of seats */
+    int copy_fd, second_fd; /* of their own, for locks */
     pid_t recoverer, counter;
     uint64_t steps_most[4]; /* of a survivor's put, get, ack, return */
     uint64_t recoverer_states;

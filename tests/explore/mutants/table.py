@@ -259,7 +259,7 @@ MUTANTS = [
          "    h->pass.died_in[dead] = state;\n")]),
     ("NORETRY", "a redelivered record keeps its retry count", ["single", "retry"], [
         ("tries_after_death", "    return cvb_hi_failed(hi) | ", "    return (hi & CVB_HI_TRIES) | ")]),
-    ("LOCKLATE", "the seat locked after it became active", ["recover", "single", "names"], [
+    ("LOCKLATE", "the number locked after a seat says it", ["recover", "single", "names"], [
         ("take_number", "        const int taken = cvb_lock_number(h, number);", "        const int taken = 0;"),
         ("enter_seat", "    sit(h, s);\n", "    cvb_lock_number(h, h->number);\n    sit(h, s);\n")]),
     ("NUMBERAGAIN", "a handle gets a number that a dead one had (S2)", ["recover", "single", "names"], [
@@ -473,9 +473,9 @@ MUTANTS = [
     ("NOCLAIM", "two producers of a source put with positions (G6)", ["position1", "position"], [
         ("claim_source", "        if (holds)", "        if (holds < 0)")]),
     ("CLAIMBEFORE", "the state that a claim names is asked for before the seat's owner is (G6)", ["position3"], [
-        ("claim_holds", "    const int can_ask",
+        ("claim_holds", "    const int dead",
          "    if (cvb_load64_acq(&cvb_seat_at(h, seat)->state) << SEAT_BITS != (claim & ~SEAT_MASK))\n"
-         "        return 0;\n    const int can_ask"),
+         "        return 0;\n    const int dead"),
         ("claim_holds",
          "    return cvb_load64_acq(&cvb_seat_at(h, seat)->state) << SEAT_BITS == (claim & ~SEAT_MASK);",
          "    return 1;")]),
@@ -499,7 +499,7 @@ MUTANTS = [
          "    if (cvb_enqueue(h, b, f.to_before, to, 0))\n        return cvb_corrupt_at_work(h);\n"
          "    cvb_row_low(h, &span);\n    if (!cvb_cas_pair(&old->word, w, f.after))\n")]),
     ("GONEUNTOLD", "who counts an idle unit late, which another has already, tells no sleeper", ["limitwait"], [
-        ("parked_in_need", "            cvb_level_returned(h, counter[x], cvb_mask_count(cvb_hi_mask(idle.hi)));\n",
+        ("parked_in_need", "            cvb_level_returned(h, counter[x], has.count);\n",
          "            (void)x;\n")]),
     # delays
     ("DUEOLD", "a unit's time is one that was read before its word (D1)", ["delay2", "delay"], [
