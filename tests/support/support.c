@@ -134,6 +134,15 @@ const char *audit_says(struct cvb_handle *h, uint32_t queued, uint32_t leased)
     return text;
 }
 
+bool has_dead(struct cvb_handle *h)
+{
+    struct cvb_peer peer;
+    bool dead = false;
+    for (uint32_t seat = 0; !dead && !cvb_peer(h, seat, &peer); seat++)
+        dead = peer.state == CVB_PEER_DEAD;
+    return dead;
+}
+
 void *shared_memory(size_t bytes)
 {
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

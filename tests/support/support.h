@@ -40,6 +40,9 @@ int64_t drain(struct cvb_handle *h, uint32_t stage);
 /* NULL if the audit is exact, without problems, and finds as many records as said; else what is wrong. */
 const char *audit_says(struct cvb_handle *h, uint32_t queued, uint32_t leased);
 
+/* True if a seat's owner is dead, and what it left is not recovered yet. */
+bool has_dead(struct cvb_handle *h);
+
 /* Zeroed memory that this process and all its children share. */
 void *shared_memory(size_t bytes);
 
