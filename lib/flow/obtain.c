@@ -60,7 +60,7 @@ static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record 
  * but a few of them. */
 static bool claim_after_rest(struct cvb_handle *h, const struct cvb_want *want, uint32_t *u, struct cvb_pair *w)
 {
-    if (!h->last_cache->least || !cvb_rest(&h->rest))
+    if (!h->last_cache->least || !cvb_rest(h, &h->rest))
         return false;
     bool claimed = cvb_claim_idle(h, want, CVB_SCAN_FULL, u, w);
     cvb_rested(&h->rest, claimed);
@@ -112,7 +112,6 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
                struct cvb_pair *w)
 {
     const struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
-    cvb_stay_near(h, stage, (uint64_t)n * r->length);
     if (!cvb_claim_idle(h, &want, CVB_SCAN_FAR, u, w)) {
         const struct cvb_want copy = want; /* copies, so that the usual case keeps all of these in registers */
         uint32_t unit;

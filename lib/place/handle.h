@@ -35,11 +35,9 @@ struct cvb_ends {
     uint32_t bits;
     uint32_t ample;              /* the consumer has time to spare: for so many lines of slots, once it has caught up */
     uint64_t head_due, tail_due; /* before these the hints need not be raised */
-    uint64_t near_due;           /* before this cvb_stay_near is not called for short records */
-    struct cvb_rest rest, pace;  /* of a consumer that has caught up, of a producer that is far ahead */
-    uint64_t queued_seen;        /* cvb_stay_near: positions from head to tail, as seen last, */
-    uint64_t last_put_bytes;     /* and bytes of the last put that it looked at */
-    struct cvb_tally *tally;     /* of this handle's seat; and a power of two it is, for the index */
+    struct cvb_rest rest;        /* of a consumer that has caught up */
+    struct cvb_tally *tally;     /* of this handle's seat */
+    uint64_t unused[4];
 };
 static_assert(sizeof(struct cvb_ends) == 128, "an index is a shift");
 

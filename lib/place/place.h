@@ -139,7 +139,8 @@ uint64_t cvb_coarse_ns(void); /* of the monotonic clock */
 uint64_t cvb_now_ns(void);    /* of the day: what records are stamped with */
 
 /* rest.c */
-bool cvb_rest(struct cvb_rest *r);
+uint32_t cvb_least_limit(const struct cvb_settings *s);
+bool cvb_rest(struct cvb_handle *h, struct cvb_rest *r);
 void cvb_rested(struct cvb_rest *r, bool helped);
 
 /* process.c */

@@ -1,42 +1,5 @@
-/* near.c - keeping the two sides of a ring apart, but not too far, and fetching what comes next (near.h). */
+/* near.c - keeping the two sides of a ring apart, and fetching what comes next (near.h). */
 #include "ring/near.h"
-
-#include "ring/hint.h"
-
-/* True if what is queued, as far as the handle knows, is more than CVB_NEAR_BYTES, if each unit has `bytes` bytes. */
-static bool far_ahead(const struct cvb_ends *e, uint64_t bytes)
-{
-    return e->tail > e->head && (e->tail - e->head) * bytes > CVB_NEAR_BYTES;
-}
-
-/* Called before a put of so many bytes: rests, so that the consumers come nearer. A queue of large records that fits
- * into the second-level cache makes both sides half as fast again. There is no rest while the queue becomes shorter by
- * itself. Each queued unit is taken to be as large as the smaller one of the last two puts that were looked at. */
-CVB_RARE static void stay_near(struct cvb_ends *e, uint64_t bytes)
-{
-    uint64_t less = bytes < e->last_put_bytes ? bytes : e->last_put_bytes;
-    e->last_put_bytes = bytes;
-    e->near_due = e->tail + CVB_HINT_PERIOD;
-    if (!far_ahead(e, less))
-        return;
-    follow(&e->head, &e->hint->head);
-    uint64_t between = e->tail - e->head;
-    if (far_ahead(e, less) && between >= e->queued_seen && cvb_rest(&e->pace)) {
-        follow(&e->head, &e->hint->head);
-        cvb_rested(&e->pace, e->tail - e->head < between);
-        e->queued_seen = e->tail - e->head;
-    } else if (between < e->queued_seen) {
-        e->queued_seen = between;
-    }
-}
-
-/* Looks whether to rest: at some puts only, unless this one is long. */
-void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes)
-{
-    struct cvb_ends *e = &h->ends[stage];
-    if (e->tail >= e->near_due || bytes >= CVB_COARSE_BYTES)
-        stay_near(e, bytes);
-}
 
 /* The unit at the position, or CVB_NO_UNIT if none is there yet. */
 uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
@@ -49,11 +12,7 @@ uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 #define GAP_PART 16u /* of the limits */
 
 /* How many units of so many records each one source may have queued in a stage. */
-static uint32_t most_queued(const struct cvb_settings *s, unsigned records)
-{
-    uint32_t limit = s->max_per_source < s->max_per_stage ? s->max_per_source : s->max_per_stage;
-    return (limit < s->max_total_records ? limit : s->max_total_records) / records;
-}
+static uint32_t most_queued(const struct cvb_settings *s, unsigned records) { return cvb_least_limit(s) / records; }
 
 /* How many units, of so many records each, a consumer stays behind the tail of a stream: a part of what may be queued.
  */
@@ -76,7 +35,7 @@ static void keep_behind(struct cvb_handle *h, struct cvb_ends *e, uint64_t posit
         return;
     }
     e->ample = most_queued(&h->segment.settings, records) / LINE_SLOTS + 1;
-    if ((position < e->stream && records <= LONG_TRAIN) || !cvb_rest(&e->rest))
+    if ((position < e->stream && records <= LONG_TRAIN) || !cvb_rest(h, &e->rest))
         return;
     cvb_rested(&e->rest, unit_at(h, e, last) != CVB_NO_UNIT);
 }

@@ -7,12 +7,9 @@
 #include "ring/ring.h"
 #include "ring/slot.h"
 
-/* If a producer is further ahead than this, its lines are no longer in the caches that belong to one core. */
-#ifndef CVB_NEAR_BYTES
-#define CVB_NEAR_BYTES (1u << 20)
-#endif
+/* Of a unit so long the hint is raised at once: after CVB_HINT_PERIOD of them it would come too late. */
 #ifndef CVB_COARSE_BYTES
-#define CVB_COARSE_BYTES (CVB_NEAR_BYTES / 64) /* of a unit: CVB_HINT_PERIOD of them would be too late a hint */
+#define CVB_COARSE_BYTES (1u << 14)
 #endif
 
 /* A consumer must not read ahead in a line of the ring where a producer is at work: each read takes the line away from

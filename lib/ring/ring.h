@@ -9,7 +9,6 @@ int cvb_enqueue(struct cvb_handle *h, uint32_t unit, struct cvb_pair from, unsig
 int cvb_enqueue_own(struct cvb_handle *h, uint32_t unit, struct cvb_pair reserved, unsigned stage);
 int cvb_publish_helped(struct cvb_handle *h, uint32_t unit, struct cvb_pair queued);
 uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position);
-void cvb_stay_near(struct cvb_handle *h, uint32_t stage, uint64_t bytes);
 int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage);
 bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struct cvb_pair *word);
 int cvb_lease_next(struct cvb_handle *h, uint32_t stage, size_t want, bool split, uint32_t *unit,
