@@ -18,6 +18,7 @@ static const struct command {
     {"round-trip", "how long a record takes to another process and back", trip_main},
     {"latency", "latency at a set rate, in an open loop", pace_main},
     {"half-load", "response times at half of each system's greatest rate", half_main},
+    {"limits", "records a second against the limit", limits_main},
     {"wake-up", "what a record to a sleeping process costs, in processor time", wake_main},
     {"pipeline", "several sources and stages, with forward", flow_main},
     {"backpressure", "a slow consumer: what fills, and what the sources are told", slow_main},

@@ -28,6 +28,10 @@ int half_main(int argc, char **argv);
 int wake_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results);
 int wake_main(int argc, char **argv);
 
+/* limits.c: throughput against the limit */
+int limits_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results);
+int limits_main(int argc, char **argv);
+
 /* flow.c: pipelines with forward, several sources and stages */
 struct flow_plan {
     unsigned sources, stages, workers, batch, window_ms, repeats;

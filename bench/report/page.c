@@ -172,6 +172,29 @@ static void write_half_load(const json_t *results, const json_t *list, FILE *out
     json_decref(kinds);
 }
 
+/* Each topology by itself; batches of 32 have all limits. */
+static void write_limits(const json_t *results, const json_t *list, FILE *out)
+{
+    static const char *const keys[] = {"producers", "state", NULL};
+    json_t *whole = json_pack("{s:i}", "batch", 32), *kinds = figure_kinds(list, whole, keys), *one;
+    size_t i;
+    (void)results;
+    json_array_foreach(kinds, i, one)
+    {
+        const double n = results_number(one, "producers");
+        struct panel *p = panel_new(list, figure_join(one, whole), by_system);
+        snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC in batches of 32, %s: million records a second", n, n,
+                 results_text(one, "state"));
+        p->x.log = p->y.log = true;
+        p->y.label = "million records a second";
+        panel_add_columns(p, "limit", "records_per_s", 1e-6);
+        p->x.label = "records that may be on their way in all";
+        panel_end(p, out);
+    }
+    json_decref(kinds);
+    json_decref(whole);
+}
+
 static void write_wake_up(const json_t *results, const json_t *list, FILE *out)
 {
     struct panel *p = panel_new(list, json_object(), by_system);
@@ -304,6 +327,8 @@ static const struct part {
     {"half_load", "Latency at half of the greatest rate",
      "An open loop again, at half of the rate that each system reaches in this loop: the table has that rate, too.",
      write_half_load},
+    {"limits", "Throughput against the limit", "So many records may be on their way in all; a ring has as many places.",
+     write_limits},
     {"wake_up", "A wake-up's cost",
      "Records one at a time, producer and consumer asleep in between: the processor time of both for each record.",
      write_wake_up},

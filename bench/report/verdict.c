@@ -264,6 +264,46 @@ static void judge_half_load(struct verdict *v, const json_t *results, const json
     say_quantiles(v, list, NULL, keys);
 }
 
+/* " LIMIT: RATE (RATIO)" of ours at one limit, in million records a second, and its ratio to the ring. */
+static size_t add_limit(char *text, size_t size, const json_t *list, const json_t *work)
+{
+    char number[FIGURE_TEXT];
+    json_t *us = json_pack("{s:s}", "system", "conveyor"), *ring = json_pack("{s:s}", "system", "rte_ring HTS");
+    const struct figure ours = figure_where(list, "records_per_s", figure_join(work, us));
+    const struct figure theirs = figure_where(list, "records_per_s", figure_join(work, ring));
+    json_decref(us);
+    json_decref(ring);
+    if (ours.why)
+        return 0;
+    int n = snprintf(text, size, " %.0f: %s", results_number(work, "limit"), figure_number(number, ours.median / 1e6));
+    if (!theirs.why && (size_t)n < size)
+        n += snprintf(text + n, size - (size_t)n, " (%.2f)", ours.median / theirs.median);
+    return (size_t)n < size ? (size_t)n : size;
+}
+
+/* A line for each topology, in batches of 32. */
+static void judge_limits(struct verdict *v, const json_t *results, const json_t *list)
+{
+    static const char *const keys[] = {"producers", NULL}, *const limits[] = {"batch", "limit", "producers", NULL};
+    json_t *within = json_pack("{s:i}", "batch", 32), *kinds = figure_kinds(list, within, keys), *kind, *one;
+    size_t i, k;
+    (void)results;
+    json_array_foreach(kinds, i, kind)
+    {
+        const double p = results_number(kind, "producers");
+        json_t *where = figure_join(kind, within), *all = figure_kinds(list, where, limits);
+        char text[VERDICT_SIZE] = "";
+        size_t n = 0;
+        json_array_foreach(all, k, one) n += add_limit(text + n, sizeof text - n, list, one);
+        if (n)
+            say(v, "%.0fP%.0fC by limit, million records a second (to rte_ring HTS):%.230s.", p, p, text);
+        json_decref(all);
+        json_decref(where);
+    }
+    json_decref(kinds);
+    json_decref(within);
+}
+
 /* Processor time for each record of all systems at one rate, ours first. */
 static void judge_wake_up(struct verdict *v, const json_t *results, const json_t *list)
 {
@@ -478,10 +518,18 @@ struct verdict verdict_of(const json_t *results, const char *name)
     static const struct {
         const char *list;
         void (*judge)(struct verdict *v, const json_t *results, const json_t *list);
-    } judges[] = {{"runs", judge_runs},       {"pipeline", judge_pipelines},  {"round_trip", judge_trips},
-                  {"latency", judge_latency}, {"half_load", judge_half_load}, {"wake_up", judge_wake_up},
-                  {"cost", judge_cost},       {"heal", judge_heal},           {"backpressure", judge_backpressure},
-                  {"job", judge_job},         {"python", judge_python}};
+    } judges[] = {{"runs", judge_runs},
+                  {"pipeline", judge_pipelines},
+                  {"round_trip", judge_trips},
+                  {"latency", judge_latency},
+                  {"half_load", judge_half_load},
+                  {"limits", judge_limits},
+                  {"wake_up", judge_wake_up},
+                  {"cost", judge_cost},
+                  {"heal", judge_heal},
+                  {"backpressure", judge_backpressure},
+                  {"job", judge_job},
+                  {"python", judge_python}};
     struct verdict v = {.count = 0};
     const json_t *list = json_object_get(results, name);
     for (size_t i = 0; i < sizeof judges / sizeof *judges && json_array_size(list); i++)

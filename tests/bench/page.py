@@ -60,6 +60,10 @@ def sample(runs=None):
         half_load=[dict({"system": s, "batch": 32, "payload": 64, "state": "near", "repeat": 0, "failure": None,
                          "greatest_per_s": rate, "reached_per_s": rate / 2}, **quantiles(b))
                    for s, rate, b in (("conveyor", 2.2e7, 400), ("pipe", 1e6, 3000))],
+        limits=[{"system": s, "producers": n, "consumers": n, "batch": 32, "limit": limit, "payload": 64,
+                 "state": "near", "repeat": i, "others": 0.0, "failure": None, "records_per_s": rate + limit}
+                for s, rate in (("conveyor", 2e7), ("rte_ring HTS", 3e7)) for n in (1, 2) for limit in (100, 1000, 5000)
+                for i in range(3)],
         wake_up=[{"system": s, "rate": r, "payload": 64, "state": "near", "repeat": i, "others": 0.0, "failure": None,
                   "cpu_ns_per_record": ns + i} for s, ns in (("conveyor wait", 6000), ("pipe wait", 7000))
                  for r in (1000, 10000) for i in range(3)])
@@ -178,7 +182,7 @@ class Page(BenchTest):
         figures = self.draw()
         drawn = [f.caption for f in figures if f.svg is not None]
         self.assertEqual(drawn, [f.caption for f in figures])
-        self.assertEqual(len(drawn), 19)
+        self.assertEqual(len(drawn), 21)
         for text in ("1P1C", "2P2C", "4P4C", "Full records in batches of 1,", "Full records in batches of 32",
                      "Round trip, both look", "Round trip, the other was asleep", "Response time", "Service time",
                      "Fast sources", "Records put", "What the sources are told", "Cost of a record against stages",

@@ -101,6 +101,17 @@ class Parts(BenchTest):
             self.assert_quantiles(one)
             self.assertGreater(one["greatest_per_s"], one["reached_per_s"] * 0.9, one)
 
+    def test_limits(self):
+        _, r = self.part("limits", "--repeats", 1)
+        runs = r["limits"]
+        ours = [x for x in runs if x["system"] == "conveyor"]
+        whole = {(n, limit) for n in (1, 2, 4) for limit in (100, 200, 500, 1000, 2000, 5000, 10000, 100000)}
+        self.assertEqual(whole, {(x["producers"], x["limit"]) for x in ours if x["batch"] == 32})
+        self.assertEqual({1, 4, 32}, {x["batch"] for x in ours if x["limit"] == 1000})
+        for one in ours:
+            self.assertIsNone(one["failure"], one)
+            self.assertGreater(one["records_per_s"], 0, one)
+
     def test_wake_up(self):
         _, r = self.part("wake-up", "--repeats", 1)
         self.assertLessEqual({("conveyor wait", 1000), ("conveyor wait", 10000), ("pipe wait", 1000)},
