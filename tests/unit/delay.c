@@ -106,7 +106,7 @@ Test(delay, a_get_that_does_not_wait_finds_it_as_well)
 Test(delay, records_come_in_the_order_of_their_times)
 {
     static const unsigned ms[] = {90, 30, 60, 31, 10, 91};
-    uint64_t from[6], to[6]; /* between these it is due */
+    uint64_t from[6], to[6], soonest = UINT64_MAX; /* between `from` and `to` it is due */
     struct cvb_lease l[6];
     put(0, 6);
     take(l, 6);
@@ -114,8 +114,9 @@ Test(delay, records_come_in_the_order_of_their_times)
         from[i] = now_ns() + ms[i] * UINT64_C(1000000);
         return_after(&l[i], 1, ms[i]);
         to[i] = now_ns() + ms[i] * UINT64_C(1000000);
+        soonest = from[i] < soonest ? from[i] : soonest;
     }
-    cr_assert_eq(delayed(), 6);
+    cr_assert(delayed() == 6 || now_ns() >= soonest, "one was there before its time");
     for (unsigned i = 0; i < 6; i++)
         l[i] = next_of(h);
     for (unsigned i = 0; i < 6; i++)
@@ -289,11 +290,17 @@ Test(delay, settings_that_make_no_sense_are_refused)
     cr_assert_eq(cvb_settings_check(&s, text, sizeof text), 0);
 }
 
-/* A sink whose database is away for a while fails with all that it touches. */
+/* A sink whose database is away for a while fails with all that it touches; each record once at least, however late the
+ * sinks begin. */
 struct outage {
     uint64_t over_ns;
     uint32_t records, done;
 };
+
+static bool fails(const struct outage *o, const struct cvb_lease *l)
+{
+    return !l->retry_count || now_ns() < o->over_ns;
+}
 
 static int sink(void *argument)
 {
@@ -308,11 +315,12 @@ static int sink(void *argument)
         int n = there ? 0 : cvb_get_batch(mine, STAGE, l, 8);
         if ((there && there != CVB_ETIMEDOUT) || n < 0)
             return 2;
-        bool away = now_ns() < o->over_ns;
-        if (n && (away ? cvb_return_to_buffer(mine, l, (size_t)n) : cvb_ack(mine, l, (size_t)n)))
-            return 3;
-        if (!away)
-            __atomic_add_fetch(&o->done, (uint32_t)n, __ATOMIC_SEQ_CST);
+        for (int i = 0; i < n; i++) {
+            const bool failed = fails(o, &l[i]);
+            if (failed ? cvb_return_to_buffer(mine, &l[i], 1) : cvb_ack(mine, &l[i], 1))
+                return 3;
+            __atomic_add_fetch(&o->done, !failed, __ATOMIC_SEQ_CST);
+        }
     }
     return cvb_detach(mine);
 }
@@ -320,7 +328,7 @@ static int sink(void *argument)
 Test(delay, a_sink_that_fails_for_a_while_makes_no_dead_letters, .init = NULL)
 {
     enum { SINKS = 3 };
-    make(4, 40, 1000); /* 40 + 80 + 160 + 320 ms until the fourth retry */
+    make(4, 40, 1000); /* 40 + 80 + 160 + 320 ms from the first failure until the fourth retry */
     put(0, 50);
     struct outage *o = shared_memory(sizeof *o);
     *o = (struct outage){now_ns() + 300000000, 50, 0};
@@ -372,7 +380,10 @@ static int await_one(void *argument)
     if (cvb_attach(name, &mine))
         return 1;
     __atomic_store_n(&got[1], 1, __ATOMIC_SEQ_CST);
-    if (cvb_wait_records(mine, &stage, 1, (int64_t)30 * SECOND) || cvb_get_batch(mine, STAGE, &l, 1) != 1)
+    int n = 0;
+    while (!n) /* another process may be quicker, and leave it again by its death */
+        n = cvb_wait_records(mine, &stage, 1, (int64_t)30 * SECOND) ? -1 : cvb_get_batch(mine, STAGE, &l, 1);
+    if (n < 0)
         return 2;
     got[0] = number_of(&l);
     return cvb_ack(mine, &l, 1) ? 3 : cvb_detach(mine);
@@ -402,6 +413,9 @@ Test(delay, who_sleeps_already_is_woken_when_it_is_due)
     cr_assert_eq(got[0], 9);
 }
 
+static bool is_empty(void *unused) { return !unused && !cvb_total_buffered(h); }
+
+/* Whoever acks it; this process takes nothing. */
 Test(delay, the_death_of_the_process_that_looks_out_leaves_it_to_others)
 {
     struct cvb_lease l;
@@ -414,12 +428,9 @@ Test(delay, the_death_of_the_process_that_looks_out_leaves_it_to_others)
     cr_assert(wait_until(sleeps, &second, 20000));
     return_after(&l, 1, 20);
     kill(first.pid, SIGKILL);
-    if (reap(first.pid) == SIGNALED + SIGKILL) {
-        cr_assert_eq(reap(second.pid), 0);
-        cr_assert_eq(got[2], 9);
-    } else {
-        cr_assert_eq(got[0], 9, "it was due before the blow");
-        kill(second.pid, SIGKILL);
-        reap(second.pid);
-    }
+    reap(first.pid);
+    cr_assert(wait_until(is_empty, NULL, 30000));
+    cr_assert(got[0] == 9 || got[2] == 9, "it was due before the blow, or came to the other one");
+    kill(second.pid, SIGKILL);
+    reap(second.pid);
 }

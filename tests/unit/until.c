@@ -116,10 +116,11 @@ static struct job *job;
 static bool sleeps(void *unused)
 {
     (void)unused;
-    return __atomic_load_n(&job->ready, __ATOMIC_ACQUIRE) && process_state(child) == 'S';
+    return __atomic_load_n(&job->ready, __ATOMIC_ACQUIRE) &&
+           (process_state(child) == 'S' || process_state(child) == 'Z');
 }
 
-/* Begins the job in a child, and returns when that sleeps. */
+/* Begins the job in a child, and returns when that sleeps, or has ended already, by its deadline. */
 static void begin(struct job j)
 {
     job = shared_memory(sizeof *job);
@@ -155,6 +156,23 @@ Test(until, a_put_waits_until_all_are_in)
     cr_assert_null(audit_says(h, 0, 0));
 }
 
+/* The stage is full. There is room for 5 before a put's deadline: the level says pause all the time, but the last try
+ * finds it. False if this process was too late with that room. */
+static bool put_finds_room_at_its_end(int64_t timeout_ns)
+{
+    const uint64_t soonest_end = now_ms() + (uint64_t)timeout_ns / 1000000;
+    begin((struct job){.what = PUT, .to = stage, .source = 2, .count = FEW, .timeout_ns = timeout_ns});
+    take_away(stage, 5);
+    if (now_ms() < soonest_end) {
+        expect_end(5, CVB_ETIMEDOUT);
+        return true;
+    }
+    cr_assert_eq(reap(child), 0);
+    cr_assert_eq(job->why, CVB_ETIMEDOUT);
+    fill(stage, 2, job->done > 0 ? 5 - job->done : 5);
+    return false;
+}
+
 Test(until, a_put_at_its_deadline_has_put_what_there_was_room_for)
 {
     struct cvb_record r[FEW];
@@ -167,11 +185,8 @@ Test(until, a_put_at_its_deadline_has_put_what_there_was_room_for)
     cr_assert_eq(cvb_put_wait(h, stage, r, FEW, SECOND / 50, &why), CVB_ETIMEDOUT, "none");
     cr_assert_eq(cvb_put_wait(h, stage, r, FEW, 0, NULL), CVB_ETIMEDOUT, "it does not sleep");
     cr_assert_eq(why, CVB_ETIMEDOUT);
-    begin((struct job){.what = PUT, .to = stage, .source = 2, .count = FEW, .timeout_ns = 2L * SECOND});
-    struct cvb_lease l[PER_STAGE];
-    cr_assert_eq(get_all(h, stage, l, 5), 5);
-    cr_assert_eq(cvb_ack(h, l, 5), 0);
-    expect_end(5, CVB_ETIMEDOUT); /* the level says pause all the time, but the last try finds the room */
+    for (int64_t timeout_ns = 2L * SECOND; !put_finds_room_at_its_end(timeout_ns); timeout_ns *= 2)
+        continue;
 }
 
 Test(until, a_put_of_several_sources_waits_for_each)
