@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FUTEX_WAITV = 449, ANY = -1, NOT_HERE = 90, OFD_GETLK = 36, OFD_SETLK = 37 };
+enum { FUTEX_WAITV = 449, ANY = -1, NOT_HERE = 90, BURNT = 91, OFD_GETLK = 36, OFD_SETLK = 37 };
 
 static char name[64];
 static uint32_t stage[2], source;
@@ -67,7 +67,7 @@ static int wait_a_second(void *unused)
     if (waited != CVB_ETIMEDOUT)
         return 2;
     if (used > 0.2)
-        return 3;
+        return BURNT;
     if (cvb_wake(h) || cvb_wait_records(h, stage, plan.stages, -1) != CVB_EINTERRUPTED)
         return 4;
     return cvb_detach(h) ? 5 : 0;
@@ -106,7 +106,7 @@ static void *notify_thread(void *result)
         nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
         error = cvb_notify_close(n);
     }
-    *(int *)result = error ? 1 : cpu_seconds() - before > 0.1 ? 2 : 0;
+    *(int *)result = error ? 1 : cpu_seconds() - before > 0.1 ? BURNT : 0;
     return NULL;
 }
 
@@ -134,17 +134,18 @@ static void *watch_thread(void *result)
     struct cvb_handle *h;
     struct cvb_watch w[2];
     int told = 0, error = cvb_attach(name, &h) || cvb_notify_create(name, &n);
+    bool burnt = false;
     double before = cpu_seconds();
     for (int i = 0; !error && i < 2; i++)
         error = cvb_notify_watch(n, &(struct cvb_watch){.what = CVB_WATCH_RECORDS, .stage = stage[i]}) != i;
     if (!error) {
         nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
-        error = cpu_seconds() - before > 0.1;
+        burnt = cpu_seconds() - before > 0.1;
         if (put_numbers(h, stage[1], source, 0, 1, NULL) == 1 && wait_until(is_told, n, 20000))
             told = cvb_notify_fired(n, w, 2);
-        error |= told != 1 || w[0].id != 1 || cvb_notify_close(n) || drain(h, stage[1]) != 1 || cvb_detach(h);
+        error = told != 1 || w[0].id != 1 || cvb_notify_close(n) || drain(h, stage[1]) != 1 || cvb_detach(h);
     }
-    *(int *)result = error;
+    *(int *)result = error ? 1 : burnt ? BURNT : 0;
     return NULL;
 }
 
@@ -170,9 +171,10 @@ static int wait_for_credits(void *unused)
         return NOT_HERE;
     double before = cpu_seconds();
     int waited = cvb_wait_credits(h, stage[0], source, 1000000000);
-    if (waited != CVB_ETIMEDOUT || cpu_seconds() - before > 0.2)
+    bool burnt = cpu_seconds() - before > 0.2;
+    if (waited != CVB_ETIMEDOUT)
         return 2;
-    return drain(h, stage[0]) == 20 ? cvb_detach(h) : 3;
+    return drain(h, stage[0]) != 20 ? 3 : cvb_detach(h) ? 4 : burnt ? BURNT : 0;
 }
 
 static struct cvb_handle *make(void)
@@ -184,9 +186,12 @@ static struct cvb_handle *make(void)
     return named ? h : NULL;
 }
 
+/* What a machine's host takes from a processor may count as used: what burns does so three times. */
 static void expect(int (*run)(void *), const char *what)
 {
-    int code = reap(spawn(run, NULL));
+    int code = BURNT;
+    for (unsigned tries = 0; tries < 3 && code == BURNT; tries++)
+        code = reap(spawn(run, NULL));
     if (code == NOT_HERE)
         cr_skip_test("no seccomp here");
     cr_assert_eq(code, 0, "%s, call %d, errno %d: %d", what, plan.number, plan.reason, code);

@@ -250,15 +250,25 @@ Test(signal, who_sleeps_because_of_it_is_woken_when_it_is_lifted, .timeout = 120
     }
 }
 
-Test(signal, to_wait_for_it_costs_nothing)
+static uint64_t cost_of_two_waits_us(void)
 {
-    cr_assert_eq(put_numbers(h, stage, source, 0, 10, NULL), 10);
-    cr_assert_eq(cvb_hold_stage(h, stage, 1, NULL), 0);
-    cr_assert_eq(cvb_signal(h, CVB_NO_STAGE, source, CVB_SIGNAL_PAUSE, 0, NULL), 0);
     uint64_t cpu = cpu_us();
     cr_expect_eq(cvb_wait_records(h, &stage, 1, SECOND), CVB_ETIMEDOUT);
     cr_expect_eq(cvb_wait_credits(h, stage, source, SECOND), CVB_ETIMEDOUT);
-    cr_expect_leq(cpu_us() - cpu, 50000);
+    return cpu_us() - cpu;
+}
+
+/* Counted up to three times, because what a machine's host takes from a processor may count as used. */
+Test(signal, to_wait_for_it_costs_nothing)
+{
+    enum { MOST_US = 50000 };
+    cr_assert_eq(put_numbers(h, stage, source, 0, 10, NULL), 10);
+    cr_assert_eq(cvb_hold_stage(h, stage, 1, NULL), 0);
+    cr_assert_eq(cvb_signal(h, CVB_NO_STAGE, source, CVB_SIGNAL_PAUSE, 0, NULL), 0);
+    uint64_t cpu = cost_of_two_waits_us();
+    for (unsigned again = 0; again < 2 && cpu > MOST_US; again++)
+        cpu = cost_of_two_waits_us();
+    cr_expect_leq(cpu, MOST_US);
 }
 
 /* Gives signals whose reason says which they are, until it is killed. */
