@@ -154,7 +154,7 @@ static int use_damaged(void *argument)
     struct round *r = argument;
     struct cvb_handle *h = NULL;
     uint64_t seed = r->seed;
-    alarm(20);
+    alarm(60);
     if (!r->under_a_handle)
         damage(r);
     if (cvb_attach(r->name, &h))
@@ -218,13 +218,13 @@ static void damage_part(unsigned part, unsigned rounds)
     }
 }
 
-Test(hostile, counters, .timeout = 120) { damage_part(0, 48); }
-Test(hostile, hints, .timeout = 120) { damage_part(1, 48); }
-Test(hostile, seats, .timeout = 120) { damage_part(2, 48); }
-Test(hostile, names, .timeout = 120) { damage_part(3, 48); }
-Test(hostile, units, .timeout = 120) { damage_part(4, 96); }
-Test(hostile, extensions, .timeout = 120) { damage_part(5, 48); }
-Test(hostile, bitmaps, .timeout = 120) { damage_part(6, 48); }
-Test(hostile, rings, .timeout = 120) { damage_part(7, 96); }
-Test(hostile, cells, .timeout = 120) { damage_part(8, 16); }
-Test(hostile, everything, .timeout = 120) { damage_part(9, 160); }
+Test(hostile, counters, .timeout = 500) { damage_part(0, 48); }
+Test(hostile, hints, .timeout = 500) { damage_part(1, 48); }
+Test(hostile, seats, .timeout = 500) { damage_part(2, 48); }
+Test(hostile, names, .timeout = 500) { damage_part(3, 48); }
+Test(hostile, units, .timeout = 500) { damage_part(4, 96); }
+Test(hostile, extensions, .timeout = 500) { damage_part(5, 48); }
+Test(hostile, bitmaps, .timeout = 500) { damage_part(6, 48); }
+Test(hostile, rings, .timeout = 500) { damage_part(7, 96); }
+Test(hostile, cells, .timeout = 500) { damage_part(8, 16); }
+Test(hostile, everything, .timeout = 500) { damage_part(9, 160); }

@@ -39,7 +39,7 @@ static void sample_sources(struct cvb_handle *h, const struct cvb_settings *s, u
 
 static bool running(struct traffic *t)
 {
-    return __atomic_load_n(&t->settled, __ATOMIC_ACQUIRE) < t->producers * t->each;
+    return __atomic_load_n(&t->settled, __ATOMIC_ACQUIRE) < __atomic_load_n(&t->all, __ATOMIC_ACQUIRE);
 }
 
 static void push_against(uint32_t total, uint32_t per_stage, uint32_t per_source, uint64_t each, bool copyless)
@@ -103,7 +103,7 @@ static int fill_up(void *argument)
     if (cvb_attach(f->name, &h))
         return 1;
     while (!__atomic_load_n(&f->go, __ATOMIC_ACQUIRE))
-        ;
+        sched_yield();
     for (unsigned refused = 0; refused < 50; refused++)
         for (uint32_t s = 0; s < f->sources; s++) {
             struct cvb_record r = {.payload = &s, .length = sizeof s, .source = s};

@@ -39,6 +39,7 @@ struct traffic *traffic_new(const char *tag)
         snprintf(t->name, sizeof t->name, "%s", segment_name(tag));
         t->sources = t->chain = t->put_most = t->get_most = 1;
         t->seconds = 220;
+        t->enough = 25;
     }
     return t;
 }
@@ -62,7 +63,7 @@ static int put_some(struct worker *w, const struct item *items, unsigned n, int 
 static int produce(struct worker *w)
 {
     struct traffic *t = w->t;
-    uint64_t next = 0, enough = t->enough ? now_ms() + t->enough * 1000ull : UINT64_MAX;
+    uint64_t next = 0, enough = now_ms() + t->enough * 1000ull;
     while (next < t->each && !failed(t) && now_ms() < enough) {
         struct item items[BATCH];
         unsigned n = 1 + random_below(&w->seed, t->put_most);

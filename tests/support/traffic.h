@@ -30,7 +30,7 @@ struct traffic {
     bool replace;                                  /* forward with new payloads */
     bool stamped;                                  /* keep stamps */
     uint32_t seconds;                              /* time limit of each child */
-    uint32_t enough;                               /* seconds after which no more is put, or 0: a busy machine */
+    uint32_t enough;                               /* seconds after which no more is put, on a busy machine */
     /* what happens */
     uint32_t stage[TRAFFIC_STAGES];
     pid_t child[TRAFFIC_PROCESSES];
@@ -48,7 +48,7 @@ struct traffic {
     struct traffic_stamp *stamps;
 };
 
-/* A traffic with zeroed settings and a name. */
+/* A traffic with zeroed settings, a name, and limits of time. */
 struct traffic *traffic_new(const char *tag);
 /* The segment must exist. NULL, or what went wrong. */
 const char *traffic_start(struct traffic *t, struct cvb_handle *h);

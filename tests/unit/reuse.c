@@ -9,13 +9,23 @@
 enum { BATCH = 8, LIMIT = 5000, HIGH = 4000, UNTIL_HIGH = HIGH / BATCH - 1 };
 
 static struct cvb_handle *h;
+static const char *name;
 static uint32_t stage, source;
+
+static void teardown(void)
+{
+    if (name)
+        cvb_unlink(name);
+}
+
+TestSuite(reuse, .fini = teardown);
 
 static void make(void)
 {
     struct cvb_settings s = small_settings(2 * LIMIT, 2 * LIMIT, LIMIT);
     s.backpressure_threshold = (double)HIGH / LIMIT;
-    h = make_segment(segment_name("reuse"), &s);
+    name = segment_name("reuse");
+    h = make_segment(name, &s);
     cr_assert_not_null(h);
     cr_assert_eq(cvb_stage(h, "filter", &stage), 0);
     cr_assert_eq(cvb_source(h, "kafka-1", &source), 0);
@@ -81,8 +91,8 @@ Test(reuse, a_group_that_serves_again_is_not_emptied)
     enum { ALL = 70, GROUP = CVB_IDLE_ENTRIES };
     struct cvb_settings s = small_settings(ALL, ALL, ALL);
     struct cvb_handle *late, *other;
-    const char *name = segment_name("reuse");
     uint32_t source2;
+    name = segment_name("reuse");
     cr_assert_not_null(late = make_segment(name, &s));
     cr_assert_eq(cvb_attach(name, &other), 0);
     cr_assert_eq(cvb_stage(late, "filter", &stage) || cvb_source(late, "kafka-1", &source), 0);
@@ -136,7 +146,8 @@ Test(reuse, what_lies_behind_many_groups_is_found_by_one_put)
     const unsigned many = (CVB_REFUSAL_GROUPS / 2 + 50) * CVB_IDLE_ENTRIES, few = 100;
     struct cvb_settings s = small_settings(4 * many, 4 * many, many);
     uint32_t next;
-    h = make_segment(segment_name("behind"), &s);
+    name = segment_name("behind");
+    h = make_segment(name, &s);
     cr_assert_not_null(h);
     cr_assert_eq(cvb_stage(h, "filter", &stage), 0);
     cr_assert_eq(cvb_stage(h, "sink", &next), 0);

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -420,7 +421,7 @@ static int intern_when_told(void *argument)
     if (cvb_attach(n->segment, &h))
         return 1;
     while (!__atomic_load_n(&n->go, __ATOMIC_ACQUIRE))
-        ;
+        sched_yield();
     for (unsigned i = 0; i < 6; i++) {
         unsigned which = (i + me) % 6;
         char text[16];
