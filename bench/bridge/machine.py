@@ -8,7 +8,10 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/bridge"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../tests/bridge"))
+sys.path.append(os.path.join(HERE, "../../tests/support"))
+from ready import heeds_sigterm  # noqa: E402
 
 
 class Failed(Exception):
@@ -112,9 +115,11 @@ class Machine:
         """In peace: what each program of the job printed."""
         found = []
         self.count_use()
+        for process, _ in self.running:  # one that had nothing to do may have only just been started
+            wait_for("each program is ready to end", lambda: process.poll() is not None or heeds_sigterm(process))
         self.signal(signal.SIGTERM)
         for process, out in self.running:
-            process.wait(30)
+            process.wait(120)
             out.seek(0)
             found += [json.loads(line) for line in out if line.startswith("{")]
         self.look()

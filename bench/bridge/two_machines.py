@@ -111,9 +111,9 @@ class Job:
             time.sleep(0.1)
 
     def acknowledged_too_early(self):
-        """True if B has records that WORK does not wait for any more."""
-        pending = self.server.consumer("WORK", "B")["num_ack_pending"]
-        return in_stages(self.b.stat(), "enrich") > pending
+        """True if B has records that WORK does not wait for any more: B is asked first, since both numbers grow."""
+        held = in_stages(self.b.stat(), "enrich")
+        return held > self.server.consumer("WORK", "B")["num_ack_pending"]
 
     def kill_b(self):
         """Stopped first, so that what it holds can be counted. Its workers stop before its bridges if there is to be a
@@ -127,10 +127,10 @@ class Job:
         self.b.die()
 
     def paused(self, now):
-        """The sources are told to pause, and put nothing any more."""
+        """WORK is full, and the sources are told to pause and put nothing any more."""
         if any(p.poll() is not None for p in self.sources):
             raise Failed("a source ended before all had to pause: more --passes, or less --room")
-        if not now["paused"] or now["put"] != self.moments[-2]["put"]:
+        if now["work"] < self.told.room or not now["paused"] or now["put"] != self.moments[-2]["put"]:
             return False
         first = self.first_pause(now)
         return now["s"] - first["s"] > 0.5

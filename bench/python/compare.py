@@ -49,7 +49,7 @@ class Conveyor:
 
     def take(self, records):
         with conveyor.attach(self.name) as segment:
-            for batch in segment.stage("filter").batches(self.batch, timeout=1):
+            for batch in segment.stage("filter").batches(self.batch, timeout=20):
                 if records(self.look(batch)):
                     return
 

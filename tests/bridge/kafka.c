@@ -19,6 +19,8 @@
 
 #include "kafka_bridge.h"
 
+enum { PARTITIONS_MOST = 64 };
+
 static void set(rd_kafka_conf_t *c, const char *name, const char *value)
 {
     char why[300];
@@ -122,6 +124,7 @@ static rd_kafka_t *consumer(const char *brokers, const char *group)
     set(c, "group.id", group);
     set(c, "auto.offset.reset", "earliest");
     set(c, "enable.auto.commit", "false");
+    set(c, "enable.partition.eof", "true");
     return make(RD_KAFKA_CONSUMER, c);
 }
 
@@ -133,25 +136,43 @@ static rd_kafka_topic_partition_list_t *all_of(const char *topic, int partitions
     return list;
 }
 
-/* Ends when so many were read and no other came for a while. */
+static bool is_all_set(const bool *one, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!one[i])
+            return false;
+    return true;
+}
+
+/* A message, or that a partition has no more now. */
+static void see(const rd_kafka_message_t *m, bool *at_end, bool with, long *count)
+{
+    if (!m->err || m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+        at_end[m->partition] = m->err;
+    if (m->err)
+        return;
+    if (with)
+        print_with(m);
+    fwrite(m->payload, 1, m->len, stdout);
+    putchar('\n');
+    --*count;
+}
+
+/* Ends when so many were read, and all that is there. */
 static int read_all(const char *brokers, const char *topic, int partitions, long count, bool with)
 {
+    bool at_end[PARTITIONS_MOST] = {false};
     rd_kafka_t *rk = consumer(brokers, "reader");
     rd_kafka_topic_partition_list_t *list = all_of(topic, partitions);
     rd_kafka_assign(rk, list);
-    for (int silent = 0; count > 0 || silent < 10;) {
+    for (int silent = 0; count > 0 || !is_all_set(at_end, partitions);) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, 100);
         silent = m ? 0 : silent + 1;
-        if (m && !m->err) {
-            if (with)
-                print_with(m);
-            fwrite(m->payload, 1, m->len, stdout);
-            putchar('\n');
-            count--;
-        }
-        if (m)
+        if (m) {
+            see(m, at_end, with, &count);
             rd_kafka_message_destroy(m);
-        if (silent > 300)
+        }
+        if (silent > 1200)
             return 1;
     }
     rd_kafka_topic_partition_list_destroy(list);
@@ -165,7 +186,7 @@ static int committed(const char *brokers, const char *topic, int partitions, con
     rd_kafka_t *rk = consumer(brokers, group);
     rd_kafka_topic_partition_list_t *list = all_of(topic, partitions);
     long long sum = 0;
-    rd_kafka_resp_err_t error = rd_kafka_committed(rk, list, 10000);
+    rd_kafka_resp_err_t error = rd_kafka_committed(rk, list, 60000);
     for (int i = 0; i < partitions; i++)
         sum += list->elems[i].offset > 0 ? list->elems[i].offset : 0;
     printf("%lld\n", sum);
@@ -198,10 +219,8 @@ int main(int argc, char **argv)
         return mock(argc, argv);
     if (!strcmp(what, "produce") && argc == 5)
         return produce(argv[2], argv[3], atoi(argv[4]));
-    if (!strcmp(what, "read") && argc == 6)
-        return read_all(argv[2], argv[3], atoi(argv[4]), atol(argv[5]), false);
-    if (!strcmp(what, "read-with") && argc == 6)
-        return read_all(argv[2], argv[3], atoi(argv[4]), atol(argv[5]), true);
+    if (!strncmp(what, "read", 4) && argc == 6 && atoi(argv[4]) <= PARTITIONS_MOST)
+        return read_all(argv[2], argv[3], atoi(argv[4]), atol(argv[5]), !strcmp(what, "read-with"));
     if (!strcmp(what, "produce-with") && argc == 4)
         return produce_with(argv[2], argv[3]);
     if (!strcmp(what, "option") && argc > 3)

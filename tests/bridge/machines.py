@@ -53,7 +53,7 @@ class TwoMachines(unittest.TestCase):
         self.assertEqual(job.figures["difference"]["expected"], STANZAS - STANZAS // 5)
         self.assertEqual(job.figures["difference"]["lost"], 0)
         self.assertEqual(job.figures["paused"]["put"], job.figures["alone"]["put"], "put while machine B was away")
-        self.assertEqual(job.figures["paused"]["work"], ROOM)
+        self.assertEqual(job.figures["alone"]["work"], ROOM)
         self.assertLess(job.figures["paused"]["put"], STANZAS)
 
     def test_a_loss_is_seen(self):

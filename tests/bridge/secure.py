@@ -35,10 +35,10 @@ class Secure(Bridges):
 
     def into(self, segment, *more):
         return ("bridge", segment, "--from", "nats://%s/IN/C" % self.server.url, "--stage", "filter", "--source", "s",
-                "--create", *more)
+                "--create", "--option", "timeout_ms=60000", *more)
 
     def check(self, segment, *more):
-        got = command(*self.into(segment, "--check", "--option", "timeout_ms=3000", *more))
+        got = command(*self.into(segment, "--check", *more))
         return got.returncode, got.stderr
 
     def carries(self, segment, *more):
@@ -117,7 +117,7 @@ class Secure(Bridges):
         with open(self.server.config, "w", encoding="utf-8") as f:
             f.write(config.replace("secret-1", "secret-2"))
         self.server.restart()
-        said = bridge.communicate(timeout=60)[1]
+        said = bridge.communicate(timeout=120)[1]
         self.assertEqual(bridge.returncode, 1)
         self.assertIn("does not let this bridge in any more", said)
 

@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import time
 
+PATIENCE = 120  # seconds
+
 
 def free_port():
     with socket.socket() as s:
@@ -20,27 +22,48 @@ class Server:
     def __init__(self, config="", tls=None, login=None, host="127.0.0.1"):
         self.tls, self.login = tls, login or {}
         self.folder = tempfile.mkdtemp(prefix="conveyor-test-nats-")
-        self.port = free_port()
         self.host = host
-        self.url = "%s:%d" % (host, self.port)
         self.process = None
         self.config = os.path.join(self.folder, "server.conf")
+        for _ in range(5):  # the port was free a moment ago: somebody else may have got it
+            self.choose_port(config)
+            if self.answers():
+                return
+        self.fail()
+
+    def choose_port(self, config):
+        self.port = free_port()
+        self.url = "%s:%d" % (self.host, self.port)
         with open(self.config, "w", encoding="utf-8") as f:
             f.write('listen: "%s"\njetstream { store_dir: "%s", max_mem: 256M, max_file: 4G }\n%s\n'
                     % (self.url, self.folder, config))
-        self.start()
 
-    def start(self):
+    def answers(self):
+        """Starts it; False if it ends at once, as when it cannot have its port."""
         with open(os.path.join(self.folder, "log"), "a", encoding="utf-8") as log:
             self.process = subprocess.Popen([os.environ.get("NATS_SERVER", "nats-server"), "-c", self.config],
                                             stdout=log, stderr=log)
-        for _ in range(3000):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and self.process.poll() is None:
             try:
-                socket.create_connection((self.host, self.port)).close()
-                return
+                socket.create_connection((self.host, self.port), timeout=PATIENCE).close()
+                return True
             except OSError:
                 time.sleep(0.01)
-        raise AssertionError("nats-server does not answer: " + open(os.path.join(self.folder, "log")).read()[-500:])
+        return False
+
+    def fail(self):
+        with open(os.path.join(self.folder, "log"), encoding="utf-8") as log:
+            raise AssertionError("nats-server does not answer: " + log.read()[-500:])
+
+    def start(self):
+        """Again, at the same address."""
+        end = time.monotonic() + PATIENCE
+        while not self.answers():
+            self.kill()
+            if time.monotonic() > end:
+                self.fail()
+            time.sleep(0.1)
 
     def kill(self):
         self.process.kill()
@@ -56,7 +79,7 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def connect(self):
-        s = socket.create_connection((self.host, self.port), timeout=60)
+        s = socket.create_connection((self.host, self.port), timeout=PATIENCE)
         if self.tls:  # the server's first line comes in the clear
             while s.recv(1) != b"\n":
                 pass
@@ -86,15 +109,17 @@ class Server:
                 return words[1], data[int(words[-2]):] if line.startswith(b"HMSG") else data
 
     def request(self, subject, payload=b""):
-        """A request that JetStream answers; asked again while the server is only just up."""
-        for _ in range(100):
+        """A request that JetStream answers; asked again while the server is only just up (503)."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
             f = self.connect()
             f.write(b"PUB %s inbox.1 %d\r\n%s\r\n" % (subject.encode(), len(payload), payload))
             f.flush()
             answer = self.read(f)[1]
             f.close()
-            if answer:
-                return json.loads(answer)
+            said = json.loads(answer) if answer else {"error": {"code": 503}}
+            if said.get("error", {}).get("code") != 503:
+                return said
             time.sleep(0.05)
         raise AssertionError("nobody answers " + subject)
 

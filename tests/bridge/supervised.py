@@ -62,14 +62,37 @@ class Supervised:
         self.process.kill()
 
     def end(self, how=signal.SIGTERM):
-        self.over = True
+        """One signal to each process: a second one would not let it end what it does."""
+        self.over, told, until = True, None, time.monotonic() + 120
         while self.thread.is_alive():
-            self.process.send_signal(how)
-            self.thread.join(1)
+            if time.monotonic() > until:
+                self.process.kill()
+                raise AssertionError("it does not end: %s" % " ".join(self.words))
+            if self.process is not told:
+                told = self.process
+                told.send_signal(how)
+            self.thread.join(0.05)
         self.log.seek(0)
         text = self.log.read()
         self.log.close()
         return text
+
+
+class Pull:
+    """Takes all that comes into the stage filter."""
+
+    def __init__(self, segment):
+        self.out = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([CONVEYOR, "pull", segment, "--stage", "filter", "--follow"], stdout=self.out,
+                                        stderr=subprocess.DEVNULL)
+
+    def end(self):
+        """What it took."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(120)
+        self.out.seek(0)
+        with self.out:
+            return self.out.read().splitlines()
 
 
 class Bridges(unittest.TestCase):
@@ -102,6 +125,16 @@ class Bridges(unittest.TestCase):
 
     def buffered(self, segment):
         return self.stat(segment)["total"]["buffered"]
+
+    def pull_until(self, what, condition, *segments):
+        """What comes out of each segment until that holds, and nothing is left in them."""
+        pulls = [Pull(s) for s in segments]
+        try:
+            wait_for(what, condition, 300)
+            wait_for("nothing is left", lambda: not any(self.buffered(s) for s in segments))
+        finally:
+            got = [p.end() for p in pulls]
+        return got
 
     def findings(self, segment, *more):
         """What the doctor says, by its codes."""

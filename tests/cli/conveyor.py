@@ -3,8 +3,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import unittest
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from ready import heeds_sigterm  # noqa: E402
 
 COMMAND = os.environ["CONVEYOR"]
 CLIENT = os.environ.get("CLI_CLIENT")  # client.c
@@ -68,9 +72,26 @@ class SegmentTest(unittest.TestCase):
         self.started.append(process)
         return process
 
+    def stop(self, process, status=0):
+        """SIGTERM ends it with that status, also if it has only just been started."""
+        wait_until(lambda: heeds_sigterm(process), "SIGTERM does not simply kill it")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=PATIENCE), status)
+
     def create(self, *arguments, stages="filter"):
         """Makes the segment, with the stages that consumers may ask for before somebody pushes into them."""
         self.succeed("create", self.segment, *arguments, *(["--stages", stages] if stages else []))
+
+    def create_damaged(self, change):
+        """Makes the file of a segment whose bytes were changed. Under its name there never is a good one, which
+        somebody who looks at all segments would find at one moment and not at the next."""
+        whole = self.segment + "-whole"
+        self.succeed("create", whole, "--max-total-records", "100")
+        with open("/dev/shm/" + whole, "rb") as file:
+            content = file.read()
+        self.succeed("rm", whole)
+        with open("/dev/shm/" + self.segment, "wb") as file:
+            file.write(change(content))
 
     def make_fail(self, stage="filter", count=10000):
         """A consumer fails with all that is in the stage until it is in the dead-letter stage."""

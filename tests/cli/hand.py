@@ -121,7 +121,7 @@ class Hand(SegmentTest):
                           stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
         push.stdin.write(b"x\n" * 20)
         push.stdin.flush()
-        wait_until(lambda: self.source()["backpressure"] == "pause", "the source pauses")
+        wait_until(lambda: any(e["kind"] == "pause" for e in self.events()), "the source pauses")
         push.kill()
         push.wait()
         self.assertEqual(self.succeed("pull", self.segment, "--stage", "filter").stdout[:4], b"a\nb\n")

@@ -136,7 +136,7 @@ class Judge(SegmentTest):
     def test_leases_that_do_not_move_while_sources_pause(self):
         self.create("--max-total-records", "1000", "--max-per-stage", "20")
         self.fill_to_a_pause()
-        hung = self.hold(16)
+        hung = self.hold(15)  # the one that was killed may have had a credit for the last one, and not put it
         severity, subject, action = self.findings()["stage-stuck"]
         self.assertEqual((severity, subject), ("warning", "stage filter"))
         self.assertIn("conveyor evict %s --hung-after" % self.segment, action)

@@ -148,9 +148,14 @@ class Output(SegmentTest):
             return f.read().rpartition(")")[2].split()[0] == "S" and self.stage("filter")["leased"]
 
     def test_a_long_line_that_a_signal_meets_is_completed_for_a_reader_that_reads(self):
+        """Within a moment: if its reader gets no processor for longer it goes back, and nobody is blamed."""
         self.create("--max-total-records", "100", "--payload-size", "1000000")
         line = b"x" * 900000 + b"\n"
         self.push(line)
+        wait_until(lambda: self.read_while_a_signal_comes(line), "the line is completed")
+
+    def read_while_a_signal_comes(self, line):
+        """True if all of the line came."""
         reader, writer = os.pipe()
         pull = self.start("pull", self.segment, "--stage", "filter", stdout=writer, stderr=subprocess.DEVNULL)
         os.close(writer)
@@ -159,7 +164,12 @@ class Output(SegmentTest):
         with open(reader, "rb") as stream:
             got += stream.read()
         self.assertEqual(pull.wait(PATIENCE), 0)
-        self.assertEqual((got, self.queued()), (line, 0))
+        self.assertTrue(line.startswith(got))
+        if self.queued():
+            self.assertEqual(self.retries(), [0])
+            return False
+        self.assertEqual(got, line)
+        return True
 
     def test_rolling_restarts_make_no_retries_and_no_dead_letters(self):
         self.create("--max-total-records", "4000", "--max-retries", "0")

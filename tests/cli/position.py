@@ -204,8 +204,7 @@ class Position(SegmentTest):
         self.push_file("--position", kind)
         wait_until(lambda: not self.stat()["total"]["buffered"], "the last records are taken")
         for pull, _ in pulls:
-            pull.send_signal(signal.SIGTERM)
-            self.assertEqual(pull.wait(), 0)
+            self.stop(pull)
         with open(self.input, "rb") as file:
             lines = file.read().split(b"\n")[:-1]
         self.assertEqual(self.check_pulled([path for _, path in pulls], killed), lines)

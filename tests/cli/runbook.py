@@ -220,11 +220,10 @@ class Files(SegmentTest):
                                     ("memory_bytes", "", r"\d{5,}"), ("build_info", r',version="[\d.]+"', "1")):
             self.assertRegex(text, r'(?m)^conveyor_%s\{segment="%s"%s\} %s$' % (name, self.segment, labels, value))
 
-    def metrics_of_two_minutes(self):
-        """What the segment says now, as if it had been read every 15 seconds until now, in OpenMetrics' format."""
+    def metrics_of_two_minutes(self, now):
+        """What the segment says, as if it had been read every 15 seconds until then, in OpenMetrics' format."""
         lines = [line for line in self.succeed("stat", self.segment, "--prometheus").stdout.decode().splitlines()
                  if not line.startswith("#")]
-        now = int(time.time())
         return "".join("%s %d\n" % (line, now - back) for line in lines for back in range(120, -1, -15)) + "# EOF\n"
 
     @unittest.skipUnless(shutil.which("promtool") and shutil.which("prometheus"), "no Prometheus")
@@ -234,37 +233,46 @@ class Files(SegmentTest):
         self.push(b"x\n" * 3)
         self.make_fail(count=1)
         self.push(b"x\n")
+        now = int(time.time())
         with tempfile.TemporaryDirectory() as folder:
             with open(folder + "/metrics", "w", encoding="utf-8") as f:
-                f.write(self.metrics_of_two_minutes())
+                f.write(self.metrics_of_two_minutes(now))
             subprocess.run(["promtool", "tsdb", "create-blocks-from", "openmetrics", folder + "/metrics",
                             folder + "/data"], check=True, stdout=subprocess.DEVNULL)
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                address = "127.0.0.1:%d" % free.getsockname()[1]
-            with open(folder + "/none.yml", "w", encoding="utf-8") as f:
-                f.write("{}\n")
-            server = subprocess.Popen(["prometheus", "--config.file=" + folder + "/none.yml",
-                                       "--storage.tsdb.path=" + folder + "/data", "--web.listen-address=" + address],
-                                      stderr=subprocess.DEVNULL)
-            self.started.append(server)
-            wait_until(lambda: self.ask(address, "vector(1)"), "Prometheus answers")
+            server, address = self.start_prometheus(folder)
             with open(BOARD, encoding="utf-8") as f:
                 board = json.load(f)
             queries = [t["expr"] for p in board["panels"] for t in p["targets"]]
             self.assertGreater(len(queries), 20)
             for query in queries:
                 plain = query.replace("$segment", self.segment).replace("$__rate_interval", "1m")
-                self.assertTrue(self.ask(address, plain), query)
-            self.assertFalse(self.ask(address, "conveyor_no_such_metric"))
+                self.assertTrue(self.ask(address, plain, now), query)
+            self.assertFalse(self.ask(address, "conveyor_no_such_metric", now))
             server.kill()
             server.wait()
 
+    def start_prometheus(self, folder):
+        """One that answers, and its address; another port is taken if somebody else has got it meanwhile."""
+        with open(folder + "/none.yml", "w", encoding="utf-8") as f:
+            f.write("{}\n")
+        for _ in range(5):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                address = "127.0.0.1:%d" % free.getsockname()[1]
+            server = subprocess.Popen(["prometheus", "--config.file=" + folder + "/none.yml",
+                                       "--storage.tsdb.path=" + folder + "/data", "--web.listen-address=" + address],
+                                      stderr=subprocess.DEVNULL)
+            self.started.append(server)
+            wait_until(lambda: self.ask(address, "vector(1)", 1) or server.poll() is not None, "Prometheus answers")
+            if server.poll() is None:
+                return server, address
+        raise AssertionError("Prometheus ends, again and again")
+
     @staticmethod
-    def ask(address, query):
-        """The samples that the query has now; None as long as nobody answers."""
+    def ask(address, query, when):
+        """The samples that the query has at that time; None as long as nobody answers."""
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        path = "http://%s/api/v1/query?%s" % (address, urllib.parse.urlencode({"query": query}))
+        path = "http://%s/api/v1/query?%s" % (address, urllib.parse.urlencode({"query": query, "time": when}))
         try:
             with direct.open(path, timeout=PATIENCE) as answer:
                 return json.load(answer)["data"]["result"]

@@ -188,7 +188,7 @@ class Doctor(SegmentTest):
                           stderr=subprocess.DEVNULL)
         push.stdin.write(b"x\n" * 100)
         push.stdin.close()
-        wait_until(lambda: self.stage("filter")["backpressure"] == "pause", "a pause")
+        wait_until(lambda: self.stage("filter")["backpressure"] == "pause" and self.queued() >= 8, "a pause")
 
     def test_a_stage_that_stands_still_while_its_sources_wait(self):
         self.push_until_a_pause()

@@ -159,8 +159,7 @@ class Usage(SegmentTest):
         self.assertNotIn(self.segment.encode(), self.succeed("list").stdout)
 
     def test_a_segment_that_was_cut_short(self):
-        self.create("--max-total-records", "100")
-        os.truncate("/dev/shm/" + self.segment, 8192)
+        self.create_damaged(lambda whole: whole[:8192])
         self.assertIn("shorter", self.fail_with(1, "doctor", self.segment))
 
     def test_dead_letter_is_no_stage_to_push_or_forward_to(self):

@@ -2,7 +2,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -32,18 +31,6 @@ class Examples(conveyor.SegmentTest):
         process = subprocess.Popen([program(name), *arguments], **options)
         self.started.append(process)
         return process
-
-    def stop(self, process):
-        conveyor.wait_until(lambda: self.heeds_sigterm(process), "SIGTERM does not simply kill it")
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(conveyor.PATIENCE), 0)
-
-    @staticmethod
-    def heeds_sigterm(process):
-        """Whether it catches or blocks the signal by now."""
-        with open("/proc/%d/status" % process.pid, encoding="utf-8") as f:
-            masks = re.findall(r"^Sig(?:Cgt|Blk):\s*(\w+)", f.read(), re.M)
-        return any(int(mask, 16) >> (signal.SIGTERM - 1) & 1 for mask in masks)
 
     def check_audit(self):
         found = json.loads(conveyor.call("doctor", self.segment, "--json").stdout)

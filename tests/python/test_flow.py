@@ -455,13 +455,16 @@ def test_wake_and_stop(segment):
 
 
 def test_ctrl_c_ends_a_wait(segment):
+    def interrupt():
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
     stage = segment.stage("filter")
-    threading.Timer(0.05, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
+        threading.Timer(0.05, interrupt).start()
         stage.get(timeout=PATIENCE)
     segment.source("a").put_many("filter", [b"x"] * 400)
-    threading.Timer(0.05, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
+        threading.Timer(0.05, interrupt).start()
         segment.source("a").put("filter", b"x", timeout=PATIENCE)
     stage.take(1000)
 
@@ -797,8 +800,7 @@ def taken_of(name, count):
 def test_return_after(segment):
     stage = fill(segment, 4)
     batch = stage.get(4)
-    began = time.monotonic()
-    assert batch.return_after(0.2, [batch[0]]) == 1 and batch[1].return_after(0.2) == 1
+    assert batch.return_after(3600, [batch[0]]) == 1 and batch[1].return_after(3600) == 1
     assert batch[2].return_after(0) == 1
     batch.ack()
     assert segment.census().total == conveyor.Records(queued=3, leased=0, reserved=0, delayed=2)
@@ -806,6 +808,13 @@ def test_return_after(segment):
     at_once = stage.get(4)
     assert at_once.copies() == [b"record 2"] and at_once[0].retry_count == 1
     at_once.ack()
+
+
+def test_return_after_ends(segment):
+    stage = fill(segment, 2)
+    batch = stage.get(2)
+    began = time.monotonic()
+    assert batch.return_after(0.2) == 2
     late = [*stage.get(4, timeout=PATIENCE)]
     while len(late) < 2:
         late += stage.get(4, timeout=PATIENCE)

@@ -153,9 +153,11 @@ def test_a_killed_worker_s_records_come_again(segment):
     killed.wait()
     killed.communicate()
     seen = {}
-    for batch in stage.batches(64, timeout=1):
+    for batch in stage.batches(64, timeout=PATIENCE):
         for lease in batch:
             seen.setdefault(bytes(lease).decode(), []).append(lease.retry_count)
+        if len(seen) == 100:
+            break
     assert sorted(seen, key=int) == ["%d" % i for i in range(100)]
     assert all(seen[text] == [1 if text in first else 0] for text in seen)
     assert stage.counts().redelivered == 8 and check_audit(segment).queued == 0

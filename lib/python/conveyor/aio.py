@@ -131,12 +131,14 @@ def next_batch(
     wanted = [(_core.WATCH_RECORDS, stage, 0, 0) for stage in stages]
 
     async def wait(batches: _core.AsyncBatches) -> _core.Batch:
+        over = False
         while True:
-            batch = batches.try_next()
+            batch = batches.try_next()  # also when the time is over: who tells may get its turn later than the clock
             if batch is not None:
                 return batch
-            if not await watches.wait(wanted, timeout):
+            if over:
                 raise StopAsyncIteration
+            over = not await watches.wait(wanted, timeout)
 
     return wait
 
