@@ -219,8 +219,9 @@ int main(int argc, char **argv)
         return mock(argc, argv);
     if (!strcmp(what, "produce") && argc == 5)
         return produce(argv[2], argv[3], atoi(argv[4]));
-    if (!strncmp(what, "read", 4) && argc == 6 && atoi(argv[4]) <= PARTITIONS_MOST)
-        return read_all(argv[2], argv[3], atoi(argv[4]), atol(argv[5]), !strcmp(what, "read-with"));
+    const bool with = !strcmp(what, "read-with");
+    if ((with || !strcmp(what, "read")) && argc == 6 && atoi(argv[4]) <= PARTITIONS_MOST)
+        return read_all(argv[2], argv[3], atoi(argv[4]), atol(argv[5]), with);
     if (!strcmp(what, "produce-with") && argc == 4)
         return produce_with(argv[2], argv[3]);
     if (!strcmp(what, "option") && argc > 3)

@@ -219,6 +219,23 @@ def test_what_becomes_of_a_block(segment, caplog):
     stage.take(100)
 
 
+def test_a_record_that_comes_as_the_time_ends(segment, monkeypatch):
+    """The thread that tells of it gets its turn later than the clock."""
+    comes = [b"x"]
+
+    async def wait(*_):
+        if comes:
+            segment.source("a").put("filter", comes.pop())
+        return False
+
+    async def main():
+        batches = segment.stage("filter").abatches(4, timeout=PATIENCE)
+        return [bytes(lease) async for batch in batches for lease in batch]
+
+    monkeypatch.setattr("conveyor.aio.Watches.wait", wait)
+    assert run(main()) == [b"x"]
+
+
 def test_stop_and_close_end_what_waits(segment):
     async def drain():
         return [batch async for batch in segment.stage("filter").abatches()]
