@@ -70,38 +70,36 @@ class Nats(Bridges):
 
     def test_the_machine_dies(self):
         """All processes and the segment go: what was not settled comes again."""
-        self.machine_dies("settled", False)
+        self.assertEqual(self.machine_dies("settled", "IN"), set())
 
     def test_buffered_loses(self):
-        """Acknowledged when it is buffered: this test can see a loss."""
-        self.machine_dies("buffered", True)
+        """Acknowledged when it is buffered: this test can see a loss. A bridge that cannot make its consumer anew,
+        because the server does not answer in time, begins with the first message later, and nothing is lost."""
+        self.assertTrue(any(self.machine_dies("buffered", stream) for stream in ("IN", "AGAIN", "ONCE-MORE")))
 
-    def machine_dies(self, ack, loses):
+    def machine_dies(self, ack, stream):
+        """What is missing."""
         count, deaths = (300000, 3) if FULL else (6000, 2)
-        self.server.make_stream("IN", ["in.>"])
-        self.server.publish("in.a", self.payloads(count))
-        seen = set()
+        self.server.make_stream(stream, [stream + ".>"])
+        self.server.publish(stream + ".a", self.payloads(count))
+        seen, path = set(), stream + "/C"
         for death in range(deaths):
             segment = self.segment("--max-per-source", "1000")
-            bridge = self.start(*self.into(segment, "IN/C", "--ack", ack))
+            bridge = self.start(*self.into(segment, path, "--ack", ack))
             part = command("pull", segment, "--stage", "filter", "--follow", "--count", str(count // deaths // 2),
                            "--batch", "16")
             seen.update(part.stdout.splitlines())
             wait_for("the source pauses", lambda s=segment: self.stat(s)["sources"][0]["backpressure"] == "pause")
-            if loses:
-                wait_for("more is acknowledged than was pulled", lambda: self.floor("IN", "C") > len(seen))
+            if ack == "buffered":
+                wait_for("more is acknowledged than was pulled", lambda: self.floor(stream, "C") > len(seen))
             bridge.end(signal.SIGKILL)
             command("rm", "--force", segment)
         segment = self.segment()
-        bridge = self.start(*self.into(segment, "IN/C"))
-        (rest,) = self.pull_until("all is acknowledged", lambda: self.floor("IN", "C") == count, segment)
+        bridge = self.start(*self.into(segment, path))
+        (rest,) = self.pull_until("all is acknowledged", lambda: self.floor(stream, "C") == count, segment)
         seen.update(rest)
         bridge.end()
-        missing = {p.decode() for p in self.payloads(count)} - seen
-        if loses:
-            self.assertGreater(len(missing), 0)
-        else:
-            self.assertEqual(len(missing), 0)
+        return {p.decode() for p in self.payloads(count)} - seen
 
     def test_outage(self):
         """Kills of a bridge while the server is away: no dead letters, and all arrives when it is back."""
