@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 
-PATIENCE = 120
+PATIENCE = 900  # longer than the test may take: what ends that ends all that it has started
 SEGMENT = "readme-tour"
 
 
@@ -65,6 +65,12 @@ def surroundings():
     return environment
 
 
+def remove_leftovers():
+    """Also of a tour that was ended, and whose commands still run."""
+    subprocess.run([os.environ["CONVEYOR"], "rm", "--force", SEGMENT], stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, check=False)
+
+
 def run(found, programs):
     """Runs all commands in one shell, in a folder of its own with the programs; what each command printed."""
     mark = "end of step %d, of process %d"
@@ -79,7 +85,7 @@ def run(found, programs):
             done = subprocess.run(["bash", "-c", script], cwd=folder, env=surroundings(), stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, timeout=PATIENCE)
         finally:
-            subprocess.run([os.environ["CONVEYOR"], "rm", SEGMENT], stderr=subprocess.DEVNULL, check=False)
+            remove_leftovers()
     rest, outputs = done.stdout.decode(errors="replace"), []
     for i in range(len(found)):
         output, _, rest = rest.partition(mark % (i, os.getpid()) + "\n")
@@ -121,7 +127,7 @@ def main():
         sys.exit("no block to look at")
     with open(os.path.join(tempfile.gettempdir(), "conveyor-%s-%d.lock" % (SEGMENT, os.getuid())), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one tour at a time: the segment's name is the document's
-        subprocess.run([os.environ["CONVEYOR"], "rm", SEGMENT], stderr=subprocess.DEVNULL, check=False)
+        remove_leftovers()
         wrong += check_console(found, programs)
     print("%d commands, %d differences" % (len(found), wrong))
     sys.exit(wrong != int(expected))
