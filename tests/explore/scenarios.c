@@ -9,6 +9,7 @@ const char *const work_names[OPS] = {
 #define LIMITS(t, p, s) .total = (t), .stage = (p), .source = (s)
 #define SHAPE(n, m, bytes, r) .stages = (n), .sources = (m), .payload = (bytes), .retries = (r)
 #define CROWD(n, l, ops) .starters = (n), .late = (l), .operations = (ops)
+#define DOES(op) (1u << (op))
 
 const struct scenario scenarios[] = {
     {"single", LIMITS(6, 3, 4), SHAPE(3, 2, 8, 2), CROWD(4, 2, 7),
@@ -204,6 +205,9 @@ const struct scenario scenarios[] = {
      .weight = {[PUT_BATCH] = 4, [GET_ONE] = 3, [GET_MANY] = 2, [ACK] = 3, [REPLACE] = 6, [PROGRESS] = 6}},
     {"delay2", LIMITS(3, 3, 3), SHAPE(2, 1, 8, 9), CROWD(4, 1, 12), .sites = true,
      .weight = {[PUT] = 1, [GET_ONE] = 6, [DELAY] = 6, [ACK] = 1, [RECOVER] = 1}},
+    {"counted", LIMITS(1, 1, 1), SHAPE(2, 1, 8, 9), CROWD(3, 1, 3), .unhurt = true, .rounds = true,
+     .late_at = 1 << CVB_IDLE, .weight = {[PUT] = 1, [WAIT_CREDITS] = 1, [STATE] = 1},
+     .part = {0, 0, 0, DOES(WAIT_CREDITS) | DOES(STATE)}},
     {"smallest", LIMITS(2, 2, 2), SHAPE(2, 1, 8, 1), CROWD(5, 0, 1), .systematic = true, .weight = {[PUT] = 1}},
     {"any", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 3, 8), .weight = {[PUT] = 1}},
 };

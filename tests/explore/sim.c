@@ -52,6 +52,15 @@ void sim_reset(uint64_t seed)
         sim.bound[i] = 4000;
 }
 
+void sim_late(void)
+{
+    if (sim.current >= SIM_FIBERS)
+        return;
+    const bool dies = sim.site_deaths && !sim_below(4);
+    sim.site_deaths -= dies;
+    sim_plan(sim.current, dies, 1 + sim_below(4));
+}
+
 /* What is wrong only if several are late at exact places of the code, or die there: a stop or a death that is likely,
  * behind one of SITES places, which the seed chooses. */
 static void stop_at_site(const struct sim_fiber *f)
@@ -60,9 +69,7 @@ static void stop_at_site(const struct sim_fiber *f)
     x = (x ^ x >> 29) * 0x9E3779B97F4A7C15u;
     if ((x >> 32) % SITES || sim_below(3))
         return;
-    const bool dies = sim.site_deaths && !sim_below(4);
-    sim.site_deaths -= dies;
-    sim_plan(sim.current, dies, 1 + sim_below(4));
+    sim_late();
 }
 
 static void executed(struct sim_fiber *f)

@@ -68,6 +68,8 @@ void sim_pause_until(int fiber, long clock, bool asleep);
 void sim_wake(int fiber);
 /* A fiber will be killed, or stopped, within this number of its steps. */
 void sim_plan(int fiber, bool kill, unsigned steps);
+/* The process at work is stopped within a few of its steps, or dies. */
+void sim_late(void);
 /* Runs all to their ends. */
 void sim_run(void);
 /* One step: the scheduler may run others before it. */

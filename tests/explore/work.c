@@ -52,7 +52,7 @@ void work_check_refusal(int me, int why, uint32_t stage, uint32_t source, uint32
                   cvb_error_text(why));
     if (!process[me].handle->refusal.looks)
         return; /* others were quicker as often as an operation looks */
-    int64_t most = now->rounds ? world.strict[me][i] : world.most[me][i];
+    int64_t most = now->rounds && !now->late_at ? world.strict[me][i] : world.most[me][i];
     SIM_CHECK_TOO(most >= world.least[me][i], "refused (%s) though there was room all the time", cvb_error_text(why));
 }
 
@@ -156,14 +156,20 @@ static bool operate(int me, enum op op)
     }
 }
 
-static enum op draw(void)
+static unsigned weight_of(int me, unsigned op)
+{
+    const unsigned part = me < PARTS ? now->part[me] : 0;
+    return !part || (part >> op & 1) ? now->weight[op] : 0;
+}
+
+static enum op draw(int me)
 {
     unsigned all = 0, o = 0;
-    for (int i = 0; i < OPS; i++)
-        all += now->weight[i];
+    for (unsigned i = 0; i < OPS; i++)
+        all += weight_of(me, i);
     unsigned x = sim_below(all);
-    for (; x >= now->weight[o]; o++)
-        x -= now->weight[o];
+    for (; x >= weight_of(me, o); o++)
+        x -= weight_of(me, o);
     return (enum op)o;
 }
 
@@ -187,7 +193,7 @@ static void go_round(int me)
 static bool wander(int me)
 {
     for (int i = 0; i < now->operations; i++) {
-        enum op op = draw();
+        enum op op = draw(me);
         bool useful = operate(me, op);
         work_done[op]++;
         work_useful[op] += useful;
@@ -199,7 +205,7 @@ static bool wander(int me)
 
 static void run(int me)
 {
-    if (now->rounds)
+    if (now->rounds && !(me < PARTS && now->part[me]))
         go_round(me);
     else if (!wander(me))
         return;
@@ -250,7 +256,8 @@ void work_reset(const struct scenario *scenario, uint64_t seed)
     sim.hurt = !scenario->unhurt;
     sim_reset(seed);
     sim.sites = scenario->sites;
-    sim.site_deaths = sim.sites && sim.hurt ? sim_below(3) : 0;
+    world.late_at = scenario->late_at;
+    sim.site_deaths = (sim.sites || world.late_at) && sim.hurt ? sim_below(3) : 0;
     world_reset();
     world_forget_sleepers(!sim_below(3));
     ghost_reset();

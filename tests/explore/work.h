@@ -38,6 +38,7 @@ enum op {
     REJOIN,
     OPS
 };
+enum { PARTS = 4 };
 
 struct scenario {
     const char *name;
@@ -45,6 +46,7 @@ struct scenario {
     int starters, late; /* processes that are there at first, and that come later */
     int operations;     /* of each */
     unsigned weight[OPS];
+    unsigned part[PARTS]; /* what the first of them do, a bit each; 0, and for all others: whatever has a weight */
     struct cvb_class classes[2]; /* or none */
     bool unhurt;                 /* nobody is killed */
     unsigned doomed;             /* how many of the first are killed early */
@@ -54,6 +56,7 @@ struct scenario {
     bool positions;              /* who has opened a source puts with positions */
     bool headers;                /* records have them */
     bool sites;                  /* stops are likely at a few places of the code: sim.h */
+    unsigned late_at;            /* and where a unit has come into one of these states, a bit each */
 };
 
 /* The scenario "any": drawn anew for each ANY_BLOCK seeds. */

@@ -329,6 +329,8 @@ static void count_unit(uint32_t u)
                       now.source < world.settings.max_sources,
                   "unit %u has a word out of bounds", u);
     }
+    if ((world.late_at >> state & 1) && !sim_below(3))
+        sim_late();
     struct unit_share was = share[u];
     if (was.n)
         add_share(&was, -1);

@@ -19,6 +19,7 @@ extern struct world {
     char *base;
     uint32_t counters; /* how many */
     bool positions;    /* records have some */
+    unsigned late_at;  /* a scenario's */
     /* by counter: credits taken; records that hold one, those of idle units among them */
     int64_t used[WORLD_COUNTERS], shadow[WORLD_COUNTERS], idle[WORLD_COUNTERS];
     /* the limit that the segment shows, what it was made for, and the highest that may still be in force: a call that
