@@ -151,11 +151,14 @@ void *shared_memory(size_t bytes)
 
 pid_t spawn(int (*run)(void *), void *argument)
 {
+    const pid_t parent = getpid();
     fflush(NULL);
     pid_t child = fork();
     if (child)
         return child;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* it died before it was asked for its signal */
+        _exit(1);
     _exit(run(argument));
 }
 
