@@ -293,7 +293,7 @@ static unsigned find_lookout(void)
 {
     enum { OFTEN = 8 };
     const struct timespec tenth = {0, 100000000};
-    uint64_t before[IDLERS], most = 0, end = now_ms() + PATIENCE_MS;
+    uint64_t before[IDLERS] = {0}, most = 0, end = now_ms() + PATIENCE_MS;
     unsigned lookout = 0;
     for (unsigned i = 0; i < crowd->count; i++)
         before[i] = wake_ups(crowd->pid[i]);
