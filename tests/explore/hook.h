@@ -1,8 +1,8 @@
 /* hook.h - included before every protocol file that the explorer runs.
  *
- * Each access of shm/order.h calls cvb_explore_step(); here that becomes a call that also says which access it is and
- * of what address, so that a trace can be read and the oracle need look only at what was written. What a file asks of
- * the system goes to the explorer as well: a simulated process has no pages, no locks and no memory of its own.
+ * Each access says what it is and of what address (access.h), so that a trace can be read and the oracle need look only
+ * at what was written. What a file asks of the system goes to the explorer as well: a simulated process has no pages,
+ * no locks and no memory of its own.
  */
 #ifndef EXPLORE_HOOK_H
 #define EXPLORE_HOOK_H
@@ -12,12 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#pragma GCC diagnostic ignored "-Wshadow"
-enum { at = 0 }; /* for a step that is no access: cvb_pause */
-void explore_access(const char *access, const void *at);
-#define EXPLORE_STEP_void explore_step_declared(void)
-#define EXPLORE_STEP_ explore_access(__func__, (const void *)(uintptr_t)(at))
-#define cvb_explore_step(x) EXPLORE_STEP_##x
+#include "access.h"
 
 void *explore_calloc(size_t count, size_t size);
 void explore_free(void *p);
