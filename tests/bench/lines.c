@@ -202,7 +202,7 @@ static void make_calls(unsigned long puts)
 
 static void join(const char *name, unsigned i)
 {
-    char source[16];
+    char source[32];
     struct process *p = &process[i];
     uint32_t pipeline;
     *p = (struct process){0};
