@@ -145,7 +145,7 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *u)
 void cvb_delay_announce(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
 int cvb_delay_end(struct cvb_handle *h, uint64_t now_ns) { return UNUSED, (void)now_ns, 0; }
 
-bool cvb_rest(struct cvb_rest *r) { return (void)r, false; }
+bool cvb_rest(struct cvb_handle *h, struct cvb_rest *r) { return UNUSED, (void)r, false; }
 void cvb_rested(struct cvb_rest *r, bool helped) { (void)r, (void)helped; }
 uint64_t cvb_lookout_slice(struct cvb_handle *h) { return UNUSED, 0; }
 bool cvb_lookout_promise(struct cvb_handle *h, uint64_t now) { return UNUSED, (void)now, false; }
