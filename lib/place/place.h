@@ -138,8 +138,14 @@ uint64_t cvb_monotonic_ns(void);
 uint64_t cvb_coarse_ns(void); /* of the monotonic clock */
 uint64_t cvb_now_ns(void);    /* of the day: what records are stamped with */
 
+/* How many records one source may have in one stage at most. */
+static inline uint32_t cvb_least_limit(const struct cvb_settings *s)
+{
+    const uint32_t limit = s->max_per_source < s->max_per_stage ? s->max_per_source : s->max_per_stage;
+    return limit < s->max_total_records ? limit : s->max_total_records;
+}
+
 /* rest.c */
-uint32_t cvb_least_limit(const struct cvb_settings *s);
 bool cvb_rest(struct cvb_handle *h, struct cvb_rest *r);
 void cvb_rested(struct cvb_rest *r, bool helped);
 

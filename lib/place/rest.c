@@ -27,13 +27,6 @@
 #endif
 #define DOUBLINGS 10u
 
-/* How many records one source may have in one stage at most. */
-uint32_t cvb_least_limit(const struct cvb_settings *s)
-{
-    const uint32_t limit = s->max_per_source < s->max_per_stage ? s->max_per_source : s->max_per_stage;
-    return limit < s->max_total_records ? limit : s->max_total_records;
-}
-
 static uint64_t rest_ns(const struct cvb_settings *s)
 {
     const uint64_t ns = (uint64_t)cvb_least_limit(s) * REST_NS_A_RECORD;
