@@ -63,15 +63,22 @@ static void add_costs(struct panel *p)
     }
 }
 
+/* Records a second of each system against one member of the runs; takes `within`. */
+static struct panel *panel_of_rates(const json_t *runs, json_t *within, const char *member)
+{
+    struct panel *p = panel_new(runs, within, by_system);
+    p->x.log = p->y.log = true;
+    p->y.label = "million records a second";
+    panel_add_columns(p, member, "records_per_s", 1e-6);
+    return p;
+}
+
 static void by_batch(const json_t *runs, const json_t *where, FILE *out)
 {
-    struct panel *p = panel_new(runs, json_copy((json_t *)(uintptr_t)where), by_system);
+    struct panel *p = panel_of_rates(runs, json_copy((json_t *)(uintptr_t)where), "batch");
     snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC, %.0f bytes of payload, %s: million records a second",
              results_number(where, "producers"), results_number(where, "consumers"), results_number(where, "payload"),
              results_text(where, "state"));
-    p->x.log = p->y.log = true;
-    p->y.label = "million records a second";
-    panel_add_columns(p, "batch", "records_per_s", 1e-6);
     add_costs(p);
     panel_end(p, out);
 }
@@ -90,12 +97,9 @@ static void by_processes(const json_t *runs, FILE *out)
         double batch = results_number(one, "batch");
         if ((batch != 1 && batch != 32) || results_number(one, "payload") != PEER_WORDS * 8)
             continue;
-        struct panel *p = panel_new(even, json_copy(one), by_system);
+        struct panel *p = panel_of_rates(even, json_copy(one), "producers");
         snprintf(p->caption, sizeof p->caption, "Full records in batches of %.0f, %s: million records a second", batch,
                  results_text(one, "state"));
-        p->x.log = p->y.log = true;
-        p->y.label = "million records a second";
-        panel_add_columns(p, "producers", "records_per_s", 1e-6);
         p->x.label = "producers, and as many consumers";
         panel_end(p, out);
     }
@@ -182,12 +186,9 @@ static void write_limits(const json_t *results, const json_t *list, FILE *out)
     json_array_foreach(kinds, i, one)
     {
         const double n = results_number(one, "producers");
-        struct panel *p = panel_new(list, figure_join(one, whole), by_system);
+        struct panel *p = panel_of_rates(list, figure_join(one, whole), "limit");
         snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC in batches of 32, %s: million records a second", n, n,
                  results_text(one, "state"));
-        p->x.log = p->y.log = true;
-        p->y.label = "million records a second";
-        panel_add_columns(p, "limit", "records_per_s", 1e-6);
         p->x.label = "records that may be on their way in all";
         panel_end(p, out);
     }
