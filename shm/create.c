@@ -33,8 +33,13 @@ int cvb_segment_path(const char *name, char *path, size_t size)
     if (!n || n > CVB_SEGMENT_NAME_MAX || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..") ||
         !cvb_is_text(name, n))
         return CVB_ENAME;
-    int length = snprintf(path, size, "%s/%s", CVB_SHM_DIRECTORY, name);
-    return length > 0 && (size_t)length < size ? 0 : CVB_ENAME;
+    static const char directory[] = CVB_SHM_DIRECTORY "/";
+    const size_t before = sizeof directory - 1;
+    if (before + n >= size)
+        return CVB_ENAME;
+    memcpy(path, directory, before);
+    memcpy(path + before, name, n + 1);
+    return 0;
 }
 
 int cvb_path_error(void)

@@ -41,7 +41,6 @@ struct cvb_mapping {
 static pthread_mutex_t queue = PTHREAD_MUTEX_INITIALIZER, mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int handlers_error; /* an errno */
-static bool advice_ignored;
 static struct cvb_mapping *mappings;
 static struct cvb_handle *attached;
 
@@ -76,37 +75,29 @@ static void close_question(struct cvb_mapping *m)
         cvb_close(fd);
 }
 
+/* The kernel has cleared the handle's page in the child and left its lock's out. qemu's user mode takes any advice and
+ * heeds hardly any: there the child does both. */
+static void leave_to_parent(struct cvb_handle *h)
+{
+    if (*h->same_process) {
+        if (h->lock)
+            cvb_lock_drop(h->lock);
+        *(uint32_t *)(uintptr_t)h->same_process = 0;
+    }
+    h->lock = NULL;
+}
+
 static void after_fork_child(void)
 {
-    for (struct cvb_handle *h = attached; h; h = h->next) {
-        if (advice_ignored && h->lock)
-            cvb_lock_drop(h->lock);
-        if (advice_ignored)
-            *(uint32_t *)(uintptr_t)h->same_process = 0;
-        h->lock = NULL;
-    }
+    for (struct cvb_handle *h = attached; h; h = h->next)
+        leave_to_parent(h);
     attached = NULL;
     for (struct cvb_mapping *m = mappings; m; m = m->next)
         close_question(m);
     after_fork_parent();
 }
 
-/* qemu's user mode takes any advice and heeds hardly any; Linux refuses what it does not know. */
-static bool ignores_advice(void)
-{
-    void *page = cvb_system.map(NULL, CVB_PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED)
-        return false;
-    bool ignored = !cvb_system.advise(page, CVB_PAGE, -1);
-    cvb_system.unmap(page, CVB_PAGE);
-    return ignored;
-}
-
-static void prepare(void)
-{
-    advice_ignored = ignores_advice();
-    handlers_error = pthread_atfork(before_fork, after_fork_parent, after_fork_child);
-}
+static void prepare(void) { handlers_error = pthread_atfork(before_fork, after_fork_parent, after_fork_child); }
 
 static struct cvb_mapping *find(const struct cvb_file *file, bool read_only)
 {
