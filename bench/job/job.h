@@ -36,7 +36,7 @@ struct job_slot {
     _Atomic uint64_t redelivered; /* leases with retry_count above 0 */
     _Atomic uint64_t refused;     /* puts or forwards that a limit cut short */
     _Atomic uint64_t slowed, paused, slept_ns;
-    _Atomic uint64_t cpu_ns, library_ns; /* processor time of the process, and how much of it in calls of the library */
+    _Atomic uint64_t cpu_ns, library_ns; /* processor time of the process, and of its calls of the library */
     _Atomic uint64_t held;               /* leases in hand, their work done, not yet settled */
     _Atomic int error;                   /* why the process gave up, and errno then */
     _Atomic int system_error;
@@ -79,9 +79,10 @@ struct job_process {
     struct job_slot *slot;
     int index; /* of the slot */
     struct cvb_handle *handle;
-    uint32_t stage[JOB_ROLES]; /* ids; [JOB_SOURCE] is not used */
-    char *room;                /* JOB_BATCH records of the largest size */
-    int file;                  /* sink: its output */
+    uint64_t clock_ns, clocks_ns; /* what reading the clock of processor time takes, and has taken around calls */
+    uint32_t stage[JOB_ROLES];    /* ids; [JOB_SOURCE] is not used */
+    char *room;                   /* JOB_BATCH records of the largest size */
+    int file;                     /* sink: its output */
 };
 
 /* input.c */
@@ -102,12 +103,21 @@ void job_sleep_ns(uint64_t ns);
 uint64_t job_now_ns(void);
 uint64_t job_cpu_ns(void); /* that this thread has used */
 
+/* The processor time since a reading of the clock, without what one reading takes: the second half of the first one and
+ * the first half of the next are in it. */
+static inline uint64_t job_call_ns(struct job_process *p, uint64_t start_ns)
+{
+    const uint64_t ns = job_cpu_ns() - start_ns;
+    p->clocks_ns += 2 * p->clock_ns;
+    return ns > p->clock_ns ? ns - p->clock_ns : 0;
+}
+
 /* What a call of the library returns; the processor time that it took is noted. */
 #define JOB_LIBRARY(process, call)                                                                                     \
     ({                                                                                                                 \
         uint64_t job_start_ns = job_cpu_ns();                                                                          \
         int job_result = (call);                                                                                       \
-        (process)->slot->library_ns += job_cpu_ns() - job_start_ns;                                                    \
+        (process)->slot->library_ns += job_call_ns(process, job_start_ns);                                             \
         job_result;                                                                                                    \
     })
 

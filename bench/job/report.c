@@ -57,8 +57,8 @@ static void what_was_done(const struct job *job, const struct job_outcome *o)
     }
 }
 
-/* How much of the job's processor time is the buffer's. The kernel's clock is read twice for each call: that is in it.
- */
+/* How much of the job's processor time is the buffer's. What reading the kernel's clock around each call takes is in
+ * neither of the two. */
 static void print_share(const struct job *job, const struct job_outcome *o)
 {
     double library, all;
