@@ -1,12 +1,12 @@
 /* page.c - results as one page that opens offline: a summary in words, and for each part charts with the figures that
  * they are made of. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "figures.h"
 #include "panel.h"
 #include "results.h"
+#include "sections.h"
 #include "verdict.h"
 
 /* The charts' colours are attributes that gnuplot wrote: only ink and grid depend on light and dark. A panel with an
@@ -48,313 +48,13 @@ static const char style[] =
     "border-bottom:1px solid var(--line)}td{border:0;text-align:left;padding:.1em .3em}"
     "td:first-child{grid-column:1/-1;font-weight:600}td[data-label]::before{content:attr(data-label);display:block;"
     "color:var(--soft);font-size:11px}}";
-static const char *const by_system[] = {"system", NULL};
 
-static void add_costs(struct panel *p)
+static void write_verdict(const json_t *results, const struct section *s, FILE *out)
 {
-    static const struct {
-        const char *key, *label;
-    } costs[] = {{"cpu_ns_per_record", "cpu ns"}, {"sleeps_per_record", "sleeps"}, {"fairness", "fair"}};
-    unsigned last = p->columns - 1;
-    for (size_t i = 0; i < sizeof costs / sizeof *costs && p->columns; i++) {
-        char label[64];
-        snprintf(label, sizeof label, "%s, %.50s", costs[i].label, p->column[last].label);
-        panel_add_column(p, label, NAN, json_copy(p->column[last].match), costs[i].key, 1);
-    }
-}
-
-/* Records a second of each system against one member of the runs; takes `within`. */
-static struct panel *panel_of_rates(const json_t *runs, json_t *within, const char *member)
-{
-    struct panel *p = panel_new(runs, within, by_system);
-    p->x.log = p->y.log = true;
-    p->y.label = "million records a second";
-    panel_add_columns(p, member, "records_per_s", 1e-6);
-    return p;
-}
-
-static void by_batch(const json_t *runs, const json_t *where, FILE *out)
-{
-    struct panel *p = panel_of_rates(runs, json_copy((json_t *)(uintptr_t)where), "batch");
-    snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC, %.0f bytes of payload, %s: million records a second",
-             results_number(where, "producers"), results_number(where, "consumers"), results_number(where, "payload"),
-             results_text(where, "state"));
-    add_costs(p);
-    panel_end(p, out);
-}
-
-/* Records a second against the number of processes, n producers and n consumers. */
-static void by_processes(const json_t *runs, FILE *out)
-{
-    static const char *const keys[] = {"payload", "batch", "state", NULL};
-    json_t *even = json_array(), *one, *kinds;
-    size_t i;
-    json_array_foreach(runs, i, one) if (results_number(one, "producers") == results_number(one, "consumers"))
-        json_array_append(even, one);
-    kinds = figure_kinds(even, NULL, keys);
-    json_array_foreach(kinds, i, one)
-    {
-        double batch = results_number(one, "batch");
-        if ((batch != 1 && batch != 32) || results_number(one, "payload") != PEER_WORDS * 8)
-            continue;
-        struct panel *p = panel_of_rates(even, json_copy(one), "producers");
-        snprintf(p->caption, sizeof p->caption, "Full records in batches of %.0f, %s: million records a second", batch,
-                 results_text(one, "state"));
-        p->x.label = "producers, and as many consumers";
-        panel_end(p, out);
-    }
-    json_decref(kinds);
-    json_decref(even);
-}
-
-static void write_peers(const json_t *results, const json_t *runs, FILE *out)
-{
-    static const char *const keys[] = {"producers", "consumers", "payload", "state", NULL};
-    json_t *kinds = figure_kinds(runs, NULL, keys), *one;
-    size_t i;
-    (void)results;
-    json_array_foreach(kinds, i, one) by_batch(runs, one, out);
-    by_processes(runs, out);
-    json_decref(kinds);
-}
-
-static void write_trips(const json_t *results, const json_t *list, FILE *out)
-{
-    static const char *const keys[] = {"mode", "state", NULL};
-    json_t *kinds = figure_kinds(list, NULL, keys), *one;
-    size_t i;
-    (void)results;
-    json_array_foreach(kinds, i, one)
-    {
-        const char *mode = results_text(one, "mode");
-        struct panel *p = panel_new(list, json_copy(one), by_system);
-        snprintf(p->caption, sizeof p->caption, "Round trip, %s, %s",
-                 !strcmp(mode, "spin")   ? "both look without rest"
-                 : !strcmp(mode, "wait") ? "both spin, then sleep"
-                                         : "the other was asleep",
-                 results_text(one, "state"));
-        panel_add_quantiles(p);
-        panel_end(p, out);
-    }
-    json_decref(kinds);
-}
-
-static void write_latency(const json_t *results, const json_t *list, FILE *out)
-{
-    static const char *const keys[] = {"kind", "rate", "state", NULL};
-    json_t *kinds = figure_kinds(list, NULL, keys), *one;
-    size_t i;
-    (void)results;
-    json_array_foreach(kinds, i, one)
-    {
-        struct panel *p = panel_new(list, json_copy(one), by_system);
-        snprintf(p->caption, sizeof p->caption, "%s time at %.0f records a second, %s", results_text(one, "kind"),
-                 results_number(one, "rate"), results_text(one, "state"));
-        p->caption[0] = p->caption[0] == 'r' ? 'R' : p->caption[0] == 's' ? 'S' : p->caption[0];
-        panel_add_quantiles(p);
-        panel_end(p, out);
-    }
-    json_decref(kinds);
-}
-
-static void write_half_load(const json_t *results, const json_t *list, FILE *out)
-{
-    static const char *const keys[] = {"state", NULL};
-    json_t *kinds = figure_kinds(list, NULL, keys), *one;
-    size_t i;
-    (void)results;
-    json_array_foreach(kinds, i, one)
-    {
-        struct panel *p = panel_new(list, json_copy(one), by_system);
-        snprintf(p->caption, sizeof p->caption, "Response time at half of each system's greatest rate, %s",
-                 results_text(one, "state"));
-        panel_add_quantiles(p);
-        panel_add_column(p, "greatest, a second", NAN, json_object(), "greatest_per_s", 1);
-        p->column[p->columns - 1].count = true;
-        panel_end(p, out);
-    }
-    json_decref(kinds);
-}
-
-/* Each topology by itself; batches of 32 have all limits. */
-static void write_limits(const json_t *results, const json_t *list, FILE *out)
-{
-    static const char *const keys[] = {"producers", "state", NULL};
-    json_t *whole = json_pack("{s:i}", "batch", 32), *kinds = figure_kinds(list, whole, keys), *one;
-    size_t i;
-    (void)results;
-    json_array_foreach(kinds, i, one)
-    {
-        const double n = results_number(one, "producers");
-        struct panel *p = panel_of_rates(list, figure_join(one, whole), "limit");
-        snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC in batches of 32, %s: million records a second", n, n,
-                 results_text(one, "state"));
-        p->x.label = "records that may be on their way in all";
-        panel_end(p, out);
-    }
-    json_decref(kinds);
-    json_decref(whole);
-}
-
-static void write_wake_up(const json_t *results, const json_t *list, FILE *out)
-{
-    struct panel *p = panel_new(list, json_object(), by_system);
-    (void)results;
-    snprintf(p->caption, sizeof p->caption, "Processor time for a record to a process that sleeps: nanoseconds");
-    p->y.label = "nanoseconds";
-    p->time = true;
-    panel_add_columns(p, "rate", "cpu_ns_per_record", 1);
-    panel_end(p, out);
-}
-
-static void end_figure(struct plot *plot, const char *caption, FILE *out)
-{
-    if (plot_is_possible()) {
-        fprintf(out, "<figure><figcaption>%s</figcaption>\n", caption);
-        plot_end(plot, out);
-        fputs("</figure>\n", out);
-    } else {
-        plot_end(plot, out);
-    }
-}
-
-/* Samples over time, of which there are too many for a table: the CSV has them. */
-static void write_backpressure(const json_t *results, const json_t *list, FILE *out)
-{
-    const json_t *summary = json_array_get(json_object_get(results, "backpressure_summary"), 0);
-    const struct plot_axis time = {"milliseconds", NULL, false};
-    struct plot *fill = plot_new(time, (struct plot_axis){"records", NULL, false});
-    struct plot *rate = plot_new(time, (struct plot_axis){"records a second", NULL, false});
-    struct plot *told = plot_new(time, (struct plot_axis){"signal", "'none' 0, 'slow' 1, 'pause' 2", false});
-    double limit = results_number(summary, "max_per_stage");
-    size_t i;
-    json_t *one, *last = NULL;
-    json_array_foreach(list, i, one)
-    {
-        double t = results_number(one, "t_ms"), seconds = last ? (t - results_number(last, "t_ms")) / 1e3 : 0;
-        double level = results_number(one, "level"), buffered = results_number(one, "buffered");
-        plot_add(fill, "records in the stage", t, buffered, buffered, buffered);
-        plot_add(fill, "limit of the stage", t, limit, limit, limit);
-        plot_add(told, "signal", t, level, level, level);
-        if (seconds > 0) {
-            double put = (results_number(one, "put") - results_number(last, "put")) / seconds;
-            double taken = (results_number(one, "taken") - results_number(last, "taken")) / seconds;
-            plot_add(rate, "put", t, put, put, put);
-            plot_add(rate, "taken", t, taken, taken, taken);
-        }
-        last = one;
-    }
-    end_figure(fill, "Fast sources, one slow consumer: records in the stage", out);
-    end_figure(rate, "Records put and taken a second", out);
-    end_figure(told, "What the sources are told", out);
-}
-
-static void write_cost(const json_t *results, const json_t *list, FILE *out)
-{
-    static const char *const keys[] = {"what", NULL}, *const rows[] = {"batch", NULL};
-    json_t *kinds = figure_kinds(list, NULL, keys), *one;
-    size_t i;
-    (void)results;
-    json_array_foreach(kinds, i, one)
-    {
-        struct panel *p = panel_new(list, json_copy(one), rows);
-        snprintf(p->caption, sizeof p->caption, "Cost of a record against %s: nanoseconds", results_text(one, "what"));
-        p->x.log = p->y.log = true;
-        p->y.label = "nanoseconds";
-        panel_add_columns(p, "size", "ns_per_record", 1);
-        p->x.label = "";
-        panel_end(p, out);
-    }
-    json_decref(kinds);
-}
-
-static void write_heal(const json_t *results, const json_t *list, FILE *out)
-{
-    static const char *const rows[] = {"mode", "batch", NULL};
-    struct panel *p = panel_bars(list, rows, "milliseconds", "ms", 1);
-    (void)results;
-    snprintf(p->caption, sizeof p->caption, "From kill -9 to the delivery of the last lease: milliseconds");
-    panel_end(p, out);
-}
-
-static void write_pipelines(const json_t *results, const json_t *list, FILE *out)
-{
-    static const char *const rows[] = {"mode", "sources", "stages", "workers", "batch", NULL};
-    struct panel *p = panel_bars(list, rows, "million records a second", "records_per_s", 1e-6);
-    (void)results;
-    snprintf(p->caption, sizeof p->caption, "Sources, stages, workers of each stage, batch: million records a second");
-    panel_add_column(p, "cpu ns", NAN, json_object(), "cpu_ns_per_record", 1);
-    panel_add_column(p, "sleeps", NAN, json_object(), "sleeps_per_record", 1);
-    panel_end(p, out);
-}
-
-static void write_job(const json_t *results, const json_t *list, FILE *out)
-{
-    static const char *const rows[] = {"batch", NULL};
-    struct panel *p = panel_bars(list, rows, "percent", "library_part", 100);
-    (void)results;
-    snprintf(p->caption, sizeof p->caption, "Processor time in calls of the library: percent of that of all processes");
-    panel_add_column(p, "processor s", NAN, json_object(), "cpu_s", 1);
-    panel_add_column(p, "seconds", NAN, json_object(), "seconds", 1);
-    panel_end(p, out);
-}
-
-static void write_python(const json_t *results, const json_t *list, FILE *out)
-{
-    struct panel *p = panel_bars(list, by_system, "million records a second", "records_per_s", 1e-6);
-    (void)results;
-    snprintf(p->caption, sizeof p->caption, "%.0f bytes, batches of %.0f: million records a second",
-             results_number(json_array_get(list, 0), "payload"), results_number(json_array_get(list, 0), "batch"));
-    panel_add_column(p, "put ns", NAN, json_object(), "put_ns", 1);
-    panel_add_column(p, "take ns", NAN, json_object(), "take_ns", 1);
-    panel_end(p, out);
-}
-
-static const struct part {
-    const char *list, *title, *about;
-    void (*write)(const json_t *results, const json_t *list, FILE *out);
-} parts[] = {
-    {"runs", "Records a second, beside other systems",
-     "Separate processes, pinned, the systems in turns; counts and sums of all payloads verified. Near and far are "
-     "states "
-     "of the machine: how long a cache line takes from core to core. Compare only within one state.",
-     write_peers},
-    {"round_trip", "Round trips", "A record of 64 bytes to another process and back.", write_trips},
-    {"latency", "Latency in an open loop",
-     "Records are due at a set rate, whether the system keeps up or not. Response: since a record was due; service: "
-     "since "
-     "its put began.",
-     write_latency},
-    {"half_load", "Latency at half of the greatest rate",
-     "An open loop again, at half of the rate that each system reaches in this loop: the table has that rate, too.",
-     write_half_load},
-    {"limits", "Throughput against the limit", "So many records may be on their way in all; a ring has as many places.",
-     write_limits},
-    {"wake_up", "A wake-up's cost",
-     "Records one at a time, producer and consumer asleep in between: the processor time of both for each record.",
-     write_wake_up},
-    {"pipeline", "Pipelines", "Sources put into the first stage, workers forward from stage to stage.",
-     write_pipelines},
-    {"backpressure", "Backpressure over time", "What a slow consumer does to its sources.", write_backpressure},
-    {"cost", "Cost as work grows", "Put, lease and ack by one process: code and caches, nothing else.", write_cost},
-    {"heal", "Time to heal", "A consumer that holds 10,000 leases is killed.", write_heal},
-    {"job", "The main job",
-     "The Debian package index through three stages of two workers each, one of which is killed. In calls of the "
-     "library are also the copies of payloads, the page faults of new memory and the system calls of waiting.",
-     write_job},
-    {"python", "From Python",
-     "One Python process puts, another takes and reads a byte of each record. Put, take: processor time for a record "
-     "on "
-     "each side.",
-     write_python}};
-enum { PARTS = sizeof parts / sizeof *parts };
-
-static void write_verdict(const json_t *results, const struct part *p, FILE *out)
-{
-    struct verdict v = verdict_of(results, p->list);
+    struct verdict v = verdict_of(results, s->list);
     if (!v.count)
         return;
-    fprintf(out, "<h3>%s</h3><ul>", p->title);
+    fprintf(out, "<h3>%s</h3><ul>", s->title);
     for (unsigned i = 0; i < v.count; i++) {
         fputs("<li>", out);
         html_text(out, v.line[i]);
@@ -441,8 +141,8 @@ static void write_head(const json_t *results, FILE *out)
 static void write_summary(const json_t *results, FILE *out)
 {
     fputs("<h2>Summary</h2>\n", out);
-    for (size_t i = 0; i < PARTS; i++)
-        write_verdict(results, &parts[i], out);
+    for (const struct section *s = sections; s->list; s++)
+        write_verdict(results, s, out);
     write_duels(results, out);
     fputs("<h3>Measured on</h3>\n", out);
     write_machine(results, out);
@@ -460,12 +160,12 @@ int results_write_html(const json_t *results, const char *path)
         return -1;
     write_head(results, out);
     write_summary(results, out);
-    for (size_t i = 0; i < PARTS; i++) {
-        const json_t *list = json_object_get(results, parts[i].list);
+    for (const struct section *s = sections; s->list; s++) {
+        const json_t *list = json_object_get(results, s->list);
         if (!json_array_size(list))
             continue;
-        fprintf(out, "<h2>%s</h2>\n<p class=\"soft\">%s</p>\n<div class=\"panels\">\n", parts[i].title, parts[i].about);
-        parts[i].write(results, list, out);
+        fprintf(out, "<h2>%s</h2>\n<p class=\"soft\">%s</p>\n<div class=\"panels\">\n", s->title, s->about);
+        s->write(results, list, out);
         fputs("</div>\n", out);
     }
     fputs("</body></html>\n", out);
