@@ -131,5 +131,6 @@ int job_process_main(const struct job *job, int index)
     note_cpu(&p);
     p.slot->system_error = errno;
     p.slot->error = error;
+    free(p.room);
     return error ? 1 : 0;
 }
