@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bridge/ends.h"
 #include "harness/parts.h"
 #include "job/job.h"
 #include "report/report.h"
@@ -13,6 +14,7 @@ static const struct command {
     {"job", "the Debian package index through three stages, with a worker killed on the way", job_main},
     {"job-part", "one process of the job as a program of its own, for a job on two machines", job_part_main},
     {"job-compare", "what sinks of such a job wrote, beside a sequential pass", job_compare_main},
+    {"bridge-end", "the other end of a bridge that is measured", bridge_end_main},
     {"all", "all of the following in one go, within ten minutes, with one report", all_main},
     {"peers", "records a second, beside other systems", bench_peers_main},
     {"round-trip", "how long a record takes to another process and back", trip_main},
