@@ -16,12 +16,15 @@ Prints each difference. Exit status 0 if there are as many as expected: none, bu
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 
 PATIENCE = 900  # longer than the test may take: what ends that ends all that it has started
 SEGMENT = "readme-tour"
+PATIENCE = 120
+SEGMENTS = ("readme-tour", "readme-tour-b")
 
 
 def blocks(text):
@@ -61,7 +64,7 @@ def surroundings():
     build = os.path.dirname(os.environ["CONVEYOR"])
     environment = dict(os.environ, LC_ALL="C.UTF-8", LD_LIBRARY_PATH=build,
                        PKG_CONFIG_PATH=os.path.join(build, "meson-uninstalled"))
-    environment["PATH"] = build + ":" + environment["PATH"]
+    environment["PATH"] = build + ":" + environment["PATH"] + ":/usr/sbin"  # servers are there
     return environment
 
 
@@ -69,6 +72,19 @@ def remove_leftovers():
     """Also of a tour that was ended, and whose commands still run."""
     subprocess.run([os.environ["CONVEYOR"], "rm", "--force", SEGMENT], stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL, check=False)
+def remove_segments():
+    """Those that the documents make, if they are there; what is still at work in them ends."""
+    for name in SEGMENTS:
+        subprocess.run([os.environ["CONVEYOR"], "rm", "--force", name], stderr=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, check=False)
+
+
+def end_all(session):
+    """The shell of a document, and what it left in the background."""
+    try:
+        os.killpg(session, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def run(found, programs):
@@ -87,6 +103,20 @@ def run(found, programs):
         finally:
             remove_leftovers()
     rest, outputs = done.stdout.decode(errors="replace"), []
+        with tempfile.TemporaryFile() as out:
+            shell = subprocess.Popen(["bash", "-c", script], cwd=folder, env=surroundings(), stdin=subprocess.DEVNULL,
+                                     stdout=out, start_new_session=True)
+            try:
+                shell.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                print("not within %d s; what was printed until then:" % PATIENCE)
+            finally:
+                end_all(shell.pid)
+                shell.wait()
+                remove_segments()
+            out.seek(0)
+            printed = out.read()
+    rest, outputs = printed.decode(errors="replace"), []
     for i in range(len(found)):
         output, _, rest = rest.partition(mark % (i, os.getpid()) + "\n")
         outputs.append(output)
@@ -125,9 +155,10 @@ def main():
             programs[kind.split()[1]] = block
     if not found and not programs:
         sys.exit("no block to look at")
-    with open(os.path.join(tempfile.gettempdir(), "conveyor-%s-%d.lock" % (SEGMENT, os.getuid())), "w") as lock:
+    with open(os.path.join(tempfile.gettempdir(), "conveyor-%s-%d.lock" % (SEGMENTS[0], os.getuid())), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one tour at a time: the segment's name is the document's
         remove_leftovers()
+        remove_segments()
         wrong += check_console(found, programs)
     print("%d commands, %d differences" % (len(found), wrong))
     sys.exit(wrong != int(expected))
