@@ -9,7 +9,19 @@ from server import Server, free_port
 GROUP = "bench"
 
 
-class Nats:
+class Engine:
+    def check(self):
+        """Fails if a server is no longer there."""
+        for process in self.processes():
+            if process.poll() is not None:
+                raise Failed("%s: the server ended in the middle, with %d%s" % (self.name, process.returncode,
+                                                                               self.said()))
+
+    def said(self):
+        return ""
+
+
+class Nats(Engine):
     """A nats-server with streams on disk; a message goes to a subject that is its stream's name in small letters."""
 
     name = "NATS"
@@ -20,6 +32,9 @@ class Nats:
 
     def processes(self):
         return [self.server.process]
+
+    def said(self):
+        return "; the end of its log:\n" + self.server.said()
 
     def close(self):
         self.server.close()
@@ -55,7 +70,7 @@ class Nats:
         return self.out_of("FULL")
 
 
-class Kafka:
+class Kafka(Engine):
     """librdkafka's mock cluster, all in memory; a partition holds some megabytes, so there are many, and each topic has
     a cluster of its own."""
 

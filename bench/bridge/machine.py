@@ -61,9 +61,9 @@ class Machine:
         """A program that works there until it is ended. What it prints is kept for end()."""
         return self.begin("workers", *words)
 
-    def begin(self, purpose, *words):
-        out = tempfile.TemporaryFile("w+")
-        process = subprocess.Popen([*self.enter, *words], stdout=out, stderr=self.log)
+    def begin(self, purpose, *words, out=None, **files):
+        out = out or tempfile.TemporaryFile("w+")
+        process = subprocess.Popen([*self.enter, *words], stdout=out, stderr=self.log, **files)
         process.purpose = purpose
         self.running.append((process, out))
         return process
@@ -95,6 +95,12 @@ class Machine:
         for process, _ in self.running:
             if purpose in (None, process.purpose):
                 process.send_signal(number)
+
+    def kill(self, process):
+        """One of its programs."""
+        process.kill()
+        process.wait()
+        self.running = [pair for pair in self.running if pair[0] != process]
 
     def leave(self):
         for process, out in self.running:

@@ -35,6 +35,7 @@ NEAR_NS = 80  # as bench/harness/bench.h has it
 OTHERS_MAX = 0.1
 SETTLE = 1.5  # seconds until a bridge that was just started rests
 PATIENCE = 300
+SLICE = 0.2  # between two looks whether the server is still there
 STAGE = "filter"
 
 
@@ -47,23 +48,10 @@ def children_s():
     return used_s(resource.RUSAGE_CHILDREN)
 
 
-def end_of(process, what):
-    """What it printed, as JSON, and the processor time that it used."""
-    before = children_s()
-    try:
-        text, complaint = process.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired as why:
-        raise Failed("%s did not end within %d s" % (what, PATIENCE)) from why
-    used = children_s() - before
-    if process.returncode:
-        raise Failed("%s: %s" % (what, complaint.strip() or "it ended with %d" % process.returncode))
-    return json.loads(text) if text.startswith("{") else {}, used
-
-
 class Bench:
     def __init__(self, told):
         self.told = told
-        self.runs, self.rests, self.running = [], [], []
+        self.runs, self.rests, self.running, self.engine = [], [], [], None
         self.description = self.look_at_machine()
 
     def start(self, *words):
@@ -71,8 +59,32 @@ class Bench:
         self.running.append(process)
         return process
 
+    def end_of(self, process, what):
+        """What it printed, as JSON, and the processor time that it used. Without its server it may never end."""
+        before, until = children_s(), time.monotonic() + PATIENCE
+        while True:
+            try:
+                text, complaint = process.communicate(timeout=SLICE)
+                break
+            except subprocess.TimeoutExpired as why:
+                self.check_engine()
+                if time.monotonic() > until:
+                    raise Failed("%s did not end within %d s" % (what, PATIENCE)) from why
+        used = children_s() - before
+        if process.returncode:
+            self.check_engine()
+            raise Failed("%s: %s" % (what, complaint.strip() or "it ended with %d" % process.returncode))
+        return json.loads(text) if text.startswith("{") else {}, used
+
+    def check_engine(self):
+        if self.engine:
+            self.engine.check()
+
+    def wait_for(self, what, condition):
+        wait_for(what, lambda: self.check_engine() or condition())
+
     def look_at_machine(self):
-        return end_of(self.start(self.told.bench, "bridge-end", "machine"), "bridge-end")[0]
+        return self.end_of(self.start(self.told.bench, "bridge-end", "machine"), "bridge-end")[0]
 
     def end(self, what, segment):
         return self.start(self.told.bench, "bridge-end", what, segment, STAGE, str(self.told.count),
@@ -95,17 +107,17 @@ class Bench:
                           str(self.told.batch), "--window", str(self.told.window))
 
     def bare(self, engine, way, stream):
-        return end_of(self.start(*engine.bare(way, stream), str(self.told.count), str(self.told.size),
+        return self.end_of(self.start(*engine.bare(way, stream), str(self.told.count), str(self.told.size),
                                  str(self.told.batch), str(self.told.window)), "the bare client")
 
     def bridge_out(self, engine, stream):
         machine = self.segment("out", self.told.count + self.told.batch)
         try:
-            end_of(self.end("fill", machine.segment), "fill")
+            self.end_of(self.end("fill", machine.segment), "fill")
             watch = self.end("watch", machine.segment)
             bridge = self.bridge(machine, *engine.out_of(stream), "--count", str(self.told.count))
-            used = end_of(bridge, "the bridge out")[1]
-            found = end_of(watch, "watch")[0]
+            used = self.end_of(bridge, "the bridge out")[1]
+            found = self.end_of(watch, "watch")[0]
             found.pop("sum")  # the way in tells
             return found, used
         finally:
@@ -116,8 +128,8 @@ class Bench:
         try:
             drain = self.end("drain", machine.segment)
             bridge = self.bridge(machine, *engine.into(stream), "--source", "in", "--count", str(self.told.count))
-            used = end_of(bridge, "the bridge in")[1]
-            return end_of(drain, "drain")[0], used
+            used = self.end_of(bridge, "the bridge in")[1]
+            return self.end_of(drain, "drain")[0], used
         finally:
             machine.die()
 
@@ -161,15 +173,15 @@ class Bench:
             engine.begin("IDLE")
             engine.begin("HELD")
             self.bare(engine, "out", "HELD")
-            end_of(self.end("fill", full.segment), "fill")
+            self.end_of(self.end("fill", full.segment), "fill")
             bridges = {("in", "idle"): self.bridge(idle, *engine.into("IDLE"), "--source", "in"),
                        ("out", "idle"): self.bridge(idle, *engine.out_of("IDLE")),
                        ("in", "held"): self.bridge(held, *engine.into("HELD"), "--source", "in"),
                        ("out", "held"): self.bridge(full, *engine.blocked())}
-            wait_for("a bridge is held by its segment", lambda: held.stat()["total"]["buffered"] > 0)
-            wait_for("a bridge has records that the engine does not take",
-                     lambda: any(s["leased"] for s in full.stat()["stages"]))
-            time.sleep(SETTLE)
+            self.wait_for("a bridge is held by its segment", lambda: held.stat()["total"]["buffered"] > 0)
+            self.wait_for("a bridge has records that the engine does not take",
+                          lambda: any(s["leased"] for s in full.stat()["stages"]))
+            time.sleep(min(SETTLE, self.told.rest))
             before, start = {k: processor_ns(p.pid) for k, p in bridges.items()}, time.monotonic()
             time.sleep(self.told.rest)
             seconds = time.monotonic() - start
@@ -259,13 +271,18 @@ def measure(bench, told):
             print("%s is left out: its client is not there" % make.name)
             continue
         engine = make(told)
+        bench.engine = engine
         try:
             for number in range(told.pairs):
                 bench.pair(engine, number)
             if told.rest:
                 bench.rest(engine)
+        except (OSError, AssertionError):  # a request that nobody answers
+            engine.check()
+            raise
         finally:
             engine.close()
+            bench.engine = None
 
 
 def main():

@@ -52,9 +52,13 @@ class Server:
                 time.sleep(0.01)
         return False
 
-    def fail(self):
+    def said(self):
+        """The end of its log."""
         with open(os.path.join(self.folder, "log"), encoding="utf-8") as log:
-            raise AssertionError("nats-server does not answer: " + log.read()[-500:])
+            return log.read()[-500:]
+
+    def fail(self):
+        raise AssertionError("nats-server does not answer: " + self.said())
 
     def start(self):
         """Again, at the same address."""
