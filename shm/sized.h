@@ -14,6 +14,13 @@ static inline void cvb_sized_give(void *to, size_t size, const void *from, size_
         memset((char *)to + known, 0, size - known);
 }
 
+/* Clears the caller's array of `count` structs, if there is one. */
+static inline void cvb_sized_clear(void *array, size_t size, size_t count)
+{
+    if (array)
+        memset(array, 0, size * count);
+}
+
 /* Takes the caller's struct; what only this version knows stays as it was. False if the caller asks for something that
  * this version does not know. */
 static inline bool cvb_sized_take(void *to, size_t known, const void *from, size_t size)

@@ -53,7 +53,7 @@ void cvb_lookout_leave(struct cvb_handle *h)
 /* How many units of the stage are queued at least, by the tail's hint; 1 if it says nothing, because one was seen. */
 static uint32_t queued_at_least(struct cvb_handle *h, uint32_t stage)
 {
-    const struct cvb_ends *e = &h->ends[stage];
+    const struct cvb_ring_view *e = &h->rings[stage];
     uint64_t behind = cvb_load64_rlx(&e->hint->tail) - e->head;
     return behind - 1 < CVB_WAKE_ALL ? (uint32_t)behind : 1;
 }

@@ -43,7 +43,7 @@ static int exchange(struct cvb_handle *h, uint32_t lease, uint32_t *part, uint32
     cvb_store16_rlx(&unit->source, cvb_load16_rlx(&from->source));
     cvb_store16_rlx(&unit->pipeline, cvb_load16_rlx(&from->pipeline));
     cvb_store64_rlx(&unit->buffered_at_ns, cvb_load64_rlx(&from->buffered_at_ns));
-    cvb_enters_stage(h, unit);
+    cvb_enters_stage(unit);
     cvb_copy_positions(h, a, *b);
     cvb_refusal_begin(h);
     do

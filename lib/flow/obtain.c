@@ -60,10 +60,10 @@ static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record 
  * but a few of them. */
 static bool claim_after_rest(struct cvb_handle *h, const struct cvb_want *want, uint32_t *u, struct cvb_pair *w)
 {
-    if (!h->last_cache->least || !cvb_rest(h, &h->rest))
+    if (!h->last_cache->least || !cvb_pacer_rest(h, &h->rest))
         return false;
     bool claimed = cvb_claim_idle(h, want, CVB_SCAN_FULL, u, w);
-    cvb_rested(&h->rest, claimed);
+    cvb_pacer_rested(&h->rest, claimed);
     return claimed;
 }
 

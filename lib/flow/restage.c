@@ -54,7 +54,7 @@ CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
         return CVB_ECORRUPT;
     if (to == CVB_STAGE_DEAD_LETTER)
         cvb_store16_rlx(&unit->origin, f.stage);
-    cvb_enters_stage(h, unit);
+    cvb_enters_stage(unit);
     cvb_journal_open(h, CVB_OP_RESTAGE, &f);
     int error = take_for_move(h, &f, CVB_OP_RESTAGE);
     if (error)

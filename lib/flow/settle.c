@@ -167,7 +167,7 @@ static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
         return error;
     if (stage != CVB_STAGE_DEAD_LETTER && cvb_hi_failures(w.hi) >= cvb_retries_of(h, stage))
         return cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
-    cvb_enters_stage(h, cvb_unit_at(h, u));
+    cvb_enters_stage(cvb_unit_at(h, u));
     const uint64_t delay_ms =
         h->delay_ms == CVB_DELAY_OF_SETTINGS ? delay_by_settings(h, cvb_hi_failures(w.hi)) : h->delay_ms;
     if (delay_ms)
@@ -183,7 +183,7 @@ int cvb_release_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     int error = tally_unit(h, u, w, CVB_N_RELEASED);
     if (error)
         return error;
-    cvb_enters_stage(h, cvb_unit_at(h, u));
+    cvb_enters_stage(cvb_unit_at(h, u));
     return cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), w.hi & CVB_HI_TRIES);
 }
 

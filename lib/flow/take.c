@@ -7,16 +7,15 @@
 #include "flow/header.h"
 #include "place/stay.h"
 
-#define FETCHED_BYTES 256u /* longer payloads the processor itself fetches ahead, if nobody else does */
-#define OWNED_BYTES 2048u  /* a train of longer ones would not stay near until it is read */
+#define OWNED_BYTES 2048u /* of a payload: a train of longer ones would not stay near until it is read */
 
-/* A lease as registers hold it, but for what is reserved, so that each copy of it is nothing but stores. */
+/* The first 64 bytes of a lease as registers hold them, so that each copy of them is nothing but stores. */
 struct pieces {
     cvb_piece a, b, c, d;
 };
 static_assert(offsetof(struct cvb_lease, position) == sizeof(struct pieces), "four pieces");
 
-/* What is reserved, and the header as long as none is lent. */
+/* No header, until one is lent; and what is reserved is 0. */
 static inline void clear_rest(struct cvb_lease *to)
 {
     to->header = NULL;
@@ -35,8 +34,8 @@ static inline void copy_pieces(struct cvb_lease *to, cvb_piece a, cvb_piece b, c
     memset(at + 64, 0, 2 * sizeof d);
 }
 
-/* A lease as `as` but for its record. Field by field: a copy in larger pieces than it was written in would wait until
- * all stores before it are done. */
+/* A lease like `as`, of another record of the unit. Field by field: a copy in larger pieces than it was written in
+ * would wait until all stores before it are done. */
 static inline void write_lease(struct cvb_lease *out, const struct cvb_lease *as, char *payload, uint32_t extent,
                                unsigned member)
 {
@@ -57,25 +56,26 @@ static inline void write_lease(struct cvb_lease *out, const struct cvb_lease *as
     clear_rest(out);
 }
 
-/* The lines of a payload, from an offset on, become this core's: to write them again is then cheap for the producer,
- * who would else wait for each. The consumer pays for that, so it does it while it has time to spare. */
-static inline void own_lines(const struct cvb_ends *e, char *payload, uint32_t from, uint32_t length)
+/* The lines of a payload, from offset `from` on, become this core's: then it costs the producer little to write them
+ * again, who would have to wait for each of them otherwise. It costs the consumer time, so it is done only while the
+ * consumer has time to spare. */
+static inline void own_lines(const struct cvb_ring_view *e, char *payload, uint32_t from, uint32_t length)
 {
-    if (length > OWNED_BYTES || !e->ample)
+    if (length > OWNED_BYTES || !e->spare_lines)
         return;
     for (; from < length; from += CVB_LINE)
         cvb_own_line(payload + from);
 }
 
-/* What is handed out: the first line is owned always. */
-static inline void own_payload(const struct cvb_ends *e, char *payload, uint32_t length)
+/* The lines of a payload that is handed out; the first line always. */
+static inline void own_payload(const struct cvb_ring_view *e, char *payload, uint32_t length)
 {
     cvb_own_line(payload);
     if (length > CVB_LINE)
         own_lines(e, payload, CVB_LINE, length);
 }
 
-/* Those of any members. */
+/* Leases of the members that the mask names. Returns how many, or an error. */
 CVB_RARE static int hand_out_any(struct cvb_handle *h, const struct cvb_member *m, uint32_t mask,
                                  const struct cvb_lease *as, struct cvb_lease *out)
 {
@@ -86,21 +86,22 @@ CVB_RARE static int hand_out_any(struct cvb_handle *h, const struct cvb_member *
         char *payload = cvb_payload(h, cvb_load32_rlx(&m[i].cell), length);
         if (!payload)
             return CVB_ECORRUPT;
-        own_payload(&h->ends[as->stage], payload, length);
+        own_payload(&h->rings[as->stage], payload, length);
         write_lease(&out[n], as, payload, extent, i);
     }
     return n;
 }
 
-/* The same for the first n members; how many went out before something was not as it is in a unit that was never taken
- * apart: all cells are of the class found last. Meanwhile the payloads of the next train come near, if not NULL. */
+/* Leases of the first n members of a unit that was never taken apart: all its cells are of the class that was found
+ * last. Returns how many, up to the first member that is not so. Meanwhile the payloads of the train `next`, if not
+ * NULL, come near. `plain`: the records have no positions. */
 static inline unsigned hand_out_first(struct cvb_handle *h, const struct cvb_member *m, unsigned n,
                                       const struct cvb_lease *as, struct cvb_ahead *next, struct cvb_lease *out,
                                       const bool plain)
 {
     const struct cvb_cells cells = h->cells;
-    const struct cvb_ends *e = &h->ends[as->stage];
-    const bool fetch = cells.stride <= FETCHED_BYTES;
+    const struct cvb_ring_view *e = &h->rings[as->stage];
+    const bool fetch = cells.stride <= CVB_LONG_CELL;
     struct pieces all;
     memcpy(&all, as, sizeof all);
     const cvb_piece a = all.a, b = all.b, c = all.c, d = all.d;
@@ -127,8 +128,8 @@ static inline unsigned hand_out_first(struct cvb_handle *h, const struct cvb_mem
     return n;
 }
 
-/* What the leases of a unit of the stage have in common, whose word has this lo, field by field: the whole as one
- * literal is built twice. False if that cannot be, in a corrupt segment. */
+/* What the leases of unit u, whose word has this lo, have in common. Field by field: a compiler builds a literal of the
+ * whole struct twice. False if the segment is corrupt. */
 static inline bool lease_of(struct cvb_handle *h, uint32_t u, uint64_t lo, uint32_t stage, unsigned retry,
                             struct cvb_lease *out)
 {
@@ -148,15 +149,15 @@ static inline bool lease_of(struct cvb_handle *h, uint32_t u, uint64_t lo, uint3
     return out->source < h->segment.settings.max_sources;
 }
 
-/* The payloads of the train that follows one of n records, whose word is w. */
+/* The payloads of the train that follows the train of n records whose word is w. */
 static inline struct cvb_ahead train_after(struct cvb_handle *h, uint32_t stage, struct cvb_pair w, unsigned n)
 {
     const bool placed = !(w.lo & CVB_KIND_GENERATION); /* not a part of a train, which has no position */
-    const bool fetch = n > CVB_SHORT_TRAIN && placed && h->cells.stride <= FETCHED_BYTES;
+    const bool fetch = n > CVB_SHORT_TRAIN && placed && h->cells.stride <= CVB_LONG_CELL;
     return cvb_train_ahead(h, fetch ? cvb_unit_ahead(h, stage, cvb_lo_number(w.lo) + 1) : CVB_NO_UNIT, n, &h->cells);
 }
 
-/* The leases of a unit that was never taken apart. */
+/* Leases of all members of a unit that was never taken apart. Returns how many, as hand_out_first. */
 CVB_RARE static unsigned hand_out_whole(struct cvb_handle *h, uint32_t u, struct cvb_pair w, const struct cvb_lease *as,
                                         struct cvb_lease *out)
 {
@@ -169,7 +170,8 @@ CVB_RARE static unsigned hand_out_whole(struct cvb_handle *h, uint32_t u, struct
                         : hand_out_first(h, m, n, as, &next, out, true);
 }
 
-/* One lease for each member of a unit of the stage that this seat has leased, whose word is w. */
+/* One lease for each member of unit u, which this seat has leased, and whose word is w. Returns how many, or an error.
+ */
 CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t stage,
                                           struct cvb_lease *out)
 {
@@ -193,7 +195,8 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
     return (int)done + few;
 }
 
-/* The same for a unit of one record, which was tried so often before: without a loop. 0: it is none. */
+/* The lease of a unit of one record, which was tried `retry` times before, without a loop. 1, an error, or 0 if the
+ * unit needs hand_out_all. */
 static inline int hand_out_single(struct cvb_handle *h, uint32_t u, uint64_t lo, uint32_t stage, unsigned retry,
                                   struct cvb_lease *out)
 {
@@ -206,22 +209,22 @@ static inline int hand_out_single(struct cvb_handle *h, uint32_t u, uint64_t lo,
     out->length = length;
     out->position += cvb_extent_behind(extent);
     clear_rest(out);
-    own_payload(&h->ends[stage], payload, length);
+    own_payload(&h->rings[stage], payload, length);
     if (__builtin_expect(h->cells.header_room, 0) && cvb_lend_headers(h, out, 1))
         return CVB_ECORRUPT;
     cvb_tally(h, stage, out->source, CVB_N_DELIVERED, 1);
     return 1;
 }
 
-/* Past its retry limit? It goes to the dead-letter stage instead, which only the seat that leased it in order may do.
- */
+/* True if the unit may be delivered. If not, it has failed too often: its holder, which has leased it in its order,
+ * moves it to the stage of dead letters. */
 static inline bool deliverable(struct cvb_handle *h, uint32_t stage, struct cvb_pair w)
 {
     const uint32_t failures = cvb_hi_failures(w.hi);
     return !failures || stage == CVB_STAGE_DEAD_LETTER || failures <= cvb_retries_of(h, stage);
 }
 
-/* The records of the next unit that may be delivered; how many, 0 if there is none. */
+/* Leases of the next unit that may be delivered. Returns how many, 0 if there is none, or an error. */
 static inline int get_unit(struct cvb_handle *h, uint32_t stage, size_t want, bool split, struct cvb_lease *out)
 {
     for (;;) {
@@ -242,7 +245,9 @@ static inline int get_unit(struct cvb_handle *h, uint32_t stage, size_t want, bo
     }
 }
 
-/* The records of the units after the first. */
+/* Leases of the units behind the first one, as long as they are not suspect and have no more records than are asked
+ * for.
+ */
 CVB_RARE CVB_FLAT static int get_more(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
     size_t done = 0;
@@ -254,6 +259,7 @@ CVB_RARE CVB_FLAT static int get_more(struct cvb_handle *h, uint32_t stage, stru
     return (int)done;
 }
 
+/* Leases of as many units as it takes, the last one in part. */
 CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
     h->company = count > 1 ? CVB_HI_COMPANY : 0;
@@ -265,7 +271,7 @@ CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struc
     return got + get_more(h, stage, leases + got, count - (unsigned)got);
 }
 
-/* A get by a handle that was checked. */
+/* A get by a handle that was checked. Returns how many leases, 0 if there is none or the stage is held, or an error. */
 static inline int get_leases(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
     uint32_t u;
@@ -290,8 +296,8 @@ CVB_FLAT int cvb_get_batch(struct cvb_handle *h, uint32_t stage, struct cvb_leas
     return error ? error : get_leases(h, stage, leases, count);
 }
 
-/* Copies a batch of leases into the buffer, one after the other, each header behind its payload; where the next one
- * goes. */
+/* Copies n leased records into the buffer, one after the other, each header behind its payload. Returns where the next
+ * record goes. */
 static char *copy_out(const struct cvb_lease *l, int n, struct cvb_record *taken, char *buffer)
 {
     for (int i = 0; i < n; i++) {

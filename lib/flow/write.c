@@ -4,7 +4,8 @@
 #include "flow/flow.h"
 #include "flow/header.h"
 
-/* Short payloads without a call: 8 or 16 bytes at a time, the last ones again. A line as one piece. */
+/* Copies n bytes, up to 128 without a call: a line as one piece; others 8 or 16 bytes at a time, where the last piece
+ * ends with the payload and may overlap the piece before it. */
 static inline void copy(char *to, const char *from, size_t n)
 {
     if (__builtin_expect(n == 64, 1)) {
@@ -26,7 +27,8 @@ static inline void copy(char *to, const char *from, size_t n)
     memcpy(to + n - 16, from + n - 16, 16);
 }
 
-/* Of a unit whose first position is `first`. `plain`: its records have none, and no headers. */
+/* Writes a record into a member of a unit whose first position is `first`. `plain`: the unit's records have neither
+ * positions nor headers. */
 static inline void write_record(const struct cvb_cells *cells, struct cvb_member *m, char *payload,
                                 const struct cvb_record *r, uint64_t first, const bool plain)
 {
@@ -48,20 +50,19 @@ static inline int write_member(struct cvb_handle *h, struct cvb_member *m, const
     return 0;
 }
 
-/* True if a unit's records have no positions, of which `first` is the first one, and no headers. */
+/* True if a unit's records have neither positions, of which `first` would be the first one, nor headers. */
 static inline bool are_plain(const struct cvb_handle *h, uint64_t first) { return !first && !h->cells.header_room; }
 
-/* One record into the only member of a unit. */
+/* Writes a record into the only member of a unit. */
 int cvb_write_single(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
 {
     struct cvb_member *m = cvb_members_of(h, u);
     return are_plain(h, r->position) ? write_member(h, m, r, 0, true) : write_member(h, m, r, r->position, false);
 }
 
-/* While a train is written: of long records so much is fetched before its turn, of others all that the next train has;
- * the processor's own prefetchers fetch for a writer too late. */
+/* While a train of long cells is written, the next bytes of it are fetched, and of short cells all of the next train:
+ * the processor's own prefetchers fetch too late for a writer. */
 #define AHEAD_BYTES 4096u
-#define LONG_BYTES 256u
 
 static inline void prefetch_place(const char *at, uint64_t bytes)
 {
@@ -69,22 +70,22 @@ static inline void prefetch_place(const char *at, uint64_t bytes)
         cvb_prefetch_write(at + k);
 }
 
-/* One record into each of the unit's first n members; how many went in before something was not as it is in a train,
- * whose cells are all of the class found last. Meanwhile the places for others come near: in this train if they are
- * long, and in the next, of unit `next`. */
+/* Writes one record into each of the first n members of a train: all its cells are of the class that was found last.
+ * Returns how many it wrote, up to the first member that is not so. Meanwhile the cells that are written next come
+ * near: those of this train if they are long, and those of the train `next`. */
 static inline unsigned fill_train(struct cvb_handle *h, uint32_t u, unsigned n, const struct cvb_record *r,
                                   uint32_t next, const bool plain)
 {
     const struct cvb_cells cells = h->cells;
     const uint64_t stride = cells.stride, most = stride < AHEAD_BYTES ? stride : AHEAD_BYTES;
-    const unsigned distance = stride > LONG_BYTES ? (unsigned)(AHEAD_BYTES / most) : n;
+    const unsigned distance = stride > CVB_LONG_CELL ? (unsigned)(AHEAD_BYTES / most) : n;
     struct cvb_member *m = cvb_members_of(h, u);
     struct cvb_ahead ahead = cvb_train_ahead(h, next, n, &cells);
     for (unsigned i = 0; i < n; i++) {
         char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), r[i].length);
         if (!payload)
             return i;
-        prefetch_place(ahead.at, stride <= LONG_BYTES && ahead.stride ? stride : 1);
+        prefetch_place(ahead.at, stride <= CVB_LONG_CELL && ahead.stride ? stride : 1);
         ahead.at += ahead.stride;
         if (i + distance < n)
             prefetch_place(cvb_payload_in(&cells, cvb_load32_rlx(&m[i + distance].cell), 0), most);
@@ -93,13 +94,14 @@ static inline unsigned fill_train(struct cvb_handle *h, uint32_t u, unsigned n, 
     return n;
 }
 
-/* Records without positions and headers have a loop of their own: 6 of 63 instructions less for each. */
+/* As fill_train. Records without positions and headers have a loop of their own: 6 of 63 instructions less for each. */
 CVB_RARE static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned n, const struct cvb_record *r,
                                      uint32_t next)
 {
     return are_plain(h, r->position) ? fill_train(h, u, n, r, next, true) : fill_train(h, u, n, r, next, false);
 }
 
+/* Writes one record into each member of m that the mask names. */
 static inline int write_any(struct cvb_handle *h, struct cvb_member *m, uint32_t mask, const struct cvb_record *r,
                             uint64_t first, const bool plain)
 {
@@ -111,8 +113,8 @@ static inline int write_any(struct cvb_handle *h, struct cvb_member *m, uint32_t
     return 0;
 }
 
-/* One record into each member of the unit that the mask has; how far each position is behind the first one goes with
- * its length. `next`: the unit that will be written after it. */
+/* Writes one record into each member of the unit that the mask names. `next`: the unit that will probably be written
+ * after it. */
 int cvb_write_records(struct cvb_handle *h, uint32_t u, uint32_t mask, const struct cvb_record *r, uint32_t next)
 {
     struct cvb_member *m = cvb_members_of(h, u);

@@ -2,7 +2,7 @@
 #include "place/cells.h"
 
 /* The class a cell is of; class_count if there is no such cell. */
-uint32_t cvb_part_of_cell(const struct cvb_handle *h, uint32_t cell)
+uint32_t cvb_class_of_cell(const struct cvb_handle *h, uint32_t cell)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
     uint32_t p = 0;
@@ -15,7 +15,7 @@ uint32_t cvb_part_of_cell(const struct cvb_handle *h, uint32_t cell)
 CVB_RARE bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
-    uint32_t p = cvb_part_of_cell(h, cell), longest = h->segment.settings.payload_size;
+    uint32_t p = cvb_class_of_cell(h, cell), longest = h->segment.settings.payload_size;
     if (p == g->parts)
         return false;
     h->cells.base = h->segment.base + g->part[p].offset + g->header_room;

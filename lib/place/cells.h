@@ -13,7 +13,7 @@ static inline unsigned cvb_unit_room(const struct cvb_handle *h, uint32_t u)
     return cvb_is_large(h, u) ? CVB_UNIT_MEMBERS : CVB_INLINE_MEMBERS;
 }
 
-/* True if the unit has room for all members of a mask. If not, the segment is corrupt. */
+/* True if the unit has room for all members of the mask. If not, the segment is corrupt. */
 static inline bool cvb_has_room(const struct cvb_handle *h, uint32_t u, uint32_t mask)
 {
     return cvb_is_large(h, u) || !(mask >> CVB_INLINE_MEMBERS);
@@ -24,7 +24,7 @@ static inline struct cvb_member *cvb_members_of(struct cvb_handle *h, uint32_t u
     return cvb_is_large(h, u) ? h->extensions[u].member : cvb_unit_at(h, u)->member;
 }
 
-/* For any i: that of a corrupt mask is not outside the segment at least. */
+/* Member i of a unit; for an i that is too large, of a corrupt mask, one that lies inside the segment. */
 static inline struct cvb_member *cvb_member_at(struct cvb_handle *h, uint32_t u, unsigned i)
 {
     return cvb_members_of(h, u) + (i < cvb_unit_room(h, u) ? i : 0);
@@ -39,10 +39,10 @@ static inline uint32_t cvb_extent(uint32_t length, uint64_t behind)
 static inline uint32_t cvb_extent_length(uint32_t extent) { return extent & CVB_LENGTH_MASK; }
 static inline uint32_t cvb_extent_behind(uint32_t extent) { return extent >> CVB_LENGTH_BITS; }
 
-uint32_t cvb_part_of_cell(const struct cvb_handle *h, uint32_t cell);
+uint32_t cvb_class_of_cell(const struct cvb_handle *h, uint32_t cell);
 bool cvb_find_cells(struct cvb_handle *h, uint32_t cell);
 
-/* NULL if the cell is none of these, or no record in it can be so long. */
+/* The payload of a cell; NULL if the cell is none of these, or if it has no room for a record of this length. */
 static inline char *cvb_payload_in(const struct cvb_cells *cells, uint32_t cell, uint32_t length)
 {
     uint32_t index = cell - cells->first;
@@ -100,9 +100,13 @@ static inline void cvb_prefetch_payloads(struct cvb_handle *h, uint32_t u, unsig
         cvb_prefetch_others(h, u, cvb_payloads_ahead(records));
 }
 
-/* A unit that was never taken apart: just the first members. */
+/* Bytes of a cell. The processor itself fetches longer ones ahead for a reader. A writer fetches them within its own
+ * train; shorter ones are fetched a train ahead. */
+#define CVB_LONG_CELL 256u
+
+/* True if the unit was never taken apart: it has just the first members. */
 static inline bool cvb_is_whole(uint32_t mask) { return !(mask & (mask + 1)); }
-/* A long one. */
+/* True if the unit is a long one that was never taken apart. */
 static inline bool cvb_is_train(uint32_t mask) { return mask >> CVB_SHORT_TRAIN && cvb_is_whole(mask); }
 
 /* The mask without the first n members. */
@@ -117,8 +121,9 @@ struct cvb_ahead {
     uint64_t stride;
 };
 
-/* Those of the train that comes next, if both are long, equally long, and its cells lie in a row, as those of trains do
- * that were never taken apart. Otherwise a line that is here anyway, again and again. */
+/* The payloads of the train that comes next: if it has as many records as this train, and these are many, and if its
+ * cells lie in a row, as those of trains do that were never taken apart. Otherwise one line that is in the cache
+ * anyway, again and again. */
 static inline struct cvb_ahead cvb_train_ahead(struct cvb_handle *h, uint32_t next, unsigned records,
                                                const struct cvb_cells *cells)
 {

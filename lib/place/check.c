@@ -1,14 +1,13 @@
 /* check.c - what a call asks before it begins: whether the handle may be used, and whether somebody has named an id. */
 #include "place/place.h"
 
-/* Why the handle may not change the segment. */
 CVB_RARE int cvb_why_not(const struct cvb_handle *h)
 {
     int error = cvb_handle_reads(h);
     return error ? error : h->observer ? CVB_EREADONLY : h->poisoned ? CVB_ECORRUPT : CVB_ELOST;
 }
 
-/* No seat's word is 0 while somebody has it. */
+/* No seat's word is 0 while a handle has the seat. */
 void cvb_poison(struct cvb_handle *h)
 {
     h->poisoned = true;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Ten seconds: of an event that may come again and again, one is recorded in each period of this length. */
 #define TICK_NS UINT64_C(10000000000)
 
 uint32_t cvb_event_tick(void) { return (uint32_t)(cvb_coarse_ns() / TICK_NS) + 1; }
@@ -16,7 +17,7 @@ void cvb_store_text(uint64_t words[CVB_REASON_WORDS], const char *text)
         cvb_store64_rlx(&words[i], all[i]);
 }
 
-/* What is no text, in a corrupt segment, is none. */
+/* Gives an empty text if the bytes are no text, in a corrupt segment. */
 void cvb_load_text(const uint64_t words[CVB_REASON_WORDS], char text[CVB_REASON_MAX + 1])
 {
     for (unsigned i = 0; i < CVB_REASON_WORDS; i++) {
@@ -43,7 +44,8 @@ static void write_slot(struct cvb_event_slot *slot, const struct cvb_event *e)
     cvb_store_text(slot->text, e->text);
 }
 
-/* Slot of number n becomes this handle's to write. False: a later writer has it, or one that is slower than a lap. */
+/* The slot of event n becomes this handle's to write. False if a later event has it, or a writer that was stopped a lap
+ * ago. */
 static bool claim_slot(struct cvb_handle *h, struct cvb_event_slot *slot, uint64_t n, struct cvb_pair *mine)
 {
     const struct cvb_pair w = cvb_load_pair(&slot->word);
@@ -70,7 +72,7 @@ CVB_RARE void cvb_event(struct cvb_handle *h, const struct cvb_event *e)
     }
 }
 
-/* Of the process that has, or had, a seat. */
+/* Records an event of the process that has, or had, a seat; counts deaths and recoveries. */
 static void tell_of_seat(struct cvb_handle *h, enum cvb_event_kind kind, int32_t pid, uint64_t before, uint64_t after)
 {
     const struct cvb_event e = {

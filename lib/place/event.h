@@ -39,7 +39,7 @@ void cvb_event_seat(struct cvb_handle *h, enum cvb_event_kind kind);
 /* A setting of the stage, the source, or the segment was `before` and is `after`. */
 void cvb_event_set(struct cvb_handle *h, uint32_t stage, uint32_t source, const char *setting, uint64_t before,
                    uint64_t after);
-/* The number of the ten seconds that it is now; never 0. */
+/* The number of the period of ten seconds that it is now; never 0. */
 uint32_t cvb_event_tick(void);
 
 /* Words that a seat's owner holds while it writes beside them: lo is a number and a state, hi the owner. */
@@ -50,7 +50,7 @@ static inline uint64_t cvb_writer(uint64_t entered, uint32_t seat, uint32_t plac
 {
     return entered << 27 | (uint64_t)seat << 17 | place;
 }
-/* True if the word is in the hands of a writer that is not known to be gone: its seat is as it was. */
+/* True if a writer has the word that is not known to be gone: its seat is still in the state that the word names. */
 static inline bool cvb_is_being_written(struct cvb_handle *h, struct cvb_pair word)
 {
     const uint32_t seat = (uint32_t)(word.hi >> 17) & 0x3ff;

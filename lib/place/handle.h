@@ -10,44 +10,45 @@
 
 /* All that a function of the hot path calls becomes part of it: a fifth fewer instructions. */
 #define CVB_FLAT __attribute__((flatten))
-#define CVB_RARE __attribute__((noinline)) /* but for these */
+#define CVB_RARE __attribute__((noinline)) /* but not these functions */
 #define CVB_NO_UNIT UINT32_MAX
 #define CVB_NO_CLASS UINT32_MAX
 #define CVB_DELAY_OF_SETTINGS UINT64_MAX
 #define CVB_WAIT_MAX 64u
+/* Positions by which a hint may lag behind: a CAS of a line that all share for each position would cost too much. */
 #ifndef CVB_HINT_PERIOD
 #define CVB_HINT_PERIOD 16u
 #endif
 
-/* rest.c: rests that did not help, one after the other; occasions to be passed over. */
-struct cvb_rest {
+/* pacer.c: how many rests in a row did not help; and how many occasions for a rest are to be passed over. */
+struct cvb_pacer {
     uint32_t in_vain, skip;
 };
 
-/* A stage's ring as a handle sees it: where it lies, and its own lower bounds of its ends. */
-struct cvb_ends {
+/* A stage's ring as a handle sees it: where it lies, and lower bounds of its head and tail that the handle knows. */
+struct cvb_ring_view {
     uint64_t head, tail;
     uint64_t *ring;
     struct cvb_hint *hint;
-    uint64_t stream; /* from this position on the consumer may rest, if trains are short */
-    uint64_t full;   /* all slots before this position were seen filled */
-    uint64_t mask;   /* its places, less one */
-    uint32_t bits;
-    uint32_t ample;              /* the consumer has time to spare: for so many lines of slots, once it has caught up */
-    uint64_t head_due, tail_due; /* before these the hints need not be raised */
-    struct cvb_rest rest;        /* of a consumer that has caught up */
-    struct cvb_tally *tally;     /* of this handle's seat */
+    uint64_t stream;             /* from this position on the consumer may rest, if trains are short */
+    uint64_t full;               /* all slots before this position were seen filled */
+    uint64_t mask;               /* the number of slots, less one */
+    uint32_t bits;               /* the number of slots is 1 << bits */
+    uint32_t spare_lines;        /* lines of slots for which a consumer that has caught up has time to spare */
+    uint64_t head_due, tail_due; /* before these positions the hints need not be raised */
+    struct cvb_pacer rest;       /* of a consumer that has caught up */
+    struct cvb_tally *tally;     /* of the stage, in this handle's seat */
     uint64_t unused[4];
 };
-static_assert(sizeof(struct cvb_ends) == 128, "an index is a shift");
+static_assert(sizeof(struct cvb_ring_view) == 128, "a power of two: the index of an array of them is a shift");
 
-/* Of a bitmap: the word where the next scan for a free unit starts, and how many scans are skipped before it. */
+/* For each bitmap: the word where the next scan for a free unit starts, and how many scans are skipped before it. */
 struct cvb_search {
     uint32_t word, skip_scans;
 };
 
-/* What refusals may still cost the operation in hand: looks at the limits, lists that it has not seen to the end, and
- * after them groups of idle units. */
+/* What the operation at work may still do before it is refused: searches, lists to be seen to their ends, and then
+ * groups of idle units. */
 struct cvb_refusal {
     uint32_t looks, lists, groups;
 };
@@ -58,23 +59,24 @@ struct cvb_reclaim {
     uint64_t number;
 };
 
-/* A handle's part of a flag's slack, as of an epoch: level.c. */
+/* level.c: a handle's part of the slack of a flag in one of its epochs. CVB_SHARES: of how many counters of a kind a
+ * handle can have a share at a time. */
 #define CVB_SHARES 16u
 struct cvb_share {
     uint32_t key, epoch, left; /* key: the counter and 1 */
 };
 
-/* Of all three counters of the kind that was put or acked last: so many records need no look at their levels, as long
- * as the epochs stay: level.c. */
+/* level.c: for the kind that was put or acked last: so many records more need no look at the levels of its three
+ * counters, as long as their epochs stay. */
 struct cvb_budget {
     uint64_t kind;
     const uint64_t *slack[3];
     uint32_t counter[3], epoch[3];
-    uint32_t limits; /* a bit for each of the counters that it is taken from */
+    uint32_t limits; /* a bit for each of the counters whose shares it was taken from */
     uint32_t left;
 };
 
-/* A limit and its watermarks, by these thresholds. */
+/* A limit, and the watermarks that follow from it and the thresholds. */
 struct cvb_marks {
     uint32_t limit, high, low;
     uint64_t thresholds;
@@ -93,14 +95,14 @@ struct cvb_open {
     uint32_t left;
 };
 
-/* The rows of a seat's owner that a change is counted in. */
+/* idle.h: the rows of this handle's seat in which a change of idle units is counted. */
 struct cvb_rows {
     uint64_t *total, *stage, *source;
     uint64_t note; /* of the next change, without the unit */
 };
 
-/* Of a kind of units, `kind` in one word: their key, where they are listed, where they are counted, and the flags of
- * those who wait until they are given back. */
+/* For the kind of units that was acked last: their key, where they are listed, where they are counted, and the flags of
+ * processes that wait until credits are given back. */
 struct cvb_parked {
     uint64_t kind;
     uint32_t key;
@@ -110,7 +112,8 @@ struct cvb_parked {
     const uint32_t *room_of_source, *room_of_stage;
 };
 
-/* For one kind of put: idle units that were seen and not tried yet (candidates), and where the next scan begins. */
+/* reuse.c: for one kind of put: idle units that were seen and not tried yet (candidates), and where the next scan
+ * begins. */
 #ifndef CVB_CLAIM_CACHES
 #define CVB_CLAIM_CACHES 64u
 #endif
@@ -125,11 +128,11 @@ struct cvb_candidate_group {
     uint32_t end; /* of its entries in candidates */
 };
 struct cvb_claim_cache {
-    uint64_t kind;                                  /* what is wanted, in one word */
-    struct cvb_rows rows;                           /* where a claim is counted */
-    const uint32_t *room_of_source, *room_of_stage; /* the flags of what it takes */
-    uint32_t key, next, end;                        /* next and end of the candidates */
-    uint32_t group, count;                          /* the group that is being tried, of so many */
+    uint64_t kind;                                  /* source, stage, number of records and class, in one word */
+    struct cvb_rows rows;                           /* in which a claim is counted */
+    const uint32_t *room_of_source, *room_of_stage; /* the flags of the credits that a put takes */
+    uint32_t key, next, end;                        /* of the candidates: the next one, and the end */
+    uint32_t group, count;                          /* of the groups: the one that is being tried, and how many */
     uint32_t least;                                 /* groups that a list must have to be scanned */
     uint32_t donor;                                 /* the seat whose list served last */
     uint32_t turn;                                  /* the seat whose list is scanned next */
@@ -147,17 +150,17 @@ struct cvb_cells {
     uint32_t header_room; /* before each payload; of all classes the same, and always set */
 };
 
-/* A pass over all units, for the seats that this handle has found dead: recover.c. */
+/* recover.c: a pass over all units, for the seats that this handle has found dead. */
 struct cvb_pass {
-    uint64_t *died_in; /* by seat: the state word that it died in, an odd number; 0: the pass is not for it */
+    uint64_t *died_in; /* by seat: the state word that it died in, an odd number; 0: the pass is not for this seat */
     uint32_t seats;    /* that the pass is for */
     uint32_t next;     /* the unit that is looked at next */
 };
 
-/* What a survey has found of a source: survey.c. */
+/* survey.c: what a survey has found of a source. */
 struct cvb_found {
     uint64_t bound;  /* what was accepted before it began: settled is not above it */
-    uint64_t lowest; /* that counts as live */
+    uint64_t lowest; /* of the positions that count as live */
     uint64_t highest, live;
     uint64_t settled; /* as it was published before the walk for `highest` began */
 };
@@ -167,7 +170,8 @@ struct cvb_handle {
     struct cvb_handle *next;     /* of this process */
     struct cvb_mapping *mapping; /* shared by the handles of this process */
     struct cvb_segment segment;
-    struct cvb_unit *units; /* where things lie: bound once, because each use of the offsets would load them again */
+    /* Where things lie: pointers, because each use of offsets would load them again. */
+    struct cvb_unit *units;
     struct cvb_extension *extensions;
     struct cvb_counter *counters;
     struct cvb_flag *flags;
@@ -197,11 +201,11 @@ struct cvb_handle {
     uint64_t seq;                                      /* of the journal */
     struct cvb_search search[2 * CVB_CLASSES_MAX + 2]; /* by bitmap */
     bool scan_skipped;                                 /* that of a bitmap, since the last cvb_search_anew */
-    struct cvb_ends *ends;                             /* by stage */
+    struct cvb_ring_view *rings;                       /* by stage */
     uint32_t known[CVB_KINDS];                         /* ids below these are known to have a name */
     struct cvb_refusal refusal;
     struct cvb_reclaim reclaim;
-    struct cvb_share share[3][CVB_SHARES]; /* of sources, the total, stages: one of each is at work in a put */
+    struct cvb_share share[3][CVB_SHARES]; /* of sources, of the total, of stages: a put needs one of each */
     struct cvb_budget of_puts, of_acks;
     uint64_t company;            /* CVB_HI_COMPANY while a get asks for several records */
     uint32_t refused_class;      /* of the last put, if memory refused it */
@@ -222,16 +226,16 @@ struct cvb_handle {
     struct cvb_soonest *soonest; /* the nodes of the tree of due times, */
     struct cvb_soonest *root;    /* and the last of them */
     uint64_t delay_ms;           /* of the return at work; CVB_DELAY_OF_SETTINGS */
-    uint64_t promise_ns;         /* what this handle wrote there last as the lookout; 0: it is not the lookout */
+    uint64_t promise_ns;         /* what this handle promised last as the lookout; 0: it is not the lookout */
     uint32_t flag_turn;          /* the flag that the lookout looks at next */
     uint32_t spin;               /* turns before a wait sleeps */
     uint32_t wake;               /* futex.c: 1 when cvb_wake was called and no wait has ended by it yet */
-    int interruptible;           /* a signal ends a wait */
-    int common;                  /* futex.c: it has slept on the common word though there is futex_waitv */
+    int interruptible;           /* cvb_interruptible: a signal ends a wait */
+    int common;                  /* any.c: the handle has slept on the common word though there is futex_waitv */
     unsigned at_high;            /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
-    struct cvb_rest rest;        /* of a producer */
-    bool alone;                  /* what was leased last is suspect: a get gives nothing with it */
-    bool noisy;                  /* the last ack found somebody waiting for what it ended */
+    struct cvb_pacer rest;       /* of a producer */
+    bool alone;                  /* the unit that was leased last is suspect: a get returns nothing besides */
+    bool noisy;                  /* at the last ack a process waited for the credits that the unit keeps */
     struct cvb_pending *pending; /* pending.c: by open journal */
     uint64_t *counted;           /* idle.c: units, a bit each */
     struct cvb_open open[CVB_OPEN_GROUPS];                       /* idle.c: by key */

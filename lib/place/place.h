@@ -36,10 +36,10 @@ static inline struct cvb_moved *cvb_moved_at(struct cvb_handle *h, uint32_t seat
            (uint64_t)seat * h->segment.settings.max_sources + source;
 }
 
-/* The caller has checked that stage and source are valid. */
+/* Counts n records of a stage and a source, both of which the caller has checked. */
 static inline void cvb_tally(struct cvb_handle *h, uint32_t stage, uint32_t source, enum cvb_count what, uint64_t n)
 {
-    cvb_own_add64(&h->ends[stage].tally->n[what], n);
+    cvb_own_add64(&h->rings[stage].tally->n[what], n);
     cvb_own_add64(&h->tallies[h->segment.settings.max_stages + source].n[what], n);
 }
 
@@ -66,7 +66,7 @@ static inline bool cvb_id_known(struct cvb_handle *h, enum cvb_kind kind, uint32
     return id < h->known[kind] || cvb_learn_id(h, kind, id);
 }
 
-int cvb_why_not(const struct cvb_handle *h);
+int cvb_why_not(const struct cvb_handle *h); /* the error of a handle that may not change the segment */
 
 /* 0 if the handle may change the segment: it is of this process, and its seat is still its own. */
 static inline int cvb_handle_check(const struct cvb_handle *h)
@@ -125,7 +125,8 @@ static inline void cvb_seat_freed(struct cvb_handle *h, uint32_t seat)
         cvb_store32_rlx(&h->lookout->seat, seat);
 }
 
-void cvb_poison(struct cvb_handle *h); /* after CVB_ECORRUPT with an open journal: nothing more by this handle */
+/* After CVB_ECORRUPT with an open journal: this handle changes nothing any more, so that recovery completes it. */
+void cvb_poison(struct cvb_handle *h);
 static inline int cvb_corrupt_at_work(struct cvb_handle *h)
 {
     cvb_poison(h);
@@ -145,9 +146,9 @@ static inline uint32_t cvb_least_limit(const struct cvb_settings *s)
     return limit < s->max_total_records ? limit : s->max_total_records;
 }
 
-/* rest.c */
-bool cvb_rest(struct cvb_handle *h, struct cvb_rest *r);
-void cvb_rested(struct cvb_rest *r, bool helped);
+/* pacer.c */
+bool cvb_pacer_rest(struct cvb_handle *h, struct cvb_pacer *r);
+void cvb_pacer_rested(struct cvb_pacer *r, bool helped);
 
 /* process.c */
 int cvb_join_mapping(struct cvb_handle *h, const char *name); /* an observer's is read-only */

@@ -2,11 +2,11 @@
  *
  * Overview: a segment is mapped once, however many handles a process has on it (found by device and inode), and once
  * more, read-only, for all its observers. That a handle lives is told by a lock whose only reference is a mapping
- * (shm/attach.c). To ask about the locks of others a
- * descriptor is needed: each mapping has one, whose open file holds no lock. It is the process's to close, as daemons
- * do, or to give its number to another file; so a round of questions looks what it shows before, and again before an
- * answer "nobody holds it" is believed. If it is gone the segment is opened again by its name. If that shows another
- * file, this process finds nobody dead, and leaves that to others: a living peer is never taken for a dead one.
+ * (shm/attach.c). To ask about the locks of others a descriptor is needed: each mapping has one, whose open file holds
+ * no lock. A process may close all its descriptors, as daemons do, or give their numbers to other files; so a round of
+ * questions looks what file the descriptor shows, before, and again before an answer "nobody holds it" is believed. If
+ * it shows another file, the segment is opened again by its name. If the name leads to another file too, this process
+ * finds nobody dead, and leaves that to others: a living peer is never taken for a dead one.
  *
  * Fork: the handlers hold the mutex over a fork in any thread, so a child never sees half of an attach, nor the
  * descriptor that an attach has open for a moment. The child's handles are marked as the parent's, by a page that the
@@ -36,8 +36,8 @@ struct cvb_mapping {
     char name[CVB_SEGMENT_NAME_MAX + 2];
 };
 
-/* Who wants the mutex holds `queue` until it has it: so one that takes it again and again does not keep a fork waiting.
- */
+/* A thread that wants the mutex holds `queue` until it has the mutex: so a thread that takes the mutex again and again
+ * does not keep a fork waiting. */
 static pthread_mutex_t queue = PTHREAD_MUTEX_INITIALIZER, mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int handlers_error; /* an errno */
@@ -140,7 +140,7 @@ static void unmap(struct cvb_mapping *m)
     cvb_system.release(m);
 }
 
-/* The descriptor becomes the mapping's, unless it has one. */
+/* The descriptor becomes the mapping's, or is closed if the mapping has one. */
 static void keep_question(struct cvb_mapping *m, int fd)
 {
     uint64_t size;
@@ -150,7 +150,7 @@ static void keep_question(struct cvb_mapping *m, int fd)
         __atomic_store_n(&m->question, fd, __ATOMIC_RELAXED);
 }
 
-/* Under the mutex. */
+/* The handle becomes one of a mapping of the segment. Called under the mutex. */
 static int join(struct cvb_handle *h, const char *name)
 {
     struct cvb_segment segment;
@@ -220,7 +220,7 @@ void cvb_unlock_number(struct cvb_handle *h)
     h->lock = NULL;
 }
 
-/* The descriptor is gone: another thread may have opened a new one already. As cvb_shows_file. */
+/* Called when the descriptor is lost: opens a new one, unless another thread has done so. Returns as cvb_shows_file. */
 CVB_RARE static int find_question(struct cvb_handle *h, uint64_t *size)
 {
     struct cvb_mapping *m = h->mapping;

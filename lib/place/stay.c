@@ -1,9 +1,8 @@
 /* stay.c - the times of units, and the waits that a get counts. */
 #include "place/stay.h"
 
-void cvb_enters_stage(struct cvb_handle *h, struct cvb_unit *unit)
+void cvb_enters_stage(struct cvb_unit *unit)
 {
-    (void)h;
     cvb_store64_rlx(&unit->buffered_at_ns, cvb_time_since(cvb_load64_rlx(&unit->buffered_at_ns), cvb_now_ns()));
 }
 
@@ -21,7 +20,7 @@ uint64_t cvb_wait_least(unsigned bucket)
     return bucket < 2 ? bucket : (uint64_t)(2 | (bucket & 1)) << (bucket / 2 - 1);
 }
 
-/* A window of an earlier time begins anew. */
+/* The window of now; if it is one of an earlier time, it begins anew. */
 static struct cvb_window *window_of(struct cvb_stay *stay, uint64_t now)
 {
     const uint32_t number = (uint32_t)(now >> CVB_WINDOW_SHIFT);

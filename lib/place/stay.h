@@ -55,8 +55,11 @@ static inline void cvb_active_at(struct cvb_handle *h, uint64_t now)
 }
 
 /* stay.c */
-void cvb_enters_stage(struct cvb_handle *h, struct cvb_unit *unit); /* owned by this seat, and QUEUED next */
-void cvb_took(struct cvb_handle *h, uint64_t time, uint32_t stage); /* sets h->taken_ns and h->taken_stamp */
+/* A unit that this seat owns, and that will be QUEUED next, enters its stage now. */
+void cvb_enters_stage(struct cvb_unit *unit);
+/* A unit with this time was leased from the stage: sets h->taken_ns and h->taken_stamp, and counts its wait. */
+void cvb_took(struct cvb_handle *h, uint64_t time, uint32_t stage);
+/* The bucket of a wait of so many units of 2^20 ns, and the shortest wait of a bucket, in such units. */
 unsigned cvb_wait_bucket(uint64_t units);
 uint64_t cvb_wait_least(unsigned bucket);
 

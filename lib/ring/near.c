@@ -4,7 +4,7 @@
 /* The unit at the position, or CVB_NO_UNIT if none is there yet. */
 uint32_t cvb_unit_ahead(struct cvb_handle *h, uint32_t stage, uint64_t position)
 {
-    return unit_at(h, &h->ends[stage], position);
+    return unit_at(h, &h->rings[stage], position);
 }
 
 #define GAP_MOST 63u /* units: Zen 4 was seen to fetch 42 lines ahead of a reader */
@@ -27,21 +27,21 @@ static uint64_t gap_behind(const struct cvb_settings *s, unsigned records)
 /* In a stream a consumer that comes too near to the tail rests: the processor's own prefetchers run ahead of it, and
  * would take the lines that the producers write next. It does not rest where units come one by one, and each is taken
  * at once. */
-static void keep_behind(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
+static void keep_behind(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t position, unsigned records)
 {
     const uint64_t last = position + gap_behind(&h->segment.settings, records);
     if (unit_at(h, e, last) != CVB_NO_UNIT) {
-        e->ample -= e->ample > 0;
+        e->spare_lines -= e->spare_lines > 0;
         return;
     }
-    e->ample = most_queued(&h->segment.settings, records) / LINE_SLOTS + 1;
-    if ((position < e->stream && records <= LONG_TRAIN) || !cvb_rest(h, &e->rest))
+    e->spare_lines = most_queued(&h->segment.settings, records) / LINE_SLOTS + 1;
+    if ((position < e->stream && records <= LONG_TRAIN) || !cvb_pacer_rest(h, &e->rest))
         return;
-    cvb_rested(&e->rest, unit_at(h, e, last) != CVB_NO_UNIT);
+    cvb_pacer_rested(&e->rest, unit_at(h, e, last) != CVB_NO_UNIT);
 }
 
 /* Fetches the units of the next line's slots, if the line is full. */
-static void prefetch_line(struct cvb_handle *h, struct cvb_ends *e, uint64_t next)
+static void prefetch_line(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t next)
 {
     const uint64_t *line = &e->ring[next & e->mask], lap = (next >> e->bits) + 1;
     const uint32_t units = h->segment.geometry.unit_count;
@@ -57,7 +57,7 @@ static void prefetch_line(struct cvb_handle *h, struct cvb_ends *e, uint64_t nex
 
 /* Fetches the units of the next line, once in each line. Of long trains only the next unit: their payloads keep the
  * core busy. */
-CVB_RARE void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
+CVB_RARE void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t position, unsigned records)
 {
     if (position % LINE_SLOTS == 0)
         keep_behind(h, e, position, records);

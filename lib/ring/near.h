@@ -21,7 +21,7 @@
 #define LONG_TRAIN 16u                /* records */
 #define STREAM_UNITS (2 * LINE_SLOTS) /* without an empty place between them */
 
-static inline uint32_t unit_at(const struct cvb_handle *h, const struct cvb_ends *e, uint64_t position)
+static inline uint32_t unit_at(const struct cvb_handle *h, const struct cvb_ring_view *e, uint64_t position)
 {
     uint64_t slot = cvb_load64_rlx(&e->ring[position & e->mask]);
     uint64_t unit = slot_unit_of_lap(slot, (position >> e->bits) + 1);
@@ -29,11 +29,11 @@ static inline uint32_t unit_at(const struct cvb_handle *h, const struct cvb_ends
 }
 
 /* near.c */
-void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records);
+void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t position, unsigned records);
 
 /* Fetches what will be leased soon, if it is there already: a line takes as long to come from another core as several
  * leases take. */
-static inline void prefetch_after(struct cvb_handle *h, struct cvb_ends *e, uint64_t position, unsigned records)
+static inline void prefetch_after(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t position, unsigned records)
 {
     const uint64_t near = position + AHEAD_PAYLOADS;
     if (records > LONG_TRAIN || position % LINE_SLOTS == 0)

@@ -22,7 +22,7 @@ CVB_RARE static uint64_t raise_when_due(uint64_t *hint, uint64_t position)
  * entered it meanwhile (A4). */
 CVB_RARE static int choose_behind(struct cvb_handle *h, uint32_t stage, uint64_t *former)
 {
-    struct cvb_ends *e = &h->ends[stage];
+    struct cvb_ring_view *e = &h->rings[stage];
     uint32_t bits = e->bits;
     uint64_t size = e->mask + 1, *ring = e->ring, *tail = &e->tail;
     struct cvb_hint *hint = e->hint;
@@ -59,7 +59,7 @@ struct place {
 
 /* Chooses a slot: that at the handle's tail if it shows the former lap, and the unit that was there is known to be
  * gone. That is the usual case. Otherwise a later one. */
-static inline int choose(struct cvb_handle *h, const struct cvb_ends *e, uint32_t stage, struct place *to)
+static inline int choose(struct cvb_handle *h, const struct cvb_ring_view *e, uint32_t stage, struct place *to)
 {
     uint64_t tail = e->tail, shown = cvb_load64_acq(&e->ring[tail & e->mask]);
     if (slot_unit_of_lap(shown, tail >> e->bits) >> UNIT_BITS || tail - e->head > e->mask) {
@@ -84,7 +84,7 @@ static bool read_queued(struct cvb_handle *h, uint32_t u, uint32_t stage, struct
 }
 
 /* Called when a unit, whose word is `queued`, was seen in its slot. Wakes as many sleepers as the unit has records. */
-static inline void published(struct cvb_handle *h, struct cvb_ends *e, struct cvb_pair queued)
+static inline void published(struct cvb_handle *h, struct cvb_ring_view *e, struct cvb_pair queued)
 {
     const uint64_t position = cvb_lo_number(queued.lo);
     if (e->tail <= position)
@@ -105,7 +105,7 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
         return false;
     if (!cvb_pair_equal(*w, seen))
         return true; /* another process has moved it: the caller looks whether it is in that slot */
-    *error = choose(h, &h->ends[stage], stage, &to);
+    *error = choose(h, &h->rings[stage], stage, &to);
     if (*error == CVB_ESETTLED)
         return true; /* the ring is full, so it must have moved meanwhile: A4 */
     if (*error)
@@ -121,7 +121,7 @@ static bool bump(struct cvb_handle *h, uint32_t u, uint32_t stage, struct cvb_pa
 CVB_RARE int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pair seen)
 {
     const uint32_t stage = cvb_hi_stage(seen.hi);
-    struct cvb_ends *e = &h->ends[stage];
+    struct cvb_ring_view *e = &h->rings[stage];
     const uint32_t bits = e->bits;
     uint64_t *ring = e->ring, index = e->mask;
     for (unsigned full = 0; full < CVB_FULL_TURNS;) {
@@ -143,7 +143,7 @@ CVB_RARE int cvb_publish_helped(struct cvb_handle *h, uint32_t u, struct cvb_pai
 }
 
 /* Brings unit u, whose word is `queued`, into the slot that was chosen. */
-static inline int fill_slot(struct cvb_handle *h, struct cvb_ends *e, uint32_t u, struct cvb_pair queued,
+static inline int fill_slot(struct cvb_handle *h, struct cvb_ring_view *e, uint32_t u, struct cvb_pair queued,
                             const struct place *to)
 {
     if (!cvb_cas64(to->slot, to->former, slot_after(to->former, u)))
@@ -156,7 +156,7 @@ static inline int fill_slot(struct cvb_handle *h, struct cvb_ends *e, uint32_t u
  * its word has changed. */
 CVB_RARE int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage, uint64_t tries)
 {
-    struct cvb_ends *e = &h->ends[stage];
+    struct cvb_ring_view *e = &h->rings[stage];
     struct place to;
     int error = choose(h, e, stage, &to);
     if (error)
@@ -171,7 +171,7 @@ CVB_RARE int cvb_enqueue(struct cvb_handle *h, uint32_t u, struct cvb_pair from,
 /* As cvb_enqueue, for a unit that this seat has reserved for the stage: nobody else may change its word. */
 int cvb_enqueue_own(struct cvb_handle *h, uint32_t u, struct cvb_pair from, unsigned stage)
 {
-    struct cvb_ends *e = &h->ends[stage];
+    struct cvb_ring_view *e = &h->rings[stage];
     struct place to;
     int error = choose(h, e, stage, &to);
     if (error)
@@ -207,7 +207,7 @@ static inline int lease_first(struct cvb_handle *h, unsigned want, uint32_t *uni
 }
 
 /* Leases a whole unit, whose word *w is QUEUED; *w is then the new word. CVB_ESETTLED if its word has changed. */
-static inline int lease_whole(struct cvb_handle *h, struct cvb_ends *e, uint32_t u, struct cvb_pair *w)
+static inline int lease_whole(struct cvb_handle *h, struct cvb_ring_view *e, uint32_t u, struct cvb_pair *w)
 {
     const uint64_t next = cvb_lo_number(w->lo) + 1;
     const uint32_t records = cvb_mask_count(cvb_hi_mask(w->hi));
@@ -232,7 +232,7 @@ static inline int lease_whole(struct cvb_handle *h, struct cvb_ends *e, uint32_t
  * costs little more than its loads and the CAS. */
 bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struct cvb_pair *word)
 {
-    struct cvb_ends *e = &h->ends[stage];
+    struct cvb_ring_view *e = &h->rings[stage];
     const uint64_t head = e->head,
                    u = slot_unit_of_lap(cvb_load64_acq(&e->ring[head & e->mask]), (head >> e->bits) + 1);
     if (u >= h->segment.geometry.unit_count || head % LINE_SLOTS == 0 || head + 1 >= e->head_due ||
@@ -257,7 +257,7 @@ bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, stru
 
 /* The slot at the handle's head shows another lap than the head. 1 if it is a later lap: the head moves on to it. 0 if
  * it is an earlier one: the stage is empty. */
-CVB_RARE static int other_lap(struct cvb_ends *e, uint64_t slot)
+CVB_RARE static int other_lap(struct cvb_ring_view *e, uint64_t slot)
 {
     int64_t ahead = lap_ahead(slot, e->head, e->bits);
     if (ahead < 0) {
@@ -272,7 +272,7 @@ CVB_RARE static int other_lap(struct cvb_ends *e, uint64_t slot)
 }
 
 /* Moves the handle's head on: another process has taken the unit there. */
-CVB_RARE static void pass(struct cvb_ends *e, unsigned passed)
+CVB_RARE static void pass(struct cvb_ring_view *e, unsigned passed)
 {
     e->head++;
     raise_hint(&e->hint->head, e->head, false);
@@ -282,7 +282,7 @@ CVB_RARE static void pass(struct cvb_ends *e, unsigned passed)
 
 /* Finds the first unit, from the handle's head on, that is QUEUED at its position. 1 if found, 0 if the stage is empty.
  */
-static inline int find_head(struct cvb_handle *h, struct cvb_ends *e, uint32_t stage, uint32_t *unit,
+static inline int find_head(struct cvb_handle *h, struct cvb_ring_view *e, uint32_t stage, uint32_t *unit,
                             struct cvb_pair *word)
 {
     for (unsigned passed = 1;; passed++) {
@@ -306,14 +306,14 @@ int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
 {
     uint32_t unit;
     struct cvb_pair word;
-    return find_head(h, &h->ends[stage], stage, &unit, &word);
+    return find_head(h, &h->rings[stage], stage, &unit, &word);
 }
 
 /* Leases the unit at the head, or its first `want` records if it may be split. Of a suspect unit only the first record
  * is leased, and only as the first of a get. 1 if done, 0 if there is nothing to lease. */
 int cvb_lease_next(struct cvb_handle *h, uint32_t stage, size_t want, bool split, uint32_t *unit, struct cvb_pair *word)
 {
-    struct cvb_ends *e = &h->ends[stage];
+    struct cvb_ring_view *e = &h->rings[stage];
     for (;;) {
         int found = find_head(h, e, stage, unit, word);
         if (found <= 0)

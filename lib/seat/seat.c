@@ -4,47 +4,18 @@
 #include <conveyor/segment.h>
 #include <errno.h>
 #include <stdatomic.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "credit/idle.h"
 #include "place/stay.h"
 #include "seat/seat.h"
-#include "sized.h"
 #include "system.h"
 
 #define NUMBER_MASK ((UINT64_C(1) << 37) - 1) /* as many bits as other words have room for: cvb_writer */
 #define NUMBERS_TRIED 64u
 
-/* Memory that costs nothing until it is used: an attach that cleared its tables spent half of its time in page faults.
- */
-static void *map_memory(size_t size)
-{
-    void *memory = cvb_system.map(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
-/* A handle, behind a page that the kernel clears in every forked child, also after a raw clone. 0, or an error. */
-static int new_handle(struct cvb_handle **out)
-{
-    char *memory = map_memory(CVB_PAGE + sizeof(struct cvb_handle));
-    if (!memory)
-        return CVB_ESYSTEM;
-    if (cvb_system.advise(memory, CVB_PAGE, MADV_WIPEONFORK)) {
-        int kept = errno;
-        cvb_system.unmap(memory, CVB_PAGE + sizeof(struct cvb_handle));
-        errno = kept;
-        return CVB_EUNSUPPORTED;
-    }
-    uint32_t *same_process = (void *)memory;
-    *same_process = 1;
-    *out = (void *)(memory + CVB_PAGE);
-    (*out)->same_process = same_process;
-    return 0;
-}
-
-/* What leases of this handle show: another handle's, of whichever process, is hardly ever the same. */
+/* The number by which this handle's leases are told from others: that of another handle, of whichever process, is
+ * hardly ever the same. */
 static uint32_t make_serial(const struct cvb_handle *h)
 {
     static atomic_uint made;
@@ -53,6 +24,7 @@ static uint32_t make_serial(const struct cvb_handle *h)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
+/* All that the handle has of a seat is of seat s from now on; s may be that of an observer. */
 static void sit(struct cvb_handle *h, uint32_t s)
 {
     h->seat = s;
@@ -61,45 +33,12 @@ static void sit(struct cvb_handle *h, uint32_t s)
     h->list = list_of(h, s);
     h->reclaim = (struct cvb_reclaim){s, 0};
     for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++)
-        h->ends[stage].tally = &h->tallies[stage];
+        h->rings[stage].tally = &h->tallies[stage];
     h->parked.kind = 0;
 }
 
-static void bind_places(struct cvb_handle *h)
-{
-    const struct cvb_geometry *g = &h->segment.geometry;
-    char *base = h->segment.base;
-    h->units = (void *)(base + g->units);
-    h->extensions = (void *)(base + g->extensions);
-    h->counters = (void *)(base + g->counters);
-    h->thresholds = (void *)(base + g->thresholds);
-    h->flags = (void *)(base + g->flags);
-    h->reasons = (void *)(base + g->reasons);
-    h->events = (void *)(base + g->events);
-    h->lookout = (void *)(base + g->lookout);
-    h->survey = (void *)(base + g->survey);
-    h->stands = (void *)(base + g->stands);
-    h->cells.header_room = g->header_room;
-    h->retry = (void *)(base + g->retry);
-    h->due = (void *)(base + g->due);
-    h->soonest = (void *)(base + g->soonest);
-    h->root = h->soonest + g->due_first[g->due_levels - 1];
-    h->idle = base + g->idle;
-    h->idle_mask = (UINT64_C(1) << g->idle_bits) - 1;
-    h->idle_stride = cvb_idle_stride(g);
-    uint64_t *ring = (void *)(base + g->rings);
-    for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++) {
-        struct cvb_ends *e = &h->ends[stage];
-        e->hint = (struct cvb_hint *)(void *)(base + g->hints) + stage;
-        e->bits = stage ? g->ring_bits : g->dead_ring_bits;
-        e->ring = ring;
-        e->mask = (UINT64_C(1) << e->bits) - 1;
-        ring += UINT64_C(1) << e->bits;
-    }
-}
-
-/* A number that no handle had before, and the lock that says that this handle lives: before any seat is entered. Others
- * have a number already only if the count is wrong. */
+/* Takes a number that no handle had before, and the lock of it, which says that this handle lives; before any seat is
+ * entered. A number is taken already only if the count of numbers is wrong. */
 static int take_number(struct cvb_handle *h)
 {
     for (unsigned tries = 0; tries < NUMBERS_TRIED; tries++) {
@@ -129,7 +68,7 @@ static bool enter_seat(struct cvb_handle *h, uint32_t s, uint64_t now)
     return true;
 }
 
-/* This handle has the seat of a dead process, which died in `state`: what is left to do. */
+/* Does what is left to do when this handle has entered the seat of a process that died in `state`. */
 static int take_over(struct cvb_handle *h, uint32_t s, uint64_t state, int32_t pid)
 {
     if (cvb_load64_rlx(&cvb_seat_at(h, s)->told_dead) != state)
@@ -138,7 +77,7 @@ static int take_over(struct cvb_handle *h, uint32_t s, uint64_t state, int32_t p
     return cvb_recover_reserved(h);
 }
 
-/* Seat s, if it is free. 0, or CVB_EHANDLES. */
+/* Enters seat s if it is free. 0, or CVB_EHANDLES. */
 static int try_free(struct cvb_handle *h, uint32_t s)
 {
     const uint64_t now = cvb_load64_acq(&cvb_seat_at(h, s)->state);
@@ -147,8 +86,8 @@ static int try_free(struct cvb_handle *h, uint32_t s)
     return enter_seat(h, s, now) ? 0 : CVB_EHANDLES;
 }
 
-/* Seat s, if its owner died: all that it left is completed first, but for its reservations, which are given back when
- * the seat is ours. 0, CVB_EHANDLES if it is somebody else's, or another error. */
+/* Enters seat s if its owner has died. All that the owner left is completed first, but for its reservations, which are
+ * given back when the seat is entered. 0, CVB_EHANDLES if the seat is another handle's, or another error. */
 static int try_dead(struct cvb_handle *h, uint32_t s)
 {
     uint64_t state;
@@ -162,7 +101,8 @@ static int try_dead(struct cvb_handle *h, uint32_t s)
     return enter_seat(h, s, state) ? take_over(h, s, state, pid) : CVB_EHANDLES;
 }
 
-/* Begins where the last attach ended: a thousand that attach at once would ask for the first seats again and again. */
+/* Tries all seats, from where the last attach ended: a thousand processes that attach at once would ask for the first
+ * seats again and again. */
 static int take_seat(struct cvb_handle *h, int (*try_seat)(struct cvb_handle *h, uint32_t s))
 {
     const uint32_t seats = h->segment.settings.max_handles, first = cvb_load32_rlx(&h->lookout->seat) % seats;
@@ -176,6 +116,7 @@ static int take_seat(struct cvb_handle *h, int (*try_seat)(struct cvb_handle *h,
     return CVB_EHANDLES;
 }
 
+/* Enters a free seat; or if there is none, one whose owner has died. */
 static int find_seat(struct cvb_handle *h)
 {
     sit(h, h->segment.settings.max_handles);
@@ -187,58 +128,7 @@ static int find_seat(struct cvb_handle *h)
     return error == CVB_EHANDLES ? take_seat(h, try_free) : error; /* others may have recovered one meanwhile */
 }
 
-/* A table of so many bytes after those that are laid out: its place, if there is memory already. */
-static void *lay_out(struct cvb_handle *h, size_t bytes)
-{
-    size_t at = h->tables_size;
-    h->tables_size += (bytes + CVB_LINE - 1) & ~(size_t)(CVB_LINE - 1);
-    return h->tables ? (char *)h->tables + at : NULL;
-}
-
-/* Room for twice as many names as there can be, a power of two. */
-static uint32_t room_for_names(const struct cvb_handle *h)
-{
-    const uint32_t *limit = h->segment.geometry.name_limit;
-    uint32_t room = 64;
-    while (room < 2 * (limit[CVB_KIND_STAGE] + limit[CVB_KIND_SOURCE] + limit[CVB_KIND_PIPELINE]))
-        room *= 2;
-    return room;
-}
-
-static void lay_out_all(struct cvb_handle *h)
-{
-    const struct cvb_settings *s = &h->segment.settings;
-    h->tables_size = 0;
-    h->ends = lay_out(h, s->max_stages * sizeof *h->ends);
-    h->pending = lay_out(h, s->max_handles * sizeof *h->pending);
-    h->counted = lay_out(h, h->segment.geometry.bitmap_words * sizeof *h->counted);
-    h->pass.died_in = lay_out(h, s->max_handles * sizeof *h->pass.died_in);
-    h->names_size = room_for_names(h);
-    h->names = lay_out(h, h->names_size * sizeof *h->names);
-    h->caches_from = lay_out(h, CVB_CLAIM_CACHES * s->max_handles * sizeof *h->caches_from);
-    h->next_position = lay_out(h, s->max_sources * sizeof *h->next_position);
-    h->found = lay_out(h, s->max_sources * sizeof *h->found);
-}
-
-static bool make_tables(struct cvb_handle *h)
-{
-    lay_out_all(h);
-    h->tables = map_memory(h->tables_size);
-    if (h->tables)
-        lay_out_all(h);
-    return h->tables;
-}
-
-static void free_memory(struct cvb_handle *h)
-{
-    int kept = errno;
-    if (h->tables)
-        cvb_system.unmap(h->tables, h->tables_size);
-    cvb_system.unmap((void *)(uintptr_t)h->same_process, CVB_PAGE + sizeof *h);
-    errno = kept;
-}
-
-/* An observer is nobody's seat, and its word says that it may change nothing: cvb_why_not. */
+/* An observer has no seat; a word that never changes says that it may change nothing (cvb_why_not). */
 static void sit_beside(struct cvb_handle *h)
 {
     static const uint64_t never = 1;
@@ -246,12 +136,13 @@ static void sit_beside(struct cvb_handle *h)
     h->seat_state = &never;
 }
 
+/* Makes a handle that has joined its segment ready for use. 0 or more, or an error. */
 static int enter(struct cvb_handle *h)
 {
-    if (!make_tables(h))
+    if (!cvb_make_tables(h))
         return CVB_ESYSTEM;
     h->refused_class = CVB_NO_CLASS;
-    bind_places(h);
+    cvb_bind_places(h);
     int error = 0;
     if (h->observer)
         sit_beside(h);
@@ -283,8 +174,8 @@ static int settle_units(struct cvb_handle *h)
     return error;
 }
 
-/* Open reservations are given back, leases too, then the seat. What a corrupt segment does not let us settle is a dead
- * seat's, for the others to recover. */
+/* Gives up what the handle holds, and then its seat. If something cannot be given up, because the segment is corrupt,
+ * the seat stays as if its owner had died: others recover it. */
 static void leave(struct cvb_handle *h)
 {
     cvb_idle_leave(h);
@@ -296,7 +187,7 @@ static void leave(struct cvb_handle *h)
         cvb_seat_freed(h, h->seat);
 }
 
-/* A handle that has joined and has not got as far as being used: a seat that it entered is given up. */
+/* Undoes a join after which the handle could not be made ready: gives up the seat, if it has entered one. */
 static void undo(struct cvb_handle *h)
 {
     int kept = errno;
@@ -309,7 +200,7 @@ static void undo(struct cvb_handle *h)
 static int make_handle(const char *name, bool observer, struct cvb_handle **out)
 {
     struct cvb_handle *h;
-    int error = new_handle(&h);
+    int error = cvb_new_handle(&h);
     if (error)
         return error;
     h->observer = observer;
@@ -320,7 +211,7 @@ static int make_handle(const char *name, bool observer, struct cvb_handle **out)
             undo(h);
     }
     if (error < 0)
-        free_memory(h);
+        cvb_free_handle(h);
     else
         *out = h;
     return error < 0 ? error : 0;
@@ -346,27 +237,7 @@ int cvb_detach(struct cvb_handle *h)
     if (!error && !h->observer)
         leave(h);
     cvb_leave_mapping(h);
-    free_memory(h);
+    cvb_free_handle(h);
     cvb_unguard(before);
-    return error;
-}
-
-int cvb_settings_of_sized(struct cvb_handle *h, struct cvb_settings *settings, size_t size)
-{
-    if (!settings)
-        return CVB_EINVAL;
-    int error = cvb_handle_reads(h);
-    if (!error)
-        cvb_sized_give(settings, size, &h->segment.settings, sizeof h->segment.settings);
-    return error;
-}
-
-int cvb_segment_id(struct cvb_handle *h, uint8_t id[CVB_SEGMENT_ID_BYTES])
-{
-    if (!id)
-        return CVB_EINVAL;
-    int error = cvb_handle_reads(h);
-    if (!error)
-        memcpy(id, h->segment.id, CVB_SEGMENT_ID_BYTES);
     return error;
 }

@@ -18,7 +18,7 @@ static uint32_t bitmap_of(struct cvb_handle *h, uint32_t u, uint32_t mask)
     const struct cvb_geometry *g = &h->segment.geometry;
     if (!mask)
         return u < g->large_count ? CVB_BITMAP_LARGE(g) : CVB_BITMAP_SMALL(g);
-    uint32_t part = cvb_part_of_cell(h, cvb_load32_rlx(&cvb_member_at(h, u, (unsigned)__builtin_ctz(mask))->cell));
+    uint32_t part = cvb_class_of_cell(h, cvb_load32_rlx(&cvb_member_at(h, u, (unsigned)__builtin_ctz(mask))->cell));
     if (part == g->parts)
         return g->bitmap_count;
     return mask & (mask - 1) ? CVB_BITMAP_TRAINS(g, part) : CVB_BITMAP_SINGLES(g, part);

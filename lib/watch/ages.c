@@ -1,17 +1,19 @@
-/* ages.c - how old what a segment holds is, how long records waited, and what happened to it in all. Reads only. */
+/* ages.c - how old the records in a segment are, and how long records waited before they were leased. Reads only. */
 #include <conveyor/state.h>
-#include <string.h>
 
 #include "flow/flow.h"
 #include "place/stay.h"
 #include "sized.h"
 
-/* The arrays of the caller, each of which may be NULL; their elements may have fewer numbers than ours, or more. */
+/* The caller's arrays, each of which may be NULL; their elements may have fewer fields than this version knows, or
+ * more.
+ */
 struct age_arrays {
     void *total, *stages, *sources, *handles;
     size_t size;
 };
 
+/* Raises the number at offset `at` of an element to the age. */
 static void older(void *array, size_t size, uint32_t index, size_t at, uint64_t age)
 {
     if (!array || at + sizeof age > size)
@@ -45,12 +47,6 @@ static void add_ages(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint64
     }
 }
 
-static void no_ages(void *array, size_t size, uint32_t count)
-{
-    if (array)
-        memset(array, 0, size * count);
-}
-
 int cvb_ages_sized(struct cvb_handle *h, struct cvb_age *total, struct cvb_age *stages, struct cvb_age *sources,
                    struct cvb_age *handles, size_t size)
 {
@@ -59,10 +55,10 @@ int cvb_ages_sized(struct cvb_handle *h, struct cvb_age *total, struct cvb_age *
         return error ? error : CVB_EINVAL;
     const struct cvb_settings *s = &h->segment.settings;
     const struct age_arrays all = {total, stages, sources, handles, size};
-    no_ages(total, size, 1);
-    no_ages(stages, size, s->max_stages);
-    no_ages(sources, size, s->max_sources);
-    no_ages(handles, size, s->max_handles);
+    cvb_sized_clear(total, size, 1);
+    cvb_sized_clear(stages, size, s->max_stages);
+    cvb_sized_clear(sources, size, s->max_sources);
+    cvb_sized_clear(handles, size, s->max_handles);
     const uint64_t now = cvb_now_ns();
     for (uint32_t u = 0; u < h->segment.geometry.unit_count; u++)
         add_ages(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word), now, &all);
@@ -83,7 +79,7 @@ static void add_windows(struct cvb_stay *stay, uint32_t now, uint64_t *count, ui
     }
 }
 
-/* So that `part` of the samples are not above it: where in its bucket is by the rule of three. In nanoseconds. */
+/* The wait in nanoseconds that `part` of the samples are not above: within a bucket as if they lay evenly in it. */
 static uint64_t quantile(const uint64_t *count, uint64_t samples, double part, uint64_t longest)
 {
     const double wanted = part * (double)samples;
@@ -119,22 +115,5 @@ int cvb_stage_waits_sized(struct cvb_handle *h, uint32_t stage, struct cvb_waits
     found.p99_ns = quantile(count, found.samples, 0.99, longest);
     found.max_ns = longest << CVB_SINCE_BITS;
     cvb_sized_give(waits, size, &found, sizeof found);
-    return 0;
-}
-
-int cvb_totals_sized(struct cvb_handle *h, struct cvb_totals *totals, size_t size)
-{
-    int error = cvb_reader_check(h);
-    if (error || !totals)
-        return error ? error : CVB_EINVAL;
-    struct cvb_totals sum = {0};
-    for (uint32_t s = 0; s <= h->segment.settings.max_handles; s++) {
-        const struct cvb_seat *seat = cvb_seat_at(h, s);
-        sum.deaths += cvb_load64_rlx(&seat->deaths);
-        sum.recoveries += cvb_load64_rlx(&seat->recoveries);
-        sum.pauses += cvb_load64_rlx(&seat->pauses);
-        sum.signals += cvb_load64_rlx(&seat->signals);
-    }
-    cvb_sized_give(totals, size, &sum, sizeof sum);
     return 0;
 }

@@ -33,7 +33,7 @@ int cvb_check_ids(struct cvb_handle *h, uint32_t stage, uint32_t source)
     return known ? 0 : CVB_EUNKNOWN;
 }
 
-/* What the counter's limit says. */
+/* What the counter's level says. */
 static struct cvb_backpressure computed_of(struct cvb_handle *h, uint32_t counter)
 {
     if (h->observer ? cvb_level_pauses(h, counter) : cvb_level_correct(h, counter, false))

@@ -1,4 +1,4 @@
-/* events.c - reading what has happened. The mirror of place/event.c, which has the protocol.
+/* events.c - reading what has happened: place/event.c writes it, and place/event.h has the protocol.
  *
  * Why an event is seen whole: a slot's word names its event, and is seen to do so before and after the slot was copied.
  * Why this ends: each turn moves the cursor on, and the ring has CVB_EVENTS slots.
@@ -13,7 +13,7 @@
 #ifndef CVB_EVENT_TURNS
 #define CVB_EVENT_TURNS 1000u
 #endif
-#define WAITED_FOR 4u /* only for the latest events: what is older will not be written to the end */
+#define WAITED_FOR 4u /* only the latest events: the writer of an older one was stopped or killed */
 
 static void copy_event(const struct cvb_event_slot *slot, uint64_t number, struct cvb_event *e)
 {
@@ -29,7 +29,7 @@ static void copy_event(const struct cvb_event_slot *slot, uint64_t number, struc
     cvb_load_text(slot->text, e->text);
 }
 
-/* True if event `number` is there; it is copied. */
+/* True if event `number` was there and has been copied. Waits for its writer so many turns. */
 static bool read_event(const struct cvb_event_slot *slot, uint64_t number, unsigned turns, struct cvb_event *e)
 {
     const uint64_t done = cvb_written_lo(number, CVB_WRITTEN_DONE);

@@ -1,4 +1,4 @@
-/* notify.c - waiting in a thread for what watches are for, and telling of it through an eventfd.
+/* notify.c - a thread waits for what watches are for, and an eventfd tells when it is there.
  *
  * A watch: NONE --watch--> ARMED --it is there--> FIRED --fired--> TOLD --arm--> ARMED.
  *
@@ -71,7 +71,7 @@ static void unqueue_fired(struct cvb_notifier *n, int id)
         n->last = before;
 }
 
-/* The descriptor says whether there is anything to tell. */
+/* Makes the descriptor readable if there is anything to tell, and unreadable if not. */
 static void show_fired(struct cvb_notifier *n)
 {
     eventfd_t count;
@@ -81,14 +81,14 @@ static void show_fired(struct cvb_notifier *n)
         eventfd_read(n->fd, &count); /* EAGAIN: somebody has read it already */
 }
 
-/* Another sleeper gets the wake-up for a record that this notifier may have had. */
+/* Wakes another sleeper in place of this notifier, which may have been woken for a record. */
 static void pass_on(struct cvb_notifier *n, const struct watching *w)
 {
     if (w->given.what == CVB_WATCH_RECORDS)
         cvb_flag_wake(n->handle, cvb_flag_of_data(w->given.stage), 1);
 }
 
-/* What is armed, into the thread's list; how many. */
+/* Puts all watches that are armed into the thread's list. Returns how many. */
 static size_t gather_armed(struct cvb_notifier *n)
 {
     size_t count = 0;
@@ -116,7 +116,7 @@ static size_t gather_armed(struct cvb_notifier *n)
     return count;
 }
 
-/* What a wait has seen of what is settled spares the next one a look at all units. */
+/* Keeps what a wait has seen of what is settled: it spares the next wait a look at all units. */
 static void keep_looks(struct cvb_notifier *n, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -129,7 +129,7 @@ static void keep_looks(struct cvb_notifier *n, size_t count)
     }
 }
 
-/* What the thread's wait has found: some, or an error. */
+/* Makes watches FIRED that the thread's wait has found there, or keeps the error that it has ended with. */
 static void tell_found(struct cvb_notifier *n, size_t count, int found)
 {
     n->error = found < 0 ? found : 0;
@@ -146,6 +146,7 @@ static void tell_found(struct cvb_notifier *n, size_t count, int found)
     show_fired(n);
 }
 
+/* The thread. */
 static void *watch(void *argument)
 {
     struct cvb_notifier *n = argument;
@@ -169,7 +170,7 @@ static void *watch(void *argument)
     return NULL;
 }
 
-/* The thread is to gather anew. */
+/* Makes the thread gather anew what is armed. */
 static void nudge(struct cvb_notifier *n)
 {
     if (n->waiting)
@@ -179,7 +180,7 @@ static void nudge(struct cvb_notifier *n)
     n->waiting = false; /* that is enough until it waits again */
 }
 
-/* The thread is none of the program's business: signals go to the program's own. 0 or an errno. */
+/* Starts the thread, with all signals blocked: they go to the program's own threads. 0 or an errno. */
 static int start(struct cvb_notifier *n)
 {
     pthread_attr_t attributes;
@@ -334,7 +335,7 @@ static int watch_check(struct cvb_notifier *n, const struct cvb_watch *w)
     return known && !(w->what == CVB_WATCH_ROOM && w->stage == CVB_STAGE_DEAD_LETTER) ? 0 : CVB_EUNKNOWN;
 }
 
-/* Between these two the calling thread has the notifier for itself; false if it is not of this process. */
+/* The calling thread has the notifier for itself until leave_notifier. 0, or an error if it is not of this process. */
 static int enter_notifier(struct cvb_notifier *n, int *before)
 {
     int error = n ? cvb_handle_reads(n->handle) : CVB_EINVAL;
@@ -453,7 +454,7 @@ int cvb_notify_rearm(struct cvb_notifier *n)
     return leave_notifier(n, before, n->error);
 }
 
-/* The thread may sleep in a wait, or until something is armed. */
+/* Ends the thread, whether it sleeps in a wait or until something is armed; passes on the wake-ups that it has used. */
 static void end_thread(struct cvb_notifier *n)
 {
     pthread_mutex_lock(&n->mutex);

@@ -1,11 +1,11 @@
-/* peek.c - looking at what waits in a stage, without leasing it and without a word changed.
+/* peek.c - looking at the records that wait in a stage, without leasing them and without changing a word.
  *
- * Overview: the slots are walked from the head on; a unit that is QUEUED at its place is copied member by member.
+ * Overview: the slots are walked from the head on; a unit that is QUEUED at its position is copied member by member.
  *
  * Why a copy is of one record: a QUEUED word names a stage and a position, and no word repeats (A2); fields, members
  * and payloads are written only while their unit is HELD or reserved. So what was copied between two equal reads of the
- * word is what that word stood for. What changed between them is looked for again, so often at most that a look ends
- * after a bounded number of steps whatever others do.
+ * word is what that word stood for. If the word has changed between them, the look begins again, LOOKS_MOST times at
+ * most, so that it ends after a bounded number of steps whatever other processes do.
  */
 #include <conveyor/state.h>
 #include <string.h>
@@ -21,7 +21,7 @@
  * twice as many positions as the ring has slots at most, so that it does not run after producers and consumers. */
 static int find_waiting(struct cvb_handle *h, uint32_t stage, uint64_t *position, uint32_t *unit, struct cvb_pair *word)
 {
-    const struct cvb_ends *e = &h->ends[stage];
+    const struct cvb_ring_view *e = &h->rings[stage];
     uint64_t size = UINT64_C(1) << e->bits;
     for (uint64_t places = 0; places < 2 * size; places++) {
         uint64_t slot = cvb_load64_acq(&e->ring[*position & (size - 1)]);
@@ -44,8 +44,8 @@ static int find_waiting(struct cvb_handle *h, uint32_t stage, uint64_t *position
     return 0;
 }
 
-/* By the functions that read shared words, because the bytes may be overwritten meanwhile: cells are multiples of 64
- * bytes, so a last word that is read in full lies inside. */
+/* Copies by the functions that read shared words, because the bytes may be overwritten meanwhile. A cell is a multiple
+ * of 64 bytes, so the last word, which is read in full, lies inside. */
 static void copy_payload(char *to, const char *from, uint32_t length)
 {
     for (uint32_t i = 0; i < length; i += 8) {
@@ -54,7 +54,7 @@ static void copy_payload(char *to, const char *from, uint32_t length)
     }
 }
 
-/* The header goes behind the payload, if the buffer has room for both. */
+/* Copies the header behind the payload, if the buffer has room for both. */
 static int copy_header(struct cvb_handle *h, const char *payload, struct cvb_lease *seen, char *buffer, size_t size)
 {
     const struct cvb_cell_header *header = cvb_cell_header_of(h, payload);
@@ -67,7 +67,7 @@ static int copy_header(struct cvb_handle *h, const char *payload, struct cvb_lea
     return 0;
 }
 
-/* Member i of a unit whose word was w, whatever becomes of it meanwhile. */
+/* Copies member i of a unit whose word was w, whatever becomes of the unit meanwhile. */
 static int copy_member(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsigned i, struct cvb_lease *seen,
                        void *buffer, size_t size)
 {
@@ -92,7 +92,7 @@ static int copy_member(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsi
     return h->cells.header_room ? copy_header(h, payload, seen, buffer, size) : 0;
 }
 
-/* One look. 1: copied, 0: nothing waits, CVB_ESETTLED: it was taken under our hands, look again. */
+/* One look. 1: a record was copied; 0: none waits; CVB_ESETTLED: its unit was taken meanwhile, look again. */
 static int look(struct cvb_handle *h, uint32_t stage, struct cvb_cursor *at, struct cvb_lease *seen, void *buffer,
                 size_t size)
 {
@@ -127,7 +127,7 @@ int cvb_peek(struct cvb_handle *h, uint32_t stage, struct cvb_cursor *cursor, st
         return error ? error : CVB_EINVAL;
     if (!cvb_id_known(h, CVB_KIND_STAGE, stage))
         return CVB_EUNKNOWN;
-    uint64_t head = cvb_load64_acq(&h->ends[stage].hint->head);
+    uint64_t head = cvb_load64_acq(&h->rings[stage].hint->head);
     if (cursor->position < head)
         *cursor = (struct cvb_cursor){head, 0};
     for (int looks = 0; found == CVB_ESETTLED && looks < LOOKS_MOST; looks++)

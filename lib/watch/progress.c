@@ -37,7 +37,7 @@ int cvb_progress_all_sized(struct cvb_handle *h, struct cvb_progress *progress, 
         return error;
     const uint32_t sources = cvb_named_sources(h);
     char *element = (char *)progress; /* of the size that the caller knows */
-    memset(progress, 0, size * h->segment.settings.max_sources);
+    cvb_sized_clear(progress, size, h->segment.settings.max_sources);
     for (uint32_t i = 0; i < sources; i++)
         h->found[i].settled = cvb_load64_acq(&h->stands[i].settled);
     cvb_accepted_all(h, sources);

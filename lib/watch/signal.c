@@ -8,7 +8,7 @@
 #define GIVEN_DELAY_MOST 65535u
 static_assert(CVB_DELAY_MOST_MS <= GIVEN_DELAY_MOST, "the delay has 16 bits");
 
-/* The flag of what a signal is for. */
+/* The flag of the stage, the source, or the total that a signal is for. */
 static int flag_of_signal(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t *flag)
 {
     int error = cvb_reader_check(h);
@@ -77,13 +77,14 @@ int cvb_hold_stage(struct cvb_handle *h, uint32_t stage, int on, const char *rea
     reason = reason ? reason : "";
     const uint32_t flag = cvb_flag_of_data(stage);
     error = cvb_hand_give(h, flag, on ? CVB_SIGNAL_PAUSE : CVB_SIGNAL_NONE, 0, reason);
-    if (!error && !on) /* those who sleep for records: whom a put has called meanwhile may have got nothing */
+    if (!error && !on) /* sleepers for records: those that a put has woken meanwhile may have got nothing */
         cvb_flag_wake(h, flag, CVB_WAKE_ALL);
     if (!error)
         tell_given(h, CVB_EVENT_HOLD, stage, CVB_NO_SOURCE, on != 0, 0, reason);
     return error;
 }
 
+/* Gives the caller what is given by hand at the flag; without a reason if that could not be read. */
 static int read_given(struct cvb_handle *h, uint32_t flag, struct cvb_given *given, size_t size)
 {
     struct cvb_given found = {0};

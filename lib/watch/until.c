@@ -9,44 +9,46 @@
 
 #include "watch/watch.h"
 
-/* How long a call may still wait. Its end is not known before it must: a call that need not wait asks no clock. */
-struct patience {
+/* Until when a call may wait. The clock is asked when the call must wait, so a call that need not wait asks none. */
+struct deadline {
     int64_t timeout_ns;
     uint64_t end_ns; /* 0: not known yet */
-    bool over;
+    bool over;       /* the next try is the last one */
 };
 
-/* How long the next wait may be. */
-static int64_t patience_left(struct patience *p)
+/* How long the next wait may last, in nanoseconds; as timeout_ns if the call does not wait or waits without a limit. */
+static int64_t time_left(struct deadline *d)
 {
-    if (p->timeout_ns <= 0)
-        return p->timeout_ns;
+    if (d->timeout_ns <= 0)
+        return d->timeout_ns;
     uint64_t now = cvb_monotonic_ns();
-    if (!p->end_ns)
-        p->end_ns = now + (uint64_t)p->timeout_ns;
-    return p->end_ns > now ? (int64_t)(p->end_ns - now) : 0;
+    if (!d->end_ns)
+        d->end_ns = now + (uint64_t)d->timeout_ns;
+    return d->end_ns > now ? (int64_t)(d->end_ns - now) : 0;
 }
 
-/* What ends the call after a wait that returned this and was to last so long; 0: one more try. */
-static int wait_ended(struct patience *p, int64_t left, int error)
+/* After a wait that might last `left` ns and returned `error`: 0 if there is to be one more try, or the error that ends
+ * the call. */
+static int after_wait(struct deadline *d, int64_t left, int error)
 {
-    p->over = !left || error == CVB_ETIMEDOUT;
+    d->over = !left || error == CVB_ETIMEDOUT;
     return error == CVB_ETIMEDOUT || error > 0 ? 0 : error;
 }
 
-/* What a call returns that has done `done` records. */
-static int did(int error, size_t done, int *why)
+/* What a call returns that did `done` records before the error. */
+static int result_of(int error, size_t done, int *why)
 {
     if (why)
         *why = error;
     return error && !done ? error : (int)done;
 }
 
-/* What a try returned, and why it did no more: their sum; the rest is up to the caller if *error is not 0. */
-static size_t tried(const struct patience *p, int n, int why, size_t done, int *error)
+/* After a try that did n records (or n is an error) and stopped because of `why`: how many records are done in all, and
+ * *error, why not the others. */
+static size_t after_try(const struct deadline *d, int n, int why, size_t done, int *error)
 {
     *error = n < 0 ? n : why;
-    if (p->over && cvb_is_full(*error))
+    if (d->over && cvb_is_full(*error))
         *error = CVB_ETIMEDOUT;
     return done + (n > 0 ? (size_t)n : 0);
 }
@@ -55,37 +57,37 @@ int cvb_put_wait(struct cvb_handle *h, uint32_t stage, const struct cvb_record *
                  int64_t timeout_ns, int *why)
 {
     CVB_ONE_USER(h);
-    struct patience p = {timeout_ns, 0, false};
+    struct deadline d = {timeout_ns, 0, false};
     size_t done = 0;
     for (int error;;) {
         int refused = 0, n = cvb_buffer_batch_for_stage(h, stage, records + done, count - done, &refused);
-        done = tried(&p, n, refused, done, &error);
+        done = after_try(&d, n, refused, done, &error);
         if (!cvb_is_full(error))
-            return did(error, done, why);
-        int64_t left = patience_left(&p);
-        error = wait_ended(&p, left, cvb_wait_credits(h, stage, records[done].source, left));
+            return result_of(error, done, why);
+        int64_t left = time_left(&d);
+        error = after_wait(&d, left, cvb_wait_credits(h, stage, records[done].source, left));
         if (error)
-            return did(error, done, why);
+            return result_of(error, done, why);
     }
 }
 
-/* With results, or with the leases' own payloads if there are none. */
+/* Forwards with results; or with the leases' own payloads, if `results` is NULL. */
 static int forward_until(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *leases,
                          const struct cvb_record *results, size_t count, int64_t timeout_ns, int *why)
 {
-    struct patience p = {timeout_ns, 0, false};
+    struct deadline d = {timeout_ns, 0, false};
     size_t done = 0;
     for (int error;;) {
         int refused = 0, n = results
                                  ? cvb_forward_records(h, stage, leases + done, results + done, count - done, &refused)
                                  : cvb_forward(h, stage, leases + done, count - done, &refused);
-        done = tried(&p, n, refused, done, &error);
+        done = after_try(&d, n, refused, done, &error);
         if (!cvb_is_full(error))
-            return did(error, done, why);
-        int64_t left = patience_left(&p);
-        error = wait_ended(&p, left, cvb_wait_forward(h, stage, leases[done].source, error, left));
+            return result_of(error, done, why);
+        int64_t left = time_left(&d);
+        error = after_wait(&d, left, cvb_wait_forward(h, stage, leases[done].source, error, left));
         if (error)
-            return did(error, done, why);
+            return result_of(error, done, why);
     }
 }
 
@@ -111,15 +113,15 @@ int cvb_forward_records_wait(struct cvb_handle *h, uint32_t stage, const struct 
 int cvb_get_wait(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count, int64_t timeout_ns)
 {
     CVB_ONE_USER(h);
-    struct patience p = {timeout_ns, 0, false};
+    struct deadline d = {timeout_ns, 0, false};
     for (;;) {
         int n = cvb_get_batch(h, stage, leases, count);
         if (n || !count)
             return n;
-        if (p.over)
+        if (d.over)
             return CVB_ETIMEDOUT;
-        int64_t left = patience_left(&p);
-        int error = wait_ended(&p, left, cvb_wait_records(h, &stage, 1, left));
+        int64_t left = time_left(&d);
+        int error = after_wait(&d, left, cvb_wait_records(h, &stage, 1, left));
         if (error)
             return error;
     }

@@ -30,8 +30,8 @@ static int look_for_credits(struct cvb_handle *h, const struct cvb_wait *w, bool
     return !paused && has_memory(h, w->class);
 }
 
-/* Only the flags that say no: a waiters bit on another would keep all acks from leaving their credits with their units.
- * Where a signal by hand says no, its flag alone, for that reason too. */
+/* Only the flags that show PAUSED: a waiters bit on any other would keep acks from leaving credits with their units. If
+ * a signal by hand says pause, only that flag's second word, for the same reason. */
 static size_t flags_of_credits(struct cvb_handle *h, const struct cvb_wait *w, uint32_t *flag)
 {
     size_t n = 0;
@@ -46,7 +46,7 @@ static size_t flags_of_credits(struct cvb_handle *h, const struct cvb_wait *w, u
     return n;
 }
 
-/* 1 if all counters are below their limits, and there is memory. */
+/* 1 if all counters are below their limits and there is memory, else 0. */
 static int look_for_room(struct cvb_handle *h, const struct cvb_wait *w, bool thorough)
 {
     (void)thorough;
@@ -83,7 +83,7 @@ struct cvb_wait cvb_wait_of_room(struct cvb_handle *h, uint32_t stage, uint32_t 
     return w;
 }
 
-/* Sleeps until a put may go on; the time counts as the source's and the stage's. */
+/* Waits until a put may go on. The time that it sleeps is counted as the source's and the stage's. */
 static int stall(struct cvb_handle *h, const struct cvb_wait *w, uint32_t stage, uint32_t source, int64_t timeout_ns)
 {
     uint64_t slept = 0;
@@ -163,7 +163,7 @@ struct cvb_wait cvb_wait_of_records(const uint32_t *stages, uint32_t count)
                              .any_brings_it = true};
 }
 
-/* Wakers of several flags may have counted this sleeper, each of them. It goes to one stage: for each other stage that
+/* A sleeper on several stages may have been woken for each of them, and will get from one. For each other stage that
  * has data another sleeper is woken. */
 static void pass_on_wakes(struct cvb_handle *h, const struct cvb_wait *w, uint32_t chosen)
 {

@@ -155,7 +155,8 @@ EXPLAINED = {
     ("settle.c", "*"): OWN + "; what it has given up before shows itself by another lo",
     ("audit.c", "*"): COUNT,
     ("pending.c", "*"): COUNT,
-    ("state.c", "*"): "for those who look: nothing is decided by it",
+    ("census.c", "*"): COUNT,
+    ("peer.c", "*"): "for those who look: nothing is decided by it",
 }
 
 # Of the accesses of a group each orders what the others do: weakened all at once they show that one is needed.

@@ -22,6 +22,7 @@ static void cvb_unguard(int before) { (void)before; }
 #define getpid() 7
 #include <complete.c>
 #include <journal.c>
+#include <memory.c>
 #include <recover.c>
 #include <seat.c>
 

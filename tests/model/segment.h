@@ -16,7 +16,7 @@ static struct cvb_hint hints[STAGES];
 static struct cvb_seat seats[SEATS + 1];
 static uint64_t rings[STAGES][1 << RING_BITS];
 static struct cvb_extension extensions[1];
-static struct cvb_ends ends[SEATS][STAGES];
+static struct cvb_ring_view ends[SEATS][STAGES];
 static struct cvb_tally tallies[SEATS + 1][STAGES + SOURCES];
 static struct cvb_handle handles[SEATS];
 static struct cvb_lookout lookout;
@@ -100,7 +100,7 @@ static void model_handles(void)
         h->flags = flags;
         h->reasons = reasons;
         h->segment.geometry.reason_count = 2;
-        h->ends = ends[s];
+        h->rings = ends[s];
         h->lookout = &lookout;
         h->root = &root;
         h->pass.died_in = died_in[s];

@@ -9,7 +9,7 @@
 
 #define UNUSED (void)h
 
-uint32_t cvb_part_of_cell(const struct cvb_handle *h, uint32_t cell)
+uint32_t cvb_class_of_cell(const struct cvb_handle *h, uint32_t cell)
 {
     UNUSED, (void)cell;
     return 0;
@@ -22,7 +22,7 @@ bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
 int cvb_why_not(const struct cvb_handle *h) { return UNUSED, CVB_ELOST; }
 int cvb_mapping_check(struct cvb_handle *h) { return UNUSED, 0; }
 bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id) { return UNUSED, (void)kind, (void)id, true; }
-void cvb_enters_stage(struct cvb_handle *h, struct cvb_unit *unit) { UNUSED, (void)unit; } /* decides nothing */
+void cvb_enters_stage(struct cvb_unit *unit) { (void)unit; } /* decides nothing */
 void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned records) { UNUSED, (void)u, (void)records; }
 
 void cvb_help_split(struct cvb_handle *h, uint32_t unit, struct cvb_pair seen) { UNUSED, (void)unit, (void)seen; }
@@ -145,8 +145,8 @@ int cvb_hold_empty(struct cvb_handle *h, unsigned members, uint32_t *u)
 void cvb_delay_announce(struct cvb_handle *h, uint32_t u) { UNUSED, (void)u; }
 int cvb_delay_end(struct cvb_handle *h, uint64_t now_ns) { return UNUSED, (void)now_ns, 0; }
 
-bool cvb_rest(struct cvb_handle *h, struct cvb_rest *r) { return UNUSED, (void)r, false; }
-void cvb_rested(struct cvb_rest *r, bool helped) { (void)r, (void)helped; }
+bool cvb_pacer_rest(struct cvb_handle *h, struct cvb_pacer *r) { return UNUSED, (void)r, false; }
+void cvb_pacer_rested(struct cvb_pacer *r, bool helped) { (void)r, (void)helped; }
 uint64_t cvb_lookout_slice(struct cvb_handle *h) { return UNUSED, 0; }
 bool cvb_lookout_promise(struct cvb_handle *h, uint64_t now) { return UNUSED, (void)now, false; }
 void cvb_lookout_leave(struct cvb_handle *h) { UNUSED; }

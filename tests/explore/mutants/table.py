@@ -49,9 +49,9 @@ MUTANTS = [
         return false;
     if (!cvb_pair_equal(*w, seen))
         return true;
-    *error = choose(h, &h->ends[stage], stage, &to);
+    *error = choose(h, &h->rings[stage], stage, &to);
 """, """    (void)seen;
-    *error = choose(h, &h->ends[stage], stage, &to);
+    *error = choose(h, &h->rings[stage], stage, &to);
     if (!read_queued(h, u, stage, w))
         return false;
 """)]),
@@ -60,7 +60,7 @@ MUTANTS = [
          "if (!cvb_pair_equal(*w, seen))\n        return false;")]),
     ("HINTAHEAD", "the tail hint written before its slot is filled (A8)", ["single", "mixed1"], [
         ("choose", "    to->former = shown;\n",
-         "    to->former = shown;\n    raise_hint(&h->ends[stage].hint->tail, tail + 1, true);\n")]),
+         "    to->former = shown;\n    raise_hint(&h->rings[stage].hint->tail, tail + 1, true);\n")]),
     ("JUMPTAIL", "the head jumps over a lap that was not taken", ["single", "retry"], [
         ("other_lap", "e->head += ((uint64_t)(ahead - 1) << e->bits) + 1;",
          "e->head += (uint64_t)ahead << e->bits;")]),
@@ -335,12 +335,12 @@ MUTANTS = [
          "    int there = 0;\n    if (!b.count)")]),
     ("FOUNDBYSLOT", "waiting finds a record by its slot, though its unit was taken", ["wait", "waitkill"], [
         ("cvb_ring_has_data",
-         "    struct cvb_pair word;\n    return find_head(h, &h->ends[stage], stage, &unit, &word);",
+         "    struct cvb_pair word;\n    return find_head(h, &h->rings[stage], stage, &unit, &word);",
          """    struct cvb_pair word;
-    struct cvb_ends *e = &h->ends[stage];
+    struct cvb_ring_view *e = &h->rings[stage];
     if (!lap_ahead(cvb_load64_acq(&e->ring[e->head & e->mask]), e->head, e->bits))
         return 1;
-    return find_head(h, &h->ends[stage], stage, &unit, &word);""")]),
+    return find_head(h, &h->rings[stage], stage, &unit, &word);""")]),
     ("IDLECOUNTED", "credits left do not count idle ones", ["mixed1", "mixed"], [
         ("cvb_live", "    int64_t live = cvb_counter_used(h, counter) - cvb_idle_count(h, counter);",
          "    int64_t live = cvb_counter_used(h, counter);")]),

@@ -1,4 +1,4 @@
-/* rest.c - the pacer: a process that has caught up with the other side lets it go ahead for a moment.
+/* pacer.c - the pacer: a process that has caught up with the other side lets it go ahead for a moment.
  *
  * Overview: a consumer that is faster than the producers follows them from slot to slot; a producer at its limit
  * follows the consumers from one unit that they ack to the next. Then each line that either side touches is on its way
@@ -46,8 +46,9 @@ static uint64_t rest_ns(struct cvb_handle *h)
     return ns > CVB_REST_NS ? CVB_REST_NS : ns < REST_NS_LEAST ? REST_NS_LEAST : ns;
 }
 
-/* An occasion: true if it is time to rest. The caller then says by cvb_rested whether it has helped. */
-CVB_RARE bool cvb_rest(struct cvb_handle *h, struct cvb_rest *r)
+/* Called on each occasion for a rest. True if it has rested: the caller then says by cvb_pacer_rested whether that has
+ * helped. */
+CVB_RARE bool cvb_pacer_rest(struct cvb_handle *h, struct cvb_pacer *r)
 {
     if (r->skip) {
         r->skip--;
@@ -61,7 +62,7 @@ CVB_RARE bool cvb_rest(struct cvb_handle *h, struct cvb_rest *r)
     return true;
 }
 
-void cvb_rested(struct cvb_rest *r, bool helped)
+void cvb_pacer_rested(struct cvb_pacer *r, bool helped)
 {
     r->in_vain = helped ? 0 : r->in_vain < DOUBLINGS ? r->in_vain + 1 : DOUBLINGS;
     r->skip = (1u << r->in_vain) - 1;
