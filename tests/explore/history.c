@@ -148,6 +148,16 @@ static void add_refusal(struct history *h, int process, struct history_step s, i
     add_kind(h, process, s, MODEL_REFUSED);
 }
 
+/* Of a source that is opened or closed. done: negative if it is another's. */
+static void add_claim(struct history *h, int process, struct history_step s, enum history_verb verb, int done)
+{
+    s.what.source = h->open[process].argument[0].source;
+    s.what.content = (uint32_t)h->program[process].steps;
+    add_kind(h, process, s, verb == HISTORY_CLOSE ? MODEL_CLOSE : done < 0 ? MODEL_BUSY : MODEL_OPEN);
+}
+
+static bool claims(enum history_verb verb) { return verb == HISTORY_OPEN || verb == HISTORY_CLOSE; }
+
 void history_ended(struct history *h, int process, long began, long ended, int done, int why)
 {
     const struct history_open *o = &h->open[process];
@@ -164,6 +174,8 @@ void history_ended(struct history *h, int process, long began, long ended, int d
         add_wait(h, process, s, done);
     } else if ((verb == HISTORY_RECOVER || verb == HISTORY_ATTACH) && done >= 0) {
         add_recovery(h, process, s);
+    } else if (claims(verb)) {
+        add_claim(h, process, s, verb, done);
     } else if (verb == HISTORY_LOOK) {
         for (int i = 0; i < o->arguments; i++) {
             s.what = o->argument[i];
@@ -182,6 +194,8 @@ void history_killed(struct history *h, int process, long began)
         return;
     if (verb == HISTORY_LEAVE)
         add_kind(h, process, s, MODEL_LEFT);
+    if (claims(verb))
+        add_claim(h, process, s, verb, 0);
     if (!is_chain(verb) || verb == HISTORY_RESERVE)
         return; /* what it had reserved is given up */
     for (int i = 0; i < (gets(verb) ? o->n : o->arguments); i++) {

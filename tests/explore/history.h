@@ -14,6 +14,8 @@
  * - sizes, the credits left: exact; only if nobody else was at work.
  * - setting a limit: one step. What needs room and is at work meanwhile may have its credits from before, and enter
  *   after it.
+ * - opening a source: it was nobody's, or who had it has closed it, has left or is dead. Refused: another one had it at
+ *   a moment, who had done none of that.
  * - detach: a release of each lease, in any order. Reservations are given up at its begin.
  * - wait: the stage had a record at a moment, or each of the stages was empty at one.
  * - recover, attach: the leases of processes that were dead at its begin have come back, and their calls have no effect
@@ -52,7 +54,9 @@ enum history_verb {
     HISTORY_LEAVE,
     HISTORY_LOOK,
     HISTORY_RECOVER,
-    HISTORY_ATTACH
+    HISTORY_ATTACH,
+    HISTORY_OPEN,
+    HISTORY_CLOSE
 };
 
 struct history_step {
@@ -60,7 +64,7 @@ struct history_step {
     bool pending; /* its call has no end: it may never happen */
     bool gets;    /* meanwhile its process may find records past their retry limit */
     long began, ended;
-    long seen; /* of a limit: when it was seen to be set, or 0 */
+    long seen; /* of a limit, or of a source that is opened or closed: when its word was seen to change, or 0 */
 };
 
 struct history_hint {

@@ -231,7 +231,37 @@ static int hidden_choices(const struct node *n, struct choice *choice)
 /* A dead process leases nothing more; but what it had begun to put may still come in. */
 static bool must_live(const struct history_step *s)
 {
-    return s->what.kind == MODEL_GET || s->what.kind == MODEL_TAKE || s->what.kind == MODEL_NOTHING;
+    return s->what.kind == MODEL_GET || s->what.kind == MODEL_TAKE || s->what.kind == MODEL_NOTHING ||
+           s->what.kind == MODEL_OPEN;
+}
+
+/* Between which times the owner of a source that is not closed is gone: while it leaves, or when it dies. */
+static void going(const struct model_claim *c, long *from, long *to)
+{
+    const struct history_program *owner = &now->program[c->owner - 1];
+    *from = *to = owner->died;
+    for (int i = c->step + 1; i < owner->steps; i++) {
+        const struct history_step *s = &owner->step[i];
+        if (s->what.kind != MODEL_LEFT)
+            continue;
+        *from = s->began;
+        *to = s->ended < owner->died ? s->ended : owner->died;
+        return;
+    }
+}
+
+/* A step that asks who has the source, with what its time says of that one. */
+static struct model_step with_owner(const struct node *n, const struct history_step *s)
+{
+    struct model_step what = s->what;
+    const struct model_claim *c = &n->model.claim[what.source];
+    long from, to;
+    if ((what.kind != MODEL_OPEN && what.kind != MODEL_BUSY) || !c->owner)
+        return what;
+    going(c, &from, &to);
+    what.gone = what.kind == MODEL_OPEN ? from < n->end : to <= (n->time > s->began ? n->time : s->began);
+    what.due = what.gone ? from : 0;
+    return what;
 }
 
 static int choices(const struct node *n, struct choice *choice)
@@ -250,7 +280,7 @@ static int choices(const struct node *n, struct choice *choice)
             continue; /* it delivers nothing before it has buried that */
         if (s->what.kind == MODEL_LEFT || (s->pending && s->what.kind == MODEL_NOTHING))
             continue; /* made when nothing is leased any more; never */
-        struct choice c = {.process = p, .own = true, .step = s->what};
+        struct choice c = {.process = p, .own = true, .step = with_owner(n, s)};
         c.hint = hint_of(&n->model, p, &s->what, s->seen ? s->seen : s->ended);
         count = add(choice, count, &c);
     }
@@ -299,7 +329,7 @@ static void note_farthest(const struct node *n)
 }
 
 /* The step was made: it is later than its begin, than the death of the process that had leased what is delivered
- * again, or than the end of a delay. */
+ * again, than the end of a delay, or than who had the source has gone. */
 static void pass(struct node *n, const struct choice *c)
 {
     long began = 0;
@@ -309,7 +339,7 @@ static void pass(struct node *n, const struct choice *c)
         began = now->program[c->process].step[n->at[c->process]++].began;
     else if (c->step.kind == MODEL_REDELIVER)
         began = now->program[c->process].died + 1;
-    else if (c->step.kind == MODEL_DUE)
+    if ((c->step.kind == MODEL_DUE || c->step.kind == MODEL_OPEN) && began < c->step.due)
         began = c->step.due;
     if (n->time < began)
         n->time = began;
@@ -359,10 +389,10 @@ enum linear_verdict linear_check(const struct history *h, long budget)
 
 bool linear_went_back(void) { return has_failed; }
 
-static const char *const kinds[] = {"put",     "reserve", "publish",   "cancel",  "get",   "take",    "ack",
-                                    "return",  "delay",   "release",   "forward", "limit", "refused", "empty",
-                                    "found",   "left",    "recovered", "size",    "all",   "credits", "end",
-                                    "uncover", "bury",    "redeliver", "due",     "settle"};
+static const char *const kinds[] = {
+    "put",     "reserve", "publish", "cancel", "get",     "take", "ack",       "return", "delay", "release",
+    "forward", "limit",   "refused", "empty",  "found",   "left", "recovered", "size",   "all",   "credits",
+    "open",    "busy",    "close",   "end",    "uncover", "bury", "redeliver", "due",    "settle"};
 
 static void describe(char *line, size_t size, int p, const struct history_step *s, const char *mark)
 {

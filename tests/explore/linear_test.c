@@ -124,6 +124,23 @@ static void found(int p, long began, long ended, int index)
     history_ended(&h, p, began, ended, index, -1);
 }
 
+/* It opens source 0, or is told that another has it. */
+static void opens(int p, long began, long ended, bool busy)
+{
+    struct model_step s = of(0);
+    history_call(&h, p, HISTORY_OPEN, 0, 1);
+    history_argument(&h, p, &s);
+    history_ended(&h, p, began, ended, busy ? -1 : 0, -1);
+}
+
+static void leaves(int p, long began, long ended, enum history_verb how)
+{
+    struct model_step s = of(0);
+    history_call(&h, p, how, 0, 1);
+    history_argument(&h, p, &s);
+    history_ended(&h, p, began, ended, 0, -1);
+}
+
 /* Histories without fault. */
 
 static void puts_overlap(void)
@@ -268,7 +285,84 @@ static void killed_delay_comes_late(void)
     get(1, 24, 25, 1, 1);
 }
 
+static void opened_by_one_after_the_other(void)
+{
+    opens(0, 1, 2, false);
+    opens(1, 3, 4, true);
+    opens(0, 5, 6, false);
+    leaves(0, 7, 10, HISTORY_CLOSE);
+    opens(2, 8, 12, true);
+    opens(1, 9, 11, false);
+    leaves(1, 13, 16, HISTORY_LEAVE);
+    opens(0, 14, 15, true);
+    opens(0, 17, 18, false);
+}
+
+/* The death is at 6: told before it and after it. */
+static void opened_after_a_death(void)
+{
+    opens(0, 1, 2, false);
+    opens(1, 3, 7, true);
+    history_died(&h, 0, 6);
+    opens(2, 5, 8, false);
+    opens(1, 9, 10, true);
+}
+
+static void busy_by_an_open_that_was_killed(void)
+{
+    history_call(&h, 0, HISTORY_OPEN, 0, 1);
+    history_argument(&h, 0, &(struct model_step){.source = 0});
+    history_killed(&h, 0, 1);
+    history_died(&h, 0, 6);
+    opens(1, 2, 4, true);
+    opens(1, 5, 8, false);
+}
+
+static void opened_again_by_who_came_back(void)
+{
+    opens(0, 1, 2, false);
+    leaves(0, 3, 4, HISTORY_LEAVE);
+    opens(0, 5, 6, false);
+    opens(1, 7, 8, true);
+}
+
 /* And with one. */
+
+static void opened_by_two(void)
+{
+    opens(0, 1, 2, false);
+    opens(1, 3, 4, false);
+}
+
+static void busy_though_nobody_has_it(void) { opens(0, 1, 2, true); }
+
+static void busy_after_a_close(void)
+{
+    opens(0, 1, 2, false);
+    leaves(0, 3, 4, HISTORY_CLOSE);
+    opens(1, 5, 6, true);
+}
+
+static void busy_after_a_death(void)
+{
+    opens(0, 1, 2, false);
+    history_died(&h, 0, 3);
+    opens(1, 4, 5, true);
+}
+
+static void busy_after_who_had_it_has_left(void)
+{
+    opens(0, 1, 2, false);
+    leaves(0, 3, 4, HISTORY_LEAVE);
+    opens(1, 5, 6, true);
+}
+
+static void opened_before_a_death(void)
+{
+    opens(0, 1, 2, false);
+    opens(1, 3, 4, false);
+    history_died(&h, 0, 5);
+}
 
 static void one_producer_out_of_order(void)
 {
@@ -520,6 +614,16 @@ static const struct {
     RIGHT(delayed_by_their_times),
     RIGHT(delayed_in_either_order),
     RIGHT(killed_delay_comes_late),
+    RIGHT(opened_by_one_after_the_other),
+    RIGHT(opened_after_a_death),
+    RIGHT(busy_by_an_open_that_was_killed),
+    RIGHT(opened_again_by_who_came_back),
+    WRONG(opened_by_two),
+    WRONG(busy_though_nobody_has_it),
+    WRONG(busy_after_a_close),
+    WRONG(busy_after_a_death),
+    WRONG(busy_after_who_had_it_has_left),
+    WRONG(opened_before_a_death),
     WRONG(one_producer_out_of_order),
     WRONG(batch_out_of_order),
     WRONG(overlapping_gets_out_of_order),

@@ -295,6 +295,26 @@ static uint32_t credits_left(const struct model *m, const struct model_limits *l
     return least < 0 ? 0 : (uint32_t)least;
 }
 
+static bool open_source(struct model_claim *c, int process, const struct model_step *s)
+{
+    if (c->owner && c->owner != process + 1 && !s->gone)
+        return false;
+    *c = (struct model_claim){(uint8_t)(process + 1), (uint16_t)s->content};
+    return true;
+}
+
+static bool is_busy(const struct model_claim *c, int process, const struct model_step *s)
+{
+    return c->owner && c->owner != process + 1 && !s->gone;
+}
+
+static bool close_source(struct model_claim *c, int process)
+{
+    if (c->owner == process + 1)
+        *c = (struct model_claim){0, 0};
+    return true;
+}
+
 bool model_do(struct model *m, const struct model_limits *l, int process, const struct model_step *s)
 {
     switch (s->kind) {
@@ -329,6 +349,12 @@ bool model_do(struct model *m, const struct model_limits *l, int process, const 
         return m->total == s->content;
     case MODEL_CREDITS:
         return credits_left(m, l, s->source) == s->content;
+    case MODEL_OPEN:
+        return open_source(&m->claim[s->source], process, s);
+    case MODEL_BUSY:
+        return is_busy(&m->claim[s->source], process, s);
+    case MODEL_CLOSE:
+        return close_source(&m->claim[s->source], process);
     case MODEL_NOTHING:
         return true;
     case MODEL_DUE:
@@ -374,6 +400,8 @@ uint64_t model_hash(const struct model *m)
         hash += mix((uint64_t)(256 + i) << 8 | m->limit_stage[i]);
     for (unsigned i = 0; i < MODEL_SOURCES; i++)
         hash += mix((uint64_t)(512 + i) << 8 | m->limit_source[i]);
+    for (unsigned i = 0; i < MODEL_SOURCES; i++)
+        hash += mix((uint64_t)(1024 + i) << 32 | (uint64_t)m->claim[i].owner << 16 | m->claim[i].step);
     const unsigned char *reserved = &m->reserved[0][0][0];
     for (size_t i = 0; i < sizeof m->reserved; i++)
         if (reserved[i])

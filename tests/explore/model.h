@@ -38,6 +38,9 @@ enum model_kind {
     MODEL_SIZE,      /* the stage has `content` records, queued, leased or reserved */
     MODEL_SIZE_ALL,  /* all stages have */
     MODEL_CREDITS,   /* how many credits the source has left, by its own limit and the total */
+    MODEL_OPEN,      /* the process has the source from now on: nobody else has it, or who had it is gone */
+    MODEL_BUSY,      /* another one has the source, and is not gone */
+    MODEL_CLOSE,     /* the process has the source no more */
     MODEL_NOTHING,
     /* that nobody asked for */
     MODEL_UNCOVER,   /* a get finds the first record past its retry limit, and leases it to itself */
@@ -55,9 +58,11 @@ struct model_step {
     bool lowered;                 /* of what needs room: while it was at work a limit may have been lowered, and it may
                                      have had its credits before */
     bool many;                    /* a get that asks for several; a redelivery of what was leased in company */
+    bool gone;                    /* who has the source may be gone; of a busy source: is gone, whatever the order */
     int16_t retry;                /* as it was delivered; -1: not told */
-    uint32_t content, becomes;    /* the payload's first word, and the new payload's */
-    long due, due_most;           /* of a delay: the time that it ends at the soonest, and surely */
+    uint32_t content, becomes;    /* the payload's first word, and the new payload's; of an open: which step it is */
+    long due, due_most;           /* of a delay: the time that it ends at the soonest, and surely; of an open
+                                     due is when who had the source went */
 };
 
 enum model_where { MODEL_QUEUED, MODEL_LEASED, MODEL_UNCOVERED, MODEL_TAKEN, MODEL_DELAYED };
@@ -77,6 +82,10 @@ struct model {
     uint8_t total, stage[MODEL_STAGES], source[MODEL_SOURCES];                   /* credits in use */
     uint8_t limit_total, limit_stage[MODEL_STAGES], limit_source[MODEL_SOURCES]; /* as set; 0: as at first */
     uint8_t reserved[MODEL_PROCESSES][MODEL_STAGES][MODEL_SOURCES];
+    struct model_claim {
+        uint8_t owner; /* process + 1, or 0: nobody ever had it, or it was closed */
+        uint16_t step; /* which of its steps was the open */
+    } claim[MODEL_SOURCES];
 };
 
 /* Makes the process's step, or changes nothing and returns false: it is impossible now. */

@@ -56,7 +56,7 @@ static struct holding look_at(uint32_t u)
     for (unsigned i = 0; i < now.n; i++) {
         SIM_CHECK(now.source < POSITION_SOURCES && now.position[i] < POSITION_MOST, "unit %u has position %llu", u,
                   (unsigned long long)now.position[i]);
-        SIM_CHECK(!i || now.position[i] > now.position[i - 1], "the positions of unit %u do not grow", u);
+        SIM_CHECK_TOO(!i || now.position[i] > now.position[i - 1], "the positions of unit %u do not grow", u);
     }
     return now;
 }
@@ -65,10 +65,10 @@ static void accept(const struct holding *h)
 {
     for (unsigned i = 0; i < h->n; i++) {
         const uint64_t p = h->position[i];
-        SIM_CHECK(fate[h->source][p] == NEVER, "position %llu of source %u came twice", (unsigned long long)p,
-                  h->source);
-        SIM_CHECK(p == position_next(accepted[h->source]), "position %llu of source %u came after %llu",
-                  (unsigned long long)p, h->source, (unsigned long long)accepted[h->source]);
+        SIM_CHECK_TOO(fate[h->source][p] == NEVER, "position %llu of source %u came twice", (unsigned long long)p,
+                      h->source);
+        SIM_CHECK_TOO(p == position_next(accepted[h->source]), "position %llu of source %u came after %llu",
+                      (unsigned long long)p, h->source, (unsigned long long)accepted[h->source]);
         fate[h->source][p] = LIVE;
         accepted[h->source] = p;
     }
@@ -77,8 +77,9 @@ static void accept(const struct holding *h)
 static void expect_live(uint32_t u, const struct holding *h)
 {
     for (unsigned i = 0; i < h->n; i++)
-        SIM_CHECK(fate[h->source][h->position[i]] == LIVE, "unit %u has position %llu of source %u, which is not live",
-                  u, (unsigned long long)h->position[i], h->source);
+        SIM_CHECK_TOO(fate[h->source][h->position[i]] == LIVE,
+                      "unit %u has position %llu of source %u, which is not live", u,
+                      (unsigned long long)h->position[i], h->source);
 }
 
 /* Unit u is queued in the place of the lease that held its positions. */
@@ -93,8 +94,8 @@ static void take_over(uint32_t u, const struct holding *h)
 static void settle(const struct holding *h)
 {
     for (unsigned i = 0; i < h->n; i++) {
-        SIM_CHECK(fate[h->source][h->position[i]] == LIVE, "position %llu of source %u was settled twice",
-                  (unsigned long long)h->position[i], h->source);
+        SIM_CHECK_TOO(fate[h->source][h->position[i]] == LIVE, "position %llu of source %u was settled twice",
+                      (unsigned long long)h->position[i], h->source);
         fate[h->source][h->position[i]] = GONE;
     }
 }
@@ -121,11 +122,11 @@ void position_published(uint32_t source)
     const uint64_t settled = world_stand(source)->settled;
     if (source >= POSITION_SOURCES || settled == published[source])
         return;
-    SIM_CHECK(settled > published[source], "settled of source %u went back", source);
-    SIM_CHECK(settled < lowest_live(source), "settled of source %u is %llu, and %llu is live", source,
-              (unsigned long long)settled, (unsigned long long)lowest_live(source));
-    SIM_CHECK(settled <= accepted[source], "settled of source %u is %llu, and accepted %llu", source,
-              (unsigned long long)settled, (unsigned long long)accepted[source]);
+    SIM_CHECK_TOO(settled > published[source], "settled of source %u went back", source);
+    SIM_CHECK_TOO(settled < lowest_live(source), "settled of source %u is %llu, and %llu is live", source,
+                  (unsigned long long)settled, (unsigned long long)lowest_live(source));
+    SIM_CHECK_TOO(settled <= accepted[source], "settled of source %u is %llu, and accepted %llu", source,
+                  (unsigned long long)settled, (unsigned long long)accepted[source]);
     published[source] = settled;
 }
 
@@ -151,12 +152,12 @@ void position_survey(void)
 
 void position_told(uint32_t source, const struct cvb_progress *p, uint64_t accepted_before)
 {
-    SIM_CHECK(p->accepted >= accepted_before, "accepted of source %u is said to be %llu, and was %llu before", source,
-              (unsigned long long)p->accepted, (unsigned long long)accepted_before);
-    SIM_CHECK(p->accepted <= accepted[source], "accepted of source %u is said to be %llu, and is %llu", source,
-              (unsigned long long)p->accepted, (unsigned long long)accepted[source]);
-    SIM_CHECK(p->settled < lowest_live(source) && p->settled <= p->accepted, "settled of source %u is said to be %llu",
-              source, (unsigned long long)p->settled);
+    SIM_CHECK_TOO(p->accepted >= accepted_before, "accepted of source %u is said to be %llu, and was %llu before",
+                  source, (unsigned long long)p->accepted, (unsigned long long)accepted_before);
+    SIM_CHECK_TOO(p->accepted <= accepted[source], "accepted of source %u is said to be %llu, and is %llu", source,
+                  (unsigned long long)p->accepted, (unsigned long long)accepted[source]);
+    SIM_CHECK_TOO(p->settled < lowest_live(source) && p->settled <= p->accepted,
+                  "settled of source %u is said to be %llu", source, (unsigned long long)p->settled);
 }
 
 void position_exact(uint32_t source, const struct cvb_progress *p)
@@ -167,8 +168,8 @@ void position_exact(uint32_t source, const struct cvb_progress *p)
         if (!live && fate[source][i] == GONE)
             best = i;
     }
-    SIM_CHECK(p->accepted == accepted[source] && p->live == live && p->settled >= best,
-              "source %u when all is quiet: accepted %llu of %llu, live %llu of %llu, settled %llu of %llu", source,
-              (unsigned long long)p->accepted, (unsigned long long)accepted[source], (unsigned long long)p->live,
-              (unsigned long long)live, (unsigned long long)p->settled, (unsigned long long)best);
+    SIM_CHECK_TOO(p->accepted == accepted[source] && p->live == live && p->settled >= best,
+                  "source %u when all is quiet: accepted %llu of %llu, live %llu of %llu, settled %llu of %llu", source,
+                  (unsigned long long)p->accepted, (unsigned long long)accepted[source], (unsigned long long)p->live,
+                  (unsigned long long)live, (unsigned long long)p->settled, (unsigned long long)best);
 }

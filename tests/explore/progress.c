@@ -29,22 +29,24 @@ bool work_open(int me, uint32_t source)
     if (!world.positions)
         return false;
     work_begin(me);
+    watch_call(me, HISTORY_OPEN, 0, 1);
+    watch_argument(me, 0, source, NULL);
     const long since = sim_clock();
     p->claims_until[source] = LONG_MAX;
     SIM_LOG("p%d opens source %u", me, source);
     const int error = cvb_source_open(p->handle, source, &accepted);
     SIM_LOG("p%d has opened source %u: %s, %llu", me, source, cvb_error_text(error), (unsigned long long)accepted);
-    SIM_CHECK(!error || (error == CVB_EBUSY && !p->opened[source] && others_claim(me, source, since)),
-              "opening a source failed: %s", cvb_error_text(error));
+    SIM_CHECK_TOO(!error || (error == CVB_EBUSY && !p->opened[source] && others_claim(me, source, since)),
+                  "opening a source failed: %s", cvb_error_text(error));
     if (error) {
         p->claims_until[source] = sim_clock();
     } else {
-        SIM_CHECK(accepted == position_accepted(source), "source %u goes on behind %llu, and accepted is %llu", source,
-                  (unsigned long long)accepted, (unsigned long long)position_accepted(source));
+        SIM_CHECK_TOO(accepted == position_accepted(source), "source %u goes on behind %llu, and accepted is %llu",
+                      source, (unsigned long long)accepted, (unsigned long long)position_accepted(source));
         p->opened[source] = true;
         p->position[source] = accepted;
     }
-    work_end(me, 0, 0);
+    work_end(me, error, 0);
     return !error;
 }
 
@@ -53,6 +55,8 @@ void work_close(int me, uint32_t source)
 {
     struct process *p = &process[me];
     work_begin(me);
+    watch_call(me, HISTORY_CLOSE, 0, 1);
+    watch_argument(me, 0, source, NULL);
     SIM_LOG("p%d closes source %u", me, source);
     p->opened[source] = false;
     const int error = cvb_source_close(p->handle, source);
@@ -70,7 +74,7 @@ static void put_again(int me, uint32_t source)
     if (!process[me].opened[source] || !r.position)
         return;
     const int error = cvb_buffer_for_stage(process[me].handle, 1, &r);
-    SIM_CHECK(error == CVB_EPOSITION, "a position that was accepted is put again: %s", cvb_error_text(error));
+    SIM_CHECK_TOO(error == CVB_EPOSITION, "a position that was accepted is put again: %s", cvb_error_text(error));
 }
 
 /* By a walk for the one source, or by one for all. */

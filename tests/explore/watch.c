@@ -87,7 +87,7 @@ void watch_set(int process, enum model_limit which, uint32_t stage, uint32_t sou
         history_argument(&history, process, &s);
 }
 
-void watch_limit(int process)
+void watch_effect(int process)
 {
     if (watch.on)
         history.open[process].seen = tick();

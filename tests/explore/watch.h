@@ -18,9 +18,10 @@ void watch_argument(int process, uint32_t stage, uint32_t source, const void *pa
 void watch_lease(int process, const struct cvb_lease *lease);
 /* What it was told of a size, in the terms of the model. */
 void watch_size(int process, enum model_kind kind, uint32_t which, int64_t size);
-/* It sets a limit; the limit is seen to be set. */
+/* It sets a limit. */
 void watch_set(int process, enum model_limit which, uint32_t stage, uint32_t source, uint32_t limit);
-void watch_limit(int process);
+/* The limit is seen to be set, or a source to be claimed. */
+void watch_effect(int process);
 /* The stage of its get was held at a moment. */
 void watch_held(int process);
 /* It returns records after that time. */

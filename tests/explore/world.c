@@ -230,7 +230,7 @@ static void note_limit(uint32_t i, uint32_t word)
         if (world.setting[p] == i + 1 && (stores || (world.stored[p] && world.stored[p] < world.limit[i])))
             world.stored[p] = world.limit[i];
     }
-    watch_limit(sim.current);
+    watch_effect(sim.current);
 }
 
 static void note_most(int p, uint32_t i)
@@ -470,9 +470,12 @@ static void note_seat(uint32_t s)
 static void watch_positions(uint64_t o)
 {
     const struct cvb_geometry *g = &world.geometry;
-    const uint64_t of_seats = o - g->seats, of_moved = o - g->moved;
-    if (o - g->stands < world.settings.max_sources * sizeof(struct cvb_stand))
-        position_published((uint32_t)((o - g->stands) / sizeof(struct cvb_stand)));
+    const uint64_t of_seats = o - g->seats, of_moved = o - g->moved, of_stands = o - g->stands;
+    if (of_stands < world.settings.max_sources * sizeof(struct cvb_stand)) {
+        position_published((uint32_t)(of_stands / sizeof(struct cvb_stand)));
+        if (of_stands % sizeof(struct cvb_stand) == offsetof(struct cvb_stand, claim))
+            watch_effect(sim.current);
+    }
     if (o == g->survey)
         position_survey();
     if (of_moved < (world.settings.max_handles + 1) * world.settings.max_sources * sizeof(struct cvb_moved) ||
