@@ -9,6 +9,8 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,17 +45,18 @@ static struct plan {
     unsigned at; /* its occurrence, from 1 on; 0: none */
     int reason;
 } plan;
-static unsigned seen[CALLS];
-static int always[CALLS]; /* an errno for each occurrence: what the system lacks altogether */
-static bool fired, armed;
-static long descriptors, mappings, blocks;
+static atomic_uint seen[CALLS]; /* as all that a notifier's thread changes too */
+static int always[CALLS];       /* an errno for each occurrence: what the system lacks altogether */
+static atomic_bool fired, armed;
+static atomic_long descriptors, mappings, blocks;
 
 /* True if this occurrence fails; errno then says why. */
 static bool fails(enum call call)
 {
     bool now = armed && ++seen[call] == plan.at && plan.call == call;
     int reason = now ? plan.reason : armed ? always[call] : 0;
-    fired |= now;
+    if (now)
+        fired = true;
     if (reason)
         errno = reason;
     return reason;
@@ -171,13 +174,13 @@ static const int reasons[CALLS][12] = {
     [FUTEX] = {EAGAIN, EINTR, ETIMEDOUT, ENOSYS, EPERM, EACCES, EINVAL, EFAULT},
     [WAITV] = {EAGAIN, EINTR, ETIMEDOUT, ENOSYS, EPERM, EACCES, EINVAL, ENOMEM},
     [SLEEP] = {EINTR, ENOSYS, EPERM, EINVAL},
-    [EVENT] = {EMFILE, ENFILE, ENODEV, ENOMEM},
-    [START] = {EAGAIN, EPERM},
+    [EVENT] = {EINVAL, EMFILE, ENFILE, ENODEV, ENOMEM},
+    [START] = {EAGAIN, EINVAL, EPERM},
 };
 
 static char name[64];
 static struct cvb_handle *live;
-static uint32_t stage;
+static uint32_t stage, source;
 
 /* From here on the plan holds. */
 static void begin(void)
@@ -292,6 +295,51 @@ static int do_notify(void)
         cr_assert_eq(cvb_notify_close(n), 0);
     errno = kept;
     return error;
+}
+
+/* More watches than there is room for at first. */
+static int watch_many(struct cvb_notifier *n)
+{
+    enum { MANY = 17 };
+    int id = 0;
+    for (int i = 0; i < MANY && id >= 0; i++)
+        id = cvb_notify_watch(n, &(struct cvb_watch){.what = CVB_WATCH_RECORDS, .stage = stage});
+    return id < 0 ? id : 0;
+}
+
+/* The notifier's thread waits for a record, which comes: it tells of that, or why it cannot. */
+static int await_record(struct cvb_notifier *n)
+{
+    struct cvb_watch told_of;
+    struct pollfd p = {.fd = cvb_notify_fd(n), .events = POLLIN};
+    cr_assert_eq(put_numbers(live, stage, source, 1, 1, NULL), 1);
+    cr_assert_eq(poll(&p, 1, 60000), 1);
+    int told = cvb_notify_fired(n, &told_of, 1);
+    if (told < 0)
+        errno = plan.reason; /* the thread's own errno is not the caller's */
+    return told < 0 ? told : 0;
+}
+
+static int do_watch(void)
+{
+    struct cvb_notifier *n = NULL;
+    cr_assert_eq(cvb_notify_create(name, &n), 0);
+    begin();
+    int error = watch_many(n);
+    if (!error)
+        error = await_record(n);
+    int kept = errno;
+    end(0);
+    cr_assert_eq(cvb_notify_close(n), 0);
+    cr_assert_geq(drain(live, stage), 0);
+    errno = kept;
+    return error;
+}
+
+static int do_watch_without_waitv(void)
+{
+    always[WAITV] = ENOSYS;
+    return do_watch();
 }
 
 static int die_attached(void *unused)
@@ -460,6 +508,7 @@ static void set_up(void)
     live = make_segment(name, &s);
     cr_assert_not_null(live);
     cr_assert_eq(cvb_stage(live, "a", &stage), 0);
+    cr_assert_eq(cvb_source(live, "s", &source), 0);
 }
 
 static void tear_down(void)
@@ -485,6 +534,8 @@ Test(faults, wait) { try_all("wait", do_wait); }
 Test(faults, wait_without_waitv) { try_all("wait without waitv", do_wait_without_waitv); }
 Test(faults, wait_without_futexes) { try_all("wait without futexes", do_wait_without_futexes); }
 Test(faults, notify) { try_all("notify", do_notify); }
+Test(faults, watch) { try_all("watch", do_watch); }
+Test(faults, watch_without_waitv) { try_all("watch without waitv", do_watch_without_waitv); }
 Test(faults, recover) { try_all("recover", do_recover); }
 Test(faults, audit) { try_all("audit", do_audit); }
 Test(faults, peer) { try_all("peer", do_peer); }

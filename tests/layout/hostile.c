@@ -24,17 +24,23 @@ struct round {
     } part; /* where */
 };
 
-static void damage(const struct round *r)
+/* The first `size` bytes of the segment, as a hostile process has them. */
+static char *map_segment(const char *name, uint64_t size)
 {
     char path[128];
-    snprintf(path, sizeof path, "/dev/shm/%s", r->name);
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
     int fd = open(path, O_RDWR);
-    uint64_t seed = r->seed, size = r->part.to - r->part.from;
-    char *base = mmap(NULL, r->part.to, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    char *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (base == MAP_FAILED)
         _exit(90);
-    char *at = base + r->part.from;
+    return base;
+}
+
+static void damage(const struct round *r)
+{
+    uint64_t seed = r->seed, size = r->part.to - r->part.from;
+    char *base = map_segment(r->name, r->part.to), *at = base + r->part.from;
     if (r->damage == ONES || r->damage == ZEROS)
         memset(at, r->damage == ONES ? 0xff : 0, size);
     else if (r->damage == REGION)
@@ -228,3 +234,73 @@ Test(hostile, bitmaps, .timeout = 500) { damage_part(6, 48); }
 Test(hostile, rings, .timeout = 500) { damage_part(7, 96); }
 Test(hostile, cells, .timeout = 500) { damage_part(8, 16); }
 Test(hostile, everything, .timeout = 500) { damage_part(9, 160); }
+
+/* Records that wait for their time, and times of units or of nodes that no clock says. */
+struct times {
+    const char *name;
+    uint64_t due;
+    bool of_units, of_nodes;
+};
+
+static void set_times(const struct times *t)
+{
+    struct cvb_settings s = settings_of(0);
+    struct cvb_geometry g;
+    if (cvb_settings_complete(&s, NULL, 0))
+        _exit(91);
+    cvb_geometry_of(&s, &g);
+    char *base = map_segment(t->name, g.rings);
+    struct cvb_soonest *node = (void *)(base + g.soonest), *end = (void *)(base + g.rings);
+    for (uint32_t u = 0; t->of_units && u < g.unit_count; u++)
+        ((uint64_t *)(void *)(base + g.due))[u] = t->due;
+    for (; t->of_nodes && node + 1 <= end; node++)
+        node->bound.hi = t->due;
+    munmap(base, g.rings);
+}
+
+enum { DELAYED = 20 };
+static int use_delayed(void *argument)
+{
+    const struct times *t = argument;
+    const uint32_t stage = 1;
+    struct cvb_handle *h = NULL;
+    struct cvb_lease l[DELAYED];
+    uint64_t seed = 1;
+    alarm(20);
+    if (cvb_attach(t->name, &h) || !name_everything(h) || put_numbers(h, stage, 0, 0, DELAYED, NULL) != DELAYED ||
+        get_all(h, stage, l, DELAYED) != DELAYED || cvb_return_after(h, l, DELAYED / 2, 1) ||
+        cvb_return_after(h, l + DELAYED / 2, DELAYED / 2, 3600000))
+        return 1;
+    set_times(t);
+    if (t->of_units && t->of_nodes && t->due == 1 && get_all(h, stage, l, DELAYED) != DELAYED)
+        return 2; /* all was due long ago */
+    for (int turn = 0; turn < 4; turn++) {
+        cvb_wait_records(h, &stage, 1, 3000000);
+        use_writing(h, &seed);
+        use_reading(h);
+    }
+    return cvb_detach(h);
+}
+
+/* A time decides when a record comes, and nothing else: none is lost or counted twice. */
+Test(hostile, times_of_delays, .timeout = 500)
+{
+    static const uint64_t due[] = {0, 1, INT64_MAX, UINT64_MAX - 1, UINT64_MAX};
+    struct times t = {.name = segment_name("times")};
+    struct cvb_settings s = settings_of(0);
+    for (unsigned i = 0; i < 3 * sizeof due / sizeof due[0]; i++) {
+        t.due = due[i / 3];
+        t.of_units = i % 3 != 1;
+        t.of_nodes = i % 3 != 0;
+        struct cvb_handle *h = make_segment(t.name, &s);
+        struct cvb_audit a;
+        cr_assert_not_null(h);
+        int code = reap(spawn(use_delayed, &t));
+        cr_assert_eq(code, 0, "time %llx of%s%s: ended with %d", (unsigned long long)t.due, t.of_units ? " units" : "",
+                     t.of_nodes ? " nodes" : "", code);
+        cr_assert_eq(cvb_audit(h, &a), 0);
+        cr_assert(a.exact && !a.problems, "time %llx: %s", (unsigned long long)t.due, a.first_problem);
+        cr_assert_eq(cvb_detach(h), 0);
+        cvb_unlink(t.name);
+    }
+}

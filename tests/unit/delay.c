@@ -275,6 +275,34 @@ Test(delay, the_delay_of_a_live_segment_can_be_set)
     cr_assert_eq(delayed(), 1);
 }
 
+/* Seven weeks, after as many failures as the doubling counts, and more. */
+Test(delay, the_longest_delays_do_not_overflow, .init = NULL)
+{
+    struct cvb_lease l, again;
+    make(60, 0, 0);
+    put(1, 2);
+    take(&l, 1);
+    return_after(&l, 1, UINT32_MAX);
+    cr_assert_eq(cvb_set_retry_delay(h, 1, 1), 0);
+    for (unsigned i = 0; i < 40; i++) {
+        l = next_of(h);
+        cr_assert_eq(number_of(&l), 2);
+        cr_assert_eq(cvb_return_to_buffer(h, &l, 1), 0);
+    }
+    l = next_of(h);
+    cr_assert_eq(l.retry_count, 40);
+    cr_assert_eq(cvb_set_retry_delay(h, UINT32_MAX, UINT32_MAX), 0);
+    cr_assert_eq(cvb_return_to_buffer(h, &l, 1), 0);
+    cr_assert_eq(delayed(), 2);
+    cr_assert_eq(cvb_get_batch(h, STAGE, &again, 1), 0);
+    put(3, 1);
+    take(&l, 1);
+    return_after(&l, 1, 1);
+    l = next_of(h);
+    cr_assert_eq(number_of(&l), 3);
+    cr_assert_eq(delayed(), 2);
+}
+
 Test(delay, settings_that_make_no_sense_are_refused)
 {
     struct cvb_settings s;
