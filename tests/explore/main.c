@@ -65,34 +65,18 @@ static struct options parse(int count, char **argument)
     return o;
 }
 
-static void make(const struct scenario *s)
-{
-    struct cvb_settings settings;
-    cvb_settings_init(&settings);
-    settings.max_total_records = s->total;
-    settings.max_per_stage = s->stage;
-    settings.max_per_source = s->source;
-    settings.payload_size = s->payload;
-    settings.header_size = s->headers ? GHOST_HEADER : 0;
-    settings.max_stages = s->stages;
-    settings.max_sources = s->sources;
-    settings.max_pipelines = 1;
-    settings.max_handles = (uint32_t)s->starters + !s->tight;
-    settings.max_retries = s->retries;
-    for (uint32_t i = 0; i < 2 && s->classes[i].bytes; i++)
-        settings.classes[settings.class_count++] = s->classes[i];
-    world_make(&settings);
-}
-
 /* Runs schedules of one scenario from the seed on, until either bound; returns how many. */
 static uint64_t explore(const struct scenario *given, uint64_t seed, uint64_t schedules, double seconds)
 {
     double end = clock_seconds() + seconds;
     struct scenario s = *given;
     bool any = !strcmp(s.name, "any");
+    const uint64_t only = schedules == 1 ? seed : UINT64_MAX;
+    if (s.directed)
+        return directed_explore(only);
     if (s.systematic) {
-        make(&s);
-        return systematic_explore(&s, schedules == 1 ? seed : UINT64_MAX);
+        work_make(&s);
+        return systematic_explore(&s, only);
     }
     for (uint64_t n = 0; n < schedules; n++, seed++) {
         if (n % 64 == 0 && clock_seconds() > end)
@@ -100,7 +84,7 @@ static uint64_t explore(const struct scenario *given, uint64_t seed, uint64_t sc
         if (any && (!n || seed % ANY_BLOCK == 0))
             scenario_draw(&s, seed);
         if (!n || (any && seed % ANY_BLOCK == 0))
-            make(&s);
+            work_make(&s);
         work_schedule(&s, seed);
     }
     return schedules;

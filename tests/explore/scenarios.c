@@ -208,6 +208,7 @@ const struct scenario scenarios[] = {
     {"counted", LIMITS(1, 1, 1), SHAPE(2, 1, 8, 9), CROWD(3, 1, 3), .unhurt = true, .rounds = true,
      .late_at = 1 << CVB_IDLE, .weight = {[PUT] = 1, [WAIT_CREDITS] = 1, [STATE] = 1},
      .part = {0, 0, 0, DOES(WAIT_CREDITS) | DOES(STATE)}},
+    {"directed", .directed = true},
     {"smallest", LIMITS(2, 2, 2), SHAPE(2, 1, 8, 1), CROWD(5, 0, 1), .systematic = true, .weight = {[PUT] = 1}},
     {"any", LIMITS(6, 3, 4), SHAPE(3, 2, 16, 1), CROWD(4, 3, 8), .weight = {[PUT] = 1}},
 };

@@ -168,6 +168,8 @@ static int pick(struct strategy *s, const int *ready, int n)
 void sim_plan(int fiber, bool kill, unsigned steps)
 {
     struct sim_fiber *f = &sim.fiber[fiber];
+    if (sim.choose)
+        return;
     f->by_write = sim_below(2);
     f->writes = 0;
     *(kill ? &f->kill_at : &f->stop_at) =
@@ -249,27 +251,12 @@ void sim_wake(int fiber)
 
 static struct strategy strategy;
 
-static bool can_run(int fiber)
+bool sim_can_run(int fiber)
 {
     for (int i = 0; i < ready.n; i++)
         if (ready.fiber[i] == fiber)
             return true;
     return false;
-}
-
-static int scripted(struct sim_script *s)
-{
-    if (s->step < 0)
-        return s->last = ready.fiber[0];
-    for (int i = 0; i < 2; i++)
-        if (s->turn[i].step == s->step && can_run(s->turn[i].fiber))
-            s->last = s->turn[i].fiber;
-    for (int i = 0; i < s->count && !can_run(s->last); i++)
-        s->last = s->order[i];
-    if (s->kill == s->step)
-        sim.fiber[s->last].kill_at = 0;
-    s->step++;
-    return s->last;
 }
 
 /* The process that does the next step; SIM_AFTER if all have come to their end. */
@@ -284,7 +271,7 @@ static int next_fiber(void)
             pass_time();
             continue;
         }
-        int k = sim.script ? scripted(sim.script) : pick(&strategy, ready.fiber, ready.n);
+        int k = sim.choose ? sim.choose() : pick(&strategy, ready.fiber, ready.n);
         if (!strike(k))
             return strategy.last = k;
     }

@@ -26,18 +26,6 @@ struct sim_fiber {
     const void *at, *place;
 };
 
-/* A schedule that is given, not drawn: the first of `order` that can run does, until a turn hands over to another. */
-struct sim_script {
-    int order[SIM_FIBERS], count;
-    struct {
-        long step;
-        int fiber;
-    } turn[2]; /* step < 0: none */
-    long kill; /* the step before which who would do it is killed; < 0: nobody */
-    long step; /* done so far; < 0 while all join, one after the other */
-    int last;
-};
-
 extern struct sim {
     struct sim_fiber fiber[SIM_FIBERS];
     int count, current; /* current: SIM_AFTER outside the fibers */
@@ -51,7 +39,7 @@ extern struct sim {
     bool sites;              /* stops are likely at some places of the code, and so many deaths */
     unsigned site_deaths;
     long steps_all, kills_all, stops_all;
-    struct sim_script *script;
+    int (*choose)(void); /* who does the next step of a schedule that is given; NULL: it is drawn */
     void (*after_step)(const char *access, const void *at, const void *place);
     void (*killed)(int fiber);
     void (*only_sleepers)(void); /* nobody can run but by time going by */
@@ -66,10 +54,12 @@ static inline long sim_clock(void) { return sim.total + sim.skipped; }
 /* Not run before that time; or before sim_wake, if it is asleep. */
 void sim_pause_until(int fiber, long clock, bool asleep);
 void sim_wake(int fiber);
-/* A fiber will be killed, or stopped, within this number of its steps. */
+/* A fiber will be killed, or stopped, within this number of its steps; not in a schedule that is given. */
 void sim_plan(int fiber, bool kill, unsigned steps);
 /* The process at work is stopped within a few of its steps, or dies. */
 void sim_late(void);
+/* Can it do the next step? */
+bool sim_can_run(int fiber);
 /* Runs all to their ends. */
 void sim_run(void);
 /* One step: the scheduler may run others before it. */

@@ -10,7 +10,17 @@
 
 enum { PRODUCERS = 2, CONSUMERS = 2, ALL = PRODUCERS + CONSUMERS + 1, ORDERS = 6, STEPS_MOST = 2000 };
 
-static struct sim_script script;
+/* The first of `order` that can run does, until a turn hands over to another. */
+static struct {
+    int order[SIM_FIBERS], count;
+    struct {
+        long step;
+        int fiber;
+    } turn[2]; /* step < 0: none */
+    long kill; /* the step before which who would do it is killed; < 0: nobody */
+    long step; /* done so far; < 0 while all join, one after the other */
+    int last;
+} script;
 static int joined;
 
 /* Which of the four comes when: p producer, c consumer; those of a kind are alike. The recoverer comes last. */
@@ -46,10 +56,31 @@ static void life(int me)
     act(me); /* and stays alive, doing nothing */
 }
 
+static int choose(void)
+{
+    if (script.step < 0) {
+        script.last = 0;
+        while (!sim_can_run(script.last))
+            script.last++;
+        return script.last;
+    }
+    for (int i = 0; i < 2; i++)
+        if (script.turn[i].step == script.step && sim_can_run(script.turn[i].fiber))
+            script.last = script.turn[i].fiber;
+    for (int i = 0; i < script.count && !sim_can_run(script.last); i++)
+        script.last = script.order[i];
+    if (script.kill == script.step)
+        sim.fiber[script.last].kill_at = 0;
+    script.step++;
+    return script.last;
+}
+
 static void prepare(int order)
 {
     int p = 0, c = PRODUCERS;
-    script = (struct sim_script){.count = ALL, .turn = {{-1, 0}, {-1, 0}}, .kill = -1, .step = -1};
+    memset(&script, 0, sizeof script);
+    script.count = ALL;
+    script.turn[0].step = script.turn[1].step = script.kill = script.step = -1;
     for (int i = 0; i < ALL - 1; i++)
         script.order[i] = orders[order][i] == 'p' ? p++ : c++;
     script.order[ALL - 1] = ALL - 1;
@@ -62,11 +93,11 @@ static long play(const struct scenario *scenario, uint64_t number)
     work_reset(scenario, number);
     sim.hurt = false; /* no blows but the script's */
     joined = 0;
-    sim.script = &script;
+    sim.choose = choose;
     for (int i = 0; i < ALL; i++)
         process[sim_spawn(life)].joining = true;
     sim_run();
-    sim.script = NULL;
+    sim.choose = NULL;
     for (int i = 0; i < ALL; i++)
         if (!sim.fiber[i].killed)
             sim.killed(i);

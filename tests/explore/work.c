@@ -249,6 +249,25 @@ static void plan_blows(void)
         sim_plan((int)i, true, 200);
 }
 
+void work_make(const struct scenario *s)
+{
+    struct cvb_settings settings;
+    cvb_settings_init(&settings);
+    settings.max_total_records = s->total;
+    settings.max_per_stage = s->stage;
+    settings.max_per_source = s->source;
+    settings.payload_size = s->payload;
+    settings.header_size = s->headers ? GHOST_HEADER : 0;
+    settings.max_stages = s->stages;
+    settings.max_sources = s->sources;
+    settings.max_pipelines = 1;
+    settings.max_handles = (uint32_t)s->starters + !s->tight;
+    settings.max_retries = s->retries;
+    for (uint32_t i = 0; i < 2 && s->classes[i].bytes; i++)
+        settings.classes[settings.class_count++] = s->classes[i];
+    world_make(&settings);
+}
+
 void work_reset(const struct scenario *scenario, uint64_t seed)
 {
     now = scenario;

@@ -51,7 +51,7 @@ struct scenario {
     bool unhurt;                 /* nobody is killed */
     unsigned doomed;             /* how many of the first are killed early */
     bool tight;                  /* no seat to spare: late ones need a seat of the dead */
-    bool systematic;             /* not drawn: systematic.c */
+    bool systematic, directed;   /* not drawn: systematic.c, directed.c */
     bool rounds;                 /* put, get, ack, again and again */
     bool positions;              /* who has opened a source puts with positions */
     bool headers;                /* records have them */
@@ -85,6 +85,8 @@ struct process {
 };
 extern struct process process[SIM_FIBERS + 1];
 
+/* The world of a scenario. */
+void work_make(const struct scenario *scenario);
 /* One schedule of the scenario whose world has been made. */
 void work_schedule(const struct scenario *scenario, uint64_t seed);
 /* Before a schedule: all that the last one left is forgotten. */
@@ -139,6 +141,8 @@ void work_lift_all(int me);
 void work_hand_reset(void);
 /* systematic.c: all schedules of the smallest scenario that differ from a plain one in two ways. */
 uint64_t systematic_explore(const struct scenario *scenario, uint64_t only);
+/* directed.c: schedules that are written down, all or the one with that number. */
+uint64_t directed_explore(uint64_t only);
 /* after.c: a process that comes when all others are dead or gone: recovers, audits, drains, fills, drains. */
 void after_all(const struct scenario *scenario);
 

@@ -1,0 +1,205 @@
+/* turns.c - the schedules that are written down, and what each of them is about. */
+#include "directed.h"
+
+#define TURN(process, ...)                                                                                             \
+    {                                                                                                                  \
+        .who = (process), .op = __VA_ARGS__                                                                            \
+    }
+#define TO(...) .to = {.when = __VA_ARGS__}
+#define EQUAL(limit) .total = (limit), .stage = (limit), .source = (limit)
+#define SHAPE(n, m) .stages = (n), .sources = (m), .payload = 8, .retries = 9
+#define TURNS(list) .turn = (list), .turns = sizeof(list) / sizeof(list)[0]
+
+/* A survey goes over the units in order, and a put takes the first one that is free. So what the helper reserves and
+ * gives up again are units before those of the producer's records: who replaces such a record moves it to a place that
+ * a survey may have passed already. */
+
+/* A survey has passed the places that two records move to; the second move's position is the higher one. */
+static const struct turn two_moves[] = {
+    TURN(PRODUCER, OPEN),
+    TURN(HELPER, RESERVE, .source = 1),
+    TURN(HELPER, RESERVE, .source = 1),
+    TURN(PRODUCER, PUT),
+    TURN(PRODUCER, PUT),
+    TURN(PRODUCER, PUT),
+    TURN(PRODUCER, PUT),
+    TURN(HELPER, CANCEL),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, ACK, .lease = 2),
+    TURN(CONSUMER, ACK, .lease = 2),
+    TURN(LOOKER, PROGRESS, TO(BEFORE, LOAD, UNIT, .of = CONSUMER)),
+    TURN(CONSUMER, REPLACE, .stage = 2),
+    TURN(CONSUMER, REPLACE, .stage = 2),
+    TURN(LOOKER, GO),
+};
+
+/* A walk for `accepted` has passed the place that the last record moves to, and its mover dies between the two steps
+ * of the move. */
+static const struct turn dead_mover_of_the_last[] = {
+    TURN(PRODUCER, OPEN),
+    TURN(HELPER, RESERVE, .source = 1),
+    TURN(PRODUCER, PUT),
+    TURN(PRODUCER, CLOSE),
+    TURN(HELPER, CANCEL),
+    TURN(CONSUMER, GET_ONE),
+    TURN(LOOKER, OPEN, TO(BEFORE, LOAD, UNIT, .of = CONSUMER)),
+    TURN(CONSUMER, REPLACE, TO(BEHIND, WRITE, UNIT, CVB_QUEUED), .stage = 2),
+    TURN(CONSUMER, KILL),
+    TURN(HELPER, RECOVER),
+    TURN(LOOKER, GO),
+};
+
+/* A survey has passed the place that a record moves to, and its mover dies between the two steps of the move. */
+static const struct turn dead_mover[] = {
+    TURN(PRODUCER, OPEN),
+    TURN(HELPER, RESERVE, .source = 1),
+    TURN(PRODUCER, PUT),
+    TURN(PRODUCER, PUT),
+    TURN(HELPER, CANCEL),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, ACK, .lease = 1),
+    TURN(LOOKER, PROGRESS, TO(BEFORE, LOAD, UNIT, .of = CONSUMER)),
+    TURN(CONSUMER, REPLACE, TO(BEHIND, WRITE, UNIT, CVB_QUEUED), .stage = 2),
+    TURN(CONSUMER, KILL),
+    TURN(HELPER, RECOVER),
+    TURN(LOOKER, GO),
+};
+
+/* While a survey reads the journal of a mover that began before it, another process keeps evidence in its head. */
+static const struct turn journal_in_change[] = {
+    TURN(PRODUCER, OPEN),
+    TURN(HELPER, RESERVE, .source = 1),
+    TURN(PRODUCER, PUT),
+    TURN(PRODUCER, PUT),
+    TURN(HELPER, CANCEL),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, ACK, .lease = 1),
+    TURN(CONSUMER, REPLACE, TO(BEFORE, WRITE, UNIT, CVB_HELD), .stage = 2),
+    TURN(LOOKER, PROGRESS, TO(BEFORE, LOAD, JOURNAL, .of = CONSUMER)),
+    TURN(HELPER, PUT, .stage = 2, .source = 1),
+    TURN(LOOKER, GO, TO(BEFORE, LOAD, UNIT, .of = CONSUMER)),
+    TURN(CONSUMER, GO),
+    TURN(LOOKER, GO),
+};
+
+/* Between the look at a unit's word and the look at its positions, in the walk for `accepted` that comes after a
+ * survey, the unit gets those of a put that is not over. */
+static const struct turn unit_in_change[] = {
+    TURN(PRODUCER, OPEN),    TURN(PRODUCER, PUT),
+    TURN(CONSUMER, GET_ONE), TURN(LOOKER, PROGRESS, TO(BEFORE, LOAD, FIRST, .of = CONSUMER, .times = 2)),
+    TURN(CONSUMER, ACK),     TURN(PRODUCER, PUT, TO(BEFORE, WRITE, UNIT, CVB_RES)),
+    TURN(LOOKER, GO),
+};
+
+/* Between a splitter's look at a unit's word and its look at the positions, the unit gets those of a put that is not
+ * over. */
+static const struct turn split_in_change[] = {
+    TURN(PRODUCER, OPEN),
+    TURN(PRODUCER, PUT, .n = 2),
+    TURN(CONSUMER, GET_ONE, TO(BEFORE, LOAD, FIRST, CVB_QUEUED)),
+    TURN(HELPER, GET_ONE, .n = 2),
+    TURN(HELPER, ACK, .n = 2),
+    TURN(PRODUCER, PUT, TO(BEFORE, WRITE, UNIT, CVB_RES), .n = 2),
+    TURN(CONSUMER, GO),
+    TURN(LOOKER, PROGRESS),
+};
+
+/* A dead producer's unit has to leave its slot to another unit. Of two that recover it, one is stopped when it has
+ * given it a later position, and before it has filled that slot. */
+static const struct turn two_bump[] = {
+    TURN(PRODUCER, PUT, TO(BEHIND, WRITE, UNIT, CVB_QUEUED)),
+    TURN(CONSUMER, PUT),
+    TURN(PRODUCER, KILL),
+    TURN(LOOKER, RECOVER, TO(BEHIND, LOAD, SLOT)),
+    TURN(HELPER, RECOVER, TO(BEHIND, WRITE, UNIT, CVB_QUEUED)),
+    TURN(LOOKER, GO),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, GET_ONE),
+    TURN(HELPER, GO),
+};
+
+/* A recoverer reads the word of a dead producer's unit in two halves: at first the unit is in another stage, whose ring
+ * is some laps ahead, and then in its own stage again. */
+static const struct turn two_halves[] = {
+    TURN(CONSUMER, ROUND, .stage = 2, .n = 30),
+    TURN(PRODUCER, PUT, TO(BEHIND, WRITE, UNIT, CVB_QUEUED)),
+    TURN(CONSUMER, PUT),
+    TURN(PRODUCER, KILL),
+    TURN(LOOKER, RECOVER, TO(BEHIND, LOAD, SLOT)),
+    TURN(HELPER, RECOVER),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, ACK),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, FORWARD, .stage = 2),
+    TURN(LOOKER, GO, TO(BEHIND, LOAD, UNIT)),
+    TURN(CONSUMER, GET_ONE, .stage = 2),
+    TURN(CONSUMER, FORWARD, .stage = 1),
+    TURN(LOOKER, GO),
+};
+
+/* A late recoverer frees what the seat's next owner holds. HELPER comes last, and gets the dead producer's seat. */
+static const struct turn held_again[] = {
+    TURN(PRODUCER, PUT, TO(BEHIND, WRITE, UNIT, CVB_HELD)),
+    TURN(PRODUCER, KILL),
+    TURN(LOOKER, RECOVER, TO(BEFORE, WRITE, UNIT, CVB_HELD)),
+    TURN(CONSUMER, RECOVER),
+    TURN(HELPER, JOIN),
+    TURN(HELPER, PUT, TO(BEFORE, WRITE, UNIT, CVB_HELD)),
+    TURN(LOOKER, GO),
+    TURN(LOOKER, PUT),
+    TURN(HELPER, GO),
+};
+
+/* A process that looks for what is due has read a unit's time; then its delay ends, and it is delayed anew. */
+static const struct turn delayed_again[] = {
+    TURN(PRODUCER, PUT),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, DELAY, .ms = 10),
+    TURN(CONSUMER, SLEEP, .ms = 50),
+    TURN(LOOKER, GET_ONE, TO(BEHIND, LOAD, DUE, CVB_DELAYED)),
+    TURN(HELPER, GET_ONE),
+    TURN(HELPER, DELAY, .ms = 1000),
+    TURN(LOOKER, GO),
+};
+
+/* Of three records that are due, the first and the last are below one node. One process has chosen this node; another
+ * one ends the first delay, and the node says when the last one is due. */
+static const struct turn node_raised[] = {
+    TURN(PRODUCER, PUT),
+    TURN(PRODUCER, PUT),
+    TURN(PRODUCER, PUT),
+    TURN(PRODUCER, PUT),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, DELAY, .ms = 90, .lease = 1),
+    TURN(CONSUMER, DELAY, .ms = 50, .lease = 2),
+    TURN(CONSUMER, DELAY, .ms = 10),
+    TURN(CONSUMER, SLEEP, .ms = 200),
+    TURN(LOOKER, GET_ONE, TO(BEHIND, LOAD, BELOW_ROOT)),
+    TURN(HELPER, GET_ONE, TO(BEHIND, WRITE, ROOT)),
+    TURN(LOOKER, GO),
+    TURN(HELPER, GO),
+    TURN(LOOKER, GET_ONE),
+};
+
+const struct directed directed[] = {
+    {"two moves", TURNS(two_moves), {EQUAL(8), SHAPE(3, 2), .positions = true}},
+    {"dead mover of the last", TURNS(dead_mover_of_the_last), {EQUAL(8), SHAPE(3, 2), .positions = true}},
+    {"dead mover", TURNS(dead_mover), {EQUAL(12), SHAPE(3, 2), .positions = true}},
+    {"journal in change", TURNS(journal_in_change), {EQUAL(12), SHAPE(3, 2), .positions = true}},
+    {"unit in change", TURNS(unit_in_change), {EQUAL(1), SHAPE(2, 1), .positions = true}},
+    {"split in change", TURNS(split_in_change), {EQUAL(2), SHAPE(2, 1), .positions = true}},
+    {"two bump", TURNS(two_bump), {EQUAL(4), SHAPE(2, 1)}},
+    {"two halves", TURNS(two_halves), {EQUAL(4), SHAPE(3, 1)}},
+    {"held again", TURNS(held_again), {EQUAL(4), SHAPE(2, 1), .late = 1, .tight = true}},
+    {"delayed again", TURNS(delayed_again), {EQUAL(4), SHAPE(2, 1)}},
+    {"node raised", TURNS(node_raised), {EQUAL(4), SHAPE(2, 1)}},
+};
+const unsigned directed_count = sizeof directed / sizeof directed[0];
