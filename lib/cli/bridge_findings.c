@@ -43,7 +43,7 @@ static void look_at_connection(struct cli_findings *f, const struct cli_bridge *
     }
 }
 
-static void look_at_lag(struct cli_findings *f, const struct cli_bridge *b, const char *name, const char *segment)
+static void look_at_lag(struct cli_findings *f, const struct cli_bridge *b, const char *name, const char *word)
 {
     if (!(b->now.lag > b->was.lag) || !(b->was.lag > 0))
         return;
@@ -51,7 +51,7 @@ static void look_at_lag(struct cli_findings *f, const struct cli_bridge *b, cons
     cli_finding_tell(x, "the lag of %s grew from %.0f to %.0f messages within %.1f s", name, b->was.lag, b->now.lag,
                      b->apart_seconds);
     cli_finding_advise(
-        x, "if it lasts, see with 'conveyor stat %s' where records wait: that stage needs more consumers", segment);
+        x, "if it lasts, see with 'conveyor stat %s' where records wait: that stage needs more consumers", word);
 }
 
 static void look_at_acknowledgement(struct cli_findings *f, const struct cli_bridge *b, const char *name,
@@ -78,7 +78,7 @@ static void look_at_acknowledgement(struct cli_findings *f, const struct cli_bri
     }
 }
 
-void cli_findings_of_bridges(struct cli_findings *f, const char *segment, const struct cli_looks *l)
+void cli_findings_of_bridges(struct cli_findings *f, const char *word, const struct cli_looks *l)
 {
     char name[64 + CVB_NAME_MAX];
     for (size_t i = 0; i < l->bridges.count; i++) {
@@ -89,7 +89,7 @@ void cli_findings_of_bridges(struct cli_findings *f, const char *segment, const 
             continue;
         }
         look_at_connection(f, b, name);
-        look_at_lag(f, b, name, segment);
+        look_at_lag(f, b, name, word);
         look_at_acknowledgement(f, b, name, l->now.settings.max_per_source);
     }
 }

@@ -14,7 +14,7 @@
 #include "units.h"
 
 #define LOOK_SLICE INT64_C(50000000)
-enum { LOOKS = 5, AUDITS = 20, SENTENCE = 700 }; /* bytes: a finding's text and action together */
+enum { LOOKS = 5, AUDITS = 20, SENTENCE = 1440 }; /* bytes: a finding's text and action together */
 
 struct doctor {
     bool json, repair, strict;

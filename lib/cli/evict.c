@@ -17,6 +17,7 @@
 #include "snapshot.h"
 #include "text.h"
 #include "units.h"
+#include "word.h"
 
 #define LOOK_NS INT64_C(200000000) /* from one look at the handles to the next */
 
@@ -117,8 +118,9 @@ static int evict_one(struct evict *e)
     cli_snapshot_free(&s);
     if (status != CLI_GO)
         return status;
+    char word[CLI_WORD_BYTES];
     cli_complain("process %u has no handle of segment '%s': 'conveyor stat %s' shows those that have", e->pid,
-                 e->segment, e->segment);
+                 e->segment, cli_segment_word(e->segment, word));
     return CLI_FAILED;
 }
 

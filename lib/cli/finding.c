@@ -48,12 +48,17 @@ void cli_finding_advise(struct cli_finding *x, const char *format, ...)
 
 void cli_findings_sort(struct cli_findings *f)
 {
-    for (size_t i = 1; i < f->count; i++)
-        for (size_t j = i; j && f->found[j - 1].severity < f->found[j].severity; j--) {
-            struct cli_finding kept = f->found[j];
-            f->found[j] = f->found[j - 1];
-            f->found[j - 1] = kept;
-        }
+    size_t n = 0;
+    struct cli_finding *sorted = calloc(f->count ? f->count : 1, sizeof *sorted);
+    for (int severity = CLI_SEVERITIES; sorted && severity--;)
+        for (size_t i = 0; i < f->count; i++)
+            if (f->found[i].severity == (enum cli_severity)severity)
+                sorted[n++] = f->found[i];
+    if (!sorted)
+        return; /* they stay as they were found */
+    free(f->found);
+    f->found = sorted;
+    f->room = n;
 }
 
 void cli_findings_free(struct cli_findings *f)

@@ -5,6 +5,8 @@
  * what is in their way. A warning is what needs a look: a stage that nobody takes from, leases that do not move, seats
  * or names that are nearly used up, a consumer that makes no call, a source that is not settled for long. A note is
  * what a healthy segment may look like for a while, or for ever if it is meant.
+ *
+ * `word` is the segment's name as it is typed.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "hand.h"
 #include "removed.h"
 #include "units.h"
+#include "word.h"
 
 static struct cli_finding *add_process(struct cli_findings *f, const char *code, enum cli_severity severity, pid_t pid)
 {
@@ -21,7 +24,7 @@ static struct cli_finding *add_process(struct cli_findings *f, const char *code,
     return cli_finding_add(f, code, severity, "process", number);
 }
 
-static void look_at_audit(struct cli_findings *f, const char *segment, const struct cvb_audit *audit)
+static void look_at_audit(struct cli_findings *f, const char *word, const struct cvb_audit *audit)
 {
     struct cli_finding *x;
     if (audit->problems) {
@@ -29,7 +32,7 @@ static void look_at_audit(struct cli_findings *f, const char *segment, const str
         cli_finding_tell(x, "%u record%s or credit%s %s not add up (%s)", audit->problems, cli_s(audit->problems),
                          cli_s(audit->problems), audit->problems == 1 ? "does" : "do", audit->first_problem);
         cli_finding_advise(x, "run 'conveyor doctor %s --repair'; if it stays, empty the segment and make it anew",
-                           segment);
+                           word);
     }
     if (!audit->exact) {
         x = cli_finding_add(f, "not-exact", CLI_NOTE, "segment", "");
@@ -62,7 +65,7 @@ static void look_at_recovered(struct cli_findings *f, const struct cli_snapshot 
     }
 }
 
-static void look_at_hung(struct cli_findings *f, const char *segment, const struct cli_looks *l)
+static void look_at_hung(struct cli_findings *f, const char *word, const struct cli_looks *l)
 {
     for (size_t i = 0; i < l->now.peer_count; i++) {
         const struct cli_peer *p = &l->now.peers[i];
@@ -76,11 +79,11 @@ static void look_at_hung(struct cli_findings *f, const char *segment, const stru
             x,
             "see 'conveyor leases %s'; if it hangs, 'conveyor evict %s --pid %d' ends it, and others get its "
             "records",
-            segment, segment, (int)p->peer.pid);
+            word, word, (int)p->peer.pid);
     }
 }
 
-static void look_at_peers(struct cli_findings *f, const char *segment, const struct cli_snapshot *s)
+static void look_at_peers(struct cli_findings *f, const char *word, const struct cli_snapshot *s)
 {
     for (size_t i = 0; i < s->peer_count; i++) {
         const struct cli_peer *p = &s->peers[i];
@@ -91,13 +94,13 @@ static void look_at_peers(struct cli_findings *f, const char *segment, const str
             x = add_process(f, "peer-dead", records ? CLI_PROBLEM : CLI_NOTE, p->peer.pid);
             cli_finding_tell(x, "process %d is dead and holds %u record%s until another process attaches", pid, records,
                              cli_s(records));
-            cli_finding_advise(x, "start another in its place, or run 'conveyor doctor %s --repair'", segment);
+            cli_finding_advise(x, "start another in its place, or run 'conveyor doctor %s --repair'", word);
         }
         if (p->peer.state == CVB_PEER_STOPPED) {
             x = add_process(f, "peer-stopped", CLI_PROBLEM, p->peer.pid);
             cli_finding_tell(x, "process %d is stopped and holds %u record%s", pid, records, cli_s(records));
-            cli_finding_advise(x, "continue it (kill -CONT %d) or end it (conveyor evict %s --pid %d)", pid, segment,
-                               pid);
+            cli_finding_advise(x, "continue it with 'kill -CONT %d', or end it with 'conveyor evict %s --pid %d'", pid,
+                               word, pid);
         }
     }
 }
@@ -153,7 +156,7 @@ static bool some_source_pauses(const struct cli_snapshot *s)
 }
 
 /* A stage that stands still is a problem if somebody is told to wait for it. */
-static void look_at_movement(struct cli_findings *f, const char *segment, const struct cli_snapshot *s,
+static void look_at_movement(struct cli_findings *f, const char *word, const struct cli_snapshot *s,
                              const struct cli_stage *was, const struct cli_stage *t)
 {
     bool held = t->signal == CVB_SIGNAL_PAUSE || some_source_pauses(s);
@@ -175,11 +178,11 @@ static void look_at_movement(struct cli_findings *f, const char *segment, const 
             x,
             "look whether its consumers hang: 'conveyor evict %s --hung-after SECONDS' ends those that do nothing for "
             "so long, and gives back what they hold",
-            segment);
+            word);
     }
 }
 
-static void look_at_dead_letters(struct cli_findings *f, const char *segment, const struct cli_snapshot *s,
+static void look_at_dead_letters(struct cli_findings *f, const char *word, const struct cli_snapshot *s,
                                  const struct cli_stage *t)
 {
     if (!t->holds.queued)
@@ -192,19 +195,20 @@ static void look_at_dead_letters(struct cli_findings *f, const char *segment, co
         "allows; %s %u of the %u records that the segment may have, and nothing of a source's or stage's limit",
         n, cli_s(n), n == 1 ? "waits" : "wait", s->settings.max_retries, n == 1 ? "it holds" : "they hold", n,
         s->limit);
-    cli_finding_advise(x, "see them with 'conveyor dead-letter %s list', and then 'retry' or 'drop' them", segment);
+    cli_finding_advise(
+        x, "see them with 'conveyor dead-letter %s list'; 'retry' or 'drop' in the place of 'list' settles them", word);
 }
 
-static void look_at_stages(struct cli_findings *f, const char *segment, const struct cli_looks *l)
+static void look_at_stages(struct cli_findings *f, const char *word, const struct cli_looks *l)
 {
     for (size_t i = 0; i < l->now.stage_count; i++) {
         const struct cli_stage *t = &l->now.stages[i];
         if (t->id == CVB_STAGE_DEAD_LETTER) {
-            look_at_dead_letters(f, segment, &l->now, t);
+            look_at_dead_letters(f, word, &l->now, t);
             continue;
         }
         if (l->moment && i < l->before.stage_count && !t->held.signal)
-            look_at_movement(f, segment, &l->now, &l->before.stages[i], t);
+            look_at_movement(f, word, &l->now, &l->before.stages[i], t);
         if (cli_holds(&t->holds) >= t->limit) {
             struct cli_finding *x = cli_finding_add(f, "stage-full", CLI_NOTE, "stage", t->name);
             cli_finding_tell(x, "stage '%s' is at its limit of %u record%s: its producers wait", t->name, t->limit,
@@ -228,7 +232,7 @@ static bool pauses_for_total(const struct cli_snapshot *s, const struct cli_sour
     return o->backpressure.signal == CVB_SIGNAL_PAUSE && o->buffered < s->resume_threshold * o->limit;
 }
 
-static void look_at_held(struct cli_findings *f, const char *segment, const struct cli_snapshot *s)
+static void look_at_held(struct cli_findings *f, const char *word, const struct cli_snapshot *s)
 {
     uint32_t dead = s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;
     size_t held = 0;
@@ -240,15 +244,17 @@ static void look_at_held(struct cli_findings *f, const char *segment, const stru
     cli_finding_tell(
         x, "%zu source%s %s told to pause only because of dead letters: %u of the %u records are dead letters", held,
         cli_s(held), held == 1 ? "is" : "are", dead, s->buffered);
-    cli_finding_advise(x, "'retry' or 'drop' them: 'conveyor dead-letter %s list'", segment);
+    cli_finding_advise(
+        x, "see them with 'conveyor dead-letter %s list'; 'retry' or 'drop' in the place of 'list' settles them", word);
 }
 
 /* A source that hogs: its own limit, or what all share. */
-static void look_at_source(struct cli_findings *f, const char *segment, const struct cli_snapshot *s,
+static void look_at_source(struct cli_findings *f, const char *word, const struct cli_snapshot *s,
                            const struct cli_source *o)
 {
     uint32_t own = o->limit, all = s->limit;
     double part = s->backpressure_threshold;
+    char name[CLI_WORD_BYTES];
     struct cli_finding *x;
     if (o->buffered >= own) {
         x = cli_finding_add(f, "source-full", CLI_NOTE, "source", o->name);
@@ -264,13 +270,13 @@ static void look_at_source(struct cli_findings *f, const char *segment, const st
         x = cli_finding_add(f, "source-greedy", CLI_NOTE, "source", o->name);
         cli_finding_tell(x, "source '%s' holds %u of all %u records, and the others are told to pause for it", o->name,
                          o->buffered, s->buffered);
-        cli_finding_advise(x, "a lower limit leaves them room: 'conveyor set %s --source '%s' --limit N'", segment,
-                           o->name);
+        cli_finding_advise(x, "a lower limit leaves them room: 'conveyor set %s --source %s --limit N'", word,
+                           cli_word(o->name, name));
     }
 }
 
 /* Records with positions that stay: what feeds the source must keep all from there on. Dead letters are among them. */
-static void look_at_unsettled(struct cli_findings *f, const char *segment, const struct cli_looks *l)
+static void look_at_unsettled(struct cli_findings *f, const char *word, const struct cli_looks *l)
 {
     const struct cli_stage *dead = &l->now.stages[CVB_STAGE_DEAD_LETTER];
     for (size_t i = 0; i < l->now.source_count; i++) {
@@ -287,56 +293,56 @@ static void look_at_unsettled(struct cli_findings *f, const char *segment, const
             "it can forget nothing from there on",
             o->name, (unsigned long long)o->progress.live, cli_s(o->progress.live),
             letters ? ", dead letters among them" : "", age);
-        cli_finding_advise(x, "see where they wait with 'conveyor stat %s'%s", segment,
+        cli_finding_advise(x, "see where they wait with 'conveyor stat %s'%s", word,
                            letters ? ", and 'retry' or 'drop' dead letters" : "");
     }
 }
 
-static void look_at_sources(struct cli_findings *f, const char *segment, const struct cli_snapshot *s)
+static void look_at_sources(struct cli_findings *f, const char *word, const struct cli_snapshot *s)
 {
-    look_at_held(f, segment, s);
+    look_at_held(f, word, s);
     for (size_t i = 0; i < s->source_count; i++)
-        look_at_source(f, segment, s, &s->sources[i]);
+        look_at_source(f, word, s, &s->sources[i]);
     if (s->buffered >= s->limit)
         cli_finding_tell(cli_finding_add(f, "segment-full", CLI_NOTE, "segment", ""),
                          "the segment is full: %u record%s", s->buffered, cli_s(s->buffered));
 }
 
 /* A signal that somebody has given; `option` names whom it is for. */
-static void look_at_given(struct cli_findings *f, const char *segment, const char *kind, const char *name,
+static void look_at_given(struct cli_findings *f, const char *word, const char *kind, const char *name,
                           const struct cvb_given *g)
 {
-    char text[CLI_GIVEN_BYTES], option[96] = "";
+    char text[CLI_GIVEN_BYTES], value[CLI_WORD_BYTES], option[CLI_WORD_BYTES + 16] = "";
     if (g->signal == CVB_SIGNAL_NONE)
         return;
     if (*name)
-        snprintf(option, sizeof option, "--%s '%s' ", kind, name);
+        snprintf(option, sizeof option, "--%s %s ", kind, cli_word(name, value));
     struct cli_finding *x = cli_finding_add(f, "signal-by-hand", CLI_NOTE, *name ? kind : "segment", name);
     cli_finding_tell(x, "%s%s%s has a signal by hand: %s", *name ? kind : "every source", *name ? " " : "", name,
                      cli_given_text(g, text));
-    cli_finding_advise(x, "if it is not needed any more: 'conveyor signal %s %snone'", segment, option);
+    cli_finding_advise(x, "if it is not needed any more: 'conveyor signal %s %snone'", word, option);
 }
 
-static void look_at_hold(struct cli_findings *f, const char *segment, const struct cli_stage *t)
+static void look_at_hold(struct cli_findings *f, const char *word, const struct cli_stage *t)
 {
-    char text[CLI_GIVEN_BYTES];
+    char text[CLI_GIVEN_BYTES], name[CLI_WORD_BYTES];
     if (t->held.signal == CVB_SIGNAL_NONE)
         return;
     struct cli_finding *x = cli_finding_add(f, "stage-held", CLI_WARNING, "stage", t->name);
     cli_finding_tell(x, "stage '%s' is held, and has %u record%s waiting: %s", t->name, t->holds.queued,
                      cli_s(t->holds.queued), cli_given_by(&t->held, text));
-    cli_finding_advise(x, "let it deliver with 'conveyor release %s --stage '%s''", segment, t->name);
+    cli_finding_advise(x, "let it deliver with 'conveyor release %s --stage %s'", word, cli_word(t->name, name));
 }
 
-static void look_at_hand(struct cli_findings *f, const char *segment, const struct cli_snapshot *s)
+static void look_at_hand(struct cli_findings *f, const char *word, const struct cli_snapshot *s)
 {
-    look_at_given(f, segment, "source", "", &s->given);
+    look_at_given(f, word, "source", "", &s->given);
     for (size_t i = 0; i < s->stage_count; i++) {
-        look_at_given(f, segment, "stage", s->stages[i].name, &s->stages[i].given);
-        look_at_hold(f, segment, &s->stages[i]);
+        look_at_given(f, word, "stage", s->stages[i].name, &s->stages[i].given);
+        look_at_hold(f, word, &s->stages[i]);
     }
     for (size_t i = 0; i < s->source_count; i++)
-        look_at_given(f, segment, "source", s->sources[i].name, &s->sources[i].given);
+        look_at_given(f, word, "source", s->sources[i].name, &s->sources[i].given);
 }
 
 /* Others of this name, that one cannot see otherwise. */
@@ -383,18 +389,20 @@ static void look_at_limits(struct cli_findings *f, const struct cvb_settings *s)
 
 void cli_findings_collect(struct cli_findings *f, const char *segment, const struct cli_looks *looks)
 {
+    char word[CLI_WORD_BYTES];
+    cli_segment_word(segment, word);
     *f = (struct cli_findings){0};
-    look_at_audit(f, segment, &looks->audit);
+    look_at_audit(f, word, &looks->audit);
     look_at_recovered(f, &looks->first, &looks->now);
-    look_at_peers(f, segment, &looks->now);
-    look_at_hung(f, segment, looks);
-    look_at_stages(f, segment, looks);
-    look_at_sources(f, segment, &looks->now);
-    look_at_unsettled(f, segment, looks);
-    look_at_hand(f, segment, &looks->now);
+    look_at_peers(f, word, &looks->now);
+    look_at_hung(f, word, looks);
+    look_at_stages(f, word, looks);
+    look_at_sources(f, word, &looks->now);
+    look_at_unsettled(f, word, looks);
+    look_at_hand(f, word, &looks->now);
     look_at_supplies(f, &looks->now);
     look_at_limits(f, &looks->now.settings);
     look_at_removed(f, segment);
-    cli_findings_of_bridges(f, segment, looks);
+    cli_findings_of_bridges(f, word, looks);
     cli_findings_sort(f);
 }

@@ -15,8 +15,8 @@ enum cli_severity { CLI_NOTE, CLI_WARNING, CLI_PROBLEM, CLI_SEVERITIES };
 struct cli_finding {
     const char *code; /* for programs; conveyor(1) lists them */
     enum cli_severity severity;
-    char subject[96]; /* "stage filter", "process 12", "segment" */
-    char text[400], action[240];
+    char subject[96];             /* "stage filter", "process 12", "segment" */
+    char text[400], action[1024]; /* action: two commands with the longest names have room */
 };
 
 struct cli_findings {
@@ -45,8 +45,8 @@ struct cli_finding *cli_finding_add(struct cli_findings *f, const char *code, en
 void cli_finding_tell(struct cli_finding *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_finding_advise(struct cli_finding *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* What bridges write about themselves. */
-void cli_findings_of_bridges(struct cli_findings *f, const char *segment, const struct cli_looks *looks);
+/* What bridges write about themselves. `word` is the segment's name as it is typed. */
+void cli_findings_of_bridges(struct cli_findings *f, const char *word, const struct cli_looks *looks);
 
 /* Problems first, notes last; within each as they were found. */
 void cli_findings_sort(struct cli_findings *f);

@@ -27,6 +27,7 @@
 #include "signals.h"
 #include "text.h"
 #include "units.h"
+#include "word.h"
 
 enum { FAILURES_MOST = 300 }; /* more than max_retries can be */
 
@@ -374,6 +375,16 @@ static int arrange_all(struct load *l)
     return error ? failed(l, error) : cli_signals() ? again(l, "stopped by a signal") : 0;
 }
 
+static int refuse_dead(const struct load *l, uint32_t stage)
+{
+    char name[CVB_NAME_MAX + 1] = "?", segment[CLI_WORD_BYTES], word[CLI_WORD_BYTES];
+    cvb_stage_name(l->handle, stage, name);
+    cli_complain("'%s' has dead letters of stage '%s', whose records never become that in segment '%s': set it with "
+                 "'conveyor set %s --stage %s --max-retries N'; nothing was put",
+                 l->file.path, name, l->file.segment, cli_segment_word(l->file.segment, segment), cli_word(name, word));
+    return CLI_FAILED;
+}
+
 /* A dead letter cannot be one in a stage where records never become that. */
 static int check_dead(struct load *l)
 {
@@ -381,10 +392,7 @@ static int check_dead(struct load *l)
         const struct cli_saved_record *r = &l->file.record[i];
         if (!r->dead || (uint32_t)cvb_max_retries_of(l->handle, r->stage) != CVB_RETRIES_NEVER)
             continue;
-        cli_complain("'%s' has dead letters of a stage whose records never become that in segment '%s': set it with "
-                     "'conveyor set --stage NAME --max-retries N'; nothing was put",
-                     l->file.path, l->file.segment);
-        return CLI_FAILED;
+        return refuse_dead(l, r->stage);
     }
     return 0;
 }

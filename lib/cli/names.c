@@ -10,6 +10,7 @@
 
 #include "command.h"
 #include "text.h"
+#include "word.h"
 
 enum { LIST_BYTES = 600 };
 
@@ -72,7 +73,7 @@ int cli_find_stage(struct cvb_handle *handle, const char *segment, const char *w
 
 int cli_find_source(struct cvb_handle *handle, const char *segment, const char *what, const char *wanted, uint32_t *id)
 {
-    char name[CVB_NAME_MAX + 1];
+    char name[CVB_NAME_MAX + 1], word[CLI_WORD_BYTES];
     int error;
     if (!cli_is_name(wanted)) {
         cli_complain("%s '%s' is %s", what, wanted, cvb_error_text(CVB_ENAME));
@@ -84,7 +85,7 @@ int cli_find_source(struct cvb_handle *handle, const char *segment, const char *
     if (error != CVB_EUNKNOWN)
         return cli_segment_failed(segment, error);
     cli_complain("%s '%s': segment '%s' has no such source; 'conveyor stat %s' shows those that it has", what, wanted,
-                 segment, segment);
+                 segment, cli_segment_word(segment, word));
     return CLI_FAILED;
 }
 

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "lines.h"
 #include "text.h"
+#include "word.h"
 
 bool cli_position_parse(const char *name, enum cli_position_kind *kind)
 {
@@ -53,11 +54,12 @@ static int seek(const struct cli_position *p, struct cli_lines *lines, uint64_t 
 int cli_position_open(struct cli_position *p, struct cvb_handle *handle, uint32_t source, struct cli_lines *lines)
 {
     struct stat status;
+    char word[CLI_WORD_BYTES];
     int error = p->kind == CLI_NO_POSITION ? 0 : cvb_source_open(handle, source, &p->accepted);
     if (error == CVB_EBUSY) {
         cli_complain("another process puts records with positions of source '%s' into segment '%s', and lives: wait "
                      "until it has ended ('conveyor stat %s' shows who is there), or give another --source",
-                     p->source_name, p->segment, p->segment);
+                     p->source_name, p->segment, cli_segment_word(p->segment, word));
         return CLI_FAILED;
     }
     if (error)

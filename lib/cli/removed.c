@@ -10,6 +10,7 @@
 
 #include "signals.h"
 #include "text.h"
+#include "word.h"
 
 #define LOOK_NS INT64_C(500000000)
 enum { NAMED = 5 }; /* pids that are written out */
@@ -25,7 +26,9 @@ bool cli_is_removed(struct cvb_handle *handle, int64_t *next_look_ns)
 
 void cli_complain_removed(const char *segment)
 {
-    cli_complain("segment '%s' was removed while it was in use: 'conveyor create' makes a new one", segment);
+    char word[CLI_WORD_BYTES];
+    cli_complain("segment '%s' was removed while it was in use: 'conveyor create %s' makes a new one", segment,
+                 cli_segment_word(segment, word));
 }
 
 static bool ends_with(const char *line, size_t length, const char *end)

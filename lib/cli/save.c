@@ -16,6 +16,7 @@
 #include "signals.h"
 #include "text.h"
 #include "units.h"
+#include "word.h"
 
 struct save {
     const char *segment, *path;
@@ -30,19 +31,21 @@ struct save {
 
 static int not_quiet(const char *segment, const struct cli_snapshot *s)
 {
+    char word[CLI_WORD_BYTES];
+    cli_segment_word(segment, word);
     if (s->peer_count)
-        cli_complain("process %d%s%s uses segment '%s': end all that use it first ('conveyor stat' shows them), so "
-                     "that nothing changes while it is saved",
-                     (int)s->peers[0].peer.pid, *s->peers[0].command ? ", " : "", s->peers[0].command, segment);
+        cli_complain("process %d%s%s uses segment '%s': end all that use it first ('conveyor stat %s' shows them), "
+                     "so that nothing changes while it is saved",
+                     (int)s->peers[0].peer.pid, *s->peers[0].command ? ", " : "", s->peers[0].command, segment, word);
     else if (s->total.delayed)
-        cli_complain("%u record%s of segment '%s' failed and %s to be tried again later: wait until 'conveyor stat' "
-                     "shows none that is delayed",
-                     s->total.delayed, cli_s(s->total.delayed), segment, s->total.delayed == 1 ? "is" : "are");
+        cli_complain("%u record%s of segment '%s' failed and %s to be tried again later: wait until 'conveyor stat "
+                     "%s' shows none that is delayed",
+                     s->total.delayed, cli_s(s->total.delayed), segment, s->total.delayed == 1 ? "is" : "are", word);
     else if (s->total.leased || s->total.reserved)
-        cli_complain("%u record%s of segment '%s' %s leased or reserved: 'conveyor doctor --repair' gives back what "
-                     "dead processes hold",
+        cli_complain("%u record%s of segment '%s' %s leased or reserved: 'conveyor doctor %s --repair' gives back "
+                     "what dead processes hold",
                      s->total.leased + s->total.reserved, cli_s(s->total.leased + s->total.reserved), segment,
-                     s->total.leased + s->total.reserved == 1 ? "is" : "are");
+                     s->total.leased + s->total.reserved == 1 ? "is" : "are", word);
     else
         return 0;
     return CLI_FAILED;

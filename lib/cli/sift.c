@@ -22,6 +22,7 @@
 #include "signals.h"
 #include "text.h"
 #include "units.h"
+#include "word.h"
 
 #define ROOM_SLICE INT64_C(20000000) /* nanoseconds of a wait for room between looks for signals */
 enum { CHUNK = 256 };                /* records leased at a time: others may take the rest meanwhile */
@@ -43,7 +44,7 @@ bool cli_filter_matches(const struct cli_filter *f, const struct cvb_lease *r, u
 static int find(const struct cli_sift *s, const char *kind, const char *wanted,
                 int (*name_of)(struct cvb_handle *, uint32_t, char *), uint32_t *id)
 {
-    char name[CVB_NAME_MAX + 1];
+    char name[CVB_NAME_MAX + 1], word[CLI_WORD_BYTES];
     int error;
     for (*id = 0; !(error = name_of(s->handle, *id, name)); ++*id)
         if (!strcmp(name, wanted))
@@ -51,7 +52,7 @@ static int find(const struct cli_sift *s, const char *kind, const char *wanted,
     if (error != CVB_EUNKNOWN)
         return cli_segment_failed(s->segment, error);
     cli_complain("--%s '%s': segment '%s' has no such %s; 'conveyor stat %s' shows those that there are", kind, wanted,
-                 s->segment, kind, s->segment);
+                 s->segment, kind, cli_segment_word(s->segment, word));
     return CLI_FAILED;
 }
 
@@ -209,10 +210,11 @@ static int sift(struct cli_sift *s, uint64_t waiting)
 
 static int refuse_held(const struct cli_sift *s)
 {
+    char segment[CLI_WORD_BYTES], stage[CLI_WORD_BYTES];
     cli_complain(
         "stage '%s' of segment '%s' is held, so no record can be taken out of it: 'conveyor release %s --stage "
         "%s' first",
-        s->stage_name, s->segment, s->segment, s->stage_name);
+        s->stage_name, s->segment, cli_segment_word(s->segment, segment), cli_word(s->stage_name, stage));
     return CLI_FAILED;
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "text.h"
+
 uint32_t cli_holds(const struct cvb_census *c) { return c->queued + c->leased + c->reserved; }
 
 const char *cli_signal_name(enum cvb_signal signal)
@@ -100,7 +102,7 @@ static int read_peers(struct cvb_handle *h, struct cli_snapshot *s, const struct
     return 0;
 }
 
-/* The name of a process, without its newline. */
+/* The name of a process, without its newline; a process may give itself any bytes. */
 static void read_command(int32_t pid, char *text, size_t size)
 {
     char path[32];
@@ -108,6 +110,7 @@ static void read_command(int32_t pid, char *text, size_t size)
     FILE *f = fopen(path, "re");
     if (f && fgets(text, (int)size, f))
         text[strcspn(text, "\n")] = 0;
+    cli_printable(text, strlen(text));
     if (f)
         fclose(f);
 }

@@ -12,6 +12,7 @@
 #include "command.h"
 #include "signals.h"
 #include "system.h"
+#include "word.h"
 
 #define ATTACH_SLICE INT64_C(50000000) /* nanoseconds from one look for a segment to the next */
 static const char *command = "";
@@ -22,6 +23,8 @@ void cli_begin(const char *name) { command = name; }
 static size_t character(const char *text, size_t left)
 {
     unsigned char c = (unsigned char)*text;
+    if (c == 0xc2 && left > 1 && (unsigned char)text[1] < 0xa0)
+        return 0; /* it would be one more control character */
     size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
     for (size_t i = 1; i < n; i++)
         if (i >= left || ((unsigned char)text[i] & 0xc0) != 0x80)
@@ -40,7 +43,7 @@ void cli_printable(char *text, size_t length)
 
 void cli_complain(const char *format, ...)
 {
-    char line[1024];
+    char line[1536];
     int start = snprintf(line, sizeof line, "conveyor%s%s: ", *command ? " " : "", command);
     va_list arguments;
     va_start(arguments, format);
@@ -55,28 +58,41 @@ void cli_complain(const char *format, ...)
 
 static bool is_command(const char *name) { return !strcmp(command, name); }
 
+/* What to type, for the errors where that names the segment: false for the others. */
+static bool advise_command(int error, const char *segment, char *text, size_t size)
+{
+    char word[CLI_WORD_BYTES];
+    cli_segment_word(segment, word);
+    if (error == CVB_ENOENT && !is_command("rm"))
+        snprintf(text, size, "'conveyor create %s' makes it, 'conveyor list' shows those that are there", word);
+    else if (error == CVB_EEXIST)
+        snprintf(text, size, "choose another name, or remove it with 'conveyor rm %s'", word);
+    else if (error == CVB_ETRUNCATED || error == CVB_EVERSION || error == CVB_ELAYOUT)
+        snprintf(text, size,
+                 "use the program that made it, or remove it with 'conveyor rm %s --force' and make it anew", word);
+    else if (error == CVB_ECORRUPT)
+        snprintf(text, size,
+                 "stop its processes, save what 'conveyor pull %s --stage NAME' still gives, then 'conveyor rm %s' and "
+                 "make it anew",
+                 word, word);
+    else
+        return false;
+    return true;
+}
+
 static const char *advice(int error)
 {
     switch (error) {
-    case CVB_ENOENT:
-        return is_command("rm") ? "'conveyor list' shows those that are there"
-                                : "'conveyor create' makes it, 'conveyor list' shows those that are there";
-    case CVB_EEXIST:
-        return "choose another name, or remove it with 'conveyor rm'";
+    case CVB_ENOENT: /* of rm */
+        return "'conveyor list' shows those that are there";
     case CVB_ENOSPC:
         return "make room ('df /dev/shm' shows it), or ask for fewer or smaller records";
     case CVB_EPERM:
         return is_command("rm")       ? "only its owner or root can remove it, with --force"
                : is_command("create") ? "this user may not write to /dev/shm"
-                                      : "it belongs to another user: ask them for a wider 'conveyor create --mode'";
+                                      : "it belongs to another user: ask them to make it with a wider --mode";
     case CVB_EMAGIC:
         return "something else put that file into /dev/shm";
-    case CVB_ETRUNCATED:
-    case CVB_EVERSION:
-    case CVB_ELAYOUT:
-        return "use the program that made it, or remove it with 'conveyor rm --force' and make it anew";
-    case CVB_ECORRUPT:
-        return "stop its processes, save what 'conveyor pull' still gives, then 'conveyor rm' and make it anew";
     case CVB_EHANDLES:
         return "end one of the processes that use it, or make it anew with a larger --max-handles";
     case CVB_ENAMES:
@@ -92,12 +108,12 @@ static const char *advice(int error)
 
 int cli_segment_failed_at(const char *segment, int error, uint64_t bytes)
 {
-    char text[300];
+    char text[300], typed[2 * CLI_WORD_BYTES + 200];
     bool told = error == CVB_ESYSTEM || error == CVB_EUNSUPPORTED || error == CVB_EPERM; /* errno says more */
     int reason = told ? errno : 0;
     bool system = told || error == CVB_ENOENT || error == CVB_ENOSPC;
     const char *cause = system ? cli_system_cause(reason, bytes, text, sizeof text) : NULL;
-    const char *hint = advice(error);
+    const char *hint = advise_command(error, segment, typed, sizeof typed) ? typed : advice(error);
     if (error == CVB_ENAME)
         cli_complain("'%s' is not a name for a segment: %s", segment, hint);
     else if (cause)

@@ -39,7 +39,7 @@ class Hand(SegmentTest):
         self.assertIn(b"by hand   source kafka-1: pause, by process", self.succeed("stat", self.segment).stdout)
         finding = self.findings()["signal-by-hand"]
         self.assertEqual(finding["subject"], "source kafka-1")
-        self.assertIn("conveyor signal %s --source 'kafka-1' none" % self.segment, finding["do"])
+        self.assertIn("conveyor signal %s --source kafka-1 none" % self.segment, finding["do"])
         said = self.succeed("signal", self.segment, "--source", "kafka-1", "none").stdout
         self.assertIn(b"source kafka-1: none; before: pause, by process", said)
         self.assertIn(b"the table is locked", said)

@@ -233,7 +233,7 @@ class Judge(SegmentTest):
         self.fill_to_a_pause(source="greedy")
         severity, subject, action = self.findings()["source-greedy"]
         self.assertEqual((severity, subject), ("note", "source greedy"))
-        self.assertIn("conveyor set %s --source 'greedy' --limit N" % self.segment, action)
+        self.assertIn("conveyor set %s --source greedy --limit N" % self.segment, action)
         self.pull("--count", "60")
         self.assertNotIn("source-greedy", self.findings())
 
