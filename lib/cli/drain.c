@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach.h"
 #include "command.h"
 #include "feed.h"
 #include "names.h"
@@ -293,14 +294,6 @@ int cli_drain_run(struct cli_drain *d)
     return status;
 }
 
-/* Waits for the stage, which is made after the segment is. */
-static void wait_for_stage(struct cli_drain *d, int64_t until_ns)
-{
-    while (cli_is_name(d->stage_name) && !cli_look_up_stage(d->handle, d->stage_name, &d->stage) && !cli_signals() &&
-           cli_now_ns() < until_ns)
-        cli_sleep(ROOM_SLICE);
-}
-
 static int find_names(struct cli_drain *d)
 {
     int status = cli_find_stage(d->handle, d->segment, "--stage", d->stage_name, "", &d->stage);
@@ -316,10 +309,13 @@ static int find_names(struct cli_drain *d)
 int cli_drain_open(struct cli_drain *d)
 {
     int64_t until_ns = cli_now_ns() + (int64_t)(d->wait_seconds * 1e9);
-    int status = cli_attach_until(d->segment, until_ns, &d->handle);
+    int status = cli_attach_until(d->segment, d->stage_name, d->to_name, until_ns, &d->handle);
     if (status)
         return status;
-    wait_for_stage(d, until_ns);
+    if (!d->handle) {
+        cli_drain_end(d);
+        return CLI_DONE;
+    }
     status = find_names(d);
     if (status)
         cvb_detach(d->handle);

@@ -16,7 +16,7 @@ struct cli_drain {
     uint32_t batch, count;                      /* leased at most at once; in all, 0: no limit */
     bool follow;                                /* wait for more when the stage is empty */
     double idle_seconds;                        /* so long at most; negative: without end */
-    double wait_seconds;                        /* for a segment and a stage that are not there yet */
+    double wait_seconds;                        /* for a segment and stages that are not there yet */
     const char *target;                         /* what is written to, in words */
     struct cli_output *output;                  /* NULL: nothing is written */
     /* Writes the records, and notes in ends[i] what output->written is when record i is whole. 0 or an errno, EINTR: a
@@ -34,7 +34,8 @@ struct cli_drain {
     int64_t last_record_ns, next_look_ns, nap_ns;
 };
 
-/* Attaches and finds the stages, which must be there; the exit status after a complaint. */
+/* Attaches and finds the stages, which must be there; the exit status after a complaint. A signal may end the wait:
+ * then `handle` is NULL, the line of the progress is ended, and there is nothing to run or to close. */
 int cli_drain_open(struct cli_drain *d);
 
 /* Until the stage is empty, count is reached or a signal came; the exit status. What could not be handed on is back in

@@ -73,7 +73,7 @@ static int parse(const struct cli_command *self, int argc, char **argv, struct p
         {"length-prefixed", CLI_FLAG, NULL, "begin each with its length, 4 bytes, the highest first", &p->prefixed, 0,
          0},
         {"format", CLI_TEXT, "TEXT", "write each so: '{source} {payload}\\n'", &p->text, 0, 0},
-        {"wait", CLI_REAL, "SECONDS", "wait so long for a segment and a stage that are not there yet", &d->wait_seconds,
+        {"wait", CLI_REAL, "SECONDS", "wait so long for a segment and stages that are not there yet", &d->wait_seconds,
          0, 1e9},
         {"progress", CLI_FLAG, NULL, "report on standard error once a second", progress, 0, 0}};
     int status = cli_parse(self, argc, argv, options, sizeof options / sizeof options[0], &d->segment, 1);
@@ -95,7 +95,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
     cli_note_signals();
     cli_progress_begin(&p.drain.progress, "pulled", progress);
     status = cli_drain_open(&p.drain);
-    if (!status) {
+    if (!status && p.drain.handle) {
         status = pull(&p);
         cli_drain_close(&p.drain);
     }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "feed.h"
 #include "lines.h"
 #include "names.h"
@@ -239,9 +240,13 @@ static int run(const struct cli_command *self, int argc, char **argv)
     if (status)
         return status;
     cli_note_signals();
-    status = cli_attach_until(p.segment, cli_now_ns() + (int64_t)(p.wait_seconds * 1e9), &p.handle);
+    status = cli_attach_until(p.segment, NULL, NULL, cli_now_ns() + (int64_t)(p.wait_seconds * 1e9), &p.handle);
     if (status)
         return status;
+    if (!p.handle) {
+        cli_complain("stopped by a signal before segment '%s' was there", p.segment);
+        return CLI_FAILED;
+    }
     cli_progress_begin(&p.progress, "pushed", progress);
     status = push_attached(&p);
     cvb_detach(p.handle);

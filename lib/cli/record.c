@@ -60,7 +60,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
     d.target = strcmp(operand[1], "-") ? operand[1] : "standard output";
     cli_progress_begin(&d.progress, "recorded", progress);
     status = cli_drain_open(&d);
-    if (status)
+    if (status || !d.handle)
         return status;
     status = record(&d, operand[1]);
     cli_drain_close(&d);

@@ -10,11 +10,9 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "signals.h"
 #include "system.h"
 #include "word.h"
 
-#define ATTACH_SLICE INT64_C(50000000) /* nanoseconds from one look for a segment to the next */
 static const char *command = "";
 
 void cli_begin(const char *name) { command = name; }
@@ -149,14 +147,6 @@ int cli_name_failed(const char *segment, const char *option, const char *kind, c
 int cli_attach(const char *segment, struct cvb_handle **handle)
 {
     int error = cvb_attach(segment, handle);
-    return error ? cli_segment_failed(segment, error) : 0;
-}
-
-int cli_attach_until(const char *segment, int64_t until_ns, struct cvb_handle **handle)
-{
-    int error;
-    while ((error = cvb_attach(segment, handle)) == CVB_ENOENT && !cli_signals() && cli_now_ns() < until_ns)
-        cli_sleep(ATTACH_SLICE);
     return error ? cli_segment_failed(segment, error) : 0;
 }
 

@@ -28,9 +28,6 @@ int cli_name_failed(const char *segment, const char *option, const char *kind, c
 /* Attaches, or complains: 0 or the exit status. */
 int cli_attach(const char *segment, struct cvb_handle **handle);
 
-/* As cli_attach, but waits for a segment that is not there yet until that time of cli_now_ns. */
-int cli_attach_until(const char *segment, int64_t until_ns, struct cvb_handle **handle);
-
 /* The same for a command that only looks: without a seat, and with permission to read only. */
 int cli_observe(const char *segment, struct cvb_handle **handle);
 

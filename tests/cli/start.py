@@ -131,10 +131,34 @@ class Start(SegmentTest):
                                                                 "--source", "a", "--wait", "0.1"))
         self.create("--max-total-records", "100")
         self.assertIn("no such stage", self.fail_with(1, "pull", self.segment, "--stage", "sink", "--wait", "0.1"))
-        pull = self.start("pull", self.segment, "--stage", "sink", "--wait", "3600", stderr=subprocess.DEVNULL)
+        self.assertIn("--to 'sink': ", self.fail_with(1, "pull", self.segment, "--stage", "filter", "--to", "sink",
+                                                      "--wait", "0.1"))
+        pull = self.start("pull", self.segment, "--stage", "sink", "--wait", "3600", stderr=subprocess.PIPE)
         wait_until(lambda: self.stat()["handles"], "the pull is there")
         pull.terminate()
-        self.assertEqual(pull.wait(timeout=PATIENCE), 1)
+        self.assertIn(b"pulled 0 records", pull.communicate(timeout=PATIENCE)[1])
+        self.assertEqual(pull.returncode, 0)
+
+    def test_a_signal_ends_the_wait_for_a_segment(self):
+        for words, status, said in ((["pull"], 0, b"pulled 0 records"),
+                                    (["push", "--source", "a"], 1, b"stopped by a signal before segment ")):
+            process = self.start(words[0], self.segment, "--stage", "filter", "--wait", "3600", *words[1:],
+                                 stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.stop(process, status)
+            message = process.stderr.read()
+            self.assertEqual(message.count(b"\n"), 1, message)
+            self.assertIn(said, message)
+
+    def test_a_pull_that_waits_follows_a_segment_that_is_made_anew(self):
+        self.create("--max-total-records", "100")
+        pull = self.start("pull", self.segment, "--stage", "filter", "--to", "sink", "--wait", str(PATIENCE), "--count",
+                          "1", "--follow", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        wait_until(lambda: self.stat()["handles"], "the pull is there")
+        self.succeed("rm", self.segment, "--force")
+        self.create("--max-total-records", "100", stages="filter,sink")
+        self.push(b"x\n")
+        self.assertEqual(pull.stdout.read(), b"x\n")
+        self.assertEqual(pull.wait(timeout=PATIENCE), 0)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attach.h"
 #include "names.h"
 #include "removed.h"
+#include "signals.h"
 #include "text.h"
 
 static bool is_key(const char *text)
@@ -78,6 +80,8 @@ int bridge_parse(struct bridge *b, const char *scheme, const char *details, int 
         {"count", CLI_WHOLE, "N", "end after N records", &b->count, 1, UINT32_MAX},
         {"exit-when-idle", CLI_REAL, "SECONDS", "end after so long without a record", &b->idle_seconds, 0, 1e9},
         {"drain", CLI_REAL, "SECONDS", "at the end wait so long for what is on its way (5)", &b->drain_seconds, 0, 1e6},
+        {"wait", CLI_REAL, "SECONDS", "wait so long for a segment (out: and a stage) that is not there yet",
+         &b->wait_seconds, 0, 1e9},
         {"credentials", CLI_TEXT, "FILE", "who this is", &b->credentials, 0, 0},
         {"tls-ca", CLI_TEXT, "FILE", "certificates that are trusted; turns TLS on", &b->tls_ca, 0, 0},
         {"tls-cert", CLI_TEXT, "FILE", "this bridge's certificate", &b->tls_cert, 0, 0},
@@ -147,9 +151,12 @@ static int make_names(struct bridge *b)
 
 int bridge_attach(struct bridge *b)
 {
-    int status = cli_attach(b->segment, &b->handle);
+    int64_t until_ns = cli_now_ns() + (int64_t)(b->wait_seconds * 1e9);
+    int status = cli_attach_until(b->segment, b->to ? b->stage_name : NULL, NULL, until_ns, &b->handle);
     if (status)
         return status;
+    if (!b->handle)
+        return bridge_report(b, 0, false, "");
     int error = cvb_settings_of(b->handle, &b->settings);
     if (!error)
         error = cvb_segment_id(b->handle, b->id);

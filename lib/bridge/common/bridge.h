@@ -19,7 +19,7 @@ struct bridge {
     struct cli_list headers, options;
     bool shared, create, check, each_second, buffered, stop_on_refused;
     uint32_t batch, window, count;
-    double idle_seconds, drain_seconds;
+    double idle_seconds, drain_seconds, wait_seconds;
 
     /* as found */
     struct bridge_url url;
@@ -35,7 +35,8 @@ struct bridge {
 /* Parses the command line of conveyor-bridge-SCHEME: CLI_GO, or the exit status. */
 int bridge_parse(struct bridge *bridge, const char *scheme, const char *details, int argc, char **argv);
 
-/* Attaches, and finds the stage (in: makes it, the source and the pipeline): 0 or the exit status. */
+/* Attaches, and finds the stage (in: makes it, the source and the pipeline): 0 or the exit status. `handle` is NULL
+ * after 0 if a signal ended the wait of --wait: that is its clean end. */
 int bridge_attach(struct bridge *bridge);
 
 /* Says why something about the segment failed; the exit status. */

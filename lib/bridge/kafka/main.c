@@ -28,7 +28,7 @@ int main(int argc, char **argv)
     cli_note_signals();
     cli_progress_begin(&b.progress, b.from ? "brought in" : "carried out", b.each_second);
     status = bridge_attach(&b);
-    if (!status)
+    if (!status && b.handle)
         status = carry(&b);
     if (b.handle)
         cvb_detach(b.handle);

@@ -12,11 +12,14 @@ static const char details[] =
     "In, a message is acknowledged when its record is settled here (--ack settled): if this machine dies, it comes\n"
     "again. Out, a record is settled when the stream has acknowledged it. --check says what is promised.";
 
-static int carry(struct bridge *b, natsConnection *connection)
+static int carry(struct bridge *b, natsConnection **connection)
 {
+    int status = nats_bridge_connect(b, connection);
+    if (status)
+        return status;
     if (b->check)
-        return nats_bridge_check(b, connection);
-    return b->from ? nats_bridge_in(b, connection) : nats_bridge_out(b, connection);
+        return nats_bridge_check(b, *connection);
+    return b->from ? nats_bridge_in(b, *connection) : nats_bridge_out(b, *connection);
 }
 
 int main(int argc, char **argv)
@@ -34,10 +37,8 @@ int main(int argc, char **argv)
     cli_note_signals();
     cli_progress_begin(&b.progress, b.from ? "brought in" : "carried out", b.each_second);
     status = bridge_attach(&b);
-    if (!status)
-        status = nats_bridge_connect(&b, &connection);
-    if (!status)
-        status = carry(&b, connection);
+    if (!status && b.handle)
+        status = carry(&b, &connection);
     natsConnection_Destroy(connection);
     nats_Close();
     if (b.handle)
