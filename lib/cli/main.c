@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "text.h"
+#include "width.h"
 
 static const struct cli_command *const commands[] = {
     &cli_create, &cli_push,   &cli_pull,   &cli_peek,  &cli_stat,    &cli_list,        &cli_leases,
@@ -38,6 +39,7 @@ static int help(void)
 int main(int argc, char **argv)
 {
     occupy_standard_descriptors();
+    cli_width_begin();
     const char *name = argc > 1 ? argv[1] : "";
     if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))
         return help();

@@ -2,9 +2,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "table.h"
 #include "top.h"
 #include "units.h"
+#include "width.h"
 
 static const char *const order_name[CLI_ORDERS] = {"first use", "name", "fill",  "rate",
                                                    "queued",    "in/s", "out/s", "retry/s"};

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "table.h"
+#include "width.h"
 
 struct cli_rates cli_rates_between(const struct cvb_counts *was, const struct cvb_counts *now, double seconds)
 {

@@ -6,16 +6,9 @@
 
 #include "hand.h"
 #include "units.h"
+#include "width.h"
 
 enum { NAME_WIDTH = 16 };
-
-int cli_width(const char *text)
-{
-    int n = 0;
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
 
 /* A name and blanks up to the width of the longest. */
 static void print_name(const char *name, int width) { printf("%s%*s", name, width - cli_width(name), ""); }

@@ -7,7 +7,4 @@
 /* Writes on standard output. */
 void cli_table_print(const char *segment, const struct cli_snapshot *s);
 
-/* How many terminal columns a UTF-8 name takes, if each character takes one. */
-int cli_width(const char *text);
-
 #endif

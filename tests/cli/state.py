@@ -59,6 +59,19 @@ class State(SegmentTest):
         self.succeed("rm", self.segment)
         self.assertNotIn(self.segment.encode(), self.succeed("list").stdout)
 
+    def test_list_is_by_name_and_a_long_name_moves_no_column(self):
+        others = [self.segment + end for end in ("-b\u00fc", "-a" + "x" * 60)]
+        for name in others:
+            self.addCleanup(call, "rm", name)
+            self.succeed("create", name, "--max-total-records", "100")
+        self.create("--max-total-records", "100")
+        lines = self.succeed("list").stdout.decode().splitlines()
+        mine = [line for line in lines if line.startswith(self.segment)]
+        self.assertEqual([line.split()[0] for line in mine], [self.segment, others[1], others[0]])
+        self.assertEqual({line.index(" none") for line in mine}, {lines[0].index(" signal")})
+        names = [s["name"] for s in json.loads(self.succeed("list", "--json").stdout)["segments"]]
+        self.assertEqual([n for n in names if n.startswith(self.segment)], [self.segment, others[1], others[0]])
+
     def test_list_shows_what_is_in_it(self):
         self.create("--max-total-records", "100", "--max-per-stage", "10")
         self.push(b"x\n" * 9, "--batch", "9")
