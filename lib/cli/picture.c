@@ -2,99 +2,84 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "grid.h"
+#include "hand.h"
 #include "top.h"
 #include "units.h"
 #include "width.h"
 
-static const char *const order_name[CLI_ORDERS] = {"first use", "name", "fill",  "rate",
-                                                   "queued",    "in/s", "out/s", "retry/s"};
-
-/* How wide the columns are; what does not fit is cut on the right, so what matters most stands on the left. */
-struct widths {
-    int name, bar, signal, count, rate;
+enum { FILL, SIGNAL, COUNT, COUNT2, RATE, RATE2, RATE3, RATE4, RATE5 };  /* of stages and sources */
+enum { STATE, LEASED, RESERVED, OLDEST, IDLE, IN, OUT, RETRY, COMMAND }; /* of handles */
+enum {
+    BEFORE_NAMES = 7, /* ranks that go before whole names */
+    LOW = 16          /* rows below which a window has no empty lines */
 };
-enum { PERCENT = 10 }; /* "[] 100.0 %" */
-static const struct widths wide = {16, 20, 18, 8, 10}, narrow = {12, 8, 9, 7, 8};
 
-static double key_of(enum cli_order order, const struct cli_row *r)
-{
-    switch (order) {
-    case CLI_BY_FILL:
-        return r->fill;
-    case CLI_BY_RATE:
-        return r->rate.in + r->rate.out;
-    case CLI_BY_HELD:
-        return r->held;
-    case CLI_BY_IN:
-        return r->rate.in;
-    case CLI_BY_OUT:
-        return r->rate.out;
-    case CLI_BY_RETRY:
-        return r->rate.again;
-    default:
-        return 0;
-    }
-}
+/* The columns of stages and sources, and how wide names and bars are. */
+struct widths {
+    int name, bar;
+    unsigned shown; /* ranks */
+    struct cli_column column[CLI_CELLS];
+};
 
-static int compare(const struct cli_top *t, const struct cli_row *a, const struct cli_row *b)
-{
-    double x = key_of(t->order, a), y = key_of(t->order, b);
-    int way = t->order == CLI_BY_NAME ? strcmp(a->name, b->name) : x < y ? 1 : x > y ? -1 : 0;
-    return t->reverse ? -way : way;
-}
-
-/* Insertion: there are few rows, and equal ones stay as they are. */
-static void sort(const struct cli_top *t, struct cli_row *rows, size_t count)
-{
-    for (size_t i = 1; i < count; i++)
-        for (size_t j = i; j && compare(t, &rows[j - 1], &rows[j]) > 0; j--) {
-            struct cli_row kept = rows[j];
-            rows[j] = rows[j - 1];
-            rows[j - 1] = kept;
-        }
-}
+/* What the columns of stages and sources need in a window that has `from` columns. */
+static const struct size {
+    unsigned from;
+    int name, signal, count, rate;
+} sizes[] = {{150, 16, 20, 9, 11}, {60, 12, 11, 8, 9}, {0, 11, 7, 7, 7}};
 
 static void print_bar(FILE *f, double part, int width)
 {
     int full = (int)(part * width + 0.5);
+    if (!width)
+        return;
     fputs(" [", f);
     for (int i = 0; i < width; i++)
         fputc(i < full ? '#' : '.', f);
-    fprintf(f, "] %5.1f %%", part * 100);
-}
-
-/* A name, blanks up to the width of its column, and a tilde for what is longer. */
-static void print_name(FILE *f, const char *name, int width)
-{
-    int columns = cli_width(name), left = columns > width ? width - 1 : columns;
-    size_t bytes = 0;
-    for (int seen = 0; name[bytes] && (seen += ((unsigned char)name[bytes] & 0xc0) != 0x80) <= left;)
-        bytes++;
-    fprintf(f, "%.*s%s%*s", (int)bytes, name, columns > width ? "~" : "", columns > width ? 0 : width - columns, "");
+    fputc(']', f);
 }
 
 /* The delay too, where there is room. */
-static void print_signal(FILE *f, const struct widths *w, enum cvb_signal signal, uint32_t delay_ms)
+static void put_signal(char *cell, const struct widths *w, enum cvb_signal signal, uint32_t delay_ms)
 {
-    char text[32];
-    int n = snprintf(text, sizeof text, "%s", cli_signal_name(signal));
-    if (delay_ms)
-        snprintf(text + n, sizeof text - (size_t)n, " (%u ms)", delay_ms);
-    fprintf(f, "  %-*.*s", w->signal, w->signal, text);
+    int width = w->column[SIGNAL].width - 2;
+    int n = snprintf(cell, CLI_CELL_BYTES, "%.*s", width, cli_signal_name(signal));
+    char delay[CLI_CELL_BYTES];
+    if (delay_ms && n + snprintf(delay, sizeof delay, " (%u ms)", delay_ms) <= width)
+        snprintf(cell + n, CLI_CELL_BYTES - (size_t)n, "%s", delay);
+}
+
+static void put_counts(cli_cells c, const struct widths *w, double count, double count2)
+{
+    cli_put_number(c[COUNT], w->column[COUNT].width - 1, count);
+    cli_put_number(c[COUNT2], w->column[COUNT2].width - 1, count2);
+}
+
+static void print_row(FILE *f, const struct widths *w, const char *name, double fill, cli_cells c)
+{
+    cli_print_name(f, name, w->name);
+    print_bar(f, fill, w->bar);
+    snprintf(c[FILL], CLI_CELL_BYTES, "%.1f %%", fill * 100);
+    cli_print_cells(f, w->column, w->shown, c);
 }
 
 /* The first line of a table. */
-static void print_heading(FILE *f, const struct widths *w, const char *what, const char *const columns[7])
+static void print_heading(FILE *f, const struct widths *w, const char *what, const char *const names[CLI_CELLS])
 {
-    fprintf(f, "\n%-*s %-*s  %-*s %*s %*s %*s %*s %*s %*s %*s\n", w->name, what, w->bar + PERCENT, "fill", w->signal,
-            "signal", w->count, columns[0], w->count, columns[1], w->rate, columns[2], w->rate, columns[3], w->rate,
-            columns[4], w->rate, columns[5], w->rate, columns[6]);
+    cli_cells c;
+    for (int i = 0; i < CLI_CELLS; i++)
+        snprintf(c[i], CLI_CELL_BYTES, "%.*s", w->column[i].width - 1 - w->column[i].left, names[i]);
+    fprintf(f, "%-*s%*s", w->name, what, w->bar ? w->bar + 3 : 0, "");
+    cli_print_cells(f, w->column, w->shown, c);
 }
 
-static void print_more(FILE *f, size_t count, size_t shown)
+/* True if a line may be used for that; a low window has none to spare. */
+static bool tells_more(const struct cli_top *t, size_t lines) { return t->window.rows >= LOW && lines > 1; }
+
+static void print_more(FILE *f, const struct cli_top *t, size_t count, size_t end, size_t lines)
 {
-    if (shown < count)
-        fprintf(f, "and %zu more\n", count - shown);
+    if (end < count && tells_more(t, lines))
+        fprintf(f, "and %zu more\n", count - end);
 }
 
 /* True if the filter lets the name through. */
@@ -130,9 +115,20 @@ static int colour_of_peer(const struct cli_top *t, const struct cli_peer *p)
     return p->peer.state != CVB_PEER_ALIVE ? CLI_RED : cli_hangs(p, t->hung_after) ? CLI_YELLOW : 0;
 }
 
-static void draw_stages(FILE *f, const struct cli_top *t, const struct widths *w)
+/* Rows from t->scroll on that a table of n rows shows in `lines` lines: *end is behind the last of them, and a line is
+ * left to say how many there are beyond. */
+static size_t shown_from(const struct cli_top *t, size_t n, size_t lines, size_t *end)
 {
-    size_t n = 0;
+    const bool tells = n > lines && tells_more(t, lines);
+    size_t most = lines - tells;
+    size_t first = n <= most ? 0 : t->scroll < n - most ? t->scroll : n - most;
+    *end = n - first > most ? first + most : n;
+    return first;
+}
+
+static void draw_stages(FILE *f, const struct cli_top *t, const struct widths *w, size_t lines)
+{
+    size_t n = 0, end;
     for (size_t i = 0; i < t->now.stage_count; i++) {
         const struct cli_stage *s = &t->now.stages[i];
         const struct cvb_counts *was = i < t->was.stage_count ? &t->was.stages[i].counts : NULL;
@@ -140,34 +136,30 @@ static void draw_stages(FILE *f, const struct cli_top *t, const struct widths *w
             t->rows[n++] = (struct cli_row){.stage = s,
                                             .name = s->name,
                                             .fill = s->utilization,
-                                            .held = s->holds.queued,
                                             .rate = cli_rates_between(was, &s->counts, t->seconds)};
     }
-    sort(t, t->rows, n);
-    char age[CLI_AGE_BYTES], p99[CLI_AGE_BYTES];
-    print_heading(f, w, "STAGE",
-                  (const char *const[]){"queued", "leased", "in/s", "out/s", "retry/s", "oldest", "p99"});
-    for (size_t i = 0; i < n; i++) {
+    cli_top_sort(t, n);
+    print_heading(
+        f, w, "STAGE",
+        (const char *const[]){"fill", "signal", "queued", "leased", "in/s", "out/s", "retry/s", "oldest", "p99"});
+    for (size_t i = shown_from(t, n, lines, &end); i < end; i++) {
         const struct cli_row *r = &t->rows[i];
+        const int rate = w->column[RATE].width - 1;
+        cli_cells c;
         print_colour(f, colour_of_stage(t, r->stage));
-        print_name(f, r->name, w->name);
-        print_bar(f, r->fill, w->bar);
-        print_signal(f, w, r->stage->signal, 0);
-        fprintf(f, " %*u %*u %*.0f %*.0f %*.0f %*s %*s\n", w->count, r->stage->holds.queued, w->count,
-                r->stage->holds.leased, w->rate, r->rate.in, w->rate, r->rate.out, w->rate, r->rate.again, w->rate,
-                cli_age(r->stage->age.record_ns, age), w->rate, cli_age(r->stage->waits.p99_ns, p99));
+        put_signal(c[SIGNAL], w, r->stage->signal, 0);
+        put_counts(c, w, r->stage->holds.queued, r->stage->holds.leased);
+        cli_put_number(c[RATE], rate, r->rate.in);
+        cli_put_number(c[RATE2], rate, r->rate.out);
+        cli_put_number(c[RATE3], rate, r->rate.again);
+        cli_age(r->stage->age.record_ns, c[RATE4]);
+        cli_age(r->stage->waits.p99_ns, c[RATE5]);
+        print_row(f, w, r->name, r->fill, c);
     }
+    print_more(f, t, n, end, lines);
 }
 
-/* Rows from t->scroll on, `most` of n: the first that is shown, and *end behind the last. */
-static size_t shown_from(const struct cli_top *t, size_t n, size_t most, size_t *end)
-{
-    size_t first = n <= most ? 0 : t->scroll < n - most ? t->scroll : n - most;
-    *end = n - first > most ? first + most : n;
-    return first;
-}
-
-static void draw_sources(FILE *f, const struct cli_top *t, const struct widths *w, size_t most)
+static void draw_sources(FILE *f, const struct cli_top *t, const struct widths *w, size_t lines)
 {
     size_t n = 0, end;
     for (size_t i = 0; i < t->now.source_count; i++) {
@@ -177,24 +169,26 @@ static void draw_sources(FILE *f, const struct cli_top *t, const struct widths *
             t->rows[n++] = (struct cli_row){.source = s,
                                             .name = s->name,
                                             .fill = (double)s->buffered / s->limit,
-                                            .held = s->buffered,
                                             .rate = cli_rates_between(was, &s->counts, t->seconds)};
     }
-    sort(t, t->rows, n);
-    char age[CLI_AGE_BYTES];
-    print_heading(f, w, "SOURCE", (const char *const[]){"buffered", "credits", "in/s", "stalled", "oldest", "", ""});
-    for (size_t i = shown_from(t, n, most, &end); i < end; i++) {
+    cli_top_sort(t, n);
+    print_heading(
+        f, w, "SOURCE",
+        (const char *const[]){"fill", "signal", "records", "credits", "in/s", "stall", "oldest", "pending", ""});
+    for (size_t i = shown_from(t, n, lines, &end); i < end; i++) {
         const struct cli_row *r = &t->rows[i];
         const struct cvb_backpressure *b = &r->source->backpressure;
+        cli_cells c = {0};
         print_colour(f, colour_with_age(t, b->signal, &r->source->age));
-        print_name(f, r->name, w->name);
-        print_bar(f, r->fill, w->bar);
-        print_signal(f, w, b->signal, b->signal == CVB_SIGNAL_SLOW_DOWN ? b->delay_ms : 0);
-        fprintf(f, " %*u %*lld %*.0f %*.0f %% %*s\n", w->count, r->source->buffered, w->count,
-                (long long)r->source->credits, w->rate, r->rate.in, w->rate - 2, r->rate.stalled * 100, w->rate,
-                cli_age(r->source->age.record_ns, age));
+        put_signal(c[SIGNAL], w, b->signal, b->signal == CVB_SIGNAL_SLOW_DOWN ? b->delay_ms : 0);
+        put_counts(c, w, r->source->buffered, (double)r->source->credits);
+        cli_put_number(c[RATE], w->column[RATE].width - 1, r->rate.in);
+        snprintf(c[RATE2], CLI_CELL_BYTES, "%.0f %%", r->rate.stalled * 100);
+        cli_age(r->source->age.record_ns, c[RATE3]);
+        cli_put_number(c[RATE4], w->column[RATE4].width - 1, (double)r->source->progress.live);
+        print_row(f, w, r->name, r->fill, c);
     }
-    print_more(f, n, end);
+    print_more(f, t, n, end, lines);
 }
 
 /* The counts of the same process at the former look. */
@@ -206,81 +200,178 @@ static const struct cvb_counts *former_counts(const struct cli_top *t, const str
     return NULL;
 }
 
-static void draw_handles(FILE *f, const struct cli_top *t, const struct widths *w, size_t most)
+static void draw_handles(FILE *f, const struct cli_top *t, const struct size *size, unsigned columns, size_t lines)
 {
+    const struct cli_column column[CLI_CELLS] = {[STATE] = {10, 0, true},        [LEASED] = {size->count, 3, false},
+                                                 [RESERVED] = {9, 7, false},     [OLDEST] = {10, 6, false},
+                                                 [IDLE] = {10, 4, false},        [IN] = {size->rate, 1, false},
+                                                 [OUT] = {size->rate, 2, false}, [RETRY] = {size->rate, 8, false},
+                                                 [COMMAND] = {17, 5, true}};
+    int room = (int)columns - size->name;
+    const unsigned shown = cli_take_columns(column, 0, CLI_CELLS, &room);
     size_t n = t->now.peer_count, end;
-    char oldest[CLI_AGE_BYTES], idle[CLI_AGE_BYTES];
-    fprintf(f, "\n%-*s %-8s %8s %8s %9s %9s %*s %*s %*s  %s\n", w->name, "HANDLE (PID)", "state", "leased", "reserved",
-            "oldest", "idle", w->rate, "in/s", w->rate, "out/s", w->rate, "retry/s", "command");
-    for (size_t i = shown_from(t, n, most, &end); i < end; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct cli_peer *p = &t->now.peers[i];
-        struct cli_rates rate = cli_rates_between(former_counts(t, p), &p->counts, t->seconds);
-        print_colour(f, colour_of_peer(t, p));
-        fprintf(f, "%-*d %-8s %8u %8u %9s %9s %*.0f %*.0f %*.0f  %s\n", w->name, (int)p->peer.pid,
-                cli_state_name(p->peer.state), p->holds.leased, p->holds.reserved, cli_age(p->age.lease_ns, oldest),
-                cli_age(p->peer.idle_ns, idle), w->rate, rate.in, w->rate, rate.out, w->rate, rate.again, p->command);
+        t->rows[i] =
+            (struct cli_row){.peer = p, .rate = cli_rates_between(former_counts(t, p), &p->counts, t->seconds)};
     }
-    print_more(f, n, end);
+    cli_top_sort(t, n);
+    fprintf(f, "%-*s", size->name, "HANDLE, PID");
+    cli_print_cells(
+        f, column, shown,
+        (cli_cells){"state", "leased", "reserved", "oldest", "idle", "in/s", "out/s", "retry/s", "command"});
+    for (size_t i = shown_from(t, n, lines, &end); i < end; i++) {
+        const struct cli_peer *p = t->rows[i].peer;
+        const struct cli_rates rate = t->rows[i].rate;
+        cli_cells c;
+        print_colour(f, colour_of_peer(t, p));
+        snprintf(c[STATE], CLI_CELL_BYTES, "%s", cli_state_name(p->peer.state));
+        cli_put_number(c[LEASED], size->count - 1, p->holds.leased);
+        cli_put_number(c[RESERVED], column[RESERVED].width - 1, p->holds.reserved);
+        cli_age(p->age.lease_ns, c[OLDEST]);
+        cli_age(p->peer.idle_ns, c[IDLE]);
+        cli_put_number(c[IN], size->rate - 1, rate.in);
+        cli_put_number(c[OUT], size->rate - 1, rate.out);
+        cli_put_number(c[RETRY], size->rate - 1, rate.again);
+        snprintf(c[COMMAND], CLI_CELL_BYTES, "%.*s", column[COMMAND].width - 2, p->command);
+        fprintf(f, "%-*d", size->name, (int)p->peer.pid);
+        cli_print_cells(f, column, shown, c);
+    }
+    print_more(f, t, n, end, lines);
 }
 
-/* How many sources there is room for beside the stages, with at least a third of the rest for handles; what one of the
- * two does not need is the other's. */
-static size_t room_for_sources(const struct cli_top *t, size_t room)
+static int longest_name(const struct cli_top *t)
 {
-    size_t handles = t->now.peer_count < room / 3 ? t->now.peer_count : room / 3;
-    return t->now.source_count < room - handles ? t->now.source_count : room - handles;
-}
-
-/* The columns with names as wide as the longest one, where there is room. */
-static struct widths choose_widths(const struct cli_top *t, unsigned columns)
-{
-    struct widths w = columns < 120 ? narrow : wide;
-    int rest = w.bar + PERCENT + 4 + w.signal + 2 * (w.count + 1) + 5 * (w.rate + 1), longest = w.name;
+    int longest = 0;
     for (size_t i = 0; i < t->now.stage_count; i++)
         longest = cli_width(t->now.stages[i].name) > longest ? cli_width(t->now.stages[i].name) : longest;
     for (size_t i = 0; i < t->now.source_count; i++)
         longest = cli_width(t->now.sources[i].name) > longest ? cli_width(t->now.sources[i].name) : longest;
-    int room = (int)columns - rest;
-    w.name = room < w.name ? w.name : room < longest ? room : longest;
+    return longest;
+}
+
+/* First the columns that matter most, then names as wide as the longest, then the other columns, then a bar. */
+static struct widths choose_widths(const struct cli_top *t, const struct size *size, unsigned columns)
+{
+    enum { LEAST_BAR = 3, MOST_BAR = 20, BRACKETS = 3 };
+    const int longest = longest_name(t);
+    struct widths w = {.name = size->name,
+                       .column = {[FILL] = {8, 0, false},
+                                  [SIGNAL] = {size->signal, 1, true},
+                                  [COUNT] = {size->count, 4, false},
+                                  [COUNT2] = {size->count, 5, false},
+                                  [RATE] = {size->rate, 2, false},
+                                  [RATE2] = {size->rate, 3, false},
+                                  [RATE3] = {size->rate, 6, false},
+                                  [RATE4] = {size->rate, 7, false},
+                                  [RATE5] = {size->rate, 8, false}}};
+    int room = (int)columns - w.name;
+    w.shown = cli_take_columns(w.column, 0, BEFORE_NAMES, &room);
+    if (room > 0 && longest > w.name) {
+        const int more = longest - w.name < room ? longest - w.name : room;
+        w.name += more;
+        room -= more;
+    }
+    if (w.shown == BEFORE_NAMES)
+        w.shown = cli_take_columns(w.column, w.shown, CLI_CELLS, &room);
+    if (room >= LEAST_BAR + BRACKETS)
+        w.bar = room - BRACKETS < MOST_BAR ? room - BRACKETS : MOST_BAR;
     return w;
 }
 
-static void draw_help(FILE *f)
+/* Lines for the rows of each table. */
+struct lines {
+    size_t stages, sources, handles;
+};
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Half for stages, or two thirds in a low window; a quarter for handles, the rest for sources; what one does not need
+ * is another's. A low window has a heading of handles only if there is room for it too. */
+static struct lines share_lines(const struct cli_top *t, size_t room, bool low)
 {
-    fputs("s, S      sort by the next, the former column    r  turn the order\n"
-          "/         filter by name: Enter ends, Escape takes it away\n"
-          "arrows    scroll; also j, k, and by tens space, b, the page keys\n"
-          "?         this text, and back                    q  quit\n\n"
-          "in/s      records put           out/s   acked or forwarded\n"
-          "retry/s   returned, or delivered again after a death\n"
-          "stalled   the part of the time that a source waited for room\n"
-          "red       told to pause; dead letters; stopped or dead processes\n"
-          "yellow    told to slow down; the oldest record waits for long; holds records and makes no call\n"
-          "oldest    how long the oldest record is there, or the oldest lease is held\n"
-          "p99       in the stage, of what was taken lately      idle  since the last call\n",
-          f);
+    struct lines l = {.stages = least(t->now.stage_count, low ? (2 * room + 2) / 3 : (room + 1) / 2)};
+    room -= l.stages;
+    l.handles = least(t->now.peer_count, room / 2 > low ? room / 2 - low : 0);
+    room -= l.handles + (low && l.handles);
+    l.sources = least(t->now.source_count, room);
+    room -= l.sources;
+    const size_t stages = least(t->now.stage_count - l.stages, room), heading = low && !l.handles;
+    l.stages += stages;
+    room -= stages;
+    l.handles += room > heading ? least(t->now.peer_count - l.handles, room - heading) : 0;
+    return l;
 }
 
-void cli_top_draw(FILE *f, const struct cli_top *t, struct cli_window window)
+static void draw_title(FILE *f, const struct cli_top *t)
 {
     char clock[16];
-    const struct widths chosen = choose_widths(t, window.columns), *w = &chosen;
-    size_t fixed = t->now.stage_count + 11, room = window.rows > fixed + 4 ? window.rows - fixed : 4;
-    size_t sources = room_for_sources(t, room);
-    if (t->help) {
-        draw_help(f);
-        return;
-    }
-    fprintf(f, "%s  by %s%s (s: by another, q: quit, ?: help)  %s%s%s%ssegment %s\n\n",
-            cli_wall_clock(clock, sizeof clock), order_name[t->order], t->reverse ? ", turned" : "",
-            t->typing || *t->filter ? "filter /" : "", t->filter, t->typing ? "_" : "",
-            t->typing || *t->filter ? "  " : "", t->segment);
-    print_name(f, "all records", w->name);
+    const bool filter = t->typing || *t->filter;
+    fprintf(f, "%s  ", cli_wall_clock(clock, sizeof clock));
+    if (filter)
+        fprintf(f, "filter /%s%s  ", t->filter, t->typing ? "_" : "");
+    fprintf(f, "by %s%s  segment %s  (s: by another, q: quit, ?: help)\n", cli_order_name[t->order],
+            t->reverse ? ", turned" : "", t->segment);
+}
+
+static void draw_all(FILE *f, const struct cli_top *t, const struct widths *w)
+{
+    const uint32_t dead = t->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued;
+    cli_print_name(f, "all records", w->name);
     print_bar(f, t->now.utilization, w->bar);
-    fprintf(f, "  %u queued, %u leased, of %u; %u dead letter%s\n", t->now.total.queued, t->now.total.leased,
-            t->now.limit, t->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued,
-            cli_s(t->now.stages[CVB_STAGE_DEAD_LETTER].holds.queued));
-    draw_stages(f, t, w);
-    draw_sources(f, t, w, sources);
-    draw_handles(f, t, w, room - sources);
+    fprintf(f, " %5.1f %%  %u queued, %u leased, of %u; %u dead letter%s\n", t->now.utilization * 100,
+            t->now.total.queued, t->now.total.leased, t->now.limit, dead, cli_s(dead));
+}
+
+/* A line for what somebody has given, if there is that and a line is left. */
+static void draw_given(FILE *f, const char *kind, const char *name, bool held, const struct cvb_given *given,
+                       size_t *left)
+{
+    char text[CLI_GIVEN_BYTES];
+    if (given->signal == CVB_SIGNAL_NONE || !*left)
+        return;
+    fprintf(f, "by hand: %s%s%s %s %s\n", kind, *name ? " " : "", name, held ? "held," : "told",
+            held ? cli_given_by(given, text) : cli_given_text(given, text));
+    --*left;
+}
+
+/* Signals and holds that somebody has given, in `most` lines at most: how many lines that took. */
+static size_t draw_by_hand(FILE *f, const struct cli_top *t, size_t most)
+{
+    size_t left = most;
+    draw_given(f, "all sources", "", false, &t->now.given, &left);
+    for (size_t i = 0; i < t->now.stage_count; i++) {
+        draw_given(f, "stage", t->now.stages[i].name, true, &t->now.stages[i].held, &left);
+        draw_given(f, "stage", t->now.stages[i].name, false, &t->now.stages[i].given, &left);
+    }
+    for (size_t i = 0; i < t->now.source_count; i++)
+        draw_given(f, "source", t->now.sources[i].name, false, &t->now.sources[i].given, &left);
+    return most - left;
+}
+
+/* A low window has no empty lines, and no heading of a table without rows. */
+void cli_top_draw(FILE *f, const struct cli_top *t, struct cli_window window)
+{
+    const struct size *size = sizes;
+    while (window.columns < size->from)
+        size++;
+    const struct widths w = choose_widths(t, size, window.columns);
+    const bool low = window.rows < LOW;
+    size_t fixed = low ? 4 : 9; /* title and sum, an empty line, two or three headings and as many empty lines */
+    const char *const empty = low ? "" : "\n";
+    draw_title(f, t);
+    fputs(empty, f);
+    draw_all(f, t, &w);
+    fixed += draw_by_hand(f, t, window.rows / 8);
+    const struct lines lines = share_lines(t, window.rows > fixed ? window.rows - fixed : 1, low);
+    fputs(empty, f);
+    draw_stages(f, t, &w, lines.stages);
+    if (lines.sources || !low) {
+        fputs(empty, f);
+        draw_sources(f, t, &w, lines.sources);
+    }
+    if (lines.handles || !low) {
+        fputs(empty, f);
+        draw_handles(f, t, size, window.columns, lines.handles);
+    }
 }

@@ -9,13 +9,21 @@
 #include <unistd.h>
 
 #include "signals.h"
+#include "width.h"
 
 static struct termios before;
+
+/* True for a terminal that says of itself that it obeys no control sequences. */
+static bool is_dumb(void)
+{
+    const char *kind = getenv("TERM");
+    return kind && !strcmp(kind, "dumb");
+}
 
 bool cli_screen_open(void)
 {
     struct termios raw;
-    if (!isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &before))
+    if (!isatty(STDOUT_FILENO) || is_dumb() || tcgetattr(STDIN_FILENO, &before))
         return false;
     raw = before;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
@@ -35,23 +43,25 @@ void cli_screen_close(void)
     tcsetattr(STDIN_FILENO, TCSANOW, &before);
 }
 
-bool cli_screen_begin(struct cli_screen *s)
+struct cli_window cli_screen_window(void)
 {
     struct winsize window;
     bool known = !ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) && window.ws_row && window.ws_col;
-    s->window = known ? (struct cli_window){window.ws_row, window.ws_col} : (struct cli_window){24, 80};
+    return known ? (struct cli_window){window.ws_row, window.ws_col} : (struct cli_window){24, 80};
+}
+
+bool cli_screen_begin(struct cli_screen *s)
+{
+    s->window = cli_screen_window();
     s->lines = open_memstream(&s->text, &s->size);
     return s->lines;
 }
 
-/* How many bytes of the line are its first `columns` characters. */
-static size_t clip(const char *line, size_t length, unsigned columns)
+/* The line, with a tilde at its end if it is longer than the window is wide. */
+static void print_line(const char *line, size_t length, unsigned columns)
 {
-    size_t n = 0;
-    for (; n < length; n++)
-        if (((unsigned char)line[n] & 0xc0) != 0x80 && !columns--)
-            break;
-    return n;
+    const bool whole = cli_clip(line, length, (int)columns) == length;
+    printf("%.*s%s", (int)cli_clip(line, length, (int)columns - !whole), line, whole ? "" : "~");
 }
 
 /* no-color.org */
@@ -75,7 +85,10 @@ bool cli_screen_show(struct cli_screen *s)
             line++;
         }
         size_t length = strcspn(line, "\n");
-        printf("%s%s%.*s%s\033[K", row ? "\r\n" : "", colour, (int)clip(line, length, s->window.columns), line, plain);
+        /* Erased before, not behind: behind a full line the cursor stands on its last character. */
+        printf("%s\033[K%s", row ? "\r\n" : "", colour);
+        print_line(line, length, s->window.columns);
+        fputs(plain, stdout);
         line += length + (line[length] == '\n');
     }
     fputs("\033[J", stdout);

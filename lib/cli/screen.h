@@ -23,11 +23,15 @@ struct cli_screen {
     size_t size;
 };
 
-/* Takes the terminal over; false if there is none, and then nothing has changed. */
+/* Takes the terminal over; false if there is none, or a dumb one, and then nothing has changed. */
 bool cli_screen_open(void);
 void cli_screen_close(void);
 
-/* Begins a picture, and shows it: as many lines and columns of it as fit. False if it could not be written. */
+/* How large it is now. */
+struct cli_window cli_screen_window(void);
+
+/* Begins a picture, and shows it: as many lines and columns of it as fit; a tilde ends a line that is cut. False if it
+ * could not be written. */
 bool cli_screen_begin(struct cli_screen *s);
 bool cli_screen_show(struct cli_screen *s);
 

@@ -11,14 +11,19 @@
 #include "signals.h"
 #include "text.h"
 
-#define LOOK_SLICE INT64_C(1000000000) /* nanoseconds from one look at the segment to the next */
+/* Nanoseconds from one look at the window's size, and at the segment's name, to the next. */
+#define LOOK_SLICE INT64_C(200000000)
 
-static bool draw(const struct cli_top *t)
+static bool draw(struct cli_top *t)
 {
     struct cli_screen screen;
     if (!cli_screen_begin(&screen))
         return false;
-    cli_top_draw(screen.lines, t, screen.window);
+    t->window = screen.window;
+    if (t->help)
+        cli_help_draw(screen.lines, screen.window, &t->help_line);
+    else
+        cli_top_draw(screen.lines, t, screen.window);
     return cli_screen_show(&screen);
 }
 
@@ -47,6 +52,8 @@ static int look(struct cli_top *t)
     t->was_ns = t->now_ns;
     t->now = (struct cli_snapshot){0};
     int error = cli_snapshot_take(t->handle, &t->now);
+    if (!error)
+        error = cli_snapshot_progress(t->handle, &t->now);
     t->now_ns = cli_now_ns();
     t->seconds = t->was_ns ? (double)(t->now_ns - t->was_ns) / 1e9 : 0;
     return error;
@@ -56,6 +63,12 @@ static bool is_removed(struct cli_top *t)
 {
     t->removed |= cli_is_removed(t->handle, &t->next_look_ns);
     return t->removed;
+}
+
+static bool is_resized(const struct cli_top *t)
+{
+    const struct cli_window now = cli_screen_window();
+    return now.rows != t->window.rows || now.columns != t->window.columns;
 }
 
 /* A key of the filter's text; Enter ends it, Escape takes it away. */
@@ -72,16 +85,44 @@ static void type(struct cli_top *t, int key)
         t->filter[n] = (char)key, t->filter[n + 1] = 0;
 }
 
+/* So many rows further down, but not above the first. */
+static size_t moved(size_t at, int rows)
+{
+    const size_t n = (size_t)abs(rows);
+    return rows > 0 ? at + n : at > n ? at - n : 0;
+}
+
+/* The help, or the tables. */
 static void scroll(struct cli_top *t, int rows)
 {
-    size_t n = t->now.source_count > t->now.peer_count ? t->now.source_count : t->now.peer_count, up = (size_t)-rows;
-    t->scroll = rows < 0 ? t->scroll - (t->scroll < up ? t->scroll : up) : t->scroll + (size_t)rows;
+    if (t->help) {
+        t->help_line = moved(t->help_line, rows);
+        return;
+    }
+    size_t n = t->now.source_count > t->now.peer_count ? t->now.source_count : t->now.peer_count;
+    n = n > t->now.stage_count ? n : t->now.stage_count;
+    t->scroll = moved(t->scroll, rows);
     t->scroll = t->scroll < n ? t->scroll : n ? n - 1 : 0;
 }
 
+/* How many rows a key scrolls down; negative: up; 0: it is another key. */
+static int rows_of(int key)
+{
+    return key == 'j' || key == CLI_KEY_DOWN        ? 1
+           : key == 'k' || key == CLI_KEY_UP        ? -1
+           : key == ' ' || key == CLI_KEY_PAGE_DOWN ? 10
+           : key == 'b' || key == CLI_KEY_PAGE_UP   ? -10
+                                                    : 0;
+}
+
+/* Each key but those that scroll ends the help. */
 static void serve(struct cli_top *t, int key)
 {
-    t->help = key == '?' && !t->help && !t->typing;
+    const int rows = t->typing ? 0 : rows_of(key);
+    if (!rows) {
+        t->help = key == '?' && !t->help && !t->typing;
+        t->help_line = 0;
+    }
     if (t->typing)
         type(t, key);
     else if (key == '/')
@@ -92,14 +133,8 @@ static void serve(struct cli_top *t, int key)
         t->order = (t->order + (key == 's' ? 1 : CLI_ORDERS - 1)) % CLI_ORDERS;
     else if (key == 'r')
         t->reverse = !t->reverse;
-    else if (key == 'j' || key == CLI_KEY_DOWN)
-        scroll(t, 1);
-    else if (key == 'k' || key == CLI_KEY_UP)
-        scroll(t, -1);
-    else if (key == ' ' || key == CLI_KEY_PAGE_DOWN)
-        scroll(t, 10);
-    else if (key == 'b' || key == CLI_KEY_PAGE_UP)
-        scroll(t, -10);
+    else if (rows)
+        scroll(t, rows);
 }
 
 /* Sleeps until the next picture is due, serving keys; true if it is time to go. */
@@ -116,7 +151,9 @@ static bool pause_until(struct cli_top *t, bool terminal, int64_t due)
         int key = cli_screen_key(left);
         if (!t->typing && (key == 'q' || key == 'Q'))
             return true;
-        if (key && (serve(t, key), !draw(t)))
+        if (key)
+            serve(t, key);
+        if ((key || is_resized(t)) && !draw(t))
             return true;
     }
     return cli_signals() || is_removed(t);
@@ -139,7 +176,8 @@ static int show(struct cli_top *t, double interval, uint32_t count)
 {
     struct cvb_settings settings;
     int error = cvb_settings_of(t->handle, &settings);
-    t->rows = error ? NULL : calloc((size_t)settings.max_stages + settings.max_sources, sizeof *t->rows);
+    const size_t most = error ? 0 : (size_t)settings.max_stages + settings.max_sources + settings.max_handles;
+    t->rows = most ? calloc(most, sizeof *t->rows) : NULL;
     if (!t->rows)
         return error ? error : CVB_ESYSTEM;
     bool terminal = cli_screen_open();
@@ -186,11 +224,8 @@ const struct cli_command cli_top = {
     "top", "SEG [--interval SECONDS] [--hung-after SECONDS] [--old-after SECONDS] [--count N]",
     "stat, live, on a terminal",
     "Stages, sources and handles with their fill, signals and rates. in/s counts records put, out/s acked or\n"
-    "forwarded, retry/s returned or delivered again. Keys: s sorts by first use, name, or another column in turn, r "
-    "turns\n"
-    "the order; / filters by name; arrows, j, k, space and b scroll; ? helps; q quits. Red is what is told to pause, "
-    "dead\n"
-    "letters, and what is stopped or dead; yellow what is told to slow down, hangs or is old; no colours where "
-    "NO_COLOR is set. Without a terminal it prints a line each\n"
-    "time.",
+    "forwarded, retry/s returned or delivered again. Keys: s sorts by first use, name, or any other column in turn,\n"
+    "r turns the order; / filters by name; arrows, j, k, space and b scroll; ? helps; q quits. Red is what is told\n"
+    "to pause, dead letters, and what is stopped or dead; yellow what is told to slow down, hangs or is old; no\n"
+    "colours where NO_COLOR is set. Without a terminal, and where TERM is dumb, it prints a line each time.",
     run};

@@ -1,6 +1,7 @@
 """What the tests of the command share: a segment that is removed at the end, and bounded waits for conditions."""
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -139,6 +140,15 @@ class SegmentTest(unittest.TestCase):
     def queued(self, name="filter"):
         stage = self.stage(name)
         return stage["queued"] if stage else 0
+
+    def read_until(self, word):
+        """What the terminal (self.terminal, its other end) got up to that word."""
+        seen, end = b"", time.monotonic() + PATIENCE
+        while word not in seen:
+            self.assertLess(time.monotonic(), end, (word, seen))
+            self.assertTrue(select.select([self.terminal], [], [], PATIENCE)[0], (word, seen))
+            seen += os.read(self.terminal, 65536)
+        return seen
 
     def assert_sleeps(self, pid, seconds=2):
         """In that many seconds the process uses hardly any processor time."""

@@ -1,13 +1,10 @@
-"""watch, top, peek and dead-letter: looking at a running segment, and settling what failed too often."""
+"""watch, peek and dead-letter: looking at a running segment, and settling what failed too often."""
 import json
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
-import termios
-import time
 
 from conveyor import PATIENCE, SegmentTest, call, main, wait_until
 
@@ -109,122 +106,6 @@ class Operate(SegmentTest):
             self.assertEqual(done.stderr.count(b"\n"), 1)
         self.assertEqual(self.limits(), (100, {"dead-letter": 100, "filter": 50}, {}))
         self.assertEqual(self.stat()["stages"][0]["max_retries"], 3)
-
-    def test_top_without_a_terminal_prints_lines(self):
-        self.create("--max-total-records", "100")
-        self.push(b"a\nb\n")
-        lines = self.succeed("top", self.segment, "--interval", "0.05", "--count", "2").stdout.splitlines()
-        self.assertEqual(len(lines), 2)
-        self.assertIn(b"buffered 2 (2.0 %)", lines[1])
-
-    def start_top(self, rows, columns, *options, **environment):
-        self.terminal, slave = pty.openpty()
-        self.addCleanup(os.close, self.terminal)
-        termios.tcsetwinsize(slave, (rows, columns))
-        top = self.start("top", self.segment, "--interval", "0.1", *options, stdin=slave, stdout=slave,
-                         env=dict(os.environ, **environment))
-        os.close(slave)
-        return top
-
-    def read_until(self, word):
-        """What the terminal got up to that word."""
-        seen, end = b"", time.monotonic() + PATIENCE
-        while word not in seen:
-            self.assertLess(time.monotonic(), end, (word, seen))
-            self.assertTrue(select.select([self.terminal], [], [], PATIENCE)[0], (word, seen))
-            seen += os.read(self.terminal, 65536)
-        return seen
-
-    def quit(self, top):
-        """Reads on meanwhile: a terminal takes only so much that nobody reads."""
-        os.write(self.terminal, b"q")
-        self.read_until(b"\x1b[?1049l")
-        self.assertEqual(top.wait(timeout=PATIENCE), 0)
-
-    def test_top_on_a_terminal_draws_sorts_and_quits(self):
-        self.create("--max-total-records", "100")
-        self.push(b"a\nb\n", source="kafka-1")
-        top = self.start_top(24, 80)
-        self.read_until(b"kafka-1")
-        self.read_until(b"by first use")
-        os.write(self.terminal, b"s")
-        self.read_until(b"by name")
-        self.quit(top)
-
-    def picture_with(self, *words, without=b"no such word"):
-        """The next whole picture that has those words, and not the other."""
-        seen, end = b"", time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            self.assertTrue(select.select([self.terminal], [], [], PATIENCE)[0], (words, seen))
-            seen += os.read(self.terminal, 65536)
-            for picture in re.findall(rb"\x1b\[H(.*?)\x1b\[J", seen, re.S):
-                if all(word in picture for word in words) and without not in picture:
-                    return picture
-        raise AssertionError((words, seen[-5000:]))
-
-    def test_top_filters_helps_and_colours(self):
-        self.create("--max-total-records", "100", "--max-per-source", "10", "--max-retries", "0")
-        self.push(b"x\n" * 9, "--batch", "9", source="paused")
-        self.push(b"x\n", source="calm")
-        for environment, red in ({}, b"\x1b[31m"), ({"NO_COLOR": "1"}, b""):
-            top = self.start_top(40, 100, **environment)
-            self.assertIn(red + b"paused ", self.picture_with(b"calm "))
-            os.write(self.terminal, b"/lm")
-            self.picture_with(b"filter /lm_", without=b"paused ")
-            os.write(self.terminal, b"\r?")
-            self.picture_with(b"filter by name: Enter ends")
-            os.write(self.terminal, b"?\x1b")
-            self.assertNotIn(b"filter /", self.picture_with(b"paused "))
-            os.write(self.terminal, b"ssss")
-            self.picture_with(b"by queued")
-            os.write(self.terminal, b"r")
-            self.picture_with(b"by queued, turned")
-            self.quit(top)
-
-    def test_top_colours_what_hangs_and_what_is_old(self):
-        self.create("--max-total-records", "100", stages="filter,calm")
-        self.push(b"x\n" * 3)
-        hung = b"%d " % self.hold(1).pid
-        for environment, yellow in ({}, b"\x1b[33m"), ({"NO_COLOR": "1"}, b""):
-            top = self.start_top(40, 150, "--hung-after", "0.2", "--old-after", "0.2", **environment)
-            picture = self.picture_with(*(b"\r\n" + yellow + name for name in (hung, b"filter ", b"file-1 ")))
-            self.assertIn(b"\r\ncalm ", picture)
-            self.quit(top)
-        self.start_top(40, 150)
-        picture = self.picture_with(b"\r\n" + hung)
-        self.assertIn(b"\r\nfilter ", picture)
-        self.assertIn(b"cli-client", picture)
-
-    def test_top_shows_whole_names_where_there_is_room_and_scrolls(self):
-        self.create("--max-total-records", "4000")
-        for i in range(12):
-            self.push(b"x\n", source="a source with a name of fifty characters, or so %02d" % i)
-        self.start_top(24, 80)
-        self.picture_with(b"a source wi~")
-        termios.tcsetwinsize(self.terminal, (24, 200))
-        self.picture_with(b"a source with a name of fifty characters, or so 00")
-        os.write(self.terminal, b"\x1b[B" * 3)
-        self.picture_with(b"or so 03", without=b"or so 00")
-        os.write(self.terminal, b"k")
-        self.picture_with(b"or so 02", without=b"or so 00")
-
-    def test_top_fits_into_the_window(self):
-        self.create("--max-total-records", "4000", "--max-sources", "41", stages="filter,sink")
-        for i in range(40):
-            self.push(b"x\n", source="a source with a long name %d" % i)
-        pull = self.start("pull", self.segment, "--stage", "sink", "--follow", stderr=subprocess.DEVNULL)
-        wait_until(lambda: self.stat()["handles"], "the pull is there")
-        self.start_top(24, 80)
-        seen = self.read_until(b"\x1b[H")
-        if b"\x1b[J" not in seen.partition(b"\x1b[H")[2]:  # a read may end within the picture
-            seen += self.read_until(b"\x1b[J")
-        picture = seen.partition(b"\x1b[H")[2].partition(b"\x1b[J")[0].replace(b"\x1b[K", b"")
-        lines = picture.decode().replace("\r", "").split("\n")
-        self.assertLessEqual(len(lines), 24)
-        self.assertLessEqual(max(map(len, lines)), 80)
-        self.assertTrue([line for line in lines if line.startswith("a source wi~ [")], lines)
-        self.assertTrue([line for line in lines if re.fullmatch(r"and \d+ more", line)], lines)
-        self.assertTrue([line for line in lines if re.match("%d +alive" % pull.pid, line)], lines)
 
     def test_peek_shows_and_takes_nothing(self):
         self.create("--max-total-records", "1000")
