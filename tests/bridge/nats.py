@@ -10,35 +10,11 @@ import tempfile
 import threading
 import time
 
-from server import Server
-from supervised import CONVEYOR, FULL, Bridges, command, main, read, wait_for
-
-PATIENT = ("--option", "timeout_ms=60000")  # to connect: a busy machine may let a server wait for seconds
+from at_nats import PATIENT, AtNats
+from supervised import CONVEYOR, FULL, command, main, read, wait_for
 
 
-class Nats(Bridges):
-    def setUp(self):
-        super().setUp()
-        self.server = Server()
-
-    def tearDown(self):
-        super().tearDown()
-        self.server.close()
-
-    def url(self, path):
-        return "nats://%s/%s" % (self.server.url, path)
-
-    def into(self, segment, path, *more, stage="filter", source="nats"):
-        return ("bridge", segment, "--from", self.url(path), "--stage", stage, "--source", source, "--create",
-                *PATIENT, *more)
-
-    def out_of(self, segment, path, *more, stage="filter"):
-        return ("bridge", segment, "--stage", stage, "--to", self.url(path), *PATIENT, *more)
-
-    def floor(self, stream, name):
-        """Up to where all is acknowledged; 0 while a bridge makes the consumer anew."""
-        return self.server.consumer(stream, name).get("ack_floor", {}).get("stream_seq", 0)
-
+class Nats(AtNats):
     def read_stream(self, name, count):
         """What a stream holds, by a bridge into a segment of its own."""
         segment = self.segment()

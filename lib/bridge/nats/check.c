@@ -92,13 +92,14 @@ static jsStreamInfo *stream_of(jsCtx *js, const char *name)
 
 static int check_in(struct bridge *b, jsCtx *js)
 {
-    struct nats_consumer consumer = {.js = js};
+    struct nats_consumer consumer;
     struct report r = {true};
     if (!nats_consumer_of(b, &consumer))
         return CLI_USAGE;
+    consumer.js = js;
+    jsConsumerInfo *info = NULL;
     jsStreamInfo *stream = stream_of(js, consumer.stream);
-    jsConsumerInfo *info = stream ? nats_consumer_open(b, &consumer, 0) : NULL;
-    if (info) {
+    if (stream && !nats_consumer_open(&consumer, 0, &info)) {
         say_stream(&r, stream->Config, true);
         say_consumer(&r, b, info, stream->Config);
         bridge_say_headers(b);

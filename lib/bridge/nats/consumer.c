@@ -6,10 +6,11 @@
 #include "nats_bridge.h"
 #include "text.h"
 
-bool nats_consumer_of(const struct bridge *b, struct nats_consumer *c)
+bool nats_consumer_of(struct bridge *b, struct nats_consumer *c)
 {
     const char *slash = strchr(b->url.path, '/');
     size_t n = slash ? (size_t)(slash - b->url.path) : 0;
+    *c = (struct nats_consumer){.bridge = b};
     if (!n || n >= sizeof c->stream || !slash[1] || strchr(slash + 1, '/') || strlen(slash + 1) >= sizeof c->name ||
         strpbrk(b->url.path, " .*>")) {
         cli_complain("--from must end with /STREAM/CONSUMER: '/%s'", b->url.path);
@@ -20,96 +21,155 @@ bool nats_consumer_of(const struct bridge *b, struct nats_consumer *c)
     return true;
 }
 
-static jsConsumerInfo *failed(const struct nats_consumer *c, const char *what, natsStatus s, jsErrCode code)
+void nats_consumer_end(struct nats_consumer *c)
+{
+    jsConsumerInfo_Destroy(c->gone);
+    jsCtx_Destroy(c->js);
+}
+
+/* True if no answer came, or the server cannot do it now: asked again it may. */
+static bool is_outage(natsStatus s, jsErrCode code)
+{
+    switch ((int)code) {
+    case 0:
+        return s == NATS_TIMEOUT || s == NATS_NO_RESPONDERS || s == NATS_CONNECTION_DISCONNECTED ||
+               s == NATS_CONNECTION_CLOSED || s == NATS_STALE_CONNECTION || s == NATS_IO_ERROR;
+    case JSClusterNoPeersErr:
+    case JSClusterNotAvailErr:
+    case JSClusterNotLeaderErr:
+    case JSInsufficientResourcesErr:
+    case JSNotEnabledErr: /* as it starts and ends */
+    case JSStreamOfflineErr:
+    case JSConsumerOfflineErr:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Says why not; an outage is told once, until it is over. NATS_AGAIN or BRIDGE_STOPPED. */
+static int failed(struct nats_consumer *c, const char *what, natsStatus s, jsErrCode code)
 {
     const char *more = nats_GetLastError(NULL);
-    cli_complain("%s consumer '%s' of stream '%s': %s%s%s%s", what, c->name, c->stream, natsStatus_GetText(s),
-                 more && *more ? ": " : "", more ? more : "",
-                 code == JSConsumerNotFoundErr ? "; --create makes it"
-                 : code == JSStreamNotFoundErr ? "; a bridge makes no stream: make it first"
-                                               : "");
-    return NULL;
+    bool outage = is_outage(s, code), again = outage && !c->bridge->check;
+    if (!again || !c->told) {
+        cli_progress_break(&c->bridge->progress);
+        cli_complain("%s consumer '%s' of stream '%s': %s%s%s%s", what, c->name, c->stream, natsStatus_GetText(s),
+                     more && *more ? ": " : "", more ? more : "",
+                     again                           ? "; it is tried again until the server answers"
+                     : code == JSConsumerNotFoundErr ? "; --create makes it"
+                     : code == JSStreamNotFoundErr   ? "; a bridge makes no stream: make it first"
+                                                     : "");
+    }
+    c->told |= again;
+    return outage ? NATS_AGAIN : BRIDGE_STOPPED;
 }
 
-/* A work queue takes no acknowledgement of several messages at once. */
-static bool is_work_queue(const struct nats_consumer *c)
+/* A work queue takes no acknowledgement of several messages at once, and has only what is not acknowledged: it takes no
+ * consumer that begins elsewhere. */
+static natsStatus look_at_stream(struct nats_consumer *c, jsErrCode *code)
 {
     jsStreamInfo *info = NULL;
-    bool is = js_GetStreamInfo(&info, c->js, c->stream, NULL, NULL) == NATS_OK &&
-              info->Config->Retention == js_WorkQueuePolicy;
+    natsStatus s = js_GetStreamInfo(&info, c->js, c->stream, NULL, code);
+    if (s == NATS_OK)
+        c->work_queue = info->Config->Retention == js_WorkQueuePolicy;
     jsStreamInfo_Destroy(info);
-    return is;
+    return s;
 }
 
-/* A work queue has only what is not acknowledged, and takes no consumer that begins elsewhere. */
-static void begin_at(jsConsumerConfig *config, uint64_t sequence, bool work_queue)
+static void begin_at(const struct nats_consumer *c, jsConsumerConfig *config, uint64_t sequence)
 {
-    config->DeliverPolicy = work_queue ? js_DeliverAll : js_DeliverByStartSequence;
-    config->OptStartSeq = work_queue ? 0 : sequence;
+    config->DeliverPolicy = c->work_queue ? js_DeliverAll : js_DeliverByStartSequence;
+    config->OptStartSeq = c->work_queue ? 0 : sequence;
     config->OptStartTime = 0;
 }
 
-static jsConsumerInfo *make(const struct bridge *b, struct nats_consumer *c, uint64_t settled)
+static natsStatus make(struct nats_consumer *c, uint64_t settled, jsConsumerInfo **info, jsErrCode *code)
 {
-    jsConsumerInfo *info = NULL;
+    const struct bridge *b = c->bridge;
     jsConsumerConfig config;
-    jsErrCode code = 0;
-    bool work_queue = is_work_queue(c);
     jsConsumerConfig_Init(&config);
     config.Durable = c->name;
-    config.AckPolicy = b->shared || work_queue ? js_AckExplicit : js_AckAll;
+    config.AckPolicy = b->shared || c->work_queue ? js_AckExplicit : js_AckAll;
     config.MaxAckPending = (int64_t)b->settings.max_per_source + 2 * (int64_t)b->batch;
     config.MaxDeliver = -1;
-    if (settled && !b->shared) /* one that was lost, for instance between the two steps of nats_consumer_rewind */
-        begin_at(&config, settled + 1, work_queue);
-    natsStatus s = js_AddConsumer(&info, c->js, c->stream, &config, NULL, &code);
-    return s == NATS_OK ? info : failed(c, "cannot make", s, code);
+    if (settled && !b->shared) /* one that was lost, as when a bridge was killed within nats_consumer_rewind */
+        begin_at(c, &config, settled + 1);
+    return js_AddConsumer(info, c->js, c->stream, &config, NULL, code);
 }
 
 /* False after a complaint if the bridge would lose or misread with such a consumer. */
-static bool fits(const struct bridge *b, const struct nats_consumer *c, const jsConsumerInfo *info)
+static bool fits(const struct nats_consumer *c, const jsConsumerInfo *info)
 {
+    const bool shared = c->bridge->shared;
     jsAckPolicy policy = info->Config->AckPolicy;
     if (info->Config->DeliverSubject && *info->Config->DeliverSubject)
         cli_complain("consumer '%s' pushes to a subject: a pull consumer is needed", c->name);
-    else if (policy == js_AckNone || (b->shared && policy != js_AckExplicit))
+    else if (policy == js_AckNone || (shared && policy != js_AckExplicit))
         cli_complain("consumer '%s' has the ack policy %s: %s is needed", c->name,
-                     policy == js_AckNone ? "none" : "all", b->shared ? "explicit, with --shared," : "all or explicit");
+                     policy == js_AckNone ? "none" : "all", shared ? "explicit, with --shared," : "all or explicit");
     else
         return true;
     return false;
 }
 
-jsConsumerInfo *nats_consumer_open(const struct bridge *b, struct nats_consumer *c, uint64_t settled)
+int nats_consumer_open(struct nats_consumer *c, uint64_t settled, jsConsumerInfo **info)
+{
+    jsErrCode code = 0;
+    const char *what = "cannot use";
+    *info = NULL;
+    natsStatus s = look_at_stream(c, &code);
+    if (s == NATS_OK)
+        s = js_GetConsumerInfo(info, c->js, c->stream, c->name, NULL, &code);
+    if (s != NATS_OK && code == JSConsumerNotFoundErr && c->bridge->create) {
+        what = "cannot make";
+        code = 0;
+        s = make(c, settled, info, &code);
+    }
+    if (s != NATS_OK)
+        return failed(c, what, s, code);
+    c->told = false;
+    if (fits(c, *info))
+        return CLI_DONE;
+    jsConsumerInfo_Destroy(*info);
+    *info = NULL;
+    return BRIDGE_STOPPED;
+}
+
+/* Looks whether it is there; if it has been given what is not acknowledged, it is deleted, and `gone` is what it was.
+ * One that is not there, because an earlier try came so far, is as good. */
+static natsStatus remove_if_ahead(struct nats_consumer *c, jsErrCode *code)
 {
     jsConsumerInfo *info = NULL;
-    jsErrCode code = 0;
-    natsStatus s = js_GetConsumerInfo(&info, c->js, c->stream, c->name, NULL, &code);
-    if (s != NATS_OK && code == JSConsumerNotFoundErr && b->create)
-        info = make(b, c, settled);
-    else if (s != NATS_OK)
-        info = failed(c, "cannot use", s, code);
-    if (info && !fits(b, c, info)) {
-        jsConsumerInfo_Destroy(info);
-        return NULL;
+    natsStatus s = js_GetConsumerInfo(&info, c->js, c->stream, c->name, NULL, code);
+    if (s == NATS_OK) {
+        jsConsumerInfo_Destroy(c->gone);
+        bool ahead = !c->bridge->shared && info->Delivered.Stream > info->AckFloor.Stream;
+        c->gone = ahead ? info : NULL;
+        if (!ahead) {
+            jsConsumerInfo_Destroy(info);
+            return s;
+        }
+        s = js_DeleteConsumer(c->js, c->stream, c->name, NULL, code);
     }
-    return info;
+    return c->gone && *code == JSConsumerNotFoundErr ? NATS_OK : s;
 }
 
 int nats_consumer_rewind(struct nats_consumer *c)
 {
-    jsConsumerInfo *info = NULL, *anew = NULL;
+    jsConsumerInfo *anew = NULL;
     jsErrCode code = 0;
-    natsStatus s = js_GetConsumerInfo(&info, c->js, c->stream, c->name, NULL, &code);
-    if (s == NATS_OK && info->Delivered.Stream > info->AckFloor.Stream) {
-        begin_at(info->Config, info->AckFloor.Stream + 1, is_work_queue(c));
-        s = js_DeleteConsumer(c->js, c->stream, c->name, NULL, &code);
-        if (s == NATS_OK)
-            s = js_AddConsumer(&anew, c->js, c->stream, info->Config, NULL, &code);
+    natsStatus s = remove_if_ahead(c, &code);
+    if (s == NATS_OK && c->gone) {
+        begin_at(c, c->gone->Config, c->gone->AckFloor.Stream + 1);
+        code = 0;
+        s = js_AddConsumer(&anew, c->js, c->stream, c->gone->Config, NULL, &code);
+        jsConsumerInfo_Destroy(anew);
     }
     if (s != NATS_OK)
-        failed(c, "cannot rewind", s, code);
-    jsConsumerInfo_Destroy(anew);
-    jsConsumerInfo_Destroy(info);
-    return s == NATS_OK ? CLI_DONE : CLI_FAILED;
+        return failed(c, "cannot rewind", s, code);
+    jsConsumerInfo_Destroy(c->gone);
+    c->gone = NULL;
+    c->told = false;
+    return CLI_DONE;
 }

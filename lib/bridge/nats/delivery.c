@@ -15,7 +15,8 @@ enum nats_delivered nats_delivered(natsMsg *m)
     if (!strcmp(status, "100"))
         return NATS_HEARTBEAT;
     natsMsgHeader_Get(m, "Description", &text);
-    return text && strstr(text, "Consumer Deleted") ? NATS_CONSUMER_GONE : NATS_REQUEST_OVER;
+    bool gone = !strcmp(status, "503") || (text && strstr(text, "Consumer Deleted")); /* 503: nobody is asked there */
+    return gone ? NATS_CONSUMER_GONE : NATS_REQUEST_OVER;
 }
 
 /* $JS.ACK.STREAM.CONSUMER.DELIVERED.IN_STREAM.OF_DELIVERY.TIME.PENDING; newer servers have a domain and an account's

@@ -26,9 +26,11 @@
 #include "wrap.h"
 
 #define MILLISECOND INT64_C(1000000)
-#define ROOM_SLICE (2 * MILLISECOND)   /* between looks for room */
-#define IDLE_SLICE (100 * MILLISECOND) /* no longer than the time between looks at what is settled */
-enum { UNKNOWN_AT_FIRST = 3 };         /* metrics, the last ones: until the server has said how the consumer stands */
+#define ROOM_SLICE (2 * MILLISECOND)           /* between looks for room */
+#define IDLE_SLICE (100 * MILLISECOND)         /* no longer than the time between looks at what is settled */
+#define AGAIN_NS (250 * MILLISECOND)           /* until a server that did not answer is asked again */
+#define ACK_WAIT_DEFAULT (30000 * MILLISECOND) /* the server's, if the consumer has none of its own */
+enum { UNKNOWN_AT_FIRST = 3 }; /* metrics, the last ones: until the server has said how the consumer stands */
 
 struct in {
     struct bridge *bridge;
@@ -37,6 +39,8 @@ struct in {
     struct nats_settle settle;
     struct bridge_intake intake;
     uint64_t accepted;
+    int64_t again_ns; /* not before it is the server asked again */
+    bool open;        /* it has told how the consumer is set */
 };
 
 static struct nats_held *first(struct in *in) { return nats_line_at(&in->pull.waiting, 0); }
@@ -105,10 +109,36 @@ static uint64_t room(struct in *in)
     return most;
 }
 
-static int begin_anew(struct in *in)
+/* Finds the consumer, and how it wants to be told. */
+static int open_consumer(struct in *in)
+{
+    struct cvb_progress progress;
+    jsConsumerInfo *info;
+    int error = cvb_source_progress(in->bridge->handle, in->bridge->source, &progress);
+    if (!error)
+        error = nats_consumer_open(&in->consumer, progress.settled, &info);
+    if (error)
+        return error;
+    in->settle.each = info->Config->AckPolicy == js_AckExplicit;
+    in->settle.ack_wait_ns = info->Config->AckWait > 0 ? info->Config->AckWait : ACK_WAIT_DEFAULT;
+    in->open = true;
+    jsConsumerInfo_Destroy(info);
+    return 0;
+}
+
+/* At first, and when messages may be missing: asked again a moment later while the server does not answer. */
+static int begin_anew(struct in *in, int64_t now)
 {
     nats_line_drop(&in->settle.unsettled, in->settle.unsettled.count);
-    return nats_pull_anew(&in->pull);
+    nats_line_drop(&in->pull.waiting, in->pull.waiting.count);
+    if (now < in->again_ns || !nats_bridge_connected(in->pull.connection))
+        return 0;
+    int error = in->open ? 0 : open_consumer(in);
+    if (!error)
+        error = nats_pull_anew(&in->pull);
+    if (error == NATS_AGAIN)
+        in->again_ns = cli_now_ns() + AGAIN_NS;
+    return error == NATS_AGAIN ? 0 : error;
 }
 
 /* One turn: how many were put, or an error. */
@@ -116,9 +146,8 @@ static int turn(struct in *in, int64_t now)
 {
     nats_pull_take(&in->pull, now);
     int error = nats_bridge_refused(in->bridge, in->pull.connection);
-    if (error)
-        return error;
-    error = in->pull.rewind && nats_bridge_connected(in->pull.connection) ? begin_anew(in) : 0;
+    if (!error && in->pull.rewind)
+        error = begin_anew(in, now);
     int n = error ? error : put(in);
     if (n < 0)
         return n;
@@ -162,7 +191,7 @@ static int drain(struct in *in)
 
 static int run(struct in *in)
 {
-    int n = begin_anew(in);
+    int n = 0;
     in->intake.last_record_ns = cli_now_ns();
     while (n >= 0) {
         int64_t now = cli_now_ns();
@@ -196,43 +225,19 @@ static int open_source(struct in *in)
     return error ? bridge_segment_failed(in->bridge, error) : CLI_DONE;
 }
 
-/* Finds the consumer, and how it wants to be told. */
-static int open_consumer(struct in *in, natsConnection *connection)
-{
-    struct cvb_progress progress;
-    natsStatus s = natsConnection_JetStream(&in->consumer.js, connection, NULL);
-    if (s != NATS_OK) {
-        cli_complain("no JetStream: %s", natsStatus_GetText(s));
-        return CLI_FAILED;
-    }
-    int error = cvb_source_progress(in->bridge->handle, in->bridge->source, &progress);
-    if (error)
-        return bridge_segment_failed(in->bridge, error);
-    jsConsumerInfo *info = nats_consumer_open(in->bridge, &in->consumer, progress.settled);
-    if (!info)
-        return CLI_FAILED;
-    int64_t wait = info->Config->AckWait > 0 ? info->Config->AckWait : INT64_C(30000000000);
-    in->settle = (struct nats_settle){.bridge = in->bridge,
-                                      .connection = connection,
-                                      .each = info->Config->AckPolicy == js_AckExplicit,
-                                      .ack_wait_ns = wait};
-    jsConsumerInfo_Destroy(info);
-    return CLI_DONE;
-}
-
 static int begin(struct in *in, natsConnection *connection)
 {
     if (!nats_consumer_of(in->bridge, &in->consumer))
         return CLI_USAGE;
     int status = open_source(in);
-    if (!status)
-        status = open_consumer(in, connection);
     if (status)
         return status;
-    if (bridge_intake_begin(&in->intake, in->bridge) &&
+    in->settle = (struct nats_settle){.bridge = in->bridge, .connection = connection};
+    natsStatus s = natsConnection_JetStream(&in->consumer.js, connection, NULL);
+    if (s == NATS_OK && bridge_intake_begin(&in->intake, in->bridge) &&
         nats_pull_begin(&in->pull, in->bridge, connection, &in->consumer))
         return CLI_DONE;
-    cli_complain("cannot begin: %s", strerror(errno));
+    cli_complain("cannot begin: %s", s == NATS_OK ? strerror(errno) : natsStatus_GetText(s));
     return CLI_FAILED;
 }
 
@@ -241,7 +246,7 @@ static void end(struct in *in)
     nats_pull_end(&in->pull);
     nats_line_free(&in->pull.waiting);
     nats_line_free(&in->settle.unsettled);
-    jsCtx_Destroy(in->consumer.js);
+    nats_consumer_end(&in->consumer);
     bridge_intake_end(&in->intake);
 }
 

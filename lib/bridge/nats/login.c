@@ -157,6 +157,8 @@ static natsStatus set_others(const struct bridge *b, natsOptions *o)
     if (s == NATS_OK)
         s = natsOptions_SetReconnectWait(o, 250);
     if (s == NATS_OK)
+        s = natsOptions_SetFailRequestsOnDisconnect(o, true); /* their answers would not come by another connection */
+    if (s == NATS_OK)
         s = natsOptions_SetErrorHandler(o, ignore_error, NULL);
     return s;
 }

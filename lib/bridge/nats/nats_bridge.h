@@ -22,17 +22,25 @@ int nats_bridge_in(struct bridge *bridge, natsConnection *connection);
 int nats_bridge_out(struct bridge *bridge, natsConnection *connection);
 
 /* consumer.c */
+enum { NATS_AGAIN = BRIDGE_STOPPED - 1 }; /* among errors: the server did not answer, which was told; try again later */
+
 struct nats_consumer {
+    struct bridge *bridge;
     char stream[128], name[128];
     jsCtx *js;
+    bool work_queue;      /* how its stream keeps messages */
+    bool told;            /* that the server does not answer */
+    jsConsumerInfo *gone; /* deleted by this bridge, and not known to be made anew; else NULL */
 };
 /* Splits the URL's path. False after a complaint. */
-bool nats_consumer_of(const struct bridge *bridge, struct nats_consumer *consumer);
-/* The consumer as the server has it (js_GetConsumerInfo); NULL after a complaint. If it is not there and --create says
- * so it is made: to deliver what comes after number `settled` of the stream, 0 for all. */
-jsConsumerInfo *nats_consumer_open(const struct bridge *bridge, struct nats_consumer *consumer, uint64_t settled);
+bool nats_consumer_of(struct bridge *bridge, struct nats_consumer *consumer);
+void nats_consumer_end(struct nats_consumer *consumer);
+/* The consumer as the server has it: 0, NATS_AGAIN or BRIDGE_STOPPED after a complaint. If it is not there and --create
+ * says so it is made: to deliver what comes after number `settled` of the stream, 0 for all. */
+int nats_consumer_open(struct nats_consumer *consumer, uint64_t settled, jsConsumerInfo **info);
 /* Makes the consumer anew, so that it delivers from what is not acknowledged on: what was given to another process, or
- * lost with a connection, comes at once and in order. 0 or the exit status after a complaint. */
+ * lost with a connection, comes at once and in order. With --shared it only looks whether it is there. 0, NATS_AGAIN or
+ * BRIDGE_STOPPED after a complaint; after NATS_AGAIN it goes on where it was. */
 int nats_consumer_rewind(struct nats_consumer *consumer);
 
 /* check.c: says what holds and what is not promised; the exit status. */

@@ -78,19 +78,19 @@ static uint64_t reconnects(const struct nats_pull *p)
 
 bool nats_pull_begin(struct nats_pull *p, struct bridge *b, natsConnection *connection, struct nats_consumer *consumer)
 {
-    *p = (struct nats_pull){.bridge = b, .connection = connection, .consumer = consumer};
+    *p = (struct nats_pull){.bridge = b, .connection = connection, .consumer = consumer, .rewind = true};
     p->reconnects = reconnects(p);
     return !bridge_queue_begin(&p->queue, 1);
 }
 
 int nats_pull_anew(struct nats_pull *p)
 {
-    p->rewind = false;
-    p->rewound++;
-    nats_line_drop(&p->waiting, p->waiting.count);
-    if (!p->bridge->shared && nats_consumer_rewind(p->consumer))
-        return BRIDGE_STOPPED;
-    return listen_anew(p);
+    int error = nats_consumer_rewind(p->consumer);
+    if (!error)
+        error = listen_anew(p);
+    p->rewind = error != 0;
+    p->rewound += !error;
+    return error;
 }
 
 static uint32_t asked(const struct nats_pull *p) { return p->asked[0] + p->asked[1]; }
@@ -170,7 +170,7 @@ void nats_pull_ask(struct nats_pull *p, uint64_t room)
 {
     char subject[400], text[200];
     uint64_t has = p->waiting.count + asked(p);
-    if (p->asked[1] || room <= has || !nats_bridge_connected(p->connection))
+    if (p->rewind || p->asked[1] || room <= has || !nats_bridge_connected(p->connection))
         return;
     uint64_t n = room - has;
     if (n < p->bridge->batch / 2 && asked(p))
@@ -186,7 +186,7 @@ void nats_pull_ask(struct nats_pull *p, uint64_t room)
 void nats_pull_ask_standing(const struct nats_pull *p)
 {
     char subject[400];
-    if (!nats_bridge_connected(p->connection))
+    if (p->rewind || !nats_bridge_connected(p->connection))
         return;
     snprintf(subject, sizeof subject, "$JS.API.CONSUMER.INFO.%s.%s", p->consumer->stream, p->consumer->name);
     natsConnection_PublishRequest(p->connection, subject, p->inbox, NULL, 0);

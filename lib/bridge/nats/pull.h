@@ -25,12 +25,12 @@ struct nats_pull {
     bool rewind; /* messages may be missing: nats_pull_anew */
 };
 
-/* False without descriptors. */
+/* Messages come after the first nats_pull_anew. False without descriptors. */
 bool nats_pull_begin(struct nats_pull *pull, struct bridge *bridge, natsConnection *connection,
                      struct nats_consumer *consumer);
 
-/* Begins at what is not acknowledged: all of it comes again, in its order. What waits is dropped. 0 or BRIDGE_STOPPED
- * after a complaint. */
+/* Begins at what is not acknowledged: all of it comes again, in its order; nothing may wait. 0, or as
+ * nats_consumer_rewind; `rewind` stays then. */
 int nats_pull_anew(struct nats_pull *pull);
 
 /* Takes what has come, and sees whether some may be missing: a gap, a connection that was lost, silence. */
