@@ -55,6 +55,10 @@ EXPLAINED = {
     ("take_reason", "cvb_cas_pair"): "the fence after it orders the stores (H2)",
     ("replace", "cvb_load64_acq"): CAS,
     ("cvb_hand_give", "*"): "DONE lets others have it; in the model one gives alone",
+    ("cvb_event_death", "*"): "who is the first to tell of a death: nothing is decided by it",
+    ("read_event", "cvb_load64_acq(&slot->word.lo) == done"):
+        "the fence before it orders it (H2); of the word itself coherence is enough",
+    ("next_event", "*"): "a hint: the slot says whether the event is there",
     ("in_use", "*"):
         "the owner has made it IDLE himself: coherence shows that or later; else the place serves again sooner or "
         "later",
@@ -169,6 +173,8 @@ TOGETHER = [
     # S3: who takes a freed seat sees that nothing is its last owner's.
     [("try_free", "cvb_load64_acq"), ("enter_seat", "cvb_cas64"),
      ("cvb_seat_dead", "cvb_load64_acq")],
+    # H2: who writes into a slot comes after who wrote there before.
+    [("claim_slot", "cvb_load_pair"), ("claim_slot", "cvb_cas_pair")],
     # K1: word, fields and payload of a record that is looked at.
     [("find_waiting", "cvb_load64_acq"), ("find_waiting", "cvb_load_pair")],
 ]

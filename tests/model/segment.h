@@ -24,6 +24,11 @@ static struct cvb_soonest root __attribute__((aligned(16)));
 static struct cvb_thresholds thresholds = {.word = UINT64_C(1000000000) | UINT64_C(500000000) << 32}; /* 1, 0.5 */
 static uint64_t died_in[SEATS][SEATS];
 static struct cvb_reason reasons[2] __attribute__((aligned(16)));
+static struct model_events { /* a ring of one */
+    uint64_t next;
+    uint8_t pad_next[56];
+    struct cvb_event_slot slot[1];
+} events __attribute__((aligned(64)));
 static int payloads[UNITS]; /* plain memory: a race on it is a violation */
 
 static inline bool model_is_unit(const void *at)
@@ -32,22 +37,23 @@ static inline bool model_is_unit(const void *at)
     return o < sizeof units && o % sizeof units[0] < sizeof units[0].word;
 }
 
-static inline bool model_is_reason(const void *at)
+static inline bool model_is_written(const void *at)
 {
     uintptr_t o = (uintptr_t)at - (uintptr_t)reasons;
-    return o < sizeof reasons && o % sizeof reasons[0] < sizeof reasons[0].owner;
+    return (o < sizeof reasons && o % sizeof reasons[0] < sizeof reasons[0].owner) ||
+           (uintptr_t)at - (uintptr_t)&events.slot[0].word < sizeof events.slot[0].word;
 }
 
 static inline bool model_packed(const void *at)
 {
     uintptr_t o = (uintptr_t)at - (uintptr_t)counters;
-    return model_is_unit(at) || model_is_reason(at) || (uintptr_t)at - (uintptr_t)&root < sizeof root ||
+    return model_is_unit(at) || model_is_written(at) || (uintptr_t)at - (uintptr_t)&root < sizeof root ||
            (o < sizeof counters && o % 128 < sizeof counters[0].taken);
 }
 
 static inline uint64_t model_pack(const void *at, struct cvb_pair p)
 {
-    if (model_is_reason(at)) /* generation and state; seat and what it says; flag */
+    if (model_is_written(at)) /* generation and state; seat and what it says; flag */
         return (p.lo & 0xfff) | (p.hi & 0xff) << 12 | (p.hi >> 17 & 0xffff) << 20;
     if (!model_is_unit(at))
         return (p.lo & 0xfff) | (p.hi >> 53 & 15) << 12 | (p.hi & 0xfff) << 16;
@@ -57,7 +63,7 @@ static inline uint64_t model_pack(const void *at, struct cvb_pair p)
 
 static inline struct cvb_pair model_unpack(const void *at, uint64_t x)
 {
-    if (model_is_reason(at))
+    if (model_is_written(at))
         return (struct cvb_pair){x & 0xfff, (x >> 12 & 0xff) | (x >> 20 & 0xffff) << 17};
     if (!model_is_unit(at))
         return (struct cvb_pair){x & 0xfff, (x >> 12 & 15) << 53 | (x >> 16 & 0xfff)};
