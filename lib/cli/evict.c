@@ -28,6 +28,7 @@ struct evict {
     bool dry_run;
     struct cvb_handle *handle;
     unsigned ended; /* how many processes were, or would be */
+    unsigned left;  /* how many ended by themselves, just then */
 };
 
 static bool is_there(const struct cli_peer *p)
@@ -35,25 +36,38 @@ static bool is_there(const struct cli_peer *p)
     return p->peer.state == CVB_PEER_ALIVE || p->peer.state == CVB_PEER_STOPPED;
 }
 
-static int refuse(const struct cli_peer *p, const char *why)
+/* True if the process has its seat still. */
+static bool has_seat(const struct evict *e, const struct cli_peer *p)
 {
-    cli_complain("process %d %s: it was left alone", (int)p->peer.pid, why);
+    struct cli_peer now = {0};
+    return !cvb_peer(e->handle, p->seat, &now.peer) && now.peer.pid == p->peer.pid && is_there(&now);
+}
+
+/* It was left alone. If it has left the segment meanwhile that is the reason, whatever else was seen; and then nothing
+ * is left to do, unless it is the one that --pid names. */
+static int leave_alone(struct evict *e, const struct cli_peer *p, const char *why)
+{
+    const bool left = !has_seat(e, p);
+    if (left && !e->pid) {
+        e->left++;
+        printf("process %d has left the segment meanwhile\n", (int)p->peer.pid);
+        return cli_close_output();
+    }
+    cli_complain("process %d %s: it was left alone", (int)p->peer.pid, left ? "has left the segment meanwhile" : why);
     return CLI_FAILED;
 }
 
-/* Looks, with the pidfd at hand, whether it is still the process that has the seat. CLI_GO or the exit status. */
-static int check(const struct evict *e, const struct cli_peer *p)
+/* Why the process, whose pidfd is at hand, must not be ended; NULL if it may. */
+static const char *objection(const struct evict *e, const struct cli_peer *p)
 {
-    struct cvb_peer now;
-    if (cvb_peer(e->handle, p->seat, &now) || now.pid != p->peer.pid ||
-        (now.state != CVB_PEER_ALIVE && now.state != CVB_PEER_STOPPED))
-        return refuse(p, "has left the segment meanwhile");
+    if (!has_seat(e, p))
+        return "has left the segment meanwhile";
     if (!cli_process_own(p->peer.pid))
-        return refuse(p, "belongs to another user, and only they or root may end it");
+        return "belongs to another user, and only they or root may end it";
     if (!cli_process_maps(p->peer.pid, e->segment))
-        return refuse(p, "does not have the segment mapped, so it is another one of that number (the right one may be "
-                         "in another pid namespace)");
-    return CLI_GO;
+        return "does not have the segment mapped, so it is another one of that number (the right one may be in another "
+               "pid namespace)";
+    return NULL;
 }
 
 static int tell(struct evict *e, const struct cli_peer *p, unsigned records, const char *command)
@@ -70,13 +84,15 @@ static int tell(struct evict *e, const struct cli_peer *p, unsigned records, con
 static int end_open(struct evict *e, const struct cli_peer *p, unsigned records, int pidfd)
 {
     char command[32];
-    int status = check(e, p);
-    if (status != CLI_GO)
-        return status;
+    const char *no = objection(e, p);
+    if (no)
+        return leave_alone(e, p, no);
     cli_process_command(p->peer.pid, command, sizeof command);
-    int reason = e->dry_run ? 0 : cli_process_kill(pidfd);
+    const int reason = e->dry_run ? 0 : cli_process_kill(pidfd);
     if (!reason)
         return tell(e, p, records, command);
+    if (!has_seat(e, p))
+        return leave_alone(e, p, "");
     cli_complain("cannot end process %d (%s): %s", (int)p->peer.pid, command, strerror(reason));
     return CLI_FAILED;
 }
@@ -93,13 +109,12 @@ static unsigned held_by(const struct cli_snapshot *s, pid_t pid)
 
 static int end(struct evict *e, const struct cli_snapshot *s, const struct cli_peer *p)
 {
-    int pidfd = cli_process_open(p->peer.pid);
-    if (pidfd < 0 && errno == ESRCH)
-        return refuse(p, "does not run in this pid namespace");
-    if (pidfd < 0) {
-        cli_complain("cannot open process %d: %s", (int)p->peer.pid, strerror(errno));
-        return CLI_FAILED;
-    }
+    const int pidfd = cli_process_open(p->peer.pid);
+    char why[100] = "does not run in this pid namespace";
+    if (pidfd < 0 && errno != ESRCH)
+        snprintf(why, sizeof why, "cannot be opened (%s)", strerror(errno));
+    if (pidfd < 0)
+        return leave_alone(e, p, why);
     int status = end_open(e, p, held_by(s, p->peer.pid), pidfd);
     close(pidfd);
     return status;
@@ -157,13 +172,14 @@ static bool is_further(const struct cli_snapshot *s, size_t peer)
     return false;
 }
 
+/* Each that hangs, also if another one could not be ended. */
 static int evict_hung(struct evict *e, const struct cli_snapshot *first, const struct cli_snapshot *now)
 {
     int status = CLI_DONE;
-    for (size_t i = 0; i < now->peer_count && status == CLI_DONE; i++)
-        if (!is_further(now, i) && hangs(first, now, now->peers[i].peer.pid))
-            status = end(e, now, &now->peers[i]);
-    if (status || e->ended)
+    for (size_t i = 0; i < now->peer_count; i++)
+        if (!is_further(now, i) && hangs(first, now, now->peers[i].peer.pid) && end(e, now, &now->peers[i]))
+            status = CLI_FAILED;
+    if (status || e->ended || e->left)
         return status;
     printf("no process held records and did nothing for %g seconds\n", e->hung_after);
     return cli_close_output();
@@ -224,7 +240,8 @@ static int run(const struct cli_command *self, int argc, char **argv)
         return cli_segment_failed(e.segment, error);
     status = e.pid ? evict_one(&e) : watch(&e);
     cvb_detach(e.handle);
-    return e.ended && !e.dry_run && !status ? recover(e.segment) : status;
+    const int recovered = (e.ended || e.left) && !e.dry_run ? recover(e.segment) : CLI_DONE;
+    return status ? status : recovered;
 }
 
 const struct cli_command cli_evict = {"evict", "SEG --pid PID | --hung-after SECONDS [--dry-run]",

@@ -74,6 +74,42 @@ class Act(SegmentTest):
             wait_until(lambda: self.stage("filter")["leased"] == 2, "the busy one works on")
             self.assertIsNone(busy.poll())
 
+    def evict_with_turns(self, turn, *options):
+        """Runs evict; turn() is called each time before it opens a process: (status, stdout, stderr)."""
+        asked, ask = os.pipe()
+        answer, answered = os.pipe()
+        evict = subprocess.Popen([os.environ["CLI_BETWEEN"], "evict", self.segment, *options], pass_fds=(ask, answer),
+                                 env=dict(os.environ, ASK=str(ask), ANSWER=str(answer)), stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True)
+        self.started.append(evict)
+        os.close(ask)
+        os.close(answer)
+        while os.read(asked, 1):
+            turn()
+            os.write(answered, b"x")
+        os.close(asked)
+        os.close(answered)
+        return (evict.wait(timeout=PATIENCE), evict.stdout.read(), evict.stderr.read())
+
+    def test_evict_finds_that_one_has_ended_by_itself(self):
+        """Just after it was chosen. It is what was wanted, but for --pid; and others that hang are ended still."""
+        self.fill()
+        first, second = self.hold(2), self.hold(3)
+
+        def end_first():
+            first.kill()
+            first.wait()
+        status, said, complaint = self.evict_with_turns(end_first, "--hung-after", "0.01")
+        self.assertEqual((status, complaint), (0, ""))
+        self.assertIn("process %d has left the segment meanwhile\n" % first.pid, said)
+        self.assertRegex(said, r"process %d \(cli-client\), .* was ended: 3 records" % second.pid)
+        self.assertEqual(second.wait(timeout=PATIENCE), -signal.SIGKILL)
+        self.assert_sound(12)
+        first = self.hold(2)
+        status, said, complaint = self.evict_with_turns(end_first, "--pid", str(first.pid))
+        self.assertEqual((status, said), (1, ""))
+        self.assertIn("process %d has left the segment meanwhile: it was left alone\n" % first.pid, complaint)
+
     def test_evict_refuses_what_is_no_handle_of_the_segment(self):
         self.fill()
         self.assertIn("no handle", self.fail_with(1, "evict", self.segment, "--pid", str(os.getpid())))
