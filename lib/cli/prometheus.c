@@ -9,7 +9,7 @@
 
 #include "json.h"
 
-enum { COUNTERS = 7 };
+enum { COUNTERS = 7, STAGE_GAUGES = 7 };
 
 static FILE *out; /* where family and sample write */
 
@@ -64,19 +64,23 @@ static void totals(const char *segment, const struct cli_snapshot *s)
 
 static double stage_gauge(const struct cli_stage *s, int which)
 {
-    const double value[] = {s->holds.queued, s->holds.leased, s->utilization, (double)s->signal, s->limit};
+    const double value[STAGE_GAUGES] = {s->holds.queued, s->holds.delayed,  s->holds.leased,
+                                        s->utilization,  (double)s->signal, s->held.signal != CVB_SIGNAL_NONE,
+                                        s->limit};
     return value[which];
 }
 
 static void stage_gauges(const char *segment, const struct cli_snapshot *s)
 {
-    static const char *const name[][2] = {
+    static const char *const name[STAGE_GAUGES][2] = {
         {"stage_queued_records", "Records that wait in the stage."},
+        {"stage_delayed_records", "Those of them that failed and wait until they are tried again."},
         {"stage_leased_records", "Records of the stage that were taken and not settled yet."},
         {"stage_utilization_ratio", "The stage's records as a part of its limit."},
         {"stage_backpressure", "The stage's signal: 0 none, 1 slow down, 2 pause."},
+        {"stage_held", "1 while somebody holds the stage, so that it delivers nothing."},
         {"stage_limit_records", "The stage's limit."}};
-    for (int g = 0; g < 5; g++) {
+    for (int g = 0; g < STAGE_GAUGES; g++) {
         family(name[g][0], "gauge", name[g][1]);
         for (size_t i = 0; i < s->stage_count; i++)
             sample(name[g][0], segment, (const char *[4]){"stage", s->stages[i].name}, stage_gauge(&s->stages[i], g));

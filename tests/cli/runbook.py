@@ -18,7 +18,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from conveyor import COMMAND, PATIENCE, SegmentTest, call, main, wait_until
+from conveyor import CLIENT, COMMAND, PATIENCE, SegmentTest, call, main, wait_until
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 
@@ -210,12 +210,18 @@ class Files(SegmentTest):
         self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_metrics_tell_progress_memory_and_names(self):
-        self.create("--max-total-records", "100", "--max-sources", "9")
+        self.create("--max-total-records", "100", "--max-sources", "9", "--retry-delay", "3600000")
         self.push(b"x\n" * 3, "--position", "lines")
+        subprocess.run([CLIENT, self.segment, "return", "filter", "1"], check=True, timeout=PATIENCE)
+        self.succeed("hold", self.segment, "--stage", "filter")
         text = self.succeed("stat", self.segment, "--prometheus").stdout.decode()
         for name, labels, value in (("source_accepted_position", ',source="file-1"', "3"),
                                     ("source_settled_position", ',source="file-1"', "0"),
                                     ("source_unsettled_records", ',source="file-1"', "3"),
+                                    ("stage_queued_records", ',stage="filter"', "3"),
+                                    ("stage_delayed_records", ',stage="filter"', "1"),
+                                    ("stage_held", ',stage="filter"', "1"),
+                                    ("stage_held", ',stage="dead-letter"', "0"),
                                     ("names", ',kind="source"', "1"), ("limit_names", ',kind="source"', "9"),
                                     ("memory_bytes", "", r"\d{5,}"), ("build_info", r',version="[\d.]+"', "1")):
             self.assertRegex(text, r'(?m)^conveyor_%s\{segment="%s"%s\} %s$' % (name, self.segment, labels, value))
