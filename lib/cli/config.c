@@ -13,6 +13,7 @@
 #include "text.h"
 
 enum kind { WHOLE, REAL };
+enum { RETRIES_MOST = 254 };
 
 /* The settings that are numbers, by the object that they stand in. */
 static const struct setting {
@@ -37,10 +38,13 @@ static const struct setting {
 
 bool cli_config_init(struct cli_config *c)
 {
-    *c = (struct cli_config){
-        .stages = json_array(), .sources = json_array(), .stage_limits = json_object(), .source_limits = json_object()};
+    *c = (struct cli_config){.stages = json_array(),
+                             .sources = json_array(),
+                             .stage_limits = json_object(),
+                             .source_limits = json_object(),
+                             .stage_retries = json_object()};
     cvb_settings_init(&c->settings);
-    return c->stages && c->sources && c->stage_limits && c->source_limits;
+    return c->stages && c->sources && c->stage_limits && c->source_limits && c->stage_retries;
 }
 
 void cli_config_free(struct cli_config *c)
@@ -49,6 +53,7 @@ void cli_config_free(struct cli_config *c)
     json_decref(c->sources);
     json_decref(c->stage_limits);
     json_decref(c->source_limits);
+    json_decref(c->stage_retries);
 }
 
 void cli_config_add(json_t *names, const char *name)
@@ -136,6 +141,27 @@ static int read_group(struct cli_config *c, const char *path, const char *group,
     return 0;
 }
 
+/* 3, or "never" */
+static bool read_retries(const json_t *value, uint32_t *n)
+{
+    const char *text = json_string_value(value);
+    *n = CVB_RETRIES_NEVER;
+    return text ? !strcmp(text, "never") : read_whole(value, n) && *n <= RETRIES_MOST;
+}
+
+/* The retries of a stage, which stat shows of each: 0 or the exit status. */
+static int read_stage_retries(struct cli_config *c, const char *path, const char *name, const json_t *stage)
+{
+    const json_t *value = json_object_get(stage, "max_retries");
+    uint32_t n;
+    if (!value)
+        return 0;
+    if (!read_retries(value, &n))
+        return wrong(path, name, "max_retries", "must be a number up to 254, or \"never\"");
+    json_object_set_new(c->stage_retries, name, json_integer(n));
+    return 0;
+}
+
 /* Of each stage or source its name, which may also stand there alone, and its limit. */
 static int read_names(json_t *names, json_t *limits, const char *path, const char *key, const json_t *array)
 {
@@ -155,6 +181,30 @@ static int read_names(json_t *names, json_t *limits, const char *path, const cha
         if (limit)
             json_object_set(limits, name, limit);
     }
+    return 0;
+}
+
+static int read_stages(struct cli_config *c, const char *path, const json_t *stages)
+{
+    int status = read_names(c->stages, c->stage_limits, path, "stages", stages);
+    for (size_t i = 0; !status && i < json_array_size(stages); i++) {
+        const json_t *one = json_array_get(stages, i);
+        const char *name = json_string_value(json_object_get(one, "name"));
+        if (name && strcmp(name, "dead-letter") != 0)
+            status = read_stage_retries(c, path, name, one);
+    }
+    return status;
+}
+
+/* {"max": N, "delay_ms": N, "delay_cap_ms": N} */
+static int read_all_retries(struct cli_config *c, const char *path, const json_t *object)
+{
+    if (!read_retries(json_object_get(object, "max"), &c->max_retries) ||
+        !read_whole(json_object_get(object, "delay_ms"), &c->delay_ms) ||
+        !read_whole(json_object_get(object, "delay_cap_ms"), &c->delay_cap_ms) || c->delay_cap_ms < c->delay_ms)
+        return wrong(path, "", "retries",
+                     "must have the numbers max (or \"never\"), delay_ms and delay_cap_ms, which is not below that");
+    c->max_is_set = c->delay_is_set = true;
     return 0;
 }
 
@@ -192,14 +242,45 @@ static int read_key(struct cli_config *c, const char *path, const char *key, jso
     if (!strcmp(key, "capacity") || !strcmp(key, "settings"))
         return read_group(c, path, key, value);
     if (!strcmp(key, "stages"))
-        return read_names(c->stages, c->stage_limits, path, key, value);
+        return read_stages(c, path, value);
     if (!strcmp(key, "sources"))
         return read_names(c->sources, c->source_limits, path, key, value);
     if (!strcmp(key, "thresholds"))
         return read_thresholds(c, path, value);
+    if (!strcmp(key, "retries"))
+        return read_all_retries(c, path, value);
     if (!strcmp(key, "total"))
         return read_total(c, path, value);
-    return is_state(key) ? 0 : wrong(path, "", key, "is none of capacity, settings, thresholds, stages and sources");
+    return is_state(key)
+               ? 0
+               : wrong(path, "", key, "is none of capacity, settings, thresholds, retries, stages and sources");
+}
+
+/* Removes the numbers that are `made`. */
+static void forget(json_t *numbers, uint32_t made)
+{
+    const char *name;
+    json_t *n;
+    void *next;
+    json_object_foreach_safe(numbers, next, name, n) if (json_integer_value(n) == made) json_object_del(numbers, name);
+}
+
+/* What stat shows as it was made is not set once more: an option may make it otherwise. */
+static void forget_what_was_not_set(struct cli_config *c)
+{
+    struct cvb_settings *s = &c->settings, plain = *s;
+    plain.class_count = 0;
+    if (cvb_memory_needed(&plain) == cvb_memory_needed(s))
+        s->class_count = 0; /* the default split */
+    forget(c->stage_limits, s->max_per_stage);
+    forget(c->source_limits, s->max_per_source);
+    forget(c->stage_retries, c->max_is_set ? c->max_retries : s->max_retries);
+    if (c->total_limit == s->max_total_records)
+        c->total_limit = 0;
+    if (c->backpressure == s->backpressure_threshold && c->resume == s->resume_threshold)
+        c->backpressure = 0;
+    c->max_is_set &= c->max_retries != s->max_retries;
+    c->delay_is_set &= c->delay_ms != s->retry_delay_ms || c->delay_cap_ms != s->retry_delay_cap_ms;
 }
 
 int cli_config_read(struct cli_config *c, const char *path)
@@ -215,6 +296,7 @@ int cli_config_read(struct cli_config *c, const char *path)
     int status = json_is_object(object) ? 0 : wrong(path, "", "it", "must be an object");
     json_object_foreach(object, key, value) if (!status) status = read_key(c, path, key, value);
     c->sealed = c->settings.sealed_stages != 0;
+    forget_what_was_not_set(c);
     json_decref(object);
     return status;
 }
@@ -227,7 +309,7 @@ static int set_limits(json_t *limits, struct cvb_handle *handle, bool stages, ui
     json_object_foreach(limits, name, limit)
     {
         uint32_t id, n = (uint32_t)json_integer_value(limit);
-        if (n == made_for)
+        if (n >= made_for)
             continue;
         int error = stages ? cvb_stage(handle, name, &id) : cvb_source(handle, name, &id);
         if (!error)
@@ -238,14 +320,34 @@ static int set_limits(json_t *limits, struct cvb_handle *handle, bool stages, ui
     return 0;
 }
 
+/* 0 or an error. */
+static int set_retries(const struct cli_config *c, struct cvb_handle *handle)
+{
+    const char *name;
+    json_t *n;
+    uint32_t id;
+    int error = c->max_is_set ? cvb_set_max_retries(handle, CVB_NO_STAGE, c->max_retries) : 0;
+    if (!error && c->delay_is_set)
+        error = cvb_set_retry_delay(handle, c->delay_ms, c->delay_cap_ms);
+    json_object_foreach(c->stage_retries, name, n)
+    {
+        if (!error)
+            error = cvb_stage(handle, name, &id);
+        if (!error)
+            error = cvb_set_max_retries(handle, id, (uint32_t)json_integer_value(n));
+    }
+    return error;
+}
+
 int cli_config_limit(const struct cli_config *c, struct cvb_handle *handle)
 {
     const struct cvb_settings *s = &c->settings;
     int error = set_limits(c->stage_limits, handle, true, s->max_per_stage);
     if (!error)
         error = set_limits(c->source_limits, handle, false, s->max_per_source);
-    if (!error && c->total_limit && c->total_limit != s->max_total_records)
+    if (!error && c->total_limit && c->total_limit < s->max_total_records)
         error = cvb_set_limit(handle, CVB_NO_STAGE, CVB_NO_SOURCE, c->total_limit);
-    bool other = c->backpressure != s->backpressure_threshold || c->resume != s->resume_threshold;
-    return error || c->backpressure <= 0 || !other ? error : cvb_set_thresholds(handle, c->backpressure, c->resume);
+    if (!error && c->backpressure > 0)
+        error = cvb_set_thresholds(handle, c->backpressure, c->resume);
+    return error ? error : set_retries(c, handle);
 }

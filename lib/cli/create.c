@@ -241,6 +241,8 @@ static int compare(const struct create *c, const struct cvb_settings *is)
         SETTING(max_handles),
         SETTING(max_retries),
         SETTING(retry_delay_ms),
+        {"retry_delay_cap_ms", is->retry_delay_cap_ms,
+         s->retry_delay_cap_ms ? s->retry_delay_cap_ms : is->retry_delay_cap_ms},
         SETTING(sealed_stages),
         SETTING(mode),
 #undef SETTING

@@ -88,15 +88,16 @@ static json_t *with(json_t *object, json_t *more)
     return object;
 }
 
+static json_t *max_retries(uint32_t n) { return n == CVB_RETRIES_NEVER ? json_string("never") : json_integer(n); }
+
 static json_t *stage(const struct cli_stage *s)
 {
-    json_t *object =
-        json_pack("{s:o,s:I,s:I,s:I,s:I,s:f,s:s,s:I,s:o,s:o,s:b,s:o}", "name", cli_json_text(s->name), "queued",
-                  (json_int_t)s->holds.queued, "delayed", (json_int_t)s->holds.delayed, "leased",
-                  (json_int_t)s->holds.leased, "reserved", (json_int_t)s->holds.reserved, "utilization", s->utilization,
-                  "backpressure", cli_signal_name(s->signal), "limit", (json_int_t)s->limit, "max_retries",
-                  s->max_retries == CVB_RETRIES_NEVER ? json_string("never") : json_integer(s->max_retries), "signal",
-                  given(&s->given), "held", s->held.signal != CVB_SIGNAL_NONE, "hold", given(&s->held));
+    json_t *object = json_pack("{s:o,s:I,s:I,s:I,s:I,s:f,s:s,s:I,s:o,s:o,s:b,s:o}", "name", cli_json_text(s->name),
+                               "queued", (json_int_t)s->holds.queued, "delayed", (json_int_t)s->holds.delayed, "leased",
+                               (json_int_t)s->holds.leased, "reserved", (json_int_t)s->holds.reserved, "utilization",
+                               s->utilization, "backpressure", cli_signal_name(s->signal), "limit",
+                               (json_int_t)s->limit, "max_retries", max_retries(s->max_retries), "signal",
+                               given(&s->given), "held", s->held.signal != CVB_SIGNAL_NONE, "hold", given(&s->held));
     object = with(object,
                   json_pack("{s:I,s:I,s:o,s:I,s:I}", "oldest_age_ms", milliseconds(s->age.record_ns), "oldest_lease_ms",
                             milliseconds(s->age.lease_ns), "wait_ms", waits(&s->waits), "dead_by_death",
@@ -167,8 +168,10 @@ json_t *cli_json_stat(const char *segment, const struct cli_snapshot *s)
         "queued", (json_int_t)s->total.queued, "delayed", (json_int_t)s->total.delayed, "leased",
         (json_int_t)s->total.leased, "reserved", (json_int_t)s->total.reserved, "utilization", s->utilization, "limit",
         (json_int_t)s->limit, "signal", given(&s->given), "stages", stages, "sources", sources, "handles", peers);
-    return with(object,
-                json_pack("{s:I,s:{s:I,s:I,s:I,s:I}}", "oldest_age_ms", milliseconds(s->age.record_ns), "happened",
-                          "deaths", (json_int_t)s->totals.deaths, "recoveries", (json_int_t)s->totals.recoveries,
-                          "pauses", (json_int_t)s->totals.pauses, "signals", (json_int_t)s->totals.signals));
+    return with(object, json_pack("{s:{s:o,s:I,s:I},s:I,s:{s:I,s:I,s:I,s:I}}", "retries", "max",
+                                  max_retries(s->stages[CVB_STAGE_DEAD_LETTER].max_retries), "delay_ms",
+                                  (json_int_t)s->retry_delay_ms, "delay_cap_ms", (json_int_t)s->retry_delay_cap_ms,
+                                  "oldest_age_ms", milliseconds(s->age.record_ns), "happened", "deaths",
+                                  (json_int_t)s->totals.deaths, "recoveries", (json_int_t)s->totals.recoveries,
+                                  "pauses", (json_int_t)s->totals.pauses, "signals", (json_int_t)s->totals.signals));
 }

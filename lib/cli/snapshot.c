@@ -145,6 +145,8 @@ static int read_all(struct cvb_handle *h, struct cli_snapshot *s, struct cvb_cen
     int error = cvb_census(h, &s->total, stages, sources, peers);
     if (!error)
         error = cvb_thresholds_of(h, &s->backpressure_threshold, &s->resume_threshold);
+    if (!error)
+        error = cvb_retry_delay_of(h, &s->retry_delay_ms, &s->retry_delay_cap_ms);
     if (error)
         return error;
     s->buffered = cli_holds(&s->total);

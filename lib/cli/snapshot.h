@@ -44,6 +44,7 @@ struct cli_snapshot {
     struct cvb_settings settings; /* as the segment was made */
     uint32_t limit;               /* of all records, and these: as they are now */
     double backpressure_threshold, resume_threshold;
+    uint32_t retry_delay_ms, retry_delay_cap_ms;
     struct cvb_census total;
     uint32_t buffered; /* queued, leased and reserved */
     double utilization;

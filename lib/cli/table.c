@@ -54,6 +54,9 @@ static void limits(const char *segment, const struct cli_snapshot *s)
     printf("signals   sources pause at %.0f %% of a limit, go on at %.0f %%; ", s->backpressure_threshold * 100,
            s->resume_threshold * 100);
     dead_letters_after(s->stages[CVB_STAGE_DEAD_LETTER].max_retries);
+    if (s->retry_delay_ms)
+        printf("retries   what failed waits %u ms, twice as long each time, up to %u ms\n", s->retry_delay_ms,
+               s->retry_delay_cap_ms);
     own_limits(s);
     printf("buffered  %u record%s, %.1f %%: %u queued, %u leased, %u reserved\n", s->buffered, cli_s(s->buffered),
            s->utilization * 100, s->total.queued, s->total.leased, s->total.reserved);

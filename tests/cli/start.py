@@ -50,9 +50,30 @@ class Start(SegmentTest):
             self.assertEqual([(s["name"], s["limit"]) for s in now[key]], [(s["name"], s["limit"]) for s in was[key]])
         self.assertEqual((self.stage("sink")["limit"], now["sources"][0]["limit"]), (50, 40))
         for text, word in (('{"stages": [{"name": "a", "limit": -1}]}', "a.limit"),
+                           ('{"stages": [{"name": "a", "max_retries": "x"}]}', "a.max_retries"),
+                           ('{"retries": {"max": 255, "delay_ms": 0, "delay_cap_ms": 0}}', "retries"),
+                           ('{"retries": {"max": 3, "delay_ms": 2, "delay_cap_ms": 1}}', "retries"),
                            ('{"total": {"limit": "x"}}', "total"),
                            ('{"thresholds": {"resume": 1}}', "thresholds")):
             self.assertIn(word, self.fail_with(2, "create", self.segment + "-2", "--config", self.config(text)))
+
+    def test_retries_that_were_set_are_set_again(self):
+        self.create("--max-total-records", "100", "--retry-delay-cap", "5000", stages="filter,sink,other")
+        self.assertEqual(self.stat()["retries"], {"max": 3, "delay_ms": 0, "delay_cap_ms": 5000})
+        self.succeed("set", self.segment, "--stage", "sink", "--max-retries", "never")
+        self.succeed("set", self.segment, "--stage", "other", "--max-retries", "0")
+        self.assertEqual(self.succeed("set", self.segment, "--max-retries", "9", "--retry-delay", "20").stdout.decode(),
+                         "max retries of all: 3 -> 9\nretry delay: 0 ms -> 20 ms\n"
+                         "retry delay's cap: 5000 ms -> 5000 ms\n")
+        self.assertIn(b"what failed waits 20 ms, twice as long each time, up to 5000 ms",
+                      self.succeed("stat", self.segment).stdout)
+        was = self.stat()
+        self.assertEqual(was["retries"], {"max": 9, "delay_ms": 20, "delay_cap_ms": 5000})
+        self.succeed("rm", self.segment)
+        self.succeed("create", self.segment, "--config", self.config(was))
+        now = self.stat()
+        self.assertEqual((now["retries"], now["settings"]), (was["retries"], was["settings"]))
+        self.assertEqual([s["max_retries"] for s in now["stages"]], [9, 9, "never", 0])
 
     def test_options_go_before_the_file(self):
         file = self.config({"capacity": {"max_total_records": 500, "max_per_stage": 50}, "stages": ["filter"]})
@@ -60,6 +81,22 @@ class Start(SegmentTest):
         self.assertEqual(self.stat()["capacity"],
                          {"max_total_records": 500, "max_per_stage": 60, "max_per_source": 5000})
         self.assertEqual([s["name"] for s in self.stat()["stages"]], ["dead-letter", "filter", "sink"])
+
+    def test_options_go_before_what_stat_has_shown(self):
+        self.create("--max-total-records", "500", "--max-per-stage", "50", "--max-per-source", "40")
+        self.push(b"x\n")
+        file = self.config(self.stat())
+        self.succeed("rm", self.segment)
+        self.succeed("create", self.segment, "--max-total-records", "600", "--max-per-stage", "60", "--max-per-source",
+                     "30", "--max-retries", "5", "--backpressure-threshold", "0.9", "--retry-delay", "7", "--config",
+                     file)
+        now = self.stat()
+        self.assertEqual((now["total"]["limit"], self.stage("filter")["limit"], now["sources"][0]["limit"]),
+                         (600, 60, 30))
+        self.assertEqual((now["thresholds"]["backpressure"], now["retries"]["max"], now["retries"]["delay_ms"]),
+                         (0.9, 5, 7))
+        self.assertEqual(self.stage("filter")["max_retries"], 5)
+        self.assertEqual([c["count"] for c in now["settings"]["classes"]], [600])
 
     def test_what_is_wrong_in_the_file_is_named(self):
         for text, word in (
@@ -96,6 +133,7 @@ class Start(SegmentTest):
         self.assertIsNotNone(self.stage("sink"))
         for option, value, word in (("--max-per-stage", "77", "max_per_stage is 10000, and 77"),
                                     ("--mode", "0660", "mode is"),
+                                    ("--retry-delay-cap", "70", "retry_delay_cap_ms is 60000, and 70"),
                                     ("--classes", "1024:600", "memory"),
                                     ("--sealed", None, "sealed_stages is 0, and 2")):
             message = self.fail_with(1, *arguments, "filter", option, *([value] if value else []))
