@@ -102,7 +102,9 @@ class Manuals(unittest.TestCase):
     def test_completion(self):
         self.assertEqual(sorted(complete("")), sorted(commands() + ["--help", "--version"]))
         self.assertEqual(complete("dead-letter", "x", "re"), ["retry"])
+        self.assertEqual(complete("signal", "x", "--stage", "y", "p"), ["pause"])
         self.assertEqual(complete("replay", "x", __file__[:-1]), [__file__])
+        self.assertEqual(complete("create", "x", "--config", __file__[:-1]), [__file__])
         for command in commands():
             if command != "bench":
                 self.assertEqual(sorted(complete(command, "x", "--")), sorted(options(command)))
