@@ -29,7 +29,8 @@ def read(*parts):
 
 
 BOARD = os.path.join(ROOT, "lib/packaging/grafana/conveyor.json")
-RUNBOOK = " ".join(read("lib/docs/production.md").partition("## Runbook")[2].split())
+PAGE = read("lib/docs/production.md").partition("## Runbook")[2]
+RUNBOOK = " ".join(PAGE.split())
 
 
 class Runbook(SegmentTest):
@@ -41,6 +42,12 @@ class Runbook(SegmentTest):
         done = call(*words[1:])
         self.assertEqual(done.returncode, status, (words, done.stdout, done.stderr))
         return done.stdout.decode()
+
+    def start_it(self, text):
+        """As type_it, of a command that goes on."""
+        self.assertIn(text, RUNBOOK)
+        return self.start(*text.replace("SEG", self.segment).split()[1:], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL)
 
     def fill(self, records, *options, stage="filter", source="file-1"):
         self.push(b"x\n" * records, "--batch", str(records), *options, stage=stage, source=source)
@@ -76,6 +83,47 @@ class Runbook(SegmentTest):
         self.pull("--count", "5")
         self.assertEqual(self.stat()["sources"][0]["backpressure"], "none")
 
+    def test_a_source_is_paused_by_another_that_has_it_all(self):
+        self.create("--max-total-records", "100", "--max-per-source", "100", "--max-per-stage", "100")
+        self.fill(1, source="small")
+        self.fill(85, source="greedy")
+        self.assertIn("source 'greedy' holds 85 of all 86 records", self.type_it("conveyor doctor SEG", status=1))
+        self.assertEqual(self.type_it("conveyor set SEG --source NAME --limit N", NAME="greedy", N=50),
+                         "limit of source 'greedy': 100 -> 50\n")
+        self.pull("--count", "66")
+        self.assertEqual([s["backpressure"] for s in self.stat()["sources"]], ["none", "none"])
+
+    def test_limits_of_a_live_segment(self):
+        self.create("--max-total-records", "1000", "--max-per-stage", "1000", stages="sink")
+        self.assertEqual(self.type_it("conveyor set SEG --stage sink --limit 500"),
+                         "limit of stage 'sink': 1000 -> 500\n")
+        self.type_it("conveyor set SEG --backpressure-threshold 0.9 --resume-threshold 0.7")
+        self.type_it("conveyor set SEG --stage sink --max-retries never")
+        self.fill(449, stage="sink")
+        self.assertEqual(self.stat()["stages"][1]["backpressure"], "slow_down")
+        self.fill(1, stage="sink")
+        self.assertEqual(self.stat()["stages"][1]["backpressure"], "pause")
+        self.assertEqual(self.stat()["stages"][1]["max_retries"], "never")
+        self.assertIn("500 records of stage sink", self.type_it("conveyor stat SEG"))
+
+    def test_the_live_view(self):
+        self.create("--max-total-records", "100")
+        self.fill(5)
+        top = self.start_it("conveyor top SEG")
+        self.assertIn(b"buffered 5 (5.0 %)", top.stdout.readline())
+        self.stop(top)
+
+    def test_what_dead_processes_left(self):
+        self.create("--max-total-records", "100")
+        self.fill(5)
+        dead = self.hold(5)
+        dead.kill()
+        dead.wait()
+        self.assertIn("process %d is dead and holds 5 records" % dead.pid,
+                      self.type_it("conveyor doctor SEG", status=1))
+        self.type_it("conveyor doctor SEG --repair")
+        self.assertEqual(self.queued(), 5)
+
     def test_dead_letters(self):
         self.create("--max-total-records", "100", "--max-retries", "0", stages="filter,sink")
         self.fill(4)
@@ -94,6 +142,9 @@ class Runbook(SegmentTest):
         self.assertIn("would be ended", text)
         self.assertIsNone(hung.poll())
         self.type_it("conveyor evict SEG --pid PID", PID=hung.pid)
+        self.assertEqual(hung.wait(timeout=PATIENCE), -signal.SIGKILL)
+        hung = self.hold(5)
+        self.type_it("conveyor evict SEG --hung-after SECONDS", SECONDS="0.2")
         self.assertEqual(hung.wait(timeout=PATIENCE), -signal.SIGKILL)
         self.assertEqual(self.pull(), b"x\n" * 5)
 
@@ -129,7 +180,6 @@ class Runbook(SegmentTest):
         self.type_it("conveyor purge SEG --stage STAGE --source SOURCE --force", STAGE="filter", SOURCE="file-1")
         self.assertIn("OK", self.type_it("conveyor check SEG"))
 
-
     def test_a_source_is_told_to_pause_and_a_stage_is_held(self):
         self.create("--max-total-records", "100")
         self.fill(5)
@@ -155,6 +205,20 @@ class Runbook(SegmentTest):
         self.pull()
         kinds = re.findall(r"  ([a-z-]+)  ", self.type_it("conveyor events SEG"))
         self.assertEqual([k for k in kinds if k not in ("attach", "leave")], ["death", "recovery", "pause", "resume"])
+        follow = self.start_it("conveyor events SEG --follow")
+        lines = iter(follow.stdout.readline, b"")
+        self.succeed("hold", self.segment, "--stage", "filter")
+        self.assertTrue(any(b"  hold  " in line for line in lines))
+        self.stop(follow)
+
+    def test_each_command_of_the_runbook_is_typed_here(self):
+        table = "".join(line for line in read("README.md").splitlines(True) if line.startswith("| "))
+        shown = re.findall(r"`(conveyor \S+ SEG[^`]*)`", RUNBOOK + table)
+        shown += re.findall(r"^ {4}(conveyor \S+ SEG.*?) *(?:#.*)?$", PAGE, re.M)
+        self.assertGreater(len(shown), 30)
+        with open(__file__, encoding="utf-8") as f:
+            typed = f.read()
+        self.assertEqual([command for command in shown if '"%s"' % command not in typed], [])
 
 
 class Files(SegmentTest):
