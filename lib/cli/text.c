@@ -65,9 +65,13 @@ static bool advise_command(int error, const char *segment, char *text, size_t si
         snprintf(text, size, "'conveyor create %s' makes it, 'conveyor list' shows those that are there", word);
     else if (error == CVB_EEXIST)
         snprintf(text, size, "choose another name, or remove it with 'conveyor rm %s'", word);
-    else if (error == CVB_ETRUNCATED || error == CVB_EVERSION || error == CVB_ELAYOUT)
+    else if (error == CVB_EVERSION || error == CVB_ELAYOUT)
         snprintf(text, size,
-                 "use the program that made it, or remove it with 'conveyor rm %s --force' and make it anew", word);
+                 "save what is in it with the program that made it ('conveyor record %s --all FILE'), remove it with "
+                 "'conveyor rm %s --force', and make it anew",
+                 word, word);
+    else if (error == CVB_ETRUNCATED)
+        snprintf(text, size, "remove it with 'conveyor rm %s --force' and make it anew", word);
     else if (error == CVB_ECORRUPT)
         snprintf(text, size,
                  "stop its processes, save what 'conveyor pull %s --stage NAME' still gives, then 'conveyor rm %s' and "

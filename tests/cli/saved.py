@@ -10,6 +10,36 @@ import time
 from conveyor import CLIENT, PATIENCE, SegmentTest, main
 
 
+# What record --all wrote of a segment of layout version 8.
+LAYOUT_8 = b"""conveyor-all 1
+source\tkafka-1\t9
+source\tfiles\t5
+source\tplain\t0
+stage\tdead-letter\t2
+kafka-1\tmain\tfilter\t0\t9\t1796059133432037\t5\t4
+two
+2head
+plain\tp2\tfilter\t0\t0\t1796059133872439\t3\t0
+bad
+stage\tfilter\t0
+stage\tenrich\t4
+files\tdefault\tenrich\t0\t3\t1796059133552623\t1\t0
+3
+files\tdefault\tenrich\t0\t4\t1796059133552623\t1\t0
+4
+files\tdefault\tenrich\t0\t5\t1796059133552623\t1\t0
+5
+kafka-1\tmain\tenrich\t0\t7\t1796059133432037\t3\t1
+one\xff
+stage\tsink\t2
+plain\tdefault\tsink\t0\t0\t1796059133628121\t1\t0
+b
+plain\tdefault\tsink\t1\t0\t1796059133628121\t1\t0
+a
+end\t8
+"""
+
+
 class Saved(SegmentTest):
     def setUp(self):
         super().setUp()
@@ -114,6 +144,18 @@ class Saved(SegmentTest):
         done = self.succeed("replay", self.segment, "--all", self.path)
         self.assertIn(b"replayed 0 records; 30 were in segment", done.stderr)
         self.assert_sound_but_for_dead_letters()
+
+    def test_a_file_that_layout_version_8_wrote_is_loaded(self):
+        """It has dead letters, a record that failed once, headers, positions, and one that was moved."""
+        with open(self.path, "wb") as f:
+            f.write(LAYOUT_8)
+        was = self.read()
+        self.create("--max-total-records", "1000", "--header-size", "16", "--max-retries", "1",
+                    stages="later,sink,filter")
+        done = self.succeed("replay", self.segment, "--all", self.path)
+        self.assertIn(b"replayed 8 records; 0 were in segment", done.stderr)
+        os.remove(self.path)
+        self.assert_loaded(was)
 
     def assert_sound_but_for_dead_letters(self):
         self.assertEqual({f["code"] for f in self.doctor()["findings"] if f["severity"] == "problem"}, {"dead-letters"})

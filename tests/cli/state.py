@@ -355,6 +355,7 @@ class State(SegmentTest):
             for command in ("doctor", "stat", "top"):
                 message = self.fail_with(1, command, self.segment)
                 self.assertIn(word, message)
+                self.assertIn("conveyor record %s --all FILE" % self.segment, message)
                 self.assertIn("conveyor rm", message)
             self.assertIn("--force", self.fail_with(1, "rm", self.segment))
             self.succeed("rm", "--force", self.segment)
