@@ -28,11 +28,23 @@ void cli_put_number(char *cell, int width, double value)
     }
 }
 
+/* The end of the name that takes at most `width` columns, and does not begin within a character. */
+static const char *end_of(const char *name, int width)
+{
+    while (cli_width(name) > width || ((unsigned char)*name & 0xc0) == 0x80 || cli_clip(name, strlen(name), 0))
+        name++;
+    return name;
+}
+
 void cli_print_name(FILE *f, const char *name, int width)
 {
-    const bool whole = cli_width(name) <= width;
+    const int begin = width / 2;
     char shown[CVB_NAME_MAX + 2];
-    snprintf(shown, sizeof shown, "%.*s%s", (int)cli_clip(name, strlen(name), width - !whole), name, whole ? "" : "~");
+    if (cli_width(name) <= width)
+        snprintf(shown, sizeof shown, "%s", name);
+    else
+        snprintf(shown, sizeof shown, "%.*s~%s", (int)cli_clip(name, strlen(name), begin), name,
+                 end_of(name, width - begin - 1));
     fprintf(f, "%s%*s", shown, width - cli_width(shown), "");
 }
 

@@ -23,7 +23,8 @@ unsigned cli_take_columns(const struct cli_column *columns, unsigned shown, unsi
 /* A whole number in `width` characters: in thousands, millions or more if it needs that. */
 void cli_put_number(char *cell, int width, double value);
 
-/* A name, blanks up to the width of its column, and a tilde for what is longer. */
+/* A name, and blanks up to the width of its column. Of one that is longer its begin and its end, by which names of one
+ * kind can be told apart, with a tilde between. */
 void cli_print_name(FILE *f, const char *name, int width);
 
 /* The cells of the first `shown` ranks, and the end of the line. */

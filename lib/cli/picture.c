@@ -42,8 +42,9 @@ static void print_bar(FILE *f, double part, int width)
 /* The delay too, where there is room. */
 static void put_signal(char *cell, const struct widths *w, enum cvb_signal signal, uint32_t delay_ms)
 {
-    int width = w->column[SIGNAL].width - 2;
-    int n = snprintf(cell, CLI_CELL_BYTES, "%.*s", width, cli_signal_name(signal));
+    const int width = w->column[SIGNAL].width - 2;
+    const bool cut = signal == CVB_SIGNAL_SLOW_DOWN && width < (int)strlen(cli_signal_name(signal));
+    const int n = snprintf(cell, CLI_CELL_BYTES, "%s", cut ? "slow" : cli_signal_name(signal));
     char delay[CLI_CELL_BYTES];
     if (delay_ms && n + snprintf(delay, sizeof delay, " (%u ms)", delay_ms) <= width)
         snprintf(cell + n, CLI_CELL_BYTES - (size_t)n, "%s", delay);
