@@ -17,6 +17,7 @@ static const struct command {
     {"bridge-end", "the other end of a bridge that is measured", bridge_end_main},
     {"all", "all of the following in one go, within ten minutes, with one report", all_main},
     {"peers", "records a second, beside other systems", bench_peers_main},
+    {"brokers", "records a second, leased and acknowledged, beside Redis and NATS", brokers_main},
     {"round-trip", "how long a record takes to another process and back", trip_main},
     {"latency", "latency at a set rate, in an open loop", pace_main},
     {"half-load", "response times at half of each system's greatest rate", half_main},

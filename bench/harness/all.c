@@ -10,8 +10,9 @@
 #define USAGE                                                                                                          \
     "usage: conveyor-bench all [--quick] [--seconds N] [--rate RECORDS/S] [--hgrm FOLDER] " RESULTS_USAGE "\n"         \
     "  All parts of the suite in one go: cost as work grows, time to heal, backpressure, pipelines, round trips,\n"    \
-    "  latency at a rate (100000 a second) and at half of the greatest one, records a second against the limit, the\n" \
-    "  cost of a wake-up, and records a second beside other systems, which get the rest of the time.\n"                \
+    "  latency at a rate (100000 a second) and at half of the greatest one, records a second against the limit and\n"  \
+    "  beside Redis and NATS, the cost of a wake-up, and records a second beside other systems, which get the rest\n"  \
+    "  of the time.\n"                                                                                                 \
     "  Ends within ten minutes, with --quick within two, or in about as many seconds as one says.\n"                   \
     "  Exit status: 0 done, 1 a run failed, 2 usage.\n"
 
@@ -52,6 +53,7 @@ static int run_parts(const struct bench_cpus *cpus, const struct wish *w, double
     failures += trip_run(cpus, w->quick ? 5 : 7, w->quick ? 40 : 120, deadline(start, all), results);
     failures += pace_run(cpus, &pace, deadline(start, all), results);
     failures += limits_run(cpus, w->quick ? 1 : 3, deadline(start, all), results);
+    failures += brokers_run(cpus, w->quick ? 1 : 3, deadline(start, all), results);
     failures += wake_run(cpus, w->quick ? 1 : 3, deadline(start, all), results);
     return failures + half_run(cpus, w->quick ? 1 : 3, deadline(start, all), results);
 }

@@ -73,6 +73,8 @@ struct bench_group {
     unsigned producers, consumers, words, batch_count, batch[16];
 };
 struct bench_suite {
+    const char *name;                /* as it is called in the progress */
+    const struct peer *const *peers; /* NULL-terminated */
     unsigned group_count, repeats, capacity;
     struct bench_group group[16];
     struct bench_times times;
@@ -90,6 +92,7 @@ struct peer_shape bench_suite_shape(const struct bench_suite *suite, const struc
 /* output.c - adds the runs to the results. */
 struct json_t;
 int bench_peers_add(struct json_t *results, const struct bench_suite *suite);
+struct json_t *bench_runs_json(const struct bench_suite *suite);
 
 /* main.c of this folder: the command `peers`, and its parts for the whole suite. */
 int bench_peers_main(int argc, char **argv);

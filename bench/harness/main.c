@@ -107,6 +107,8 @@ static void add_group(struct bench_suite *s, unsigned producers, unsigned consum
 void bench_peers_default(struct bench_suite *s, bool quick, double seconds)
 {
     static const unsigned all[] = {1, 2, 4, 8, 16, 32, 128}, ends[] = {1, 32};
+    s->name = "peers";
+    s->peers = peers;
     s->seconds = seconds;
     s->repeats = quick ? 5 : 9;
     s->times = quick ? (struct bench_times){20, 80} : (struct bench_times){20, 100};

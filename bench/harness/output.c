@@ -2,10 +2,10 @@
 #include "../report/figures.h"
 #include "../report/results.h"
 
-static json_t *systems(void)
+static json_t *systems(const struct bench_suite *s)
 {
     json_t *all = json_array();
-    for (const struct peer *const *p = peers; *p; p++)
+    for (const struct peer *const *p = s->peers; *p; p++)
         json_array_append_new(
             all, json_pack("{s:s,s:s,s:b}", "name", (*p)->name, "about", (*p)->about, "reference", (*p)->reference));
     return all;
@@ -20,7 +20,7 @@ static json_t *shape_json(const struct peer *peer, const struct peer_shape *shap
                      (int)(shape->producers + shape->consumers > s->cpus.count));
 }
 
-static json_t *all_runs(const struct bench_suite *s)
+json_t *bench_runs_json(const struct bench_suite *s)
 {
     json_t *all = json_array();
     for (unsigned i = 0; i < s->run_count; i++) {
@@ -56,11 +56,11 @@ static json_t *medians(const json_t *runs)
 
 int bench_peers_add(json_t *results, const struct bench_suite *s)
 {
-    json_t *runs = all_runs(s);
+    json_t *runs = bench_runs_json(s);
     json_t *part =
         json_pack("{s:s,s:{s:i,s:i,s:i,s:i,s:i,s:i,s:i},s:o,s:o,s:o}", "workload", "full record", "settings", "repeats",
                   (int)s->repeats, "warm_ms", (int)s->times.warm_ms, "window_ms", (int)s->times.window_ms, "capacity",
                   (int)s->capacity, "planned", (int)s->planned, "repeated", (int)s->repeated, "dropped",
-                  (int)s->dropped, "systems", systems(), "medians", medians(runs), "runs", runs);
+                  (int)s->dropped, "systems", systems(s), "medians", medians(runs), "runs", runs);
     return part ? json_object_update_new(results, part) : -1;
 }

@@ -56,6 +56,10 @@ int cost_main(int argc, char **argv);
 int heal_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results);
 int heal_main(int argc, char **argv);
 
+/* brokers.c: the same job by Redis and NATS */
+int brokers_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results);
+int brokers_main(int argc, char **argv);
+
 /* tune.c: which settings are good for a given work */
 int tune_main(int argc, char **argv);
 

@@ -77,6 +77,12 @@ static const char *verify(struct work *w)
     return sum[0] != sum[1] ? "sum differs" : NULL;
 }
 
+/* Of the system's server, if it has one. */
+static double server_cpu_s(const struct work *w)
+{
+    return w->run->peer->server_s ? w->run->peer->server_s(w->shared) : 0;
+}
+
 static const char *run_processes(struct work *w, const struct bench_cpus *cpus, const struct bench_times *times)
 {
     const struct peer *peer = w->run->peer;
@@ -87,9 +93,11 @@ static const char *run_processes(struct work *w, const struct bench_cpus *cpus, 
     const char *failure =
         bench_crew_start(&w->crew, cpus, w->run->shape.producers + w->run->shape.consumers, process, w);
     struct bench_load load = bench_load_start(cpus);
+    const double server_s = server_cpu_s(w);
     if (!failure)
         measure(w, times);
     const char *end = bench_crew_finish(&w->crew, END_LIMIT_S);
+    w->crew.cpu_s += server_cpu_s(w) - server_s;
     w->run->others = bench_load_others(&load, cpus, w->crew.cpu_s);
     if (!failure)
         failure = end ? end : verify(w);

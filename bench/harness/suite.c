@@ -45,9 +45,9 @@ static bool was_stuck(const struct bench_suite *s, const struct peer *peer, cons
     return false;
 }
 
-static void complain(const struct bench_run *run)
+static void complain(const struct bench_suite *s, const struct bench_run *run)
 {
-    fprintf(stderr, "%speers: %s at %uP%uC, batch %u, %u bytes: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "",
+    fprintf(stderr, "%s%s: %s at %uP%uC, batch %u, %u bytes: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", s->name,
             run->peer->name, run->shape.producers, run->shape.consumers, run->shape.batch, run->shape.words * 8,
             run->failure);
 }
@@ -75,14 +75,14 @@ static void run_one(struct bench_suite *s, const struct peer *peer, const struct
         s->stuck += run->stuck;
         s->unfit += run->unfit;
         s->failures += !(run->stuck || run->unfit) || peer_is_ours(peer);
-        complain(run);
+        complain(s, run);
     }
 }
 
 static unsigned rounds_of(const struct bench_suite *s, const struct peer_shape *shape)
 {
     unsigned n = 0;
-    for (const struct peer *const *p = peers; *p; p++)
+    for (const struct peer *const *p = s->peers; *p; p++)
         n += fits(s, *p, shape);
     return n;
 }
@@ -92,14 +92,14 @@ static void show(const struct bench_suite *s, const struct peer_shape *shape, do
     double each = s->run_count ? (bench_now_s() - start) / s->run_count : (s->times.warm_ms + s->times.window_ms) / 1e3;
     double left = each * (s->planned - s->run_count), most = s->seconds - (bench_now_s() - start);
     bool terminal = isatty(STDERR_FILENO);
-    fprintf(stderr, "%speers: run %u of %u, %uP%uC, batch %u, %u bytes; about %.0f s left%s", terminal ? "\r" : "",
-            s->run_count + 1, s->planned, shape->producers, shape->consumers, shape->batch, shape->words * 8,
+    fprintf(stderr, "%s%s: run %u of %u, %uP%uC, batch %u, %u bytes; about %.0f s left%s", terminal ? "\r" : "",
+            s->name, s->run_count + 1, s->planned, shape->producers, shape->consumers, shape->batch, shape->words * 8,
             s->seconds > 0 && left > most ? most : left, terminal ? "\033[K" : "\n");
 }
 
 static void run_row(struct bench_suite *s, const struct peer_shape *shape, unsigned repeat, double deadline)
 {
-    for (const struct peer *const *p = peers; *p; p++) {
+    for (const struct peer *const *p = s->peers; *p; p++) {
         if (!fits(s, *p, shape) || was_stuck(s, *p, shape))
             continue;
         if (bench_now_s() < deadline)
@@ -127,7 +127,7 @@ static bool add_ours(struct bench_suite *s, unsigned repeat, double deadline)
     for (unsigned g = 0; g < s->group_count; g++)
         for (unsigned b = 0; b < s->group[g].batch_count; b++) {
             struct peer_shape shape = bench_suite_shape(s, &s->group[g], b);
-            for (const struct peer *const *p = peers; *p; p++) {
+            for (const struct peer *const *p = s->peers; *p; p++) {
                 bool few = peer_is_ours(*p) && fits(s, *p, &shape) && counted(s, *p, &shape) < s->least;
                 if (!few || s->run_count == s->room || bench_now_s() >= deadline)
                     continue;

@@ -102,4 +102,6 @@ const struct peer peer_boost_messages = {
     .produce = produce,
     .consume = consume,
     .echo = echo,
-    .end = end};
+    .end = end,
+    .server = nullptr,
+    .server_s = nullptr};

@@ -111,4 +111,6 @@ const struct peer peer_boost_queue = {.name = "boost queue",
                                       .produce = produce,
                                       .consume = consume,
                                       .echo = echo,
-                                      .end = nullptr};
+                                      .end = nullptr,
+                                      .server = nullptr,
+                                      .server_s = nullptr};

@@ -89,10 +89,18 @@ PEER_INLINE int put_in_place(void *at, uint64_t first, unsigned n, unsigned word
     return error ? error : done;
 }
 
-PEER_INLINE int take(void *at, unsigned n, unsigned words, uint64_t *sum, uint64_t *values)
+PEER_INLINE int put_sleeping(void *at, uint64_t first, unsigned n, unsigned words)
 {
     struct self *s = at;
-    int got = cvb_get_batch(s->handle, s->stage, s->leases, n);
+    for (unsigned i = 0; i < n; i++)
+        peer_write(s->payload + i * words, first + i, words);
+    int done = cvb_put_wait(s->handle, s->stage, s->records, n, WAIT_NS, NULL);
+    return done == CVB_ETIMEDOUT ? 0 : done;
+}
+
+/* Reads what was leased and acks it. */
+PEER_INLINE int settle(struct self *s, int got, unsigned words, uint64_t *sum, uint64_t *values)
+{
     if (got <= 0)
         return got;
     for (int i = 0; i < got; i++) {
@@ -101,6 +109,19 @@ PEER_INLINE int take(void *at, unsigned n, unsigned words, uint64_t *sum, uint64
     }
     int error = cvb_ack(s->handle, s->leases, (size_t)got);
     return error ? error : got;
+}
+
+PEER_INLINE int take(void *at, unsigned n, unsigned words, uint64_t *sum, uint64_t *values)
+{
+    struct self *s = at;
+    return settle(s, cvb_get_batch(s->handle, s->stage, s->leases, n), words, sum, values);
+}
+
+PEER_INLINE int take_sleeping(void *at, unsigned n, unsigned words, uint64_t *sum, uint64_t *values)
+{
+    struct self *s = at;
+    int got = cvb_get_wait(s->handle, s->stage, s->leases, n, WAIT_NS);
+    return settle(s, got == CVB_ETIMEDOUT ? 0 : got, words, sum, values);
 }
 
 PEER_INLINE int take_waiting(void *at, unsigned n, unsigned words, uint64_t *sum, uint64_t *values)
@@ -138,8 +159,10 @@ PEER_INLINE int echo_by(struct peer_process *p, peer_put *put_how, peer_take *ta
 
 static int produce(struct peer_process *p) { return produce_by(p, put); }
 static int produce_in_place(struct peer_process *p) { return produce_by(p, put_in_place); }
+static int produce_sleeping(struct peer_process *p) { return produce_by(p, put_sleeping); }
 static int consume(struct peer_process *p) { return consume_by(p, take); }
 static int consume_waiting(struct peer_process *p) { return consume_by(p, take_waiting); }
+static int consume_sleeping(struct peer_process *p) { return consume_by(p, take_sleeping); }
 static int echo(struct peer_process *p) { return echo_by(p, put, take); }
 static int echo_in_place(struct peer_process *p) { return echo_by(p, put_in_place, take); }
 static int echo_waiting(struct peer_process *p) { return echo_by(p, put, take_waiting); }
@@ -169,3 +192,10 @@ const struct peer peer_conveyor_wait = {.name = "conveyor wait",
                                         .consume = consume_waiting,
                                         .echo = echo_waiting,
                                         .end = end};
+const struct peer peer_conveyor_sleep = {.name = "conveyor",
+                                         .about = "cvb_put_wait, cvb_get_wait, ack: both sides sleep; limits on",
+                                         .bytes = bytes,
+                                         .init = init,
+                                         .produce = produce_sleeping,
+                                         .consume = consume_sleeping,
+                                         .end = end};

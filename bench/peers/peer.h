@@ -32,7 +32,7 @@ extern "C" {
 #endif
 
 enum {
-    PEER_BATCH_MAX = 128,
+    PEER_BATCH_MAX = 256,
     PEER_WORDS = 8,       /* of a full record's payload */
     PEER_WORDS_MAX = 128, /* 1 KiB */
     PEER_ALIGN = 128,
@@ -110,20 +110,23 @@ struct peer {
     int (*consume)(struct peer_process *process); /* until nothing can come any more */
     int (*echo)(struct peer_process *process);    /* round trips until stop; NULL: it is not measured so */
     void (*end)(void *shared);                    /* may be NULL */
+    const char *server;                           /* the program that it needs, or NULL */
+    double (*server_s)(void *shared);             /* processor time that its server has used so far, or NULL */
 };
 
 /* NULL-terminated; and what this build leaves out, as text for the report ("" if nothing), and the versions. */
 extern const struct peer *const peers[];
 extern const struct peer *const peers_waiting[]; /* those that sleep when there is nothing: for latencies only */
 extern const struct peer *const peers_asleep[];  /* those that sleep between two records: for the cost of a wake-up */
-extern const char peers_left_out[];
+extern const struct peer *const peers_brokers[]; /* those that lease, acknowledge and deliver again */
+extern const char peers_left_out[], peers_brokers_left_out[];
 extern const char peers_versions[];
 
 bool peer_is_ours(const struct peer *peer);
 
-extern const struct peer peer_conveyor, peer_conveyor_reserve, peer_conveyor_wait, peer_copy, peer_ck_mpmc,
-    peer_ck_spsc, peer_rte, peer_rte_hts, peer_rte_rts, peer_boost_queue, peer_boost_messages, peer_mq, peer_pipe,
-    peer_seqpacket, peer_zmq, peer_futex, peer_pipe_wait, peer_zmq_wait;
+extern const struct peer peer_conveyor, peer_conveyor_reserve, peer_conveyor_wait, peer_conveyor_sleep, peer_copy,
+    peer_ck_mpmc, peer_ck_spsc, peer_rte, peer_rte_hts, peer_rte_rts, peer_boost_queue, peer_boost_messages, peer_mq,
+    peer_pipe, peer_seqpacket, peer_zmq, peer_futex, peer_pipe_wait, peer_zmq_wait, peer_redis, peer_nats;
 
 #ifdef __cplusplus
 }

@@ -32,9 +32,19 @@ const struct peer *const peers_asleep[] = {&peer_conveyor_wait, &peer_pipe_wait,
 #endif
                                            0};
 
+const struct peer *const peers_brokers[] = {&peer_conveyor_sleep,
+#ifdef HAVE_REDIS
+                                            &peer_redis,
+#endif
+#ifdef HAVE_NATS
+                                            &peer_nats,
+#endif
+                                            0};
+
 bool peer_is_ours(const struct peer *peer)
 {
-    return peer == &peer_conveyor || peer == &peer_conveyor_reserve || peer == &peer_conveyor_wait;
+    return peer == &peer_conveyor || peer == &peer_conveyor_reserve || peer == &peer_conveyor_wait ||
+           peer == &peer_conveyor_sleep;
 }
 
 const char peers_left_out[] = ""
@@ -49,6 +59,15 @@ const char peers_left_out[] = ""
 #endif
 #ifndef HAVE_ZMQ
                               "ZeroMQ ipc (no libzmq3-dev at build time) "
+#endif
+    ;
+
+const char peers_brokers_left_out[] = ""
+#ifndef HAVE_REDIS
+                                      "Redis streams (no libhiredis-dev at build time) "
+#endif
+#ifndef HAVE_NATS
+                                      "NATS JetStream (no libnats-dev at build time) "
 #endif
     ;
 

@@ -50,6 +50,7 @@ static const struct part {
      1e-6,
      false,
      {"system", "mode", "sources", "stages", "workers", "batch", "state"}},
+    {"brokers", "records_per_s", "M/s", 1e-6, false, {"system", "batch", "payload", "state"}},
     {"round_trip", "p50_ns", "ns", 1, true, {"system", "mode", "payload", "state"}},
     {"python", "records_per_s", "M/s", 1e-6, false, {"system", "payload", "batch"}},
     {"cost", "ns_per_record", "ns", 1, true, {"what", "size", "batch"}},

@@ -44,6 +44,61 @@ void judge_limits(struct verdict *v, const json_t *results, const json_t *list)
     json_decref(within);
 }
 
+/* Ours to a run of another system, both of one repeat and in one state of the machine; 0 if either does not count. */
+static double ratio_to(const json_t *list, const json_t *run)
+{
+    const struct figure ours =
+        figure_where(list, "records_per_s",
+                     json_pack("{s:s,s:O,s:O,s:O,s:O}", "system", "conveyor", "batch", json_object_get(run, "batch"),
+                               "payload", json_object_get(run, "payload"), "repeat", json_object_get(run, "repeat"),
+                               "state", json_object_get(run, "state")));
+    const double theirs = results_number(run, "records_per_s");
+    return ours.why || figure_left_out(run) || theirs <= 0 ? 0 : ours.median / theirs;
+}
+
+/* "210 times in batches of 1 (190-230)": the ratios of ours to a system, as median and range. */
+static size_t add_ratios(char *text, size_t size, bool first, const json_t *list, const json_t *what)
+{
+    double ratio[FIGURE_RUNS];
+    unsigned n = 0;
+    size_t i;
+    json_t *run;
+    char number[3][FIGURE_TEXT];
+    json_array_foreach(list, i, run)
+    {
+        ratio[n] = figure_matches(run, what) ? ratio_to(list, run) : 0;
+        n += ratio[n] > 0 && n + 1 < FIGURE_RUNS;
+    }
+    const struct bench_summary s = bench_summarize(ratio, n);
+    if (!n)
+        return 0;
+    int length = snprintf(text, size, "%s%.20s times in batches of %.0f (%.20s-%.20s)", first ? "" : ", ",
+                          figure_number(number[0], s.median), results_number(what, "batch"),
+                          figure_number(number[1], s.min), figure_number(number[2], s.max));
+    return (size_t)length < size ? (size_t)length : size - 1;
+}
+
+/* A line for each broker. */
+void judge_brokers(struct verdict *v, const json_t *results, const json_t *list)
+{
+    static const char *const systems[] = {"system", NULL}, *const batches[] = {"system", "batch", NULL};
+    json_t *names = figure_kinds(list, NULL, systems), *name;
+    size_t i;
+    (void)results;
+    json_array_foreach(names, i, name)
+    {
+        json_t *works = figure_kinds(list, name, batches), *work;
+        char text[VERDICT_SIZE] = "";
+        size_t n = 0, k;
+        if (!figure_is_ours(results_text(name, "system")))
+            json_array_foreach(works, k, work) n += add_ratios(text + n, sizeof text - n, !n, list, work);
+        if (n)
+            verdict_say(v, "Records a second, conveyor to %.40s: %.230s.", results_text(name, "system"), text);
+        json_decref(works);
+    }
+    json_decref(names);
+}
+
 /* How many times the cost of the smallest size the largest has, in batches of one; 0 if either has no figure. */
 static double growth_of(const json_t *list, const char *what, double *first, double *last)
 {

@@ -49,6 +49,8 @@ static const struct style {
               {"ZeroMQ ipc", 0xe69f00, 1, 15, 1.4},
               {"ZeroMQ ipc wait", 0xe69f00, 2, 14, 1.4},
               {"pipe wait", 0x56b4e9, 5, 13, 1.4},
+              {"Redis streams", 0xcc79a7, 1, 11, 1.4},
+              {"NATS JetStream", 0x009e73, 1, 9, 1.4},
               {"plain copy", 0x000000, 3, 2, 1.4},
               {"multiprocessing.Queue", 0x0072b2, 1, 5, 1.4},
               {"multiprocessing.Queue of lists", 0x0072b2, 2, 4, 1.4},

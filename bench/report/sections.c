@@ -10,13 +10,16 @@
 
 static const char *const by_system[] = {"system", NULL};
 
-static void add_costs(struct panel *p)
+enum { COSTS = 3 };
+
+/* The first so many, in the largest batches. */
+static void add_costs(struct panel *p, unsigned count)
 {
     static const struct {
         const char *key, *label;
-    } costs[] = {{"cpu_ns_per_record", "cpu ns"}, {"sleeps_per_record", "sleeps"}, {"fairness", "fair"}};
+    } costs[COSTS] = {{"cpu_ns_per_record", "cpu ns"}, {"sleeps_per_record", "sleeps"}, {"fairness", "fair"}};
     unsigned last = p->columns - 1;
-    for (size_t i = 0; i < sizeof costs / sizeof *costs && p->columns; i++) {
+    for (size_t i = 0; i < count && p->columns; i++) {
         char label[64];
         snprintf(label, sizeof label, "%s, %.50s", costs[i].label, p->column[last].label);
         panel_add_column(p, label, NAN, json_copy(p->column[last].match), costs[i].key, 1);
@@ -39,7 +42,7 @@ static void by_batch(const json_t *runs, const json_t *where, FILE *out)
     snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC, %.0f bytes of payload, %s: million records a second",
              results_number(where, "producers"), results_number(where, "consumers"), results_number(where, "payload"),
              results_text(where, "state"));
-    add_costs(p);
+    add_costs(p, COSTS);
     panel_end(p, out);
 }
 
@@ -154,6 +157,23 @@ static void write_limits(const json_t *results, const json_t *list, FILE *out)
     }
     json_decref(kinds);
     json_decref(whole);
+}
+
+static void write_brokers(const json_t *results, const json_t *list, FILE *out)
+{
+    static const char *const keys[] = {"payload", "state", NULL};
+    json_t *kinds = figure_kinds(list, NULL, keys), *one;
+    size_t i;
+    (void)results;
+    json_array_foreach(kinds, i, one)
+    {
+        struct panel *p = panel_of_rates(list, json_copy(one), "batch");
+        snprintf(p->caption, sizeof p->caption, "Leased and acknowledged, %.0f bytes, %s: million records a second",
+                 results_number(one, "payload"), results_text(one, "state"));
+        add_costs(p, 1);
+        panel_end(p, out);
+    }
+    json_decref(kinds);
 }
 
 static void write_wake_up(const json_t *results, const json_t *list, FILE *out)
@@ -285,6 +305,10 @@ const struct section sections[] = {
      write_half_load},
     {"limits", "Throughput against the limit", "So many records may be on their way in all; a ring has as many places.",
      write_limits},
+    {"brokers", "The same job by brokers",
+     "One process puts or publishes, another leases or reads and acknowledges each record; the brokers' servers run on "
+     "the same machine and keep nothing on disk.",
+     write_brokers},
     {"wake_up", "A wake-up's cost",
      "Records one at a time, producer and consumer asleep in between: the processor time of both for each record.",
      write_wake_up},

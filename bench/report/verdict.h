@@ -13,8 +13,8 @@ struct verdict {
     char line[VERDICT_LINES][VERDICT_SIZE];
 };
 
-/* Of the list of that name: runs, pipeline, round_trip, latency, half_load, limits, wake_up, cost, heal, backpressure,
- * job or python. */
+/* Of the list of that name: runs, pipeline, round_trip, latency, half_load, limits, wake_up, brokers, cost, heal,
+ * backpressure, job or python. */
 struct verdict verdict_of(const json_t *results, const char *list);
 
 /* Two spaces and a line each, if there are any. */

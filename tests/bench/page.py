@@ -64,6 +64,11 @@ def sample(runs=None):
                  "state": "near", "repeat": i, "others": 0.0, "failure": None, "records_per_s": rate + limit}
                 for s, rate in (("conveyor", 2e7), ("rte_ring HTS", 3e7)) for n in (1, 2) for limit in (100, 1000, 5000)
                 for i in range(3)],
+        brokers=[{"system": s, "producers": 1, "consumers": 1, "batch": b, "payload": 256, "state": "near", "repeat": i,
+                  "others": 0.0, "failure": None, "records_per_s": rate * b, "cpu_ns_per_record": 1e9 / rate,
+                  "sleeps_per_record": 0.0, "fairness": 1.0}
+                 for s, rate in (("conveyor", 2e6), ("Redis streams", 2e4), ("NATS JetStream", 1e4)) for b in (1, 32, 256)
+                 for i in range(3)],
         wake_up=[{"system": s, "rate": r, "payload": 64, "state": "near", "repeat": i, "others": 0.0, "failure": None,
                   "cpu_ns_per_record": ns + i} for s, ns in (("conveyor wait", 6000), ("pipe wait", 7000))
                  for r in (1000, 10000) for i in range(3)])
@@ -182,7 +187,7 @@ class Page(BenchTest):
         figures = self.draw()
         drawn = [f.caption for f in figures if f.svg is not None]
         self.assertEqual(drawn, [f.caption for f in figures])
-        self.assertEqual(len(drawn), 21)
+        self.assertEqual(len(drawn), 22)
         for text in ("1P1C", "2P2C", "4P4C", "Full records in batches of 1,", "Full records in batches of 32",
                      "Round trip, both look", "Round trip, the other was asleep", "Response time", "Service time",
                      "Fast sources", "Records put", "What the sources are told", "Cost of a record against stages",
@@ -310,6 +315,17 @@ class Page(BenchTest):
                      "Processor time for a record at 1000 a second, both asleep in between: conveyor wait 6.00 us, "
                      "pipe wait 7.00 us."):
             self.assertIn(text, self.html)
+
+    def test_brokers(self):
+        f = self.one(self.make(sample()), "Leased and acknowledged, 256 bytes")
+        self.assertEqual(f.figure("Redis streams", "batch 32"), (0.64, "0.640–0.640, n 3"))
+        self.assertEqual(f.figure("conveyor", "cpu ns, batch 256")[0], 500)
+        self.assertIn("Records a second, conveyor to Redis streams: 100 times in batches of 1 (100-100), 100 times in "
+                      "batches of 32 (100-100), 100 times in batches of 256 (100-100).", self.html)
+        self.assertIn("conveyor to NATS JetStream: 200 times in batches of 1 (200-200)", self.html)
+        self.write("a.json", sample())
+        out = bench("compare", "--all", self.path("a.json"), self.path("a.json"))[1]
+        self.assertRegex(out, r"NATS JetStream, 32 batch, 256 payload, near .* 1\.00 .*not told apart")
 
     def test_several_files_make_one_page(self):
         first = dict(sample(), job=[job(64, 0.15)])

@@ -1,4 +1,5 @@
 """Does each part of the suite run, verify what it moved, and write what it says? Short runs; no figure is judged."""
+import glob
 import json
 import os
 import re
@@ -60,6 +61,22 @@ class Parts(BenchTest):
                          "--again", 0)
         self.assertEqual(len({(x["system"], x["batch"]) for x in r["medians"]}), 2 * len(r["systems"]))
         self.assertLess(len(r["runs"]), 64 * 2 * len(r["systems"]))
+
+    def test_brokers(self):
+        bench_id = self.start_and_name("brokers", "--repeats", 1, "--json", self.path("r.json"))
+        self.assertEqual(glob.glob("/tmp/conveyor-bench-server%s-*" % bench_id), [])
+        r = json.loads(self.read("r.json"))
+        runs = r["brokers"]
+        systems = {x["system"] for x in runs}
+        for system in ("Redis streams", "NATS JetStream"):
+            self.assertTrue(system in systems or system in r["left_out"], system)
+        self.assertIn("conveyor", systems)
+        self.assertEqual({(x["system"], x["batch"]) for x in runs}, {(s, b) for s in systems for b in (1, 32, 256)})
+        for one in runs:
+            self.assertEqual(one["payload"], 256)
+            if one["system"] == "conveyor" or not (one["failure"] or "").startswith("got stuck"):
+                self.assertIsNone(one["failure"], one)
+                self.assertGreater(one["cpu_ns_per_record"], 0, one)
 
     def test_round_trip(self):
         out, r = self.part("round-trip", "--repeats", 2, "--window-ms", 60)
