@@ -27,6 +27,7 @@ static const struct command {
     {"backpressure", "a slow consumer: what fills, and what the sources are told", slow_main},
     {"cost", "what a record costs as capacity, stages, sources, handles and payload grow", cost_main},
     {"heal", "from kill -9 of a consumer to the delivery of its last lease", heal_main},
+    {"long", "records a second in each second of a minute, and the worst of them", long_main},
     {"tune", "which settings are good for your producers, consumers, records and rate", tune_main},
     {"compare", "two files of results: what is faster, what slower, and what cannot be told apart",
      report_compare_main},

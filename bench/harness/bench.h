@@ -40,10 +40,16 @@ double bench_own_s(void);    /* processor time of this process, and of those of 
 struct bench_times {
     unsigned warm_ms, window_ms;
 };
+struct bench_window {
+    double records_per_s;
+    double others; /* the part of the processors that went to other processes, or to the host */
+};
 struct bench_run {
     const struct peer *peer;
     struct peer_shape shape;
     unsigned repeat;
+    unsigned windows;            /* so many, one after the other, if `window` is given; else it is one */
+    struct bench_window *window; /* gets what each has seen; may be NULL */
     double before_ns, after_ns;
     enum bench_state state;
     double records_per_s;

@@ -93,6 +93,18 @@ const char *bench_crew_start(struct bench_crew *c, const struct bench_cpus *cpus
     return failure;
 }
 
+double bench_crew_cpu_s(const struct bench_crew *c)
+{
+    double sum = 0;
+    for (unsigned i = 0; i < c->count; i++) {
+        clockid_t clock;
+        struct timespec t;
+        if (!clock_getcpuclockid(c->pid[i], &clock) && !clock_gettime(clock, &t))
+            sum += (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    }
+    return sum;
+}
+
 static const char *reap(struct bench_crew *c, unsigned i, double limit)
 {
     struct rusage usage;

@@ -22,6 +22,7 @@ typedef int bench_process(void *data, unsigned index);
 const char *bench_crew_open(struct bench_crew *crew);
 const char *bench_crew_start(struct bench_crew *crew, const struct bench_cpus *cpus, unsigned count,
                              bench_process *process, void *data);
+double bench_crew_cpu_s(const struct bench_crew *crew); /* that they have used so far, while they run */
 const char *bench_crew_finish(struct bench_crew *crew, double limit_s);
 void bench_crew_close(struct bench_crew *crew);
 

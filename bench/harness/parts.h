@@ -60,6 +60,9 @@ int heal_main(int argc, char **argv);
 int brokers_run(const struct bench_cpus *cpus, unsigned repeats, double deadline, json_t *results);
 int brokers_main(int argc, char **argv);
 
+/* long.c: records a second in each second of a long run */
+int long_main(int argc, char **argv);
+
 /* tune.c: which settings are good for a given work */
 int tune_main(int argc, char **argv);
 

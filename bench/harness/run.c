@@ -44,7 +44,27 @@ static double fairness(const struct work *w, const uint64_t *before)
     return most ? (double)least / (double)most : 0;
 }
 
-static void measure(struct work *w, const struct bench_times *times)
+/* Of the system's server, if it has one. */
+static double server_cpu_s(const struct work *w)
+{
+    return w->run->peer->server_s ? w->run->peer->server_s(w->shared) : 0;
+}
+
+/* Of all processes so far, and of the system's server. */
+static double cpu_s(const struct work *w) { return bench_crew_cpu_s(&w->crew) + server_cpu_s(w); }
+
+/* Lets one window pass, which ends at a set time. */
+static void watch(const struct work *w, const struct bench_cpus *cpus, double end, struct bench_window *window)
+{
+    const struct bench_load load = bench_load_start(cpus);
+    const double used_s = cpu_s(w), start = bench_now_s();
+    const uint64_t before = taken(w);
+    bench_sleep_ms(end > start ? (unsigned)((end - start) * 1e3) : 0);
+    window->records_per_s = (double)(taken(w) - before) / (bench_now_s() - start);
+    window->others = bench_load_others(&load, cpus, cpu_s(w) - used_s);
+}
+
+static void measure(struct work *w, const struct bench_cpus *cpus, const struct bench_times *times)
 {
     struct bench_run *run = w->run;
     uint64_t put[PEER_PROCESSES_MAX];
@@ -53,7 +73,11 @@ static void measure(struct work *w, const struct bench_times *times)
     uint64_t before = taken(w);
     for (unsigned i = 0; i < run->shape.producers; i++)
         put[i] = count_of(w, i);
-    bench_sleep_ms(times->window_ms);
+    if (!run->window)
+        bench_sleep_ms(times->window_ms);
+    else
+        for (unsigned i = 0; i < run->windows; i++)
+            watch(w, cpus, start + (i + 1) * times->window_ms / 1e3, &run->window[i]);
     run->records = taken(w) - before;
     run->records_per_s = (double)run->records / (bench_now_s() - start);
     run->fairness = fairness(w, put);
@@ -77,12 +101,6 @@ static const char *verify(struct work *w)
     return sum[0] != sum[1] ? "sum differs" : NULL;
 }
 
-/* Of the system's server, if it has one. */
-static double server_cpu_s(const struct work *w)
-{
-    return w->run->peer->server_s ? w->run->peer->server_s(w->shared) : 0;
-}
-
 static const char *run_processes(struct work *w, const struct bench_cpus *cpus, const struct bench_times *times)
 {
     const struct peer *peer = w->run->peer;
@@ -95,7 +113,7 @@ static const char *run_processes(struct work *w, const struct bench_cpus *cpus, 
     struct bench_load load = bench_load_start(cpus);
     const double server_s = server_cpu_s(w);
     if (!failure)
-        measure(w, times);
+        measure(w, cpus, times);
     const char *end = bench_crew_finish(&w->crew, END_LIMIT_S);
     w->crew.cpu_s += server_cpu_s(w) - server_s;
     w->run->others = bench_load_others(&load, cpus, w->crew.cpu_s);

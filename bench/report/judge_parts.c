@@ -158,6 +158,36 @@ void judge_heal(struct verdict *v, const json_t *results, const json_t *list)
     }
 }
 
+/* Only of ours: others are measured beside it for what the machine does. */
+void judge_long(struct verdict *v, const json_t *results, const json_t *list)
+{
+    static const char *const keys[] = {"producers", "consumers", "batch", "system", "state", NULL};
+    json_t *kinds = figure_kinds(list, NULL, keys), *kind, *worst = NULL;
+    const double aim = 0.7;
+    double least = 0;
+    unsigned rows = 0, met = 0;
+    size_t i;
+    (void)results;
+    json_array_foreach(kinds, i, kind)
+    {
+        struct figure rate = figure_of(list, kind, "records_per_s"), part = figure_of(list, kind, "worst_part");
+        if (rate.why || !figure_is_ours(results_text(kind, "system")))
+            continue;
+        met += part.median >= aim;
+        if (!rows++ || part.median < least) {
+            least = part.median;
+            worst = kind;
+        }
+    }
+    if (rows)
+        verdict_say(v,
+                    "The worst second is %.2f of the median or more: the least at %.0fP%.0fC, batch %.0f. The aim, "
+                    "%.1f, is met in %u of %u rows.",
+                    least, results_number(worst, "producers"), results_number(worst, "consumers"),
+                    results_number(worst, "batch"), aim, met, rows);
+    json_decref(kinds);
+}
+
 void judge_pipelines(struct verdict *v, const json_t *results, const json_t *list)
 {
     static const char *const keys[] = {"mode", "sources", "stages", "workers", "batch", "state", NULL};

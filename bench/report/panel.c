@@ -111,7 +111,8 @@ void panel_add_quantiles(struct panel *p)
 /* What a row is called: words as they are, numbers with what they are, so short that a chart has room for it. */
 static const char *unit_of(const char *key)
 {
-    static const char *const units[][2] = {{"sources", "src"}, {"stages", "st"}, {"workers", "w"}};
+    static const char *const units[][2] = {
+        {"producers", "P"}, {"consumers", "C"}, {"sources", "src"}, {"stages", "st"}, {"workers", "w"}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (!strcmp(units[i][0], key))
             return units[i][1];

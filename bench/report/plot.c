@@ -59,6 +59,7 @@ static const struct style {
               {"pyzmq multipart", 0xe69f00, 2, 14, 1.4},
               {"the C library", 0x000000, 3, 2, 1.4},
               {"batch 1", 0xd55e00, 1, 7, 2.5},
+              {"batch 4", 0x009e73, 3, 9, 2.5},
               {"batch 32", 0x0072b2, 2, 5, 2.5},
               {"records in the stage", 0xd55e00, 1, 7, 2.5},
               {"limit of the stage", 0x000000, 3, 2, 1.4},

@@ -248,6 +248,47 @@ static void write_cost(const json_t *results, const json_t *list, FILE *out)
     json_decref(kinds);
 }
 
+/* The seconds of one number of processes: a line for each system and batch. */
+static void write_seconds(const json_t *seconds, const json_t *where, FILE *out)
+{
+    const struct plot_axis time = {"seconds", NULL, false};
+    struct plot *plot = plot_new(time, (struct plot_axis){"million records a second", NULL, false});
+    char name[64], caption[120];
+    size_t i;
+    json_t *one;
+    json_array_foreach(seconds, i, one)
+    {
+        const double t = results_number(one, "t_ms") / 1e3, rate = results_number(one, "records_per_s") / 1e6;
+        const bool ours = figure_is_ours(results_text(one, "system"));
+        if (!figure_matches(one, where) || figure_left_out(one))
+            continue;
+        snprintf(name, sizeof name, "%.40s%sbatch %.0f", ours ? "" : results_text(one, "system"), ours ? "" : ", ",
+                 results_number(one, "batch"));
+        plot_add(plot, name, t, rate, rate, rate);
+    }
+    snprintf(caption, sizeof caption, "%.0fP%.0fC, each second: million records a second",
+             results_number(where, "producers"), results_number(where, "consumers"));
+    end_figure(plot, caption, out);
+}
+
+static void write_long(const json_t *results, const json_t *list, FILE *out)
+{
+    static const char *const rows[] = {"system", "producers", "consumers", "batch", NULL};
+    static const char *const keys[] = {"producers", "consumers", "repeat", NULL};
+    const json_t *seconds = json_object_get(results, "long_seconds");
+    struct panel *p = panel_bars(list, rows, "worst second to median", "worst_part", 1);
+    json_t *kinds = figure_kinds(list, NULL, keys), *one;
+    size_t i;
+    snprintf(p->caption, sizeof p->caption, "Worst second to median; million records a second");
+    panel_add_column(p, "median", NAN, json_object(), "records_per_s", 1e-6);
+    panel_add_column(p, "worst second", NAN, json_object(), "worst_per_s", 1e-6);
+    panel_add_column(p, "first sixth", NAN, json_object(), "first_per_s", 1e-6);
+    panel_add_column(p, "last sixth", NAN, json_object(), "last_per_s", 1e-6);
+    panel_end(p, out);
+    json_array_foreach(kinds, i, one) write_seconds(seconds, one, out);
+    json_decref(kinds);
+}
+
 static void write_heal(const json_t *results, const json_t *list, FILE *out)
 {
     static const char *const rows[] = {"mode", "batch", NULL};
@@ -317,6 +358,8 @@ const struct section sections[] = {
     {"backpressure", "Backpressure over time", "What a slow consumer does to its sources.", write_backpressure},
     {"cost", "Cost as work grows", "Put, lease and ack by one process: code and caches, nothing else.", write_cost},
     {"heal", "Time to heal", "A consumer that holds 10,000 leases is killed.", write_heal},
+    {"long", "Long runs",
+     "Records a second in each second; those in which other programs took the processors are left out.", write_long},
     {"job", "The main job",
      "The Debian package index through three stages of two workers each, one of which is killed. In calls of the "
      "library are also the copies of payloads, the page faults of new memory and the system calls of waiting.",

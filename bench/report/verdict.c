@@ -38,11 +38,11 @@ struct verdict verdict_of(const json_t *results, const char *name)
     static const struct {
         const char *list;
         verdict_judge *judge;
-    } judges[] = {{"runs", judge_runs},       {"pipeline", judge_pipelines},        {"round_trip", judge_trips},
-                  {"latency", judge_latency}, {"half_load", judge_half_load},       {"limits", judge_limits},
-                  {"wake_up", judge_wake_up}, {"brokers", judge_brokers},           {"cost", judge_cost},
-                  {"heal", judge_heal},       {"backpressure", judge_backpressure}, {"job", judge_job},
-                  {"python", judge_python}};
+    } judges[] = {{"runs", judge_runs},       {"pipeline", judge_pipelines},  {"round_trip", judge_trips},
+                  {"latency", judge_latency}, {"half_load", judge_half_load}, {"limits", judge_limits},
+                  {"wake_up", judge_wake_up}, {"brokers", judge_brokers},     {"cost", judge_cost},
+                  {"heal", judge_heal},       {"long", judge_long},           {"backpressure", judge_backpressure},
+                  {"job", judge_job},         {"python", judge_python}};
     struct verdict v = {.count = 0};
     const json_t *list = json_object_get(results, name);
     for (size_t i = 0; i < sizeof judges / sizeof *judges && json_array_size(list); i++)

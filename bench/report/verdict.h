@@ -13,7 +13,7 @@ struct verdict {
     char line[VERDICT_LINES][VERDICT_SIZE];
 };
 
-/* Of the list of that name: runs, pipeline, round_trip, latency, half_load, limits, wake_up, brokers, cost, heal,
+/* Of the list of that name: runs, pipeline, round_trip, latency, half_load, limits, wake_up, brokers, cost, heal, long,
  * backpressure, job or python. */
 struct verdict verdict_of(const json_t *results, const char *list);
 

@@ -172,6 +172,21 @@ class Parts(BenchTest):
         self.assertTrue(all(x["ms"] > 0 for x in healed))
         self.assertEqual((status, err.count("not all")), (int(len(healed) < 8), 8 - len(healed)))
 
+    def test_long(self):
+        out, r = self.part("long", "--seconds", 2)
+        works = {(n, b) for n in (1, 2, 4) for b in (1, 4, 32)}
+        self.assertEqual({(x["producers"], x["batch"]) for x in r["long"]}, works)
+        for one in r["long"]:
+            self.assertIsNone(one["failure"], one)
+            seconds = [x for x in r["long_seconds"] if (x["producers"], x["batch"]) == (one["producers"], one["batch"])]
+            rates = [x["records_per_s"] for x in seconds if x["others"] <= OTHERS_MAX]
+            self.assertEqual([x["t_ms"] for x in seconds], [0, 1000])
+            self.assertEqual(len(rates), one["seconds_that_count"])
+            if rates:
+                self.assertAlmostEqual(one["worst_per_s"], min(rates), delta=1)
+                self.assertAlmostEqual(one["worst_part"], min(rates) / statistics.median(rates), delta=1e-6)
+        self.assertIn("worst/median", out)
+
     def test_the_job_and_its_share(self):
         with open(self.path("index"), "w", encoding="ascii") as f:
             for i in range(5000):
