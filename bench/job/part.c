@@ -64,10 +64,11 @@ static bool parse(int argc, char **argv, struct job *job, struct told *told)
     return told->input && job->directory && told->number && job->passes && job->passes <= 1000;
 }
 
-static int usage(const char *text)
+static int usage(int argc, char **argv, const char *text)
 {
-    fputs(text, stderr);
-    return 2;
+    const bool asked = argc == 2 && !strcmp(argv[1], "--help");
+    fputs(text, asked ? stdout : stderr);
+    return asked ? 0 : 2;
 }
 
 /* Only a source needs the input; the others ask the segment how long a record may be. */
@@ -103,7 +104,7 @@ int job_part_main(int argc, char **argv)
     while (role < JOB_ROLES && (argc < 2 || strcmp(argv[1], job_role_name(role))))
         role++;
     if (role == JOB_ROLES || !parse(argc - 1, argv + 1, &job, &told) || !*job.segment)
-        return usage(PART_USAGE);
+        return usage(argc, argv, PART_USAGE);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* it ends with the program that runs the machines */
     if (prepare(&job, told.input, role == JOB_SOURCE))
         return 1;
@@ -126,7 +127,7 @@ int job_compare_main(int argc, char **argv)
     struct told told;
     struct job_difference d;
     if (!parse(argc, argv, &job, &told))
-        return usage(COMPARE_USAGE);
+        return usage(argc, argv, COMPARE_USAGE);
     if (job_prepare(&job, told.input))
         return 1;
     if (job_compare(&job, told.sinks, &d)) {
