@@ -188,7 +188,7 @@ static int not_there(const char *segment)
 
 static int run(const struct cli_command *self, int argc, char **argv)
 {
-    struct doctor d = {.hung_after = 60, .unsettled_after = 3600};
+    struct doctor d = {.hung_after = 60, .unsettled_after = 60};
     const char *segment;
     const struct cli_option options[] = {
         {"json", CLI_FLAG, NULL, "as one JSON object", &d.json, 0, 0},
@@ -196,7 +196,7 @@ static int run(const struct cli_command *self, int argc, char **argv)
         {"strict", CLI_FLAG, NULL, "exit status 1 for warnings too", &d.strict, 0, 0},
         {"hung-after", CLI_REAL, "SECONDS", "warn of who holds records and makes no call for so long (60)",
          &d.hung_after, 0.01, 1e6},
-        {"unsettled-after", CLI_REAL, "SECONDS", "warn of a source whose records with positions stay so long (3600)",
+        {"unsettled-after", CLI_REAL, "SECONDS", "warn of a source whose records with positions stay so long (60)",
          &d.unsettled_after, 0.01, 1e9},
         {"bridge", CLI_LIST, "FILE", "look also at what a bridge writes there (its --metrics); several", &d.bridges, 0,
          0}};

@@ -275,29 +275,6 @@ static void look_at_source(struct cli_findings *f, const char *word, const struc
     }
 }
 
-/* Records with positions that stay: what feeds the source must keep all from there on. Dead letters are among them. */
-static void look_at_unsettled(struct cli_findings *f, const char *word, const struct cli_looks *l)
-{
-    const struct cli_stage *dead = &l->now.stages[CVB_STAGE_DEAD_LETTER];
-    for (size_t i = 0; i < l->now.source_count; i++) {
-        const struct cli_source *o = &l->now.sources[i];
-        const bool letters = o->progress.live > o->buffered && dead->holds.queued;
-        const uint64_t own = o->age.record_ns, theirs = letters ? dead->age.record_ns : 0;
-        const double age = (double)(own > theirs ? own : theirs) / 1e9;
-        if (!o->progress.live || age < l->unsettled_after)
-            continue;
-        struct cli_finding *x = cli_finding_add(f, "source-unsettled", CLI_WARNING, "source", o->name);
-        cli_finding_tell(
-            x,
-            "source '%s' has %llu record%s with positions that did not leave%s, the oldest for %.1f s: what feeds "
-            "it can forget nothing from there on",
-            o->name, (unsigned long long)o->progress.live, cli_s(o->progress.live),
-            letters ? ", dead letters among them" : "", age);
-        cli_finding_advise(x, "see where they wait with 'conveyor stat %s'%s", word,
-                           letters ? ", and 'retry' or 'drop' dead letters" : "");
-    }
-}
-
 static void look_at_sources(struct cli_findings *f, const char *word, const struct cli_snapshot *s)
 {
     look_at_held(f, word, s);
@@ -398,7 +375,7 @@ void cli_findings_collect(struct cli_findings *f, const char *segment, const str
     look_at_hung(f, word, looks);
     look_at_stages(f, word, looks);
     look_at_sources(f, word, &looks->now);
-    look_at_unsettled(f, word, looks);
+    cli_findings_of_unsettled(f, word, looks);
     look_at_hand(f, word, &looks->now);
     look_at_supplies(f, &looks->now);
     look_at_limits(f, &looks->now.settings);

@@ -45,6 +45,9 @@ struct cli_finding *cli_finding_add(struct cli_findings *f, const char *code, en
 void cli_finding_tell(struct cli_finding *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_finding_advise(struct cli_finding *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Sources whose records with positions stay. `word` is the segment's name as it is typed. */
+void cli_findings_of_unsettled(struct cli_findings *f, const char *word, const struct cli_looks *looks);
+
 /* What bridges write about themselves. `word` is the segment's name as it is typed. */
 void cli_findings_of_bridges(struct cli_findings *f, const char *word, const struct cli_looks *looks);
 

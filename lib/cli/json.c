@@ -105,16 +105,17 @@ static json_t *stage(const struct cli_stage *s)
     return with_counts(object, &s->counts);
 }
 
-static json_t *source(const struct cli_source *s)
+static json_t *source(const struct cli_snapshot *all, const struct cli_source *s)
 {
     uint32_t delay_ms = s->backpressure.signal == CVB_SIGNAL_SLOW_DOWN ? s->backpressure.delay_ms : 0;
     json_t *object = json_pack("{s:o,s:I,s:I,s:s,s:I,s:I,s:o}", "name", cli_json_text(s->name), "buffered",
                                (json_int_t)s->buffered, "credits", (json_int_t)(s->credits < 0 ? 0 : s->credits),
                                "backpressure", cli_signal_name(s->backpressure.signal), "delay_ms",
                                (json_int_t)delay_ms, "limit", (json_int_t)s->limit, "signal", given(&s->given));
-    object = with(object, json_pack("{s:I,s:I,s:I,s:I}", "oldest_age_ms", milliseconds(s->age.record_ns),
+    object = with(object, json_pack("{s:I,s:I,s:I,s:I,s:I}", "oldest_age_ms", milliseconds(s->age.record_ns),
                                     "accepted_position", (json_int_t)s->progress.accepted, "settled_position",
-                                    (json_int_t)s->progress.settled, "unsettled", (json_int_t)s->progress.live));
+                                    (json_int_t)s->progress.settled, "unsettled", (json_int_t)s->progress.live,
+                                    "unsettled_age_ms", milliseconds(cli_unsettled_ns(all, s))));
     return with_counts(object, &s->counts);
 }
 
@@ -156,7 +157,7 @@ json_t *cli_json_stat(const char *segment, const struct cli_snapshot *s)
     for (size_t i = 0; i < s->stage_count; i++)
         json_array_append_new(stages, stage(&s->stages[i]));
     for (size_t i = 0; i < s->source_count; i++)
-        json_array_append_new(sources, source(&s->sources[i]));
+        json_array_append_new(sources, source(s, &s->sources[i]));
     for (size_t i = 0; i < s->peer_count; i++)
         json_array_append_new(peers, peer(&s->peers[i]));
     json_t *object = json_pack(

@@ -210,6 +210,10 @@ static void progress(const char *segment, const struct cli_snapshot *s)
             sample(name[g][0], segment, (const char *[4]){"source", s->sources[i].name}, (double)value[g]);
         }
     }
+    family("source_unsettled_age_seconds", "gauge", "Time since the oldest of them was put.");
+    for (size_t i = 0; i < s->source_count; i++)
+        sample("source_unsettled_age_seconds", segment, (const char *[4]){"source", s->sources[i].name},
+               (double)cli_unsettled_ns(s, &s->sources[i]) / 1e9);
 }
 
 /* What the segment was made with, and how much of it is used up. */

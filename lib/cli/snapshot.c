@@ -197,6 +197,18 @@ int cli_snapshot_progress(struct cvb_handle *h, struct cli_snapshot *s)
     return error;
 }
 
+bool cli_has_dead_letters(const struct cli_snapshot *s, const struct cli_source *o)
+{
+    return o->progress.live > o->buffered && s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;
+}
+
+uint64_t cli_unsettled_ns(const struct cli_snapshot *s, const struct cli_source *o)
+{
+    const uint64_t dead = s->stages[CVB_STAGE_DEAD_LETTER].age.record_ns;
+    const uint64_t own = o->age.record_ns, theirs = cli_has_dead_letters(s, o) ? dead : 0;
+    return !o->progress.live ? 0 : own > theirs ? own : theirs;
+}
+
 void cli_snapshot_free(struct cli_snapshot *s)
 {
     free(s->stages);

@@ -65,6 +65,12 @@ int cli_snapshot_take(struct cvb_handle *handle, struct cli_snapshot *s);
 int cli_snapshot_progress(struct cvb_handle *handle, struct cli_snapshot *s);
 void cli_snapshot_free(struct cli_snapshot *s);
 
+/* How long the oldest record of a source is here, in nanoseconds; 0 if none has a position. Of dead letters only the
+ * age of the oldest is known, whosever it is. After cli_snapshot_progress. */
+uint64_t cli_unsettled_ns(const struct cli_snapshot *s, const struct cli_source *o);
+/* True if dead letters are among them. */
+bool cli_has_dead_letters(const struct cli_snapshot *s, const struct cli_source *o);
+
 /* True if it lives, holds leases, and has made no call for so many seconds: it hangs, or a record takes it long. */
 bool cli_hangs(const struct cli_peer *p, double seconds);
 

@@ -140,10 +140,13 @@ static void positions(const struct cli_snapshot *s)
 {
     for (size_t i = 0; i < s->source_count; i++) {
         const struct cvb_progress *p = &s->sources[i].progress;
+        char age[CLI_AGE_BYTES];
         if (p->accepted)
-            printf("position  source %s: accepted up to %llu, settled up to %llu; %llu record%s of it not settled\n",
+            printf("position  source %s: accepted up to %llu, settled up to %llu; %llu record%s of it not "
+                   "settled%s%s\n",
                    s->sources[i].name, (unsigned long long)p->accepted, (unsigned long long)p->settled,
-                   (unsigned long long)p->live, cli_s(p->live));
+                   (unsigned long long)p->live, cli_s(p->live), p->live ? ", the oldest for " : "",
+                   p->live ? cli_age(cli_unsettled_ns(s, &s->sources[i]), age) : "");
     }
 }
 

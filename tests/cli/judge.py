@@ -166,8 +166,16 @@ class Judge(SegmentTest):
         self.assertNotIn("source-unsettled", self.findings())
         severity, subject, _ = self.findings("--unsettled-after", "0.01")["source-unsettled"]
         self.assertEqual((severity, subject), ("warning", "source file-1"))
+        text = self.succeed("doctor", self.segment, "--unsettled-after", "0.01").stdout.decode()
+        self.assertRegex(text, r"has 5 records with positions .*, the oldest for \d+\.\d s, in stage 'filter'( or|:) ")
+        source = self.stat()["sources"][0]
+        self.assertEqual(source["unsettled"], 5)
+        self.assertGreaterEqual(source["unsettled_age_ms"], source["oldest_age_ms"])
+        self.assertGreater(source["oldest_age_ms"], 9)
         self.make_fail(count=1)
         self.assertIn("dead letters", self.findings("--unsettled-after", "0.01")["source-unsettled"][2])
+        text = call("doctor", self.segment, "--unsettled-after", "0.01").stdout.decode()
+        self.assertRegex(text, r"has 5 records with positions .*, the oldest for \d+\.\d s, in the dead letters: ")
         self.succeed("dead-letter", self.segment, "drop", "--force")
         self.assertNotIn("source-unsettled", self.findings("--unsettled-after", "0.01"))
 
@@ -267,7 +275,7 @@ class Judge(SegmentTest):
         with open(os.path.join(here, "../../lib/packaging/man/conveyor.1.scd"), encoding="utf-8") as f:
             listed = re.search(r"The codes: (.*?)\.", f.read(), re.S)[1]
         codes = {"stage-stands-still", "stage-without-consumer"}
-        for name in ("findings.c", "bridge_findings.c"):
+        for name in ("findings.c", "bridge_findings.c", "unsettled_findings.c"):
             with open(os.path.join(here, "../../lib/cli", name), encoding="utf-8") as f:
                 codes |= set(re.findall(r'\(f, (?:b, )?"([a-z-]+)"', f.read()))
         self.assertEqual(set(re.split(r",\s+", listed)), codes)
