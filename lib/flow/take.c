@@ -264,8 +264,8 @@ CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struc
 {
     h->company = count > 1 ? CVB_HI_COMPANY : 0;
     int got = get_unit(h, stage, count, true, leases);
-    if (!got && cvb_recover_at_times(h, false)) /* what the dead had leased is back */
-        got = get_unit(h, stage, count, true, leases);
+    if (!got && (cvb_recover_at_times(h, false) || cvb_delay_used(h)))
+        got = get_unit(h, stage, count, true, leases); /* what the dead had leased is back; what was due has entered */
     if (got <= 0 || (unsigned)got == count || h->alone)
         return got;
     return got + get_more(h, stage, leases + got, count - (unsigned)got);

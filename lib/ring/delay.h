@@ -15,6 +15,8 @@ int cvb_delay_end(struct cvb_handle *h, uint64_t now_ns);
 
 /* Nothing is due before this time; 0: nothing is delayed. */
 static inline uint64_t cvb_delay_next(const struct cvb_handle *h) { return cvb_load64_acq(&h->root->bound.hi); }
+/* True if any record was ever delayed: each change of a bound has a number. */
+static inline bool cvb_delay_used(const struct cvb_handle *h) { return cvb_load64_acq(&h->root->bound.lo); }
 /* As cvb_delay_next, or `until_ns` if that is sooner or nothing is delayed. */
 static inline uint64_t cvb_delay_or(const struct cvb_handle *h, uint64_t until_ns)
 {

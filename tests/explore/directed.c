@@ -76,6 +76,9 @@ static void perform(int me, const struct turn *t)
     case RECOVER:
         work_recover(me);
         break;
+    case HOLD:
+        work_hold_if(me, stage, true);
+        break;
     case ROUND:
         go_rounds(me, stage, n);
         break;
@@ -138,7 +141,7 @@ static bool matches(const struct place *p, const char *access, const void *at)
         return element(at, g->rings, sizeof(uint64_t), (uint32_t)((g->cells - g->rings) / sizeof(uint64_t)), &i, &in);
     default:
         return element(at, g->soonest, sizeof(struct cvb_soonest), root + 1, &i, &in) &&
-               i == root - (p->object == BELOW_ROOT);
+               (p->object == NODE || i == root - (p->object == BELOW_ROOT));
     }
 }
 

@@ -14,8 +14,9 @@ enum { CLOSE = OPS, ROUND, JOIN, GO, KILL, SLEEP };
 enum { PRODUCER, CONSUMER, LOOKER, HELPER, ROLES };
 
 /* UNIT: a unit's word. FIRST: its first position. DUE: its time. JOURNAL: of a seat, but for its head. SLOT: of a ring.
- * ROOT: of the tree of times. BELOW_ROOT: the last node of those that a look at the root's children reads. */
-enum object { UNIT, FIRST, DUE, JOURNAL, SLOT, ROOT, BELOW_ROOT };
+ * NODE: of the tree of times. ROOT: its root. BELOW_ROOT: the last node of those that a look at the root's children
+ * reads. */
+enum object { UNIT, FIRST, DUE, JOURNAL, SLOT, NODE, ROOT, BELOW_ROOT };
 enum access { LOAD, WRITE };
 
 struct place {

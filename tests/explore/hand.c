@@ -98,10 +98,11 @@ bool work_signal(int me, uint32_t stage, uint32_t source)
     return signal;
 }
 
-bool work_hold(int me, uint32_t stage)
+bool work_hold(int me, uint32_t stage) { return work_hold_if(me, stage, sim_below(2)); }
+
+bool work_hold_if(int me, uint32_t stage, bool on)
 {
     char text[CVB_REASON_MAX + 1];
-    const bool on = sim_below(2);
     reason(text);
     work_begin(me);
     SIM_LOG("p%d %s stage %u", me, on ? "holds" : "lets go of", stage);

@@ -71,6 +71,13 @@ static void add_kind(struct history *h, int process, struct history_step s, enum
     add(h, process, &s);
 }
 
+/* The stage was empty at a moment, and all had entered it that was due when the call began. */
+static void add_empty(struct history *h, int process, struct history_step s)
+{
+    s.what.due = s.began;
+    add_kind(h, process, s, MODEL_EMPTY);
+}
+
 /* The call's end, if it has one; false: none was made. */
 static bool close_call(struct history *h, int process, long began, long ended)
 {
@@ -98,8 +105,10 @@ static void add_wait(struct history *h, int process, struct history_step s, int 
     const struct history_open *o = &h->open[process];
     for (int i = 0; i < o->arguments; i++) {
         s.what.stage = o->argument[i].stage;
-        if (done < 0 || i == done)
-            add_kind(h, process, s, done < 0 ? MODEL_EMPTY : MODEL_FOUND);
+        if (done < 0)
+            add_empty(h, process, s);
+        else if (i == done)
+            add_kind(h, process, s, MODEL_FOUND);
     }
 }
 
@@ -109,7 +118,7 @@ static void add_end_of_get(struct history *h, int process, struct history_step s
     const struct history_open *o = &h->open[process];
     s.what.stage = (uint8_t)o->stage;
     if (!done && !o->held)
-        add_kind(h, process, s, MODEL_EMPTY);
+        add_empty(h, process, s);
     if (s.gets)
         add_kind(h, process, s, MODEL_NOTHING);
 }

@@ -4,8 +4,8 @@
  * when it can have had its effects. What the protocol promises of a call decides the chain.
  *
  * - put: a step for each record that was accepted, in order. A batch may enter as several trains.
- * - get: a step for each lease, in order. A batch is leased unit by unit. None: the stage was empty at a moment, or it
- *   was held at one.
+ * - get: a step for each lease, in order. A batch is leased unit by unit. None: the stage was empty at a moment, and
+ *   all had entered it that was surely due when the call began; or it was held at one.
  * - take: a step for each record, which leases and settles it.
  * - ack, return, release, forward, publish: a step for each record, in the order of the array.
  * - delay: the same. The record enters its stage again when its delay is over, which began at a moment of the call, and
@@ -17,7 +17,7 @@
  * - opening a source: it was nobody's, or who had it has closed it, has left or is dead. Refused: another one had it at
  *   a moment, who had done none of that.
  * - detach: a release of each lease, in any order. Reservations are given up at its begin.
- * - wait: the stage had a record at a moment, or each of the stages was empty at one.
+ * - wait: the stage had a record at a moment, or each of the stages was empty at one, as for a get.
  * - recover, attach: the leases of processes that were dead at its begin have come back, and their calls have no effect
  * any more; only if nobody else attached meanwhile, who may have taken a dead seat and its duties.
  *

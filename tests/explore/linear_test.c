@@ -285,6 +285,14 @@ static void killed_delay_comes_late(void)
     get(1, 24, 25, 1, 1);
 }
 
+/* The first one is due at 29 at the latest. */
+static void empty_while_it_may_wait(void)
+{
+    delay_two(20, 30);
+    none(2, 29, 31);
+    get(2, 32, 33, 1, 1);
+}
+
 static void opened_by_one_after_the_other(void)
 {
     opens(0, 1, 2, false);
@@ -327,6 +335,13 @@ static void opened_again_by_who_came_back(void)
 }
 
 /* And with one. */
+
+static void empty_though_due(void)
+{
+    delay_two(20, 30);
+    none(2, 30, 31);
+    get(2, 32, 33, 1, 1);
+}
 
 static void opened_by_two(void)
 {
@@ -614,10 +629,12 @@ static const struct {
     RIGHT(delayed_by_their_times),
     RIGHT(delayed_in_either_order),
     RIGHT(killed_delay_comes_late),
+    RIGHT(empty_while_it_may_wait),
     RIGHT(opened_by_one_after_the_other),
     RIGHT(opened_after_a_death),
     RIGHT(busy_by_an_open_that_was_killed),
     RIGHT(opened_again_by_who_came_back),
+    WRONG(empty_though_due),
     WRONG(opened_by_two),
     WRONG(busy_though_nobody_has_it),
     WRONG(busy_after_a_close),

@@ -336,7 +336,7 @@ bool model_do(struct model *m, const struct model_limits *l, int process, const 
     case MODEL_REFUSED:
         return is_full(m, l, (enum model_limit)s->limit, s->stage, s->source);
     case MODEL_EMPTY:
-        return model_first(m, s->stage) < 0;
+        return model_first(m, s->stage) < 0 && !waits_since(m, s->stage, s->due);
     case MODEL_FOUND:
         return model_first(m, s->stage) >= 0;
     case MODEL_LEFT:

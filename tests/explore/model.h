@@ -31,7 +31,7 @@ enum model_kind {
     MODEL_FORWARD, /* a leased record enters the end of another stage, perhaps with another payload; needs room there */
     MODEL_LIMIT,   /* a limit becomes `content` */
     MODEL_REFUSED, /* a limit is reached */
-    MODEL_EMPTY,   /* the stage has no record to lease */
+    MODEL_EMPTY,   /* the stage has no record to lease, and none waits for it that was surely due at the call's begin */
     MODEL_FOUND,   /* it has one */
     MODEL_LEFT,    /* the process has nothing leased */
     MODEL_RECOVERED, /* nor have these dead: a bit each in `content` */
@@ -61,8 +61,8 @@ struct model_step {
     bool gone;                    /* who has the source may be gone; of a busy source: is gone, whatever the order */
     int16_t retry;                /* as it was delivered; -1: not told */
     uint32_t content, becomes;    /* the payload's first word, and the new payload's; of an open: which step it is */
-    long due, due_most;           /* of a delay: the time that it ends at the soonest, and surely; of an open
-                                     due is when who had the source went */
+    long due, due_most;           /* of a delay: the time that it ends at the soonest, and surely; of an empty stage
+                                     due is the call's begin; of an open: when who had the source went */
 };
 
 enum model_where { MODEL_QUEUED, MODEL_LEASED, MODEL_UNCOVERED, MODEL_TAKEN, MODEL_DELAYED };

@@ -189,6 +189,44 @@ static const struct turn node_raised[] = {
     TURN(LOOKER, GET_ONE),
 };
 
+/* A process that raises a node has read what is below it. Then another record is delayed there, to a time that is later
+ * than the node says; and the first process goes on. */
+static const struct turn delayed_meanwhile[] = {
+    TURN(PRODUCER, PUT),
+    TURN(PRODUCER, PUT),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, DELAY, .ms = 10),
+    TURN(CONSUMER, DELAY, TO(BEFORE, WRITE, DUE), .ms = 90),
+    TURN(CONSUMER, SLEEP, .ms = 50),
+    TURN(LOOKER, GET_ONE, TO(BEFORE, WRITE, NODE)),
+    TURN(CONSUMER, GO),
+    TURN(LOOKER, GO),
+    TURN(CONSUMER, SLEEP, .ms = 90),
+    TURN(HELPER, GET_ONE),
+};
+
+/* One process has seen the stage empty; another one ends a delay that was over before the first one's get began, and
+ * takes nothing. Before a get a process looks for what is due only once in so many calls as it makes in a millisecond,
+ * three here at most: the first one makes some quick calls, of a stage that is held, and the next one does not look.
+ */
+static const struct turn entered_by_another[] = {
+    TURN(PRODUCER, PUT),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, DELAY, .ms = 50),
+    TURN(HELPER, HOLD, .stage = 2),
+    TURN(LOOKER, GET_ONE, .stage = 2),
+    TURN(LOOKER, GET_ONE, .stage = 2),
+    TURN(LOOKER, GET_ONE, .stage = 2),
+    TURN(LOOKER, GET_ONE, .stage = 2),
+    TURN(LOOKER, GET_ONE, .stage = 2),
+    TURN(LOOKER, GET_ONE, .stage = 2),
+    TURN(CONSUMER, SLEEP, .ms = 90),
+    TURN(LOOKER, GET_ONE, TO(BEHIND, LOAD, SLOT, .times = 3)),
+    TURN(HELPER, GET_ONE, .stage = 2),
+    TURN(LOOKER, GO),
+};
+
 const struct directed directed[] = {
     {"two moves", TURNS(two_moves), {EQUAL(8), SHAPE(3, 2), .positions = true}},
     {"dead mover of the last", TURNS(dead_mover_of_the_last), {EQUAL(8), SHAPE(3, 2), .positions = true}},
@@ -201,5 +239,7 @@ const struct directed directed[] = {
     {"held again", TURNS(held_again), {EQUAL(4), SHAPE(2, 1), .late = 1, .tight = true}},
     {"delayed again", TURNS(delayed_again), {EQUAL(4), SHAPE(2, 1)}},
     {"node raised", TURNS(node_raised), {EQUAL(4), SHAPE(2, 1)}},
+    {"entered by another", TURNS(entered_by_another), {EQUAL(4), SHAPE(3, 1)}},
+    {"delayed meanwhile", TURNS(delayed_meanwhile), {EQUAL(4), SHAPE(2, 1)}},
 };
 const unsigned directed_count = sizeof directed / sizeof directed[0];

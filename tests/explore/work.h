@@ -135,6 +135,7 @@ bool work_progress(int me, uint32_t source);
 /* hand.c */
 bool work_signal(int me, uint32_t stage, uint32_t source);
 bool work_hold(int me, uint32_t stage);
+bool work_hold_if(int me, uint32_t stage, bool on);
 bool work_given(int me, uint32_t stage, uint32_t source);
 bool work_events(int me);
 void work_lift_all(int me);

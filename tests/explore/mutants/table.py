@@ -509,7 +509,7 @@ MUTANTS = [
         ("cvb_delay", "    cvb_store64_rel(&h->due[u], due_ns);\n", ""),
         ("cvb_delay", "    lower_bounds(h, u, due_ns);",
          "    cvb_store64_rel(&h->due[u], due_ns);\n    lower_bounds(h, u, due_ns);")]),
-    ("BOUNDKEPT", "who delays a unit leaves bounds that are low enough as they are (D2)", ["delay"], [
+    ("BOUNDKEPT", "who delays a unit leaves bounds that are low enough as they are (D2)", ["directed"], [
         ("lower_bounds", "        } while (!cvb_cas_pair(bound, seen, lower));",
          "        } while (is_sooner(due, seen.hi) && !cvb_cas_pair(bound, seen, lower));")]),
     ("LOOSEBOUND", "a unit below a bound that is too low is taken for the first (D3)", ["delay"], [
@@ -524,6 +524,8 @@ MUTANTS = [
         ("due_of", "cvb_lo_state(w->lo) == CVB_LEASED", "0")]),
     ("DUEUNTOLD", "recovery does not announce what the dead had delayed (D2)", ["delay"], [
         ("recover_word", "        cvb_delay_announce(h, u);", "        (void)0;")]),
+    ("DUEMISSED", "a get that has ended delays does not look again whether others have", ["directed"], [
+        ("get_any", " || cvb_delay_used(h))", ")")]),
     ("DUESOON", "a delay ends before its time", ["delay"], [
         ("end_first", "due <= now_ns &&", "due &&"),
         ("cvb_delay_end", "if (!next || next > now_ns)", "if (!next)")]),
@@ -581,5 +583,5 @@ UNSEEN = {"HIGHNONE", "HIGHLATE", "HIGHINGIVE", "HIGHNOTMOVED", "HIGHUNSEEN", "L
           "EVENTTORN", "EVENTSHARED", "EVENTOLD", "NOWAKELEVEL", "NOWAKEFORROOM",
           "ROOMBITLOST", "SLEEPBLIND", "SLOTAGAIN", "HEADHINTFULL", "EARLYPOS",
           "HELDNOGEN", "NOCLASS", "STEPAGAIN", "NOGENIDLE", "NOSEATGENPASS", "LOCKLATE",
-          "TORN", "LIMITNOTAG", "LIMITFIRST", "TAGUNKEPT", "CLAIMOVER", "RECLAIMOVER", "NOWAKELIMIT", "BOUNDKEPT",
+          "TORN", "LIMITNOTAG", "LIMITFIRST", "TAGUNKEPT", "CLAIMOVER", "RECLAIMOVER", "NOWAKELIMIT",
           "GONEUNTOLD"}
