@@ -266,7 +266,7 @@ static int use_delayed(void *argument)
     struct cvb_handle *h = NULL;
     struct cvb_lease l[DELAYED];
     uint64_t seed = 1;
-    alarm(20);
+    alarm(60);
     if (cvb_attach(t->name, &h) || !name_everything(h) || put_numbers(h, stage, 0, 0, DELAYED, NULL) != DELAYED ||
         get_all(h, stage, l, DELAYED) != DELAYED || cvb_return_after(h, l, DELAYED / 2, 1) ||
         cvb_return_after(h, l + DELAYED / 2, DELAYED / 2, 3600000))
