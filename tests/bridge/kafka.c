@@ -7,6 +7,7 @@
  *        test-kafka read-with ...                        as read; each line as produce-with has it
  *        test-kafka option NAME ARGUMENTS...             what the bridge with these arguments makes of an option of
  *                                                        librdkafka
+ *        test-kafka topic NAME=VALUE...                  what --check says of a topic with these settings
  *        test-kafka committed BROKERS TOPIC PARTITIONS GROUP   the sum of what the group was told
  */
 #include <librdkafka/rdkafka.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "kafka_bridge.h"
+#include "topic.h"
 
 enum { PARTITIONS_MOST = 64 };
 
@@ -212,11 +214,24 @@ static int option(const char *name, int argc, char **argv)
     return 0;
 }
 
+static int topic(int argc, char **argv)
+{
+    struct kafka_topic t = {.name = "t", .partitions = 4, .replicas = 3, .retention_ms = -1};
+    for (int i = 2; i < argc; i++) {
+        char *equals = strchr(argv[i], '=');
+        *equals = 0;
+        kafka_topic_set(&t, argv[i], equals + 1);
+    }
+    return !kafka_topic_say(&t);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
     if (!strcmp(what, "mock"))
         return mock(argc, argv);
+    if (!strcmp(what, "topic"))
+        return topic(argc, argv);
     if (!strcmp(what, "produce") && argc == 5)
         return produce(argv[2], argv[3], atoi(argv[4]));
     const bool with = !strcmp(what, "read-with");

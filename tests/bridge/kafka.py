@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import time
 
 from secrets_of_tests import Authority
 from supervised import CONVEYOR, FULL, Bridges, Pull, command, main, read, wait_for
@@ -128,6 +129,22 @@ class Kafka(Bridges):
         got = client("read", self.brokers, self.topics[1], PARTITIONS, count).splitlines()
         self.assertEqual(set(got), set(text.splitlines()))
         self.assertLessEqual(len(got), count + kills * 500)
+
+    def test_outage(self):
+        """Kills of a bridge while no broker is there: no dead letters, and all arrives by one that has brokers."""
+        segment = self.segment("--max-retries", "1")
+        text = "".join("line %d\n" % i for i in range(300))
+        self.assertEqual(command("push", segment, "--stage", "sink", "--source", "s", input=text).returncode, 0)
+        bridge = self.start("bridge", segment, "--stage", "sink", "--to", "kafka://127.0.0.1:1/t")
+        for _ in range(10):
+            time.sleep(0.2)
+            bridge.kill()
+        bridge.end(signal.SIGKILL)
+        bridge = self.start(*self.out_of(segment, stage="sink"))
+        wait_for("all is settled", lambda: self.buffered(segment) == 0)
+        bridge.end()
+        got = client("read", self.brokers, self.topics[1], PARTITIONS, 300)
+        self.assertEqual(sorted(got.splitlines()), sorted(text.splitlines()))
 
     def test_the_machine_dies(self):
         """All processes and the segment go: what was not settled comes again."""
@@ -264,13 +281,56 @@ class Kafka(Bridges):
                 runs.terminate()
         shutil.rmtree(folder)
 
+    def test_what_is_refused(self):
+        """A record that is too long for a message, and a partition that has no name for its source any more."""
+        segment = self.segment("--max-retries", "0", "--payload-size", "4000")
+        for source, text in (("s", "short\n" + "l" * 3000 + "\n"), ("t", "last\n")):
+            command("push", segment, "--stage", "filter", "--source", source, input=text)
+        limit = ("--option", "message.max.bytes=1000")
+        bridge = self.start(*self.out_of(segment, *limit))
+        wait_for("it is a dead letter", lambda: self.queued(segment, "dead-letter") == 1 == self.buffered(segment))
+        self.assertIn("a record of 3000 bytes is refused for good", bridge.end())
+        self.assertEqual(sorted(client("read", self.brokers, self.topics[1], PARTITIONS, 2).split()),
+                         ["last", "short"])
+        got = command(*self.out_of(segment, *limit, stage="dead-letter"))
+        self.assertEqual((got.returncode, self.buffered(segment)), (1, 1), got.stderr)
+        self.assertIn("it stays in its stage, and the bridge ends", got.stderr)
+        got = command(*self.into(self.segment("--max-sources", "2")))
+        self.assertEqual(got.returncode, 1)
+        self.assertIn("has no room for another source's name", got.stderr)
+        self.assertEqual(got.stderr.count("\n"), 1, got.stderr)
+
+    def test_a_message_that_is_too_long(self):
+        client("produce", self.brokers, self.topics[0], 1, text="short\n%s\nlast\n" % ("l" * 2000))
+        segment = self.segment()
+        got = command(*self.into(segment))
+        self.assertEqual(got.returncode, 1, got.stderr)
+        self.assertIn("message 1 of partition 0 has 2000 bytes", got.stderr)
+        bridge = self.start(*self.into(segment, "--on-refused", "dead-letter"))
+        wait_for("all is in", lambda: self.buffered(segment) == 3)
+        self.assertIn("has at most 1024: these are a dead letter now", bridge.end())
+        self.assertEqual(command("pull", segment, "--stage", "filter").stdout, "short\nlast\n")
+
+    def test_what_check_says_of_a_topic(self):
+        for settings, status, text in (((), 0, "do not tell the topic's settings"),
+                                       (("min.insync.replicas=2",), 0, "holds   an acknowledged message is on 2"),
+                                       (("min.insync.replicas=1",), 0, "what only one has is lost with it"),
+                                       (("unclean.leader.election.enable=true",), 1, "broken  a broker that lacks"),
+                                       (("cleanup.policy=compact,delete",), 0, "of messages with one key only"),
+                                       (("retention.ms=60000",), 0, "after 60 s, read or not")):
+            got = subprocess.run([CLIENT, "topic", *settings], stdout=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(got.returncode, status, settings)
+            self.assertIn(text, got.stdout)
+
     def test_check_and_wrong_usage(self):
         segment = self.segment()
         good = command(*self.into(segment, "--check"))
         self.assertEqual(good.returncode, 0, good.stderr)
         self.assertIn("holds   the group goes on behind what is settled here", good.stdout)
         self.assertEqual(command(*self.into(segment, "--check", "--ack", "buffered")).returncode, 1)
-        self.assertEqual(command(*self.out_of(segment, "--check")).returncode, 0)
+        good = command(*self.out_of(segment, "--check"))
+        self.assertEqual(good.returncode, 0, good.stderr)
+        self.assertIn("holds   the producer is idempotent", good.stdout)
         where = "kafka://" + self.brokers
         for words, status, text in (
                 (("--stage", "a", "--source", "s", "--from", where + "/t"), 2, "?group=GROUP"),

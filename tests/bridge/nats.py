@@ -92,8 +92,7 @@ class Nats(AtNats):
         wait_for("all is out", lambda: self.server.stream("OUT")["messages"] >= 3000)
         wait_for("all is settled", lambda: self.buffered(segment) == 0)
         bridge.end()
-        stages = {s["name"]: s for s in self.stat(segment)["stages"]}
-        self.assertEqual(stages["dead-letter"]["queued"], 0)
+        self.assertEqual(self.queued(segment, "dead-letter"), 0)
         self.assertEqual(self.server.stream("OUT")["messages"], 3000)
 
     def test_a_full_stream_pauses_the_source(self):

@@ -126,6 +126,9 @@ class Bridges(unittest.TestCase):
     def buffered(self, segment):
         return self.stat(segment)["total"]["buffered"]
 
+    def queued(self, segment, stage):
+        return {s["name"]: s["queued"] for s in self.stat(segment)["stages"]}[stage]
+
     def pull_until(self, what, condition, *segments):
         """What comes out of each segment until that holds, and nothing is left in them."""
         pulls = [Pull(s) for s in segments]

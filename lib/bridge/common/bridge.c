@@ -1,6 +1,7 @@
 /* bridge.c - what a bridge is told, and the segment that it stands at. */
 #include "bridge.h"
 
+#include <conveyor/limits.h>
 #include <conveyor/segment.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,8 @@ static int check_words(struct bridge *b, const char *scheme)
         cli_complain("--ack: '%s' is neither settled nor buffered", b->ack);
         return CLI_USAGE;
     }
+    if (!b->on_refused)
+        b->on_refused = b->from ? "stop" : "dead-letter";
     if (strcmp(b->on_refused, "dead-letter") && strcmp(b->on_refused, "stop")) {
         cli_complain("--on-refused: '%s' is neither dead-letter nor stop", b->on_refused);
         return CLI_USAGE;
@@ -55,7 +58,6 @@ int bridge_parse(struct bridge *b, const char *scheme, const char *details, int 
 {
     *b = (struct bridge){.pipeline_name = "default",
                          .ack = "settled",
-                         .on_refused = "dead-letter",
                          .batch = 256,
                          .window = 4096,
                          .idle_seconds = -1,
@@ -74,7 +76,8 @@ int bridge_parse(struct bridge *b, const char *scheme, const char *details, int 
         {"key", CLI_TEXT, "WHAT",
          "out: a message's key: 'none', 'source', 'header:NAME', 'json:NAME' (as the record came)", &b->key, 0, 0},
         {"on-refused", CLI_TEXT, "WHAT",
-         "out: a record that is refused for good: 'dead-letter' or 'stop' (dead-letter)", &b->on_refused, 0, 0},
+         "what is refused for good becomes a 'dead-letter', or the bridge ends: 'stop' (in: stop, out: dead-letter)",
+         &b->on_refused, 0, 0},
         {"batch", CLI_WHOLE, "N", "take at most N at once (256)", &b->batch, 1, 10000},
         {"window", CLI_WHOLE, "N", "at most N on their way (4096)", &b->window, 1, 1000000},
         {"count", CLI_WHOLE, "N", "end after N records", &b->count, 1, UINT32_MAX},
@@ -99,7 +102,7 @@ int bridge_parse(struct bridge *b, const char *scheme, const char *details, int 
     if (status == CLI_GO)
         status = check_words(b, scheme);
     b->buffered = !strcmp(b->ack, "buffered");
-    b->stop_on_refused = !strcmp(b->on_refused, "stop");
+    b->stop_on_refused = b->on_refused && !strcmp(b->on_refused, "stop");
     return status;
 }
 
@@ -134,6 +137,18 @@ int bridge_report(struct bridge *b, int error, bool removed, const char *more)
     return CLI_DONE;
 }
 
+/* Only the library puts into the dead-letter stage: a record goes there from a stage of its own, by one failure. */
+static int make_refused_stage(struct bridge *b)
+{
+    char name[CVB_NAME_MAX + 16];
+    snprintf(name, sizeof name, "%s-refused", b->stage_name);
+    int error = cvb_stage(b->handle, name, &b->refused_stage);
+    if (error)
+        return cli_name_failed(b->segment, "stage", "stage", name, error);
+    error = cvb_set_max_retries(b->handle, b->refused_stage, 0);
+    return error ? bridge_segment_failed(b, error) : 0;
+}
+
 /* In: the names that records come with are made. */
 static int make_names(struct bridge *b)
 {
@@ -146,7 +161,9 @@ static int make_names(struct bridge *b)
     if (error)
         return cli_name_failed(b->segment, "source", "source", b->source_name, error);
     error = cvb_pipeline(b->handle, b->pipeline_name, &b->pipeline);
-    return error ? cli_name_failed(b->segment, "pipeline", "pipeline", b->pipeline_name, error) : 0;
+    if (error)
+        return cli_name_failed(b->segment, "pipeline", "pipeline", b->pipeline_name, error);
+    return b->stop_on_refused ? 0 : make_refused_stage(b);
 }
 
 int bridge_attach(struct bridge *b)

@@ -26,7 +26,8 @@ struct bridge {
     struct cvb_handle *handle;
     struct cvb_settings settings;
     uint32_t stage, source, pipeline;
-    uint8_t id[16]; /* of the segment */
+    uint32_t refused_stage; /* in, not stop_on_refused: where records become dead letters at once */
+    uint8_t id[16];         /* of the segment */
     struct cli_progress progress;
     int64_t metrics_due_ns;
     bool metrics_failed;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "feed.h"
+#include "refuse.h"
 #include "removed.h"
 #include "signals.h"
 #include "text.h"
@@ -16,7 +17,7 @@ bool bridge_intake_begin(struct bridge_intake *in, struct bridge *b)
     in->records = calloc(b->batch, sizeof *in->records);
     if (b->settings.header_size)
         in->headers = malloc((size_t)b->batch * b->settings.header_size);
-    return in->records && (in->headers || !b->settings.header_size);
+    return in->records && (in->headers || !b->settings.header_size) && (b->stop_on_refused || !bridge_bury(b));
 }
 
 void bridge_intake_end(struct bridge_intake *in)
@@ -74,35 +75,34 @@ void bridge_intake_seal(struct bridge_intake *in, size_t i)
     }
 }
 
+void bridge_intake_note(struct bridge_intake *in, size_t count)
+{
+    in->done += count;
+    in->bridge->progress.records = in->done;
+    if (count)
+        in->last_record_ns = cli_now_ns();
+}
+
 int bridge_intake_put(struct bridge_intake *in, size_t count, int *why)
 {
     struct bridge *b = in->bridge;
     struct cvb_backpressure pressure;
     int error = count ? cvb_backpressure(b->handle, b->stage, in->records[0].source, &pressure) : 0;
+    in->put = 0;
     if (error || !count || pressure.signal == CVB_SIGNAL_PAUSE)
         return error;
     int n = cvb_buffer_batch_for_stage(b->handle, b->stage, in->records, count, why);
+    if (n == CVB_ETOOLONG) { /* the first one */
+        *why = n;
+        n = 0;
+    }
     if (n < 0)
         return n;
     if ((size_t)n == count || cli_is_refusal(*why))
         *why = 0;
-    in->done += (uint64_t)n;
-    b->progress.records = in->done;
-    if (n)
-        in->last_record_ns = cli_now_ns();
+    in->put = (size_t)n;
+    bridge_intake_note(in, in->put);
     return n;
-}
-
-int bridge_intake_refused(struct bridge_intake *in, int why, const char *what, size_t length)
-{
-    const struct bridge *b = in->bridge;
-    if (why != CVB_ETOOLONG)
-        return why;
-    cli_progress_break(&in->bridge->progress);
-    cli_complain("%s has %zu bytes, and a record of segment '%s' has at most %u: make the segment anew with a larger "
-                 "--payload-size; all messages before it are in",
-                 what, length, b->segment, b->settings.payload_size);
-    return BRIDGE_STOPPED;
 }
 
 bool bridge_intake_is_over(struct bridge_intake *in, bool waiting, int64_t now)

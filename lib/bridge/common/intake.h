@@ -11,6 +11,7 @@ struct bridge_intake {
     uint8_t *headers;           /* of the records; NULL: the segment has no room for any */
     struct bridge_envelope envelope;
     uint64_t cut; /* headers that something was left out of */
+    size_t put;   /* how many records the last bridge_intake_put took */
     uint64_t done;
     int64_t last_record_ns, next_look_ns;
     bool removed;
@@ -37,8 +38,8 @@ void bridge_intake_seal(struct bridge_intake *intake, size_t i);
  * an error. *why (0 before the call): what was wrong with the first one that was not put, if waiting does not help. */
 int bridge_intake_put(struct bridge_intake *intake, size_t count, int *why);
 
-/* Says that a message (`what`: "message 5 of stream 'A'") is too long, or what else is wrong; an error. */
-int bridge_intake_refused(struct bridge_intake *intake, int why, const char *what, size_t length);
+/* So many records more are in. */
+void bridge_intake_note(struct bridge_intake *intake, size_t count);
 
 /* True if the bridge should end; `waiting`: messages wait for room. */
 bool bridge_intake_is_over(struct bridge_intake *intake, bool waiting, int64_t now);

@@ -2,6 +2,7 @@
 #include "window.h"
 
 #include <conveyor/flow.h>
+#include <conveyor/limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,14 +57,22 @@ void bridge_window_stored(struct bridge_window *w, unsigned slot)
     free_slot(w, slot);
 }
 
+/* Where nothing becomes a dead letter, a record that is refused would come again at once, and so for ever. */
+static bool stops_at_refusal(const struct bridge *b)
+{
+    return b->stop_on_refused || b->stage == CVB_STAGE_DEAD_LETTER ||
+           cvb_max_retries_of(b->handle, b->stage) == CVB_RETRIES_NEVER;
+}
+
 void bridge_window_refuse(struct bridge_window *w, unsigned slot, const char *why)
 {
-    if (!w->any_refused || strcmp(w->refusal, why)) {
+    w->stopped |= stops_at_refusal(w->bridge);
+    if (strcmp(w->refusal, why)) {
         cli_progress_break(&w->bridge->progress);
-        cli_complain("a record of %u bytes is refused for good: %s", w->slots[slot].lease.length, why);
+        cli_complain("a record of %u bytes is refused for good: %s%s", w->slots[slot].lease.length, why,
+                     w->stopped ? "; it stays in its stage, and the bridge ends" : "");
     }
     snprintf(w->refusal, sizeof w->refusal, "%s", why);
-    w->any_refused = true;
     w->trouble[0] = 0;
     w->refused[w->refused_count++] = w->slots[slot].lease;
     free_slot(w, slot);
@@ -90,7 +99,7 @@ int bridge_window_settle(struct bridge_window *w)
     w->bridge->progress.records = w->done;
     w->acked_count = 0;
     if (!error && w->refused_count)
-        error = cvb_return_to_buffer(w->bridge->handle, w->refused, w->refused_count);
+        error = (w->stopped ? cvb_release : cvb_return_to_buffer)(w->bridge->handle, w->refused, w->refused_count);
     w->refused_count = 0;
     return error;
 }
@@ -141,7 +150,7 @@ bool bridge_window_is_over(struct bridge_window *w, int64_t now)
 {
     const struct bridge *b = w->bridge;
     w->removed |= cli_is_removed(b->handle, &w->next_look_ns);
-    return cli_signals() || w->removed || (b->stop_on_refused && w->any_refused) || (b->count && w->done >= b->count) ||
+    return cli_signals() || w->removed || w->stopped || (b->count && w->done >= b->count) ||
            (b->idle_seconds >= 0 && !w->on_their_way && now - w->last_record_ns > (int64_t)(b->idle_seconds * 1e9));
 }
 
@@ -161,5 +170,5 @@ int bridge_window_report(struct bridge_window *w, int error)
         snprintf(more, sizeof more, ", %u given back, %llu sent again", w->on_their_way,
                  (unsigned long long)w->repeated);
     int status = bridge_report(w->bridge, error, w->removed, more);
-    return w->bridge->stop_on_refused && w->any_refused ? CLI_FAILED : status;
+    return w->stopped ? CLI_FAILED : status;
 }

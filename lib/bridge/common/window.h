@@ -22,9 +22,9 @@ struct bridge_window {
     unsigned acked_count, refused_count;
     int64_t next_due_ns, last_record_ns, next_look_ns;
     uint64_t done, repeated;
-    bool removed, any_refused;
+    bool removed, stopped;            /* stopped: a record was refused, and the bridge ends by it */
     char trouble[BRIDGE_TROUBLE_MAX]; /* why the engine takes nothing now; "" if it does */
-    char refusal[BRIDGE_TROUBLE_MAX]; /* why it refused a record last */
+    char refusal[BRIDGE_TROUBLE_MAX]; /* why it refused a record last; "" if it did not */
     /* How a slot's record is sent: by bridge_window_later or bridge_window_refuse if it could not be. */
     void (*send)(void *sender, unsigned slot, int64_t now);
     void *sender;
@@ -40,7 +40,7 @@ void bridge_window_stored(struct bridge_window *window, unsigned slot);
 void bridge_window_refuse(struct bridge_window *window, unsigned slot, const char *why);
 void bridge_window_later(struct bridge_window *window, unsigned slot, int64_t now, const char *why);
 
-/* Acks what was stored, returns what was refused: 0 or an error. */
+/* Acks what was stored, returns what was refused, untried if the bridge ends by it: 0 or an error. */
 int bridge_window_settle(struct bridge_window *window);
 
 /* How many records more may be leased now. While the engine does not take what it was given, none. */

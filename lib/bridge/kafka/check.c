@@ -4,6 +4,7 @@
 
 #include "link.h"
 #include "text.h"
+#include "topic.h"
 
 enum { ANSWER_MS = 10000, REASON_MS = 2500, SLICE_MS = 250 }; /* REASON_MS: once it is told why there is no answer */
 
@@ -15,19 +16,21 @@ static const rd_kafka_metadata_topic_t *topic_of(const rd_kafka_metadata_t *all,
     return NULL;
 }
 
-static bool say_topic(const struct bridge *b, const rd_kafka_metadata_topic_t *t)
+static bool say_topic(const struct bridge *b, rd_kafka_t *rk, const rd_kafka_metadata_topic_t *found)
 {
-    int replicas = 1 << 30;
-    for (int i = 0; i < t->partition_cnt; i++)
-        if (t->partitions[i].replica_cnt < replicas)
-            replicas = t->partitions[i].replica_cnt;
-    printf("note    topic '%s' has %d partitions with %d replicas at least: acks=all waits for min.insync.replicas of "
-           "them, see the brokers' settings\n",
-           t->topic, t->partition_cnt, replicas);
+    struct kafka_topic topic = {
+        .name = found->topic, .partitions = found->partition_cnt, .replicas = 1 << 30, .retention_ms = -1};
+    for (int i = 0; i < found->partition_cnt; i++)
+        if (found->partitions[i].replica_cnt < topic.replicas)
+            topic.replicas = found->partitions[i].replica_cnt;
+    kafka_topic_ask(&topic, rk);
+    bool good = kafka_topic_say(&topic);
     if (!b->from) {
-        puts("holds   a record is settled when the brokers have acknowledged it: none is missing after a kill of the "
-             "bridge or of a broker\nnote    after a kill of the bridge some come twice, with the same conveyor-id");
-        return true;
+        puts("holds   a record is settled when the brokers have acknowledged it (acks=all): none is missing after a "
+             "kill of the bridge or of a broker\n"
+             "holds   the producer is idempotent: what it sends again, as after a lost connection, is stored once\n"
+             "note    after a kill of the bridge some come twice, with the same conveyor-id");
+        return good;
     }
     bridge_say_headers(b);
     puts("holds   after a kill of the bridge, of a worker or of a broker none is missing, none twice in the segment");
@@ -35,7 +38,7 @@ static bool say_topic(const struct bridge *b, const rd_kafka_metadata_topic_t *t
         puts("broken  --ack buffered: what is in the segment is lost if this machine dies");
     else
         puts("holds   the group goes on behind what is settled here: if this machine dies the rest comes again");
-    return !b->buffered;
+    return good && !b->buffered;
 }
 
 /* What the library said last about the connection. */
@@ -69,7 +72,7 @@ static rd_kafka_resp_err_t ask(rd_kafka_t *rk, const struct said *s, const rd_ka
     return error;
 }
 
-static bool say_all(const struct bridge *b, rd_kafka_resp_err_t error, const struct said *said,
+static bool say_all(const struct bridge *b, rd_kafka_t *rk, rd_kafka_resp_err_t error, const struct said *said,
                     const rd_kafka_metadata_t *all)
 {
     bool pattern = strchr(b->url.path, '{');
@@ -80,7 +83,7 @@ static bool say_all(const struct bridge *b, rd_kafka_resp_err_t error, const str
     else if (!t && !pattern)
         cli_complain("there is no topic '%s': a bridge makes none, make it first", b->url.path);
     else
-        return !t || say_topic(b, t);
+        return !t || say_topic(b, rk, t);
     return false;
 }
 
@@ -101,7 +104,7 @@ int kafka_bridge_check(struct bridge *b)
         return CLI_USAGE;
     }
     rd_kafka_resp_err_t error = ask(rk, &said, &all);
-    bool good = say_all(b, said.refused ? RD_KAFKA_RESP_ERR__FAIL : error, &said, all);
+    bool good = say_all(b, rk, said.refused ? RD_KAFKA_RESP_ERR__FAIL : error, &said, all);
     if (all)
         rd_kafka_metadata_destroy(all);
     rd_kafka_destroy(rk);

@@ -110,21 +110,21 @@ static int64_t start_of(const struct part *p, int64_t told)
     return told >= 0 ? (told > has ? told : has) : has > 0 ? has : RD_KAFKA_OFFSET_BEGINNING;
 }
 
-static bool add(struct in *in, int32_t number, int64_t *offset)
+static int add(struct in *in, int32_t number, int64_t *offset)
 {
     struct part *more = realloc(in->parts, (in->count + 1) * sizeof *more);
     if (!more)
-        return false;
+        return CVB_ESYSTEM;
     in->parts = more;
     struct part *p = &in->parts[in->count];
     *p = (struct part){.number = number, .most = READ_AT_ONCE};
     p->waiting = calloc(p->most, sizeof(rd_kafka_message_t *));
     if (!p->waiting)
-        return false;
+        return CVB_ESYSTEM;
     in->count++;
-    part_open(p, in->bridge); /* EBUSY: it is tried again, and what comes twice is dropped by its position */
+    int error = part_open(p, in->bridge);
     *offset = p->start = start_of(p, *offset);
-    return true;
+    return error == CVB_EBUSY ? 0 : error; /* it is tried again, and what comes twice is dropped by its position */
 }
 
 static void drop(struct in *in, int32_t number)
@@ -147,16 +147,17 @@ static void split_queue(struct in *in, int32_t number)
 
 static int assign(struct in *in, rd_kafka_topic_partition_list_t *list)
 {
+    int error = 0;
     rd_kafka_committed(in->consumer, list, COMMITTED_WAIT_MS);
-    for (int i = 0; i < list->cnt; i++)
-        if (!add(in, list->elems[i].partition, &list->elems[i].offset))
-            return CVB_ESYSTEM;
+    for (int i = 0; !error && i < list->cnt; i++)
+        error = add(in, list->elems[i].partition, &list->elems[i].offset);
+    /* Also after an error: the group waits for it. */
     rd_kafka_error_t *e = rd_kafka_incremental_assign(in->consumer, list);
     rd_kafka_error_destroy(e);
-    for (int i = 0; i < list->cnt; i++)
+    for (int i = 0; !error && i < list->cnt; i++)
         split_queue(in, list->elems[i].partition);
     in->next_open_ns = 0;
-    return 0;
+    return error;
 }
 
 static int rebalance(struct in *in, rd_kafka_event_t *event)

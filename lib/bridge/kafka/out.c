@@ -18,11 +18,13 @@
 #include "key.h"
 #include "link.h"
 #include "loop.h"
+#include "signals.h"
 #include "target.h"
 #include "text.h"
 
 #define IDLE_SLICE INT64_C(100000000) /* reports make the event readable */
-enum { TOPIC_MAX = 250, KEY_MAX = 1024 };
+#define LOOK_SLICE INT64_C(500000000) /* between looks whether brokers are there */
+enum { TOPIC_MAX = 250, KEY_MAX = 1024, LOOK_MS = 100 };
 
 struct out {
     struct bridge *bridge;
@@ -32,13 +34,15 @@ struct out {
     rd_kafka_queue_t *reports;
     int event;
     struct kafka_link link;
-    bool fatal;
+    int64_t next_look_ns;
+    bool met, fatal; /* met: a broker has answered this producer */
 };
 
 static bool is_for_good(rd_kafka_resp_err_t error)
 {
     return error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || error == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE ||
-           error == RD_KAFKA_RESP_ERR_INVALID_RECORD || error == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
+           error == RD_KAFKA_RESP_ERR_INVALID_RECORD || error == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION ||
+           error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
 }
 
 static rd_kafka_headers_t *headers_of(struct out *o, const struct cvb_lease *l)
@@ -170,16 +174,26 @@ static int take(void *self, int64_t now)
     return o->fatal ? renew_producer(o, now) : 0;
 }
 
-static bool yes(void *self)
+/* Nothing is leased while no broker is there: if the bridge is killed then, again and again, no record is blamed. */
+static bool takes(void *self)
 {
-    (void)self;
-    return true;
+    struct out *o = self;
+    const struct rd_kafka_metadata *all = NULL;
+    if ((o->met && !o->link.down) || cli_now_ns() < o->next_look_ns)
+        return o->met && !o->link.down;
+    o->met = !rd_kafka_metadata(o->producer, 0, NULL, &all, LOOK_MS);
+    if (o->met) {
+        rd_kafka_metadata_destroy(all);
+        kafka_link_up(&o->link);
+    }
+    o->next_look_ns = cli_now_ns() + LOOK_SLICE;
+    return o->met;
 }
 
 static bool connected(void *self)
 {
     const struct out *o = self;
-    return !o->link.down;
+    return o->met && !o->link.down;
 }
 
 /* The library may read payloads until it is gone: it goes before the leases do. */
@@ -192,7 +206,7 @@ static void let_go(void *self)
 }
 
 static const struct bridge_engine engine = {
-    .send = send_slot, .take = take, .takes = yes, .connected = connected, .let_go = let_go, .owed_ns = IDLE_SLICE};
+    .send = send_slot, .take = take, .takes = takes, .connected = connected, .let_go = let_go, .owed_ns = IDLE_SLICE};
 
 int kafka_bridge_out(struct bridge *b)
 {

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "refuse.h"
+#include "text.h"
+
 enum { SEEK_MS = 1000 };
 
 int part_open(struct part *p, struct bridge *b)
@@ -16,8 +19,12 @@ int part_open(struct part *p, struct bridge *b)
     char name[CVB_NAME_MAX + 16];
     snprintf(name, sizeof name, "%s.%" PRId32, b->source_name, p->number);
     int error = cvb_source(b->handle, name, &p->source);
-    if (!error)
-        error = cvb_source_open(b->handle, p->source, &p->accepted);
+    if (error) {
+        cli_progress_break(&b->progress);
+        cli_name_failed(b->segment, "source", "source", name, error);
+        return BRIDGE_STOPPED;
+    }
+    error = cvb_source_open(b->handle, p->source, &p->accepted);
     p->open = !error;
     return error;
 }
@@ -77,7 +84,7 @@ static int refused(const struct part *p, struct bridge_intake *intake, int why)
     char what[120];
     const rd_kafka_message_t *m = p->waiting[p->first];
     snprintf(what, sizeof what, "message %" PRId64 " of partition %" PRId32, m->offset, p->number);
-    return bridge_intake_refused(intake, why, what, m->len);
+    return bridge_refuse(intake, why, what, m->len);
 }
 
 /* What a message has besides its body. What the envelope points to lives as long as the message. */
@@ -102,9 +109,8 @@ static void wrap(struct bridge_envelope *e, const rd_kafka_message_t *m)
     e->cut = rd_kafka_header_cnt(all) > BRIDGE_HEADERS_MAX;
 }
 
-int part_put(struct part *p, struct bridge_intake *intake)
+static size_t gather(struct part *p, struct bridge_intake *intake)
 {
-    int why = 0;
     size_t most = p->open ? bridge_intake_most(intake, p->count - p->first) : 0;
     for (size_t i = 0; i < most; i++) {
         const rd_kafka_message_t *m = p->waiting[p->first + i];
@@ -115,12 +121,27 @@ int part_put(struct part *p, struct bridge_intake *intake)
             bridge_intake_seal(intake, i);
         }
     }
-    int n = bridge_intake_put(intake, most, &why);
-    for (int i = 0; i < n; i++) {
+    return most;
+}
+
+/* The first `count` that wait are in. */
+static void are_in(struct part *p, int count)
+{
+    for (int i = 0; i < count; i++) {
         p->accepted = (uint64_t)p->waiting[p->first]->offset + 1;
         rd_kafka_message_destroy(p->waiting[p->first++]);
     }
-    return why && n >= 0 ? refused(p, intake, why) : n;
+}
+
+int part_put(struct part *p, struct bridge_intake *intake)
+{
+    int why = 0, n = bridge_intake_put(intake, gather(p, intake), &why);
+    are_in(p, n);
+    if (n < 0 || !why)
+        return n;
+    int more = refused(p, intake, why);
+    are_in(p, more);
+    return more < 0 ? more : n + more;
 }
 
 int part_look(struct part *p, struct bridge *b)

@@ -18,7 +18,8 @@ struct part {
     size_t most, first, count;
 };
 
-/* Finds the source and its position; EBUSY: another process has it still, ask again later. 0 or an error. */
+/* Finds the source and its position; EBUSY: another process has it still, ask again later; BRIDGE_STOPPED after a
+ * complaint: there is no name left for it. 0 or an error. */
 int part_open(struct part *part, struct bridge *bridge);
 
 /* Makes its messages come by its own queue, from where it goes on: asked again until the partition is ready. What came

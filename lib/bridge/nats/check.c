@@ -90,23 +90,26 @@ static jsStreamInfo *stream_of(jsCtx *js, const char *name)
     return info;
 }
 
-static int check_in(struct bridge *b, jsCtx *js)
+static int check_in(struct bridge *b, natsConnection *connection)
 {
     struct nats_consumer consumer;
     struct report r = {true};
-    if (!nats_consumer_of(b, &consumer))
-        return CLI_USAGE;
-    consumer.js = js;
     jsConsumerInfo *info = NULL;
-    jsStreamInfo *stream = stream_of(js, consumer.stream);
+    jsStreamInfo *stream = NULL;
+    int status = nats_consumer_begin(&consumer, b, connection);
+    if (!status)
+        stream = stream_of(consumer.js, consumer.stream);
     if (stream && !nats_consumer_open(&consumer, 0, &info)) {
         say_stream(&r, stream->Config, true);
         say_consumer(&r, b, info, stream->Config);
         bridge_say_headers(b);
     }
+    if (!status)
+        status = info && r.good ? CLI_DONE : CLI_FAILED;
     jsConsumerInfo_Destroy(info);
     jsStreamInfo_Destroy(stream);
-    return info && r.good ? CLI_DONE : CLI_FAILED;
+    nats_consumer_end(&consumer);
+    return status;
 }
 
 static void say_out(struct report *r, const struct bridge *b, const jsStreamConfig *c)
@@ -126,19 +129,25 @@ static void say_out(struct report *r, const struct bridge *b, const jsStreamConf
         (long long)(c->Duplicates / 1000000000));
 }
 
-static int check_out(struct bridge *b, jsCtx *js)
+/* One of the subjects that the pattern can become. */
+static void subject_of(const char *pattern, char *subject, size_t size)
+{
+    snprintf(subject, size, "%s", pattern);
+    for (char *at; (at = strchr(subject, '{')) && strchr(at, '}');) {
+        char *close = strchr(at, '}');
+        *at = '*';
+        memmove(at + 1, close + 1, strlen(close + 1) + 1);
+    }
+}
+
+static int check_stream_out(const struct bridge *b, jsCtx *js)
 {
     struct report r = {true};
     jsStreamNamesList *names = NULL;
     jsOptions options;
     jsErrCode code = 0;
     char subject[512];
-    snprintf(subject, sizeof subject, "%s", b->url.path);
-    for (char *at; (at = strchr(subject, '{')) && strchr(at, '}');) { /* one of the names that it can become */
-        char *close = strchr(at, '}');
-        *at = '*';
-        memmove(at + 1, close + 1, strlen(close + 1) + 1);
-    }
+    subject_of(b->url.path, subject, sizeof subject);
     jsOptions_Init(&options);
     options.Stream.Info.SubjectsFilter = subject;
     natsStatus s = js_StreamNames(&names, js, &options, &code);
@@ -156,7 +165,7 @@ static int check_out(struct bridge *b, jsCtx *js)
     return found && r.good ? CLI_DONE : CLI_FAILED;
 }
 
-int nats_bridge_check(struct bridge *b, natsConnection *connection)
+static int check_out(struct bridge *b, natsConnection *connection)
 {
     jsCtx *js = NULL;
     natsStatus s = natsConnection_JetStream(&js, connection, NULL);
@@ -164,7 +173,13 @@ int nats_bridge_check(struct bridge *b, natsConnection *connection)
         cli_complain("no JetStream: %s", natsStatus_GetText(s));
         return CLI_FAILED;
     }
-    int status = b->from ? check_in(b, js) : check_out(b, js);
+    int status = check_stream_out(b, js);
     jsCtx_Destroy(js);
+    return status;
+}
+
+int nats_bridge_check(struct bridge *b, natsConnection *connection)
+{
+    int status = (b->from ? check_in : check_out)(b, connection);
     return status == CLI_DONE ? cli_close_output() : status;
 }

@@ -6,19 +6,29 @@
 #include "nats_bridge.h"
 #include "text.h"
 
-bool nats_consumer_of(struct bridge *b, struct nats_consumer *c)
+static bool split_path(const char *path, struct nats_consumer *c)
 {
-    const char *slash = strchr(b->url.path, '/');
-    size_t n = slash ? (size_t)(slash - b->url.path) : 0;
-    *c = (struct nats_consumer){.bridge = b};
+    const char *slash = strchr(path, '/');
+    size_t n = slash ? (size_t)(slash - path) : 0;
     if (!n || n >= sizeof c->stream || !slash[1] || strchr(slash + 1, '/') || strlen(slash + 1) >= sizeof c->name ||
-        strpbrk(b->url.path, " .*>")) {
-        cli_complain("--from must end with /STREAM/CONSUMER: '/%s'", b->url.path);
+        strpbrk(path, " .*>"))
         return false;
-    }
-    snprintf(c->stream, sizeof c->stream, "%.*s", (int)n, b->url.path);
+    snprintf(c->stream, sizeof c->stream, "%.*s", (int)n, path);
     snprintf(c->name, sizeof c->name, "%s", slash + 1);
     return true;
+}
+
+int nats_consumer_begin(struct nats_consumer *c, struct bridge *b, natsConnection *connection)
+{
+    *c = (struct nats_consumer){.bridge = b, .connection = connection};
+    if (!split_path(b->url.path, c)) {
+        cli_complain("--from must end with /STREAM/CONSUMER: '/%s'", b->url.path);
+        return CLI_USAGE;
+    }
+    natsStatus s = natsConnection_JetStream(&c->js, connection, NULL);
+    if (s != NATS_OK)
+        cli_complain("no JetStream: %s", natsStatus_GetText(s));
+    return s == NATS_OK ? CLI_DONE : CLI_FAILED;
 }
 
 void nats_consumer_end(struct nats_consumer *c)
@@ -47,11 +57,20 @@ static bool is_outage(natsStatus s, jsErrCode code)
     }
 }
 
+/* What a server does not permit it does not answer either. What it says, or NULL. */
+static const char *forbidden(const struct nats_consumer *c, natsStatus s)
+{
+    const char *said = NULL;
+    if (s != NATS_TIMEOUT || natsConnection_GetLastError(c->connection, &said) != NATS_NOT_PERMITTED)
+        return NULL;
+    return said && strstr(said, c->stream) ? said : NULL;
+}
+
 /* Says why not; an outage is told once, until it is over. NATS_AGAIN or BRIDGE_STOPPED. */
 static int failed(struct nats_consumer *c, const char *what, natsStatus s, jsErrCode code)
 {
-    const char *more = nats_GetLastError(NULL);
-    bool outage = is_outage(s, code), again = outage && !c->bridge->check;
+    const char *refusal = forbidden(c, s), *more = refusal ? refusal : nats_GetLastError(NULL);
+    bool outage = !refusal && is_outage(s, code), again = outage && !c->bridge->check;
     if (!again || !c->told) {
         cli_progress_break(&c->bridge->progress);
         cli_complain("%s consumer '%s' of stream '%s': %s%s%s%s", what, c->name, c->stream, natsStatus_GetText(s),

@@ -20,6 +20,7 @@
 #include "intake.h"
 #include "metrics.h"
 #include "pull.h"
+#include "refuse.h"
 #include "settle.h"
 #include "signals.h"
 #include "text.h"
@@ -81,7 +82,18 @@ static int refused(struct in *in, int why)
 {
     char what[200];
     snprintf(what, sizeof what, "message %" PRIu64 " of stream '%s'", first(in)->position, in->consumer.stream);
-    return bridge_intake_refused(&in->intake, why, what, (size_t)natsMsg_GetDataLength(first(in)->message));
+    return bridge_refuse(&in->intake, why, what, (size_t)natsMsg_GetDataLength(first(in)->message));
+}
+
+/* The first `count` that wait are in. 0 or an error. */
+static int are_in(struct in *in, int count)
+{
+    for (int i = 0; i < count; i++) {
+        in->accepted = first(in)->position;
+        if (!nats_settle_add(&in->settle, &in->pull.waiting)) /* it comes again: told by its position */
+            return CVB_ESYSTEM;
+    }
+    return 0;
 }
 
 /* Puts what waits, as much as there is room for: how many, or an error. */
@@ -89,13 +101,12 @@ static int put(struct in *in)
 {
     int why = 0;
     drop_known(in);
-    int n = bridge_intake_put(&in->intake, gather(in), &why);
-    for (int i = 0; i < n; i++) {
-        in->accepted = first(in)->position;
-        if (!nats_settle_add(&in->settle, &in->pull.waiting)) /* it comes again: told by its position */
-            return CVB_ESYSTEM;
-    }
-    return why && n >= 0 ? refused(in, why) : n;
+    int n = bridge_intake_put(&in->intake, gather(in), &why), error = n < 0 ? n : are_in(in, n);
+    if (error || !why)
+        return error ? error : n;
+    int more = refused(in, why);
+    error = more < 0 ? more : are_in(in, more);
+    return error ? error : n + more;
 }
 
 /* How many messages there is room for in the segment and in the window. */
@@ -227,17 +238,16 @@ static int open_source(struct in *in)
 
 static int begin(struct in *in, natsConnection *connection)
 {
-    if (!nats_consumer_of(in->bridge, &in->consumer))
-        return CLI_USAGE;
-    int status = open_source(in);
+    int status = nats_consumer_begin(&in->consumer, in->bridge, connection);
+    if (!status)
+        status = open_source(in);
     if (status)
         return status;
     in->settle = (struct nats_settle){.bridge = in->bridge, .connection = connection};
-    natsStatus s = natsConnection_JetStream(&in->consumer.js, connection, NULL);
-    if (s == NATS_OK && bridge_intake_begin(&in->intake, in->bridge) &&
+    if (bridge_intake_begin(&in->intake, in->bridge) &&
         nats_pull_begin(&in->pull, in->bridge, connection, &in->consumer))
         return CLI_DONE;
-    cli_complain("cannot begin: %s", s == NATS_OK ? strerror(errno) : natsStatus_GetText(s));
+    cli_complain("cannot begin: %s", strerror(errno));
     return CLI_FAILED;
 }
 

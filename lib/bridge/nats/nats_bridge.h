@@ -26,14 +26,15 @@ enum { NATS_AGAIN = BRIDGE_STOPPED - 1 }; /* among errors: the server did not an
 
 struct nats_consumer {
     struct bridge *bridge;
-    char stream[128], name[128];
+    natsConnection *connection;
     jsCtx *js;
+    char stream[128], name[128];
     bool work_queue;      /* how its stream keeps messages */
     bool told;            /* that the server does not answer */
     jsConsumerInfo *gone; /* deleted by this bridge, and not known to be made anew; else NULL */
 };
-/* Splits the URL's path. False after a complaint. */
-bool nats_consumer_of(struct bridge *bridge, struct nats_consumer *consumer);
+/* Splits the URL's path; CLI_DONE, or the exit status after a complaint. In both cases it can be ended. */
+int nats_consumer_begin(struct nats_consumer *consumer, struct bridge *bridge, natsConnection *connection);
 void nats_consumer_end(struct nats_consumer *consumer);
 /* The consumer as the server has it: 0, NATS_AGAIN or BRIDGE_STOPPED after a complaint. If it is not there and --create
  * says so it is made: to deliver what comes after number `settled` of the stream, 0 for all. */

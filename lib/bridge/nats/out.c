@@ -83,12 +83,29 @@ static natsStatus publish(struct out *o, unsigned slot)
     return status;
 }
 
+/* What a server does not permit it does not answer; what it says instead is about the subject. NULL if it permits it.
+ */
+static const char *forbidden(struct out *o, unsigned slot)
+{
+    char quoted[BRIDGE_TARGET_MAX + 2];
+    const char *said = NULL;
+    if (natsConnection_GetLastError(o->connection, &said) != NATS_NOT_PERMITTED || !said ||
+        !bridge_target_find(&o->target, &o->loop.window.slots[slot].lease))
+        return NULL;
+    snprintf(quoted, sizeof quoted, "\"%s\"", o->target.text);
+    return strstr(said, quoted) ? said : NULL;
+}
+
 static void send_slot(void *sender, unsigned slot, int64_t now)
 {
     struct out *o = sender;
-    o->loop.window.slots[slot].due_ns = now + ANSWER_NS;
-    natsStatus status = publish(o, slot);
-    if (status == NATS_MAX_PAYLOAD || status == NATS_INVALID_SUBJECT)
+    struct bridge_slot *at = &o->loop.window.slots[slot];
+    const char *why = at->sends > at->first_send ? forbidden(o, slot) : NULL;
+    at->due_ns = now + ANSWER_NS;
+    natsStatus status = why ? NATS_NOT_PERMITTED : publish(o, slot);
+    if (why)
+        bridge_window_refuse(&o->loop.window, slot, why);
+    else if (status == NATS_MAX_PAYLOAD || status == NATS_INVALID_SUBJECT)
         bridge_window_refuse(&o->loop.window, slot, natsStatus_GetText(status));
     else if (status != NATS_OK)
         bridge_window_later(&o->loop.window, slot, now, natsStatus_GetText(status));
