@@ -1,6 +1,6 @@
-/* flow.h - putting, taking and settling records. None of these functions sleeps; all are lock-free. A get that
- * has caught up with a stream, or a put at its limit or more than 1 MiB ahead of the gets, may spin for 10 us before it
- * goes on, so that neither side hinders the other.
+/* flow.h - putting, taking and settling records. None of these functions sleeps; all are lock-free. A get that has
+ * caught up with a stream, or a put at its limit, may spin for up to 10 us before it goes on, so that neither side
+ * hinders the other.
  *
  * What may run at the same time, without a lock of the caller's ("+": yes, "-": no, one after the other):
  *
