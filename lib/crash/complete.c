@@ -25,7 +25,7 @@ static void recover_returns(struct cvb_handle *h, uint32_t dead, uint64_t head, 
     struct cvb_journal *j = &cvb_seat_at(h, dead)->journal;
     uint64_t seq = cvb_head_seq(head);
     for (unsigned step = CVB_BACK_SOURCE; step <= CVB_BACK_TO_STAGE; step++)
-        if ((which >> step & 1) && cvb_counter_step(h, dead, seq, (enum cvb_step)step, f, false) < 0)
+        if ((which >> step & 1) && cvb_recover_credits(h, dead, seq, (enum cvb_step)step, f) < 0)
             return;
     for (;;) {
         uint64_t now = cvb_load64_acq(&j->head);
@@ -49,7 +49,7 @@ static void recover_refill(struct cvb_handle *h, uint32_t dead, uint64_t head, c
     }
     unsigned taken = 0;
     for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_TAKE_STAGE; step++)
-        if (cvb_counter_step(h, dead, seq, (enum cvb_step)step, f, false) == 1)
+        if (cvb_recover_credits(h, dead, seq, (enum cvb_step)step, f) == 1)
             taken |= 1u << step;
     cvb_cas64(&j->head, head, cvb_head(seq, CVB_OP_REFILL, CVB_ABORT, taken | (cvb_head_done(head) & 7u)));
 }
@@ -86,7 +86,7 @@ static int recover_restage(struct cvb_handle *h, uint32_t dead, uint64_t head, c
     } else {
         unsigned taken = 0;
         for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_TAKE_STAGE; step += CVB_TAKE_STAGE - CVB_TAKE_SOURCE)
-            if (cvb_counter_step(h, dead, seq, (enum cvb_step)step, f, false) == 1)
+            if (cvb_recover_credits(h, dead, seq, (enum cvb_step)step, f) == 1)
                 taken |= 1u << step;
         cvb_cas64(&j->head, head, cvb_head(seq, cvb_head_op(head), CVB_ABORT, taken | cvb_head_done(head)));
     }

@@ -70,63 +70,87 @@ bool cvb_step_happened(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum 
     return tag == tag_of(actor, seq, step) || (cvb_head_seq(head) == seq && (cvb_head_done(head) >> step & 1));
 }
 
-/* Does a step of operation (actor, seq). `own`: called by the operation's owner, not by a recoverer. Returns 1 if the
- * step has happened, by this call or before; 0 if it has not, because a recoverer takes no credits; CVB_E*_FULL if a
- * limit refuses it; CVB_ESETTLED if the operation is over. */
-int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
-                     const struct cvb_journal *f, bool own)
+/* Adds n credits to a counter's word, which gets the tag. */
+static void add_step(struct cvb_handle *h, struct cvb_pair *word, uint32_t n, uint64_t tag)
 {
-    bool take = is_take(step);
-    unsigned x = limit_of_step(step);
-    uint32_t counter = counter_of_step(h, step, f);
+    struct cvb_pair w;
+    do {
+        w = cvb_load_pair(word);
+        keep_evidence(h, w.hi);
+    } while (!cvb_cas_pair(word, w, (struct cvb_pair){w.lo + n, tag}));
+}
+
+/* A step of the operation that this handle's journal has open: takes credits. 0, or CVB_E*_FULL if the counter's limit
+ * refuses them. */
+int cvb_take_credits(struct cvb_handle *h, enum cvb_step step, const struct cvb_journal *f)
+{
+    const unsigned x = limit_of_step(step);
+    const uint32_t counter = counter_of_step(h, step, f);
+    if (counter == CVB_NO_COUNTER)
+        return 0;
+    struct cvb_counter *c = cvb_counter_at(h, counter);
+    for (;;) {
+        struct cvb_pair w = cvb_load_pair(&c->taken);
+        uint64_t back = cvb_load64_acq(&c->returned.lo);
+        const struct cvb_marks *marks = cvb_marks_of(h, counter); /* after `taken`: else the CAS fails (L1) */
+        const uint32_t high = marks->high;
+        const int64_t used = (int64_t)(w.lo + f->count - back);
+        if (used > (int64_t)marks->limit)
+            return refusals[x];
+        keep_evidence(h, w.hi);
+        if (!cvb_cas_pair(&c->taken, w, (struct cvb_pair){w.lo + f->count, tag_of(h->seat, h->seq, step)}))
+            continue;
+        if (used >= high)
+            h->at_high |= 1u << x;
+        return 0;
+    }
+}
+
+/* A step of the operation that this handle's journal has open: gives credits back. */
+void cvb_return_credits(struct cvb_handle *h, enum cvb_step step, const struct cvb_journal *f)
+{
+    const uint32_t counter = counter_of_step(h, step, f);
+    if (counter == CVB_NO_COUNTER)
+        return;
+    add_step(h, &cvb_counter_at(h, counter)->returned, f->count, tag_of(h->seat, h->seq, step));
+    cvb_level_returned(h, counter, f->count);
+}
+
+/* A recoverer asks for a step of the dead owner's operation `seq`, and does it if it gives credits back. 1: the step
+ * has happened, by this call or before; 0: it has not, because a recoverer takes no credits; CVB_ESETTLED: the
+ * operation is over. */
+int cvb_recover_credits(struct cvb_handle *h, uint32_t dead, uint64_t seq, enum cvb_step step,
+                        const struct cvb_journal *f)
+{
+    const uint32_t counter = counter_of_step(h, step, f);
     if (counter == CVB_NO_COUNTER)
         return 1;
     struct cvb_pair *word = word_of_step(h, step, counter);
-    int64_t used = 0;
-    uint32_t high = 0;
-    uint64_t tag = tag_of(actor, seq, step), *head = &cvb_seat_at(h, actor)->journal.head;
+    uint64_t tag = tag_of(dead, seq, step), *head = &cvb_seat_at(h, dead)->journal.head;
     for (;;) {
         struct cvb_pair w = cvb_load_pair(word);
-        if (!own) {
-            uint64_t now = cvb_load64_acq(head);
-            if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
-                return CVB_ESETTLED;
-            if (w.hi == tag || (cvb_head_done(now) >> step & 1)) {
-                cvb_level_returned(h, counter, f->count); /* whose step it was may have died before this */
-                return 1;
-            }
-            if (take)
-                return 0;
-        } else if (take) {
-            uint64_t back = cvb_load64_acq(&cvb_counter_at(h, counter)->returned.lo);
-            const struct cvb_marks *marks = cvb_marks_of(h, counter); /* after `taken`: else the CAS fails (L1) */
-            high = marks->high;
-            used = (int64_t)(w.lo + f->count - back);
-            if (used > (int64_t)marks->limit)
-                return refusals[x];
-        }
+        uint64_t now = cvb_load64_acq(head);
+        if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
+            return CVB_ESETTLED;
+        if (w.hi == tag || (cvb_head_done(now) >> step & 1))
+            break;
+        if (is_take(step))
+            return 0;
         keep_evidence(h, w.hi);
-        if (cvb_cas_pair(word, w, (struct cvb_pair){w.lo + f->count, tag})) {
-            if (!take)
-                cvb_level_returned(h, counter, f->count);
-            else if (used >= high)
-                h->at_high |= 1u << x;
-            return 1;
-        }
+        if (cvb_cas_pair(word, w, (struct cvb_pair){w.lo + f->count, tag}))
+            break;
     }
+    cvb_level_returned(h, counter, f->count); /* the dead owner may have died before it did so */
+    return 1;
 }
 
 /* Gives the counter another tag and the same credits. So the CAS of a process that had read the counter and its limit
  * before fails, and that process reads both again (L1). */
 void cvb_counter_renew(struct cvb_handle *h, uint32_t counter)
 {
-    struct cvb_pair *taken = &cvb_counter_at(h, counter)->taken, w;
     const struct cvb_journal nothing = {0};
     cvb_journal_open(h, CVB_OP_LIMIT, &nothing); /* for a tag that nobody has had */
-    do {
-        w = cvb_load_pair(taken);
-        keep_evidence(h, w.hi);
-    } while (!cvb_cas_pair(taken, w, (struct cvb_pair){w.lo, tag_of(h->seat, h->seq, CVB_LIMIT_SET)}));
+    add_step(h, &cvb_counter_at(h, counter)->taken, 0, tag_of(h->seat, h->seq, CVB_LIMIT_SET));
     cvb_journal_close(h);
 }
 
@@ -155,7 +179,7 @@ static void give_back(struct cvb_handle *h, const struct cvb_journal *f, unsigne
 {
     for (unsigned x = 0; x < 3; x++)
         if (takes >> x & 1)
-            cvb_counter_step(h, h->seat, h->seq, (enum cvb_step)(CVB_BACK_SOURCE + x), f, true);
+            cvb_return_credits(h, (enum cvb_step)(CVB_BACK_SOURCE + x), f);
 }
 
 /* A unit HELD by this seat becomes RES, with credits of its source, of the total, and of the stage. If a limit refuses
@@ -172,14 +196,14 @@ int cvb_refill(struct cvb_handle *h, uint32_t u, uint32_t stage)
         return CVB_ECORRUPT;
     cvb_journal_open(h, CVB_OP_REFILL, &f);
     for (unsigned step = CVB_TAKE_SOURCE; step <= CVB_TAKE_STAGE; step++) {
-        int done = cvb_counter_step(h, h->seat, h->seq, (enum cvb_step)step, &f, true);
-        if (done == 1)
+        int error = cvb_take_credits(h, (enum cvb_step)step, &f);
+        if (!error)
             continue;
         unsigned taken = (1u << step) - 1;
         cvb_store64_seq(&cvb_seat_at(h, h->seat)->journal.head, cvb_head(h->seq, CVB_OP_REFILL, CVB_ABORT, taken));
         give_back(h, &f, taken);
         cvb_journal_close(h);
-        return done;
+        return error;
     }
     struct cvb_pair reserved = {cvb_lo_generation(CVB_RES, cvb_lo_number(w.lo)), cvb_hi(mask, stage, h->seat, 0)};
     if (!cvb_cas_pair(&unit->word, w, reserved))

@@ -8,8 +8,10 @@
 int cvb_refill(struct cvb_handle *h, uint32_t unit, uint32_t stage);
 int cvb_give(struct cvb_handle *h, uint32_t unit);
 uint32_t cvb_room_at_limits(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal);
-int cvb_counter_step(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
-                     const struct cvb_journal *fields, bool own);
+int cvb_take_credits(struct cvb_handle *h, enum cvb_step step, const struct cvb_journal *fields);
+void cvb_return_credits(struct cvb_handle *h, enum cvb_step step, const struct cvb_journal *fields);
+int cvb_recover_credits(struct cvb_handle *h, uint32_t dead, uint64_t seq, enum cvb_step step,
+                        const struct cvb_journal *fields);
 bool cvb_step_happened(struct cvb_handle *h, uint32_t actor_seat, uint64_t seq, enum cvb_step step,
                        const struct cvb_journal *fields, uint32_t *counter);
 void cvb_counter_renew(struct cvb_handle *h, uint32_t counter);

@@ -10,38 +10,41 @@
 #include "flow/flow.h"
 #include "place/stay.h"
 
-/* The credits that a move to f->to_stage needs besides those that stay with the records: the stage's, and for a dead
- * letter its source's. A refusal leaves none taken, and the journal closed. */
+/* Takes the credits that a move to f->to_stage needs besides those that stay with the records: the stage's, and the
+ * source's if the records are dead letters. After a refusal none is taken, and the journal is closed. */
 static int take_for_move(struct cvb_handle *h, const struct cvb_journal *f, enum cvb_op op)
 {
     const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->to_stage != CVB_STAGE_DEAD_LETTER;
-    int error = revives ? cvb_counter_step(h, h->seat, h->seq, CVB_TAKE_SOURCE, f, true) : 1;
-    if (error == 1) {
-        error = cvb_counter_step(h, h->seat, h->seq, CVB_TAKE_STAGE, f, true);
-        if (error == 1)
+    int error = revives ? cvb_take_credits(h, CVB_TAKE_SOURCE, f) : 0;
+    if (!error) {
+        error = cvb_take_credits(h, CVB_TAKE_STAGE, f);
+        if (!error)
             return 0;
         if (revives) {
             uint64_t *head = &cvb_seat_at(h, h->seat)->journal.head;
             cvb_store64_seq(head, cvb_head(h->seq, op, CVB_ABORT, 1u << CVB_TAKE_SOURCE));
-            cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);
+            cvb_return_credits(h, CVB_BACK_SOURCE, f);
         }
     }
     cvb_journal_close(h);
     return error;
 }
 
-/* What left f->stage gives back its credit, and the source's if it became a dead letter. */
+/* Gives back the credits of f->stage, which the records have left; and those of their source, if they are dead letters
+ * now. */
 static void give_after_move(struct cvb_handle *h, const struct cvb_journal *f)
 {
     if (f->to_stage == CVB_STAGE_DEAD_LETTER)
-        cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);
-    cvb_counter_step(h, h->seat, h->seq, CVB_BACK_STAGE, f, true);
+        cvb_return_credits(h, CVB_BACK_SOURCE, f);
+    cvb_return_credits(h, CVB_BACK_STAGE, f);
     cvb_journal_close(h);
     cvb_tally(h, f->stage, f->source, f->to_stage == CVB_STAGE_DEAD_LETTER ? CVB_N_DEAD_LETTERED : CVB_N_FORWARDED,
               f->count);
     cvb_own_add64(&h->tallies[f->to_stage].n[CVB_N_ACCEPTED], f->count);
 }
 
+/* Unit u, which this seat has leased, enters stage `to`. 0, or a refusal, which leaves it as it is, or another error.
+ */
 CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
@@ -84,7 +87,8 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
     return 0;
 }
 
-/* After a move of n records of a source to `to`, or its refusal: the levels; and is it worth trying again? */
+/* Called after a move of n records of a source to stage `to`, or its refusal: corrects the levels. True if it was
+ * refused, and may succeed now. */
 bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t n, uint32_t source, uint32_t to)
 {
     struct cvb_want want = {.stage = to, .source = source, .count = n};

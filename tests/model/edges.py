@@ -35,9 +35,6 @@ EXPLAINED = {
     ("limit_now", "*"): "the acquire of `taken`, or of the flag, before it orders it (L1, L2)",
     ("thresholds_now", "*"): "as limit_now: they are stored as a limit is",
     ("cvb_set_limit", "*"): "the CAS of `taken` that follows releases it (L1); the model does this store itself",
-    ("cvb_counter_renew", "cvb_cas_pair"):
-        "the fence in cvb_journal_open before it releases the limit as well (L1)",
-    ("cvb_counter_renew", "*"): CAS,
     ("cvb_set_thresholds", "cvb_fence"):
         "as F1, with a name in place of a flag: who gets one reads the thresholds after its CAS",
     ("cvb_set_thresholds", "*"): "as in cvb_set_limit",
@@ -116,8 +113,8 @@ EXPLAINED = {
     ("leave", "*"): "the lock that is given up after it orders (S2)",
 
     ("keep_evidence", "*"): "the counter's CAS that follows releases the bit (C1)",
-    ("cvb_counter_step", "cvb_load64_acq"):
-        "the counter's acquire before it orders the head's load (C1); returned: C3",
+    ("cvb_take_credits", "cvb_load64_acq"): "an old value of returned only refuses (C3)",
+    ("cvb_recover_credits", "cvb_load64_acq"): "the counter's acquire before it orders the head's load (C1)",
     ("cvb_step_happened", "*"): COUNT,
     ("cvb_refill", "cvb_store64_seq"): "not needed: the counter's CAS that follows releases it (C1)",
     ("cvb_refill", "*"): DEAD,

@@ -57,11 +57,11 @@ static void *bring_it(void *argument)
     cvb_level_after_put(&handles[0], 1, 0, 1);
 #elif defined RAISED
     struct cvb_journal f = {.count = LIMIT, .stage = 1, .to_stage = 1};
-    assert(cvb_counter_step(&handles[0], 0, 1, CVB_TAKE_STAGE, &f, true) == 1);
+    assert(!cvb_take_credits(&handles[0], CVB_TAKE_STAGE, &f));
     cvb_level_after_put(&handles[0], 1, 0, LIMIT);
 #elif defined CREDITS
     struct cvb_journal f = {.count = LIMIT, .stage = 1};
-    assert(cvb_counter_step(&handles[0], 0, 1, CVB_BACK_STAGE, &f, true) == 1);
+    cvb_return_credits(&handles[0], CVB_BACK_STAGE, &f);
 #else
     assert(!cvb_enqueue_own(&handles[0], 0, cvb_load_pair(&units[0].word), 1));
 #endif

@@ -58,7 +58,8 @@ static void *put(void *argument)
     accepted = cvb_claim_idle(&handles[1], &want, CVB_SCAN_FAR, &u, &w);
 #else
     struct cvb_journal f = {.count = 1, .stage = 1, .to_stage = 1};
-    accepted = cvb_counter_step(&handles[1], 1, 1, CVB_TAKE_STAGE, &f, true) == 1;
+    handles[1].seq = 1;
+    accepted = !cvb_take_credits(&handles[1], CVB_TAKE_STAGE, &f);
 #endif
     return NULL;
 }

@@ -85,10 +85,19 @@ const struct cvb_marks *cvb_marks_of(struct cvb_handle *h, uint32_t counter)
 }
 uint32_t cvb_retries_of(struct cvb_handle *h, uint32_t stage) { return UNUSED, (void)stage, 0; }
 
-int cvb_counter_step(struct cvb_handle *h, uint32_t actor, uint64_t seq, enum cvb_step step,
-                     const struct cvb_journal *f, bool own)
+int cvb_take_credits(struct cvb_handle *h, enum cvb_step step, const struct cvb_journal *f)
 {
-    UNUSED, (void)actor, (void)seq, (void)step, (void)f, (void)own;
+    UNUSED, (void)step, (void)f;
+    return 0;
+}
+void cvb_return_credits(struct cvb_handle *h, enum cvb_step step, const struct cvb_journal *f)
+{
+    UNUSED, (void)step, (void)f;
+}
+int cvb_recover_credits(struct cvb_handle *h, uint32_t dead, uint64_t seq, enum cvb_step step,
+                        const struct cvb_journal *f)
+{
+    UNUSED, (void)dead, (void)seq, (void)step, (void)f;
     return 1;
 }
 

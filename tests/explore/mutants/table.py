@@ -107,7 +107,9 @@ MUTANTS = [
     return moved;""")]),
     # credits
     ("NOHELP", "another's tag overwritten without keeping its evidence (C1)", ["single", "mixed"], [
-        ("cvb_counter_step", "        keep_evidence(h, w.hi);\n", "")]),
+        ("cvb_take_credits", "        keep_evidence(h, w.hi);\n", ""),
+        ("add_step", "        keep_evidence(h, w.hi);\n", ""),
+        ("cvb_recover_credits", "        keep_evidence(h, w.hi);\n", "")]),
     ("NARROWTAG", "the tag keeps 2 bits of seq (8 bits need more operations than a schedule has)", ["single", "mixed"],
      [
         ("tag_of", "(seq & ((UINT64_C(1) << 50) - 1)) << 3", "(seq & 3) << 3"),
@@ -126,21 +128,21 @@ MUTANTS = [
         ("keep_evidence", "cvb_cas64(head, now, now | (uint64_t)bit << 56)",
          "cvb_cas64(head, now, (now & ~(UINT64_C(255) << 56)) | (uint64_t)bit << 56)")]),
     ("NORECHECK", "a helper whose CAS failed does not look at the evidence again", ["recover"], [
-        ("cvb_counter_step", "    int64_t used = 0;\n", "    int64_t used = 0;\n    uint64_t once = 0;\n"),
-        ("cvb_counter_step", "        if (!own) {\n            uint64_t now = cvb_load64_acq(head);",
-         "        if (!own) {\n            uint64_t now = once ? once : (once = cvb_load64_acq(head));")]),
+        ("cvb_recover_credits", "    for (;;) {", "    for (uint64_t once = 0;;) {"),
+        ("cvb_recover_credits", "uint64_t now = cvb_load64_acq(head);",
+         "uint64_t now = once ? once : (once = cvb_load64_acq(head));")]),
     ("STEPAGAIN", "a recoverer does a step without asking whether it happened", ["recover", "single", "mixed"], [
-        ("cvb_counter_step", "            if (w.hi == tag || (cvb_head_done(now) >> step & 1)) {",
-         "            if (take && (w.hi == tag || (cvb_head_done(now) >> step & 1))) {")]),
+        ("cvb_recover_credits", "if (w.hi == tag || (cvb_head_done(now) >> step & 1))",
+         "if (is_take(step) && (w.hi == tag || (cvb_head_done(now) >> step & 1)))")]),
     ("JIDX", "a GIVE completed from whatever the unit's word is now", ["recover", "single", "mixed"], [
         ("recover_give", "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, f->before, f->after))\n        "
          "cvb_set_free_hint(h, f->unit);\n    recover_returns(h, dead, head, f, 7u",
          "if (cvb_cas_pair(&cvb_unit_at(h, f->unit)->word, cvb_load_pair(&cvb_unit_at(h, f->unit)->word), "
          "f->after))\n        cvb_set_free_hint(h, f->unit);\n    recover_returns(h, dead, head, f, 7u")]),
     ("NOJCHECK", "a helper does not look at the journal's head again", ["recover", "single", "mixed"], [
-        ("cvb_counter_step", """            if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
-                return CVB_ESETTLED;
-            if (w.hi == tag""", """            if (w.hi == tag""")]),
+        ("cvb_recover_credits", """        if (cvb_head_seq(now) != seq || cvb_head_phase(now) == CVB_CLOSED)
+            return CVB_ESETTLED;
+""", "")]),
     ("GIVEFIRST", "credits returned before the unit has left (C2)", ["single", "mixed"], [
         ("cvb_give", """    if (!cvb_cas_pair(&unit->word, w, freed))
         return cvb_corrupt_at_work(h);
@@ -167,14 +169,13 @@ MUTANTS = [
     ("LIMITNOTAG", "a limit is set and the counter keeps its tag (L1)", ["limits"], [
         ("heed", "    cvb_counter_renew(h, counter);\n", "")]),
     ("LIMITFIRST", "a put reads the limit before the counter (L1)", ["limits"], [
-        ("cvb_counter_step", "        struct cvb_pair w = cvb_load_pair(word);\n        if (!own)",
-         "        const struct cvb_marks *before = NULL;\n"
-         "        if (own && take)\n            before = cvb_marks_of(h, counter);\n"
-         "        struct cvb_pair w = cvb_load_pair(word);\n        if (!own)"),
-        ("cvb_counter_step",
+        ("cvb_take_credits", "        struct cvb_pair w = cvb_load_pair(&c->taken);",
+         "        const struct cvb_marks *before = cvb_marks_of(h, counter);\n"
+         "        struct cvb_pair w = cvb_load_pair(&c->taken);"),
+        ("cvb_take_credits",
          "const struct cvb_marks *marks = cvb_marks_of(h, counter);", "const struct cvb_marks *marks = before;")]),
     ("TAGUNKEPT", "the evidence of the tag that a setter overwrites is not kept (C1)", ["limits"], [
-        ("cvb_counter_renew", "        keep_evidence(h, w.hi);\n", "")]),
+        ("add_step", "        keep_evidence(h, w.hi);\n", "        if (n)\n            keep_evidence(h, w.hi);\n")]),
     ("CLAIMOVER", "a claim takes what is above a lowered limit (L2)", ["limits"], [
         ("goes_back", "    if (__builtin_expect(!(all & CVB_FLAG_OVER), 1) || !cvb_is_over(h, want))",
          "    (void)all;\n    (void)want;\n    if (u != CVB_NO_UNIT)")]),
@@ -287,14 +288,13 @@ MUTANTS = [
         ("cvb_marks_of_lease", "    return hi & CVB_HI_SUSPECT ? CVB_HI_SUSPECT : h->company;",
          "    return (hi & CVB_HI_SUSPECT) | h->company;")]),
     ("DEADKEEPSSOURCE", "a dead letter keeps its source's credit", ["retry", "revive"], [
-        ("give_after_move", "    if (f->to_stage == CVB_STAGE_DEAD_LETTER)\n        cvb_counter_step(",
-         "    if (false)\n        cvb_counter_step(")]),
+        ("give_after_move", "    if (f->to_stage == CVB_STAGE_DEAD_LETTER)\n        cvb_return_credits(",
+         "    if (false)\n        cvb_return_credits(")]),
     ("REVIVEDFREE", "what leaves the dead letters takes no credit of its source", ["revive", "mixed"], [
         ("take_for_move", "    const bool revives = f->stage == CVB_STAGE_DEAD_LETTER && f->to_stage != "
          "CVB_STAGE_DEAD_LETTER;", "    const bool revives = false;")]),
     ("REVIVALKEPT", "a refused revival keeps its source's credit", ["revive", "mixed"], [
-        ("take_for_move", "            cvb_counter_step(h, h->seat, h->seq, CVB_BACK_SOURCE, f, true);\n        }",
-         "        }")]),
+        ("take_for_move", "            cvb_return_credits(h, CVB_BACK_SOURCE, f);\n        }", "        }")]),
     ("REVIVALLOST", "recovery of a revival forgets its source's credit", ["revive", "mixed"], [
         ("cvb_returns_of_abort", "    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | ", "    return ")]),
     ("DLDIRECT", "recovery moves dead letters itself", ["retry", "recover"], [
@@ -318,9 +318,7 @@ MUTANTS = [
     ("NOTPASSEDON", "who slept on several flags keeps the wake-ups of all", ["wait"], [
         ("cvb_wait_records", "    if (there > 0 && slept && count > 1)", "    if (false)")]),
     ("NOWAKEROOM", "returned credits wake nobody", ["wait"], [
-        ("cvb_counter_step", """            if (!take)
-                cvb_level_returned(h, counter, f->count);
-            else if (used""", """            if (take && used""")]),
+        ("cvb_return_credits", "    cvb_level_returned(h, counter, f->count);\n", "")]),
     ("NOWAKEANY", "a publish wakes nobody who sleeps on the common word", ["wait"], [
         ("wake_waiters", "        cvb_flag_wake_any(h);\n        over |=", "        over |=")]),
     ("NOWAKELEVEL", "a flag that is lowered wakes nobody", ["wait"], [
