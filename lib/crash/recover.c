@@ -41,45 +41,79 @@ static uint64_t tries_after_death(uint64_t hi)
     return cvb_hi_failed(hi) | (hi & CVB_HI_COMPANY ? CVB_HI_SUSPECT : 0);
 }
 
-/* Recovers a unit whose word is w: what the dead seat owned becomes nobody's, or is given back by this seat. 1 if the
- * word has changed: the caller looks at the unit again. */
-static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t dead)
+/* HELD becomes FREE. 1 if the word has changed. */
+static int free_held(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+{
+    struct cvb_pair freed = {cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1), w.hi};
+    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, w, freed))
+        return 1;
+    cvb_set_free_hint(h, u);
+    return 0;
+}
+
+/* RES becomes this seat's, which gives it back with its credits. 1 if the word has changed. Without a seat: nothing,
+ * the seat's next owner does it (cvb_recover_reserved). */
+static int give_reserved(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    unsigned state = cvb_lo_state(w.lo);
-    if (state == CVB_QUEUED)
-        return cvb_publish_helped(h, u, w);
-    if (state == CVB_DELAYED)
-        cvb_delay_announce(h, u); /* its former owner may have died before it did so */
-    if (state == CVB_FREE)
-        cvb_set_free_hint(h, u); /* its former owner may have died before it did so */
-    if (cvb_hi_seat(w.hi) != dead)
+    const uint64_t next = cvb_lo_number(w.lo) + 1;
+    struct cvb_pair mine = {cvb_lo_generation(CVB_RES, next),
+                            cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, 0)};
+    if (h->seat >= h->segment.settings.max_handles)
         return 0;
-    if (state == CVB_HELD) {
-        struct cvb_pair freed = {cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1), w.hi};
-        if (!cvb_cas_pair(&unit->word, w, freed))
-            return 1;
-        cvb_set_free_hint(h, u);
-    } else if (state == CVB_RES && h->seat < h->segment.settings.max_handles) {
-        uint64_t next = cvb_lo_number(w.lo) + 1;
-        struct cvb_pair mine = {cvb_lo_generation(CVB_RES, next),
-                                cvb_hi(cvb_hi_mask(w.hi), cvb_hi_stage(w.hi), h->seat, 0)};
-        if (!cvb_cas_pair(&unit->word, w, mine))
-            return 1;
-        cvb_store64_rlx(&unit->generation, next);
-        return cvb_give(h, u);
-    } else if (state == CVB_LEASED) {
-        if (cvb_hi_stage(w.hi) >= h->segment.settings.max_stages)
-            return CVB_ECORRUPT;
-        if (!cvb_hi_mask(w.hi)) /* died between giving its records back to the lease and freeing it: cvb_uncarve */
-            return cvb_free_empty(h, u, w) ? 0 : 1;
-        uint32_t source = cvb_load16_rlx(&unit->source);
-        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));
-        if (!error && source < h->segment.settings.max_sources)
-            cvb_tally(h, cvb_hi_stage(w.hi), source, CVB_N_REDELIVERED, cvb_mask_count(cvb_hi_mask(w.hi)));
-        return error == CVB_ESETTLED ? 1 : error;
+    if (!cvb_cas_pair(&unit->word, w, mine))
+        return 1;
+    cvb_store64_rlx(&unit->generation, next);
+    return cvb_give(h, u);
+}
+
+/* LEASED becomes QUEUED: the records are delivered again. 1 if the word has changed. */
+static int redeliver(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+{
+    const uint32_t stage = cvb_hi_stage(w.hi);
+    if (stage >= h->segment.settings.max_stages)
+        return CVB_ECORRUPT;
+    if (!cvb_hi_mask(
+            w.hi)) /* the owner died between giving its records back to the lease and freeing it: cvb_uncarve */
+        return cvb_free_empty(h, u, w) ? 0 : 1;
+    const uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
+    int error = cvb_enqueue(h, u, w, stage, tries_after_death(w.hi));
+    if (!error && source < h->segment.settings.max_sources)
+        cvb_tally(h, stage, source, CVB_N_REDELIVERED, cvb_mask_count(cvb_hi_mask(w.hi)));
+    return error == CVB_ESETTLED ? 1 : error;
+}
+
+/* A unit that the dead seat owns, and whose word is w. 1 if the word has changed. */
+static int recover_owned(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+{
+    switch (cvb_lo_state(w.lo)) {
+    case CVB_HELD:
+        return free_held(h, u, w);
+    case CVB_RES:
+        return give_reserved(h, u, w);
+    case CVB_LEASED:
+        return redeliver(h, u, w);
+    default:
+        return 0;
     }
-    return 0;
+}
+
+/* Recovers a unit whose word is w. If it is nobody's, what its last owner may have died before is done: the unit is
+ * published, announced, or its hint is set. 1 if the word has changed: the caller looks at the unit again. */
+static int recover_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, uint32_t dead)
+{
+    switch (cvb_lo_state(w.lo)) {
+    case CVB_QUEUED:
+        return cvb_publish_helped(h, u, w);
+    case CVB_DELAYED:
+        cvb_delay_announce(h, u);
+        return 0;
+    case CVB_FREE:
+        cvb_set_free_hint(h, u);
+        return 0;
+    default:
+        return cvb_hi_seat(w.hi) == dead ? recover_owned(h, u, w) : 0;
+    }
 }
 
 /* True if the seat belongs to this pass and is still in the state that it died in. If it is in another state, another

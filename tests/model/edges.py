@@ -100,7 +100,8 @@ EXPLAINED = {
         "the fence in cvb_journal_fields is before it (J2, S1); all after it are compare-and-swaps from what was "
         "read before",
 
-    ("recover_word", "*"): "from exactly the word that was read before the seat's (S1)",
+    ("free_held", "*"): "from exactly the word that was read before the seat's (S1)",
+    ("give_reserved", "*"): "as free_held",
     ("still_dead", "cvb_load64_acq"):
         "the word's acquire before it orders it (S1); what follows is a CAS from exactly that word",
     ("cvb_recover_reserved", "*"): OWN,

@@ -77,7 +77,7 @@ MUTANTS = [
     ("HELDNOGEN", "the generation does not grow when a unit is released (A2)", ["directed"], [
         ("cvb_unhold", "    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo)) + 1;",
          "    uint64_t next = cvb_lo_number(cvb_load64_acq(&unit->word.lo));"),
-        ("recover_word", "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1)",
+        ("free_held", "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo) + 1)",
          "cvb_lo_generation(CVB_FREE, cvb_lo_number(w.lo))")]),
     ("NORELOOK", "a hint is cleared and the unit not looked at again (B1)", ["mixed", "split"], [
         ("cvb_hold", "            if (looks_free(h, u, bitmap))\n                cvb_or64(&bits[word], bit);\n",
@@ -86,7 +86,7 @@ MUTANTS = [
         ("is_free", "bitmap_of(h, u, cvb_hi_mask(w->hi)) == bitmap;",
          "!cvb_hi_mask(w->hi) == (bitmap >= CVB_BITMAP_LARGE(&h->segment.geometry));")]),
     ("NOHINT", "recovery does not set the bit of a free unit", ["single", "split"], [
-        ("recover_word", "    if (state == CVB_FREE)", "    if (false)")]),
+        ("recover_word", "        cvb_set_free_hint(h, u);\n", "")]),
     ("TORN", "halves of two words are taken for one (A5)", ["directed"], [
         ("cvb_load_pair", "    } while (again != p.lo);", "    } while (0);")]),
     # moves
@@ -239,8 +239,9 @@ MUTANTS = [
         return true;
 """, "    return true;\n")]),
     ("BLINDFREE", "a recovery step that is not conditional", ["recover", "single"], [
-        ("recover_word", "        if (!cvb_cas_pair(&unit->word, w, freed))\n            return 1;",
-         "        cvb_store64_seq(&unit->word.lo, freed.lo);\n        cvb_store64_seq(&unit->word.hi, freed.hi);")]),
+        ("free_held", "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, w, freed))\n        return 1;",
+         "    cvb_store64_seq(&cvb_unit_at(h, u)->word.lo, freed.lo);\n"
+         "    cvb_store64_seq(&cvb_unit_at(h, u)->word.hi, freed.hi);")]),
     ("NOJOURNALREC", "recovery passes over the units before the journal is completed (B5)", ["mixed", "split",
      "forward1"], [
         ("join_pass", "    int error = complete_begun(h, dead, state);\n", "    int error = 0;\n"),
@@ -298,11 +299,11 @@ MUTANTS = [
     ("REVIVALLOST", "recovery of a revival forgets its source's credit", ["revive", "mixed"], [
         ("cvb_returns_of_abort", "    return (taken >> CVB_TAKE_SOURCE & 1) << CVB_BACK_SOURCE | ", "    return ")]),
     ("DLDIRECT", "recovery moves dead letters itself", ["retry", "recover"], [
-        ("recover_word", "        int error = cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));",
-         "        int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);\n"
-         "        int error = cvb_hi_failures(w.hi) >= h->segment.settings.max_retries && cvb_hi_stage(w.hi)\n"
-         "                        ? cvb_restage(h, u, CVB_STAGE_DEAD_LETTER)\n"
-         "                        : cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), tries_after_death(w.hi));")]),
+        ("redeliver", "    int error = cvb_enqueue(h, u, w, stage, tries_after_death(w.hi));",
+         "    int cvb_restage(struct cvb_handle *h, uint32_t unit, uint32_t to);\n"
+         "    int error = cvb_hi_failures(w.hi) >= h->segment.settings.max_retries && stage\n"
+         "                    ? cvb_restage(h, u, CVB_STAGE_DEAD_LETTER)\n"
+         "                    : cvb_enqueue(h, u, w, stage, tries_after_death(w.hi));")]),
     # waiting
     ("NOWAKEDATA", "a publish wakes nobody", ["wait"], [
         ("published", "    cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), "
