@@ -45,7 +45,7 @@ static size_t flags_of_none(struct cvb_handle *h, const struct cvb_wait *w, uint
     return 0;
 }
 
-/* The wait for this one alone. */
+/* The wait for one of them alone. */
 static struct cvb_wait wait_of(struct cvb_handle *h, const struct cvb_awaited *a)
 {
     if (a->what == CVB_WATCH_SETTLED)
@@ -96,25 +96,26 @@ static int look_for_any(struct cvb_handle *h, const struct cvb_wait *w, bool tho
     return found;
 }
 
-/* Adds a flag to the bed, each flag once: a waker that counts a sleeper twice wakes another one too few. */
-static void lie_on(struct cvb_bed *b, struct cvb_handle *h, uint32_t flag, uint32_t bits)
+/* Adds a flag to the set, each flag once: a waker that counts a sleeper twice wakes one sleeper too few. If there are
+ * too many, the sleep will be on the common word. */
+static void wait_set_add(struct cvb_wait_set *set, struct cvb_handle *h, uint32_t flag, uint32_t bits)
 {
     uint32_t *word = cvb_flag_word(h, flag);
     size_t i = 0;
-    while (i < b->count && b->word[i] != word)
+    while (i < set->count && set->word[i] != word)
         i++;
     if (i == CVB_WAIT_MAX) {
-        b->waitv = false;
+        set->waitv = false;
         return;
     }
-    if (i == b->count) {
-        b->word[b->count++] = word;
-        b->value[i] = 0;
+    if (i == set->count) {
+        set->word[set->count++] = word;
+        set->value[i] = 0;
     }
-    b->value[i] |= bits;
+    set->value[i] |= bits;
 }
 
-/* The sleep will be on the common word: cvb_wake is told, and all that waits for one of the flags. */
+/* Announces a sleep on the common word: to cvb_wake, and on all flags of what is waited for. */
 static void announce_on_common(struct cvb_handle *h, const struct cvb_wait *w, bool lookout)
 {
     if (lookout)
@@ -125,36 +126,48 @@ static void announce_on_common(struct cvb_handle *h, const struct cvb_wait *w, b
             cvb_announce(cvb_flag_word(h, w->any[k].flag[i]), CVB_FLAG_WAITERS_ANY | wait_of(h, &w->any[k]).bits);
 }
 
-/* As sleep_once, for any of several. If these have more flags than a sleep can be on, it is on the common word. */
-static int sleep_on_any(struct cvb_handle *h, const struct cvb_wait *w, uint64_t until, bool lookout)
+/* Puts the flags of all that is waited for into the set, and announces the sleeper on them. */
+static void announce_on_all(struct cvb_handle *h, const struct cvb_wait *w, struct cvb_wait_set *set, bool lookout)
 {
-    struct cvb_bed b;
-    cvb_begin_bed(h, &b);
+    cvb_wait_set_begin(h, set);
     for (struct cvb_awaited *a = w->any; a < w->any + w->several; a++) {
         const struct cvb_wait one = wait_of(h, a);
         a->flags = (uint32_t)one.flags(h, &one, a->flag);
         for (uint32_t i = 0; i < a->flags; i++)
-            lie_on(&b, h, a->flag[i], one.bits);
+            wait_set_add(set, h, a->flag[i], one.bits);
     }
     if (lookout)
-        lie_on(&b, h, cvb_flag_of_time(h), 0);
-    if (b.waitv)
-        for (size_t i = 0; i < b.count; i++)
-            b.value[i] = cvb_announce(b.word[i], CVB_FLAG_WAITERS | b.value[i]);
+        wait_set_add(set, h, cvb_flag_of_time(h), 0);
+    if (set->waitv)
+        for (size_t i = 0; i < set->count; i++)
+            set->value[i] = cvb_announce(set->word[i], CVB_FLAG_WAITERS | set->value[i]);
     else
         announce_on_common(h, w, lookout);
+}
+
+/* As cvb_must_sleep, for each of them. */
+static bool all_must_sleep(struct cvb_handle *h, const struct cvb_wait *w)
+{
+    for (struct cvb_awaited *a = w->any; a < w->any + w->several; a++) {
+        const struct cvb_wait one = wait_of(h, a);
+        if (!one.period_ns && !cvb_must_sleep(h, &one, a->flag, a->flags))
+            return false;
+    }
+    return true;
+}
+
+/* As cvb_sleep_once, for any of several. */
+static int sleep_on_any(struct cvb_handle *h, const struct cvb_wait *w, uint64_t until, bool lookout)
+{
+    struct cvb_wait_set set;
+    announce_on_all(h, w, &set, lookout);
     cvb_fence_after_cas();
     if (lookout)
         until = cvb_delay_or(h, until);
     int there = w->look(h, w, true);
-    if (there)
+    if (there || !all_must_sleep(h, w))
         return there;
-    for (struct cvb_awaited *a = w->any; a < w->any + w->several; a++) {
-        const struct cvb_wait one = wait_of(h, a);
-        if (!one.period_ns && !cvb_in_the_way(h, &one, a->flag, a->flags))
-            return 0;
-    }
-    return cvb_sleep_on(h, w, &b, until);
+    return cvb_sleep_on(h, w, &set, until);
 }
 
 int cvb_wait_any(struct cvb_handle *h, struct cvb_awaited *any, size_t count, int64_t timeout_ns)

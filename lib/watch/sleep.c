@@ -22,8 +22,8 @@
 #define CVB_SPIN_MIN 16u
 #endif
 
-/* Sets the waiters bits of a flag, and clears its woken bit, so that a waker that has set it sees that a sleeper has
- * come since (flag.c). Returns what the flag shows then. */
+/* Announces a sleeper on a flag: sets the waiters bits, and clears the woken bit, so that a waker that has set that one
+ * sees that a sleeper has come since (flag.c). Returns what the flag shows then. */
 uint32_t cvb_announce(uint32_t *word, uint32_t bits)
 {
     uint32_t now, shown;
@@ -42,9 +42,9 @@ static bool is_among(uint32_t one, const uint32_t *flag, size_t count)
     return false;
 }
 
-/* True if one of the announced flags still says no. Others may say no by now: a sleeper on a flag that no longer does
- * would not be woken by them. */
-bool cvb_in_the_way(struct cvb_handle *h, const struct cvb_wait *w, const uint32_t *flag, size_t count)
+/* True if the sleeper, who has announced itself on these flags, will be woken by them when its condition may hold.
+ * False if other flags tell of that by now: then it looks again. */
+bool cvb_must_sleep(struct cvb_handle *h, const struct cvb_wait *w, const uint32_t *flag, size_t count)
 {
     uint32_t now[CVB_WAIT_MAX];
     size_t n = w->flags(h, w, now), announced = 0;
@@ -53,56 +53,57 @@ bool cvb_in_the_way(struct cvb_handle *h, const struct cvb_wait *w, const uint32
     return w->any_brings_it ? announced == n : announced;
 }
 
-/* What a wait returns after such a sleep; 0 if it goes on. */
+/* The error that ends a wait after such a sleep; 0 if it goes on. */
 static int ended_by(enum cvb_slept slept)
 {
     return slept == CVB_SLEPT_INTERRUPTED ? CVB_EINTERRUPTED : slept == CVB_SLEPT_REFUSED ? CVB_EUNSUPPORTED : 0;
 }
 
-/* futex_waitv goes on after a handler with SA_RESTART. */
+/* True if the sleep is by futex_waitv. That call goes on after a signal handler with SA_RESTART, so it does not serve a
+ * wait that a signal is to end. */
 static bool sleeps_by_waitv(struct cvb_handle *h) { return cvb_futex_has_waitv() && !h->interruptible; }
 
 /* Field by field: the model checker cannot follow a struct that is cleared as a whole. */
-void cvb_begin_bed(struct cvb_handle *h, struct cvb_bed *b)
+void cvb_wait_set_begin(struct cvb_handle *h, struct cvb_wait_set *set)
 {
-    b->count = 0;
-    b->waitv = sleeps_by_waitv(h);
-    b->any = cvb_flag_at(h, CVB_FLAG_ANY);
-    b->any_value = cvb_load32_acq(b->any);
+    set->count = 0;
+    set->waitv = sleeps_by_waitv(h);
+    set->any = cvb_flag_at(h, CVB_FLAG_ANY);
+    set->any_value = cvb_load32_acq(set->any);
 }
 
-/* The sleep itself, until a flag changes or the time comes; 0, or what ends the wait. */
-int cvb_sleep_on(struct cvb_handle *h, const struct cvb_wait *w, const struct cvb_bed *b, uint64_t until)
+/* The sleep itself, until a word changes or the time comes. 0, or what ends the wait. */
+int cvb_sleep_on(struct cvb_handle *h, const struct cvb_wait *w, const struct cvb_wait_set *set, uint64_t until)
 {
-    enum cvb_slept slept = b->waitv ? cvb_futex_wait_any(h, b->word, b->value, b->count, until)
-                                    : cvb_futex_wait(h, b->any, b->any_value, until);
+    enum cvb_slept slept = set->waitv ? cvb_futex_wait_any(h, set->word, set->value, set->count, until)
+                                      : cvb_futex_wait(h, set->any, set->any_value, until);
     int ended = ended_by(slept), there = ended ? w->look(h, w, true) : 0;
     return there ? there : ended;
 }
 
-/* One sleep, until a flag changes or the time comes; 0. The condition's answer if it need not sleep. */
+/* Announces, looks again, and sleeps until a flag changes or the time comes. 0, or what ends the wait. */
 int cvb_sleep_once(struct cvb_handle *h, const struct cvb_wait *w, uint64_t until, bool lookout)
 {
     uint32_t flag[CVB_WAIT_MAX + 1];
-    struct cvb_bed b;
-    cvb_begin_bed(h, &b);
-    b.count = w->flags(h, w, flag);
+    struct cvb_wait_set set;
+    cvb_wait_set_begin(h, &set);
+    set.count = w->flags(h, w, flag);
     if (lookout)
-        flag[b.count++] = cvb_flag_of_time(h);
-    for (size_t i = 0; i < b.count; i++) {
-        b.word[i] = cvb_flag_word(h, flag[i]);
-        b.value[i] = cvb_announce(b.word[i], (b.waitv ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY) | w->bits);
+        flag[set.count++] = cvb_flag_of_time(h);
+    for (size_t i = 0; i < set.count; i++) {
+        set.word[i] = cvb_flag_word(h, flag[i]);
+        set.value[i] = cvb_announce(set.word[i], (set.waitv ? CVB_FLAG_WAITERS : CVB_FLAG_WAITERS_ANY) | w->bits);
     }
     cvb_fence_after_cas();
     if (lookout)
         until = cvb_delay_or(h, until);
     int there = w->look(h, w, true);
-    if (there || !cvb_in_the_way(h, w, flag, b.count))
+    if (there || !cvb_must_sleep(h, w, flag, set.count))
         return there;
-    return cvb_sleep_on(h, w, &b, until);
+    return cvb_sleep_on(h, w, &set, until);
 }
 
-/* Spins for about as long as spinning has helped lately. */
+/* Looks again and again, for about as long as that has helped lately. Returns what the last look says. */
 static int spin(struct cvb_handle *h, const struct cvb_wait *w)
 {
     uint32_t turns = h->spin < CVB_SPIN_MIN ? CVB_SPIN_MIN : h->spin;
@@ -118,7 +119,7 @@ static int spin(struct cvb_handle *h, const struct cvb_wait *w)
     return 0;
 }
 
-/* Sleeps until it is there or the time is over; *now is then the time. */
+/* Sleeps until the condition holds or the time `end` has come; *now: the time, before and after. */
 static int sleep_until(struct cvb_handle *h, const struct cvb_wait *w, uint64_t end, uint64_t *now)
 {
     int there = 0;
@@ -145,6 +146,8 @@ static int sleep_until(struct cvb_handle *h, const struct cvb_wait *w, uint64_t 
     return there;
 }
 
+/* Waits until the condition holds. Returns what the last look says, CVB_ETIMEDOUT, or another error. *slept_ns: set if
+ * it has slept. */
 int cvb_wait_for(struct cvb_handle *h, const struct cvb_wait *w, int64_t timeout_ns, uint64_t *slept_ns)
 {
     int there = w->look(h, w, true);

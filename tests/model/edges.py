@@ -136,7 +136,7 @@ EXPLAINED = {
     ("change", "*"): FENCE,
     ("level.c", "*"): FENCE,
     ("cvb_announce", "*"): FENCE,
-    ("cvb_begin_bed", "*"): FENCE,
+    ("cvb_wait_set_begin", "*"): FENCE,
     ("is_paused", "*"): FENCE,
 
     ("move", "*"):

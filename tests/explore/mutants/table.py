@@ -330,8 +330,8 @@ MUTANTS = [
         ("change", "(now & CVB_FLAG_SLEEPERS)", "(now & CVB_FLAG_WAITERS_EITHER)")]),
     ("SLEEPBLIND", "a sleeper does not look again after it has set its bit (F1)", ["wait"], [
         ("cvb_sleep_once", "    int there = w->look(h, w, true);\n"
-         "    if (there || !cvb_in_the_way(h, w, flag, b.count))",
-         "    int there = 0;\n    if (!b.count)")]),
+         "    if (there || !cvb_must_sleep(h, w, flag, set.count))",
+         "    int there = 0;\n    if (!set.count)")]),
     ("FOUNDBYSLOT", "waiting finds a record by its slot, though its unit was taken", ["wait", "waitkill"], [
         ("cvb_ring_has_data",
          "    struct cvb_pair word;\n    return find_head(h, &h->rings[stage], stage, &unit, &word);",
@@ -352,7 +352,7 @@ MUTANTS = [
     ("NOWAKEHELD", "a stage that is let go wakes nobody who slept before it was held", ["held"], [
         ("cvb_hold_stage", "        cvb_flag_wake(h, flag, CVB_WAKE_ALL);", "        (void)flag;")]),
     ("ONEHELDSLEEP", "who waits for several stages sleeps though the flag of one was not announced", ["held"], [
-        ("cvb_in_the_way", "w->any_brings_it ? announced == n : announced;", "announced;")]),
+        ("cvb_must_sleep", "w->any_brings_it ? announced == n : announced;", "announced;")]),
     ("REASONTORN", "a reason is told though its reference has changed meanwhile", ["hand"], [
         ("cvb_hand_read", "        if (again == given)", "        if (again == given || true)")]),
     ("REASONINUSE", "a reason is written that a flag refers to", ["hand"], [
