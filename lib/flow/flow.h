@@ -4,14 +4,15 @@
 
 #include "crash/crash.h"
 
-/* What a call returns that did so many records before it met an error: their number, unless it did none and no limit
- * was the reason. */
+/* What a call returns that did `done` records and then met `error`, or 0: the number of records; but the error if the
+ * segment is corrupt, or if it did none and no limit was the reason. */
 static inline int cvb_count_or_error(int error, size_t done)
 {
     return error && !cvb_is_refusal(error) && (!done || error == CVB_ECORRUPT) ? error : (int)done;
 }
 
 /* put.c */
+size_t cvb_positions_together(const uint64_t *first, size_t stride, size_t n);
 int cvb_stage_check(struct cvb_handle *h, uint32_t stage);
 /* True if a record asks for what only a later version has. */
 static inline bool cvb_asks_more(const struct cvb_record *r) { return r->reserved[0] != 0; }
@@ -20,7 +21,7 @@ void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, in
 
 /* source.c */
 int cvb_position_refused(struct cvb_handle *h, uint32_t source, uint64_t position);
-/* 0 if a record of the source may have the position, which is behind all that were accepted. The source is named. */
+/* 0 if a record of the source may have the position: if it is above all that were accepted. The source is named. */
 static inline int cvb_position_check(struct cvb_handle *h, uint32_t source, uint64_t position)
 {
     const uint64_t next = h->next_position[source];
@@ -37,13 +38,32 @@ int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *
 int cvb_write_single(struct cvb_handle *h, uint32_t unit, const struct cvb_record *r);
 int cvb_write_records(struct cvb_handle *h, uint32_t unit, uint32_t members, const struct cvb_record *r, uint32_t next);
 
-/* settle.c: leases or reservations as the caller gave them */
+/* Ends a call that did `done` records and then met `error`, or 0, at record r: a refusal is counted, and the next wait
+ * for credits knows the class that had no memory. Returns what the call returns. */
+static inline int cvb_call_ends(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, int error,
+                                size_t done, int *why)
+{
+    if (cvb_is_refusal(error))
+        cvb_tally_refusal(h, stage, r->source, error);
+    h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, r->length) : CVB_NO_CLASS;
+    if (why)
+        *why = error;
+    return cvb_count_or_error(error, done);
+}
+
+/* settle.c */
+/* The places of an array of leases or reservations, as the caller gave it; `state`: what their units must be. */
 struct cvb_places {
     const struct cvb_place *first;
     size_t stride, count;
     enum cvb_state state;
 };
-typedef int (*cvb_settle_fn)(struct cvb_handle *h, uint32_t unit, uint32_t stage);
+static inline struct cvb_places cvb_places_of(const struct cvb_lease *leases, size_t count)
+{
+    return (struct cvb_places){leases ? &leases->place : NULL, sizeof *leases, count, CVB_LEASED};
+}
+/* Settles one unit: `to` is the stage it goes to, if it goes to another one. */
+typedef int (*cvb_settle_fn)(struct cvb_handle *h, uint32_t unit, uint32_t to);
 int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state);
 bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct cvb_pair *word);
 int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p);

@@ -5,8 +5,8 @@
 #include "flow/header.h"
 #include "place/stay.h"
 
-/* How many of the results may be one unit: same class. */
-static unsigned results_of_a_class(struct cvb_handle *h, const struct cvb_record *r, unsigned count)
+/* How many of the results may be one unit: those of one class. */
+static unsigned results_of_class(struct cvb_handle *h, const struct cvb_record *r, unsigned count)
 {
     unsigned n = 1;
     while (n < count && cvb_class_for(h, r[n].length) == cvb_class_for(h, r->length))
@@ -14,7 +14,7 @@ static unsigned results_of_a_class(struct cvb_handle *h, const struct cvb_record
     return n;
 }
 
-/* A HELD unit with the first of the results, at most n. */
+/* The first of the results, at most n, are written into a unit, which is then HELD by this seat. */
 static int hold_results(struct cvb_handle *h, const struct cvb_record *r, unsigned n, uint32_t *b)
 {
     struct cvb_want want = {.count = 1, .class = cvb_class_for(h, r->length)};
@@ -60,7 +60,7 @@ static int exchange(struct cvb_handle *h, uint32_t lease, uint32_t *part, uint32
 static int replace_members(struct cvb_handle *h, uint32_t lease, uint32_t *members, const struct cvb_record *r,
                            uint32_t to)
 {
-    for (unsigned most = results_of_a_class(h, r, cvb_mask_count(*members));;) {
+    for (unsigned most = results_of_class(h, r, cvb_mask_count(*members));;) {
         uint32_t b, part = cvb_lowest(*members, most);
         int error = cvb_admit(h, to, &part);
         if (!error)
@@ -82,7 +82,7 @@ static int replace_members(struct cvb_handle *h, uint32_t lease, uint32_t *membe
     }
 }
 
-/* How many of the results can be records, and what is wrong with the next one. */
+/* How many of the results can be records. *wrong: the error of the next one, or 0. */
 static size_t good_results(struct cvb_handle *h, const struct cvb_record *results, size_t count, int *wrong)
 {
     size_t n = 0;
@@ -99,11 +99,29 @@ static size_t good_results(struct cvb_handle *h, const struct cvb_record *result
     return n;
 }
 
+/* Forwards one lease after the other, as its result, until an error, which it returns; *done counts them. */
+static int forward_results(struct cvb_handle *h, uint32_t stage, const struct cvb_places *p,
+                           const struct cvb_lease *leases, const struct cvb_record *results, size_t *done)
+{
+    bool looked = false;
+    int error = 0;
+    for (size_t n; !error && *done < p->count; *done += n) {
+        uint32_t members;
+        error = cvb_places_run(h, p, *done, &members, &n);
+        if (!error)
+            error = replace_members(h, leases[*done].place.unit, &members, &results[*done], stage);
+        n = error ? 0 : cvb_mask_count(members);
+        if (cvb_refused_by_dead(h, error, &looked))
+            error = 0;
+    }
+    return error;
+}
+
 int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *leases,
                         const struct cvb_record *results, size_t count, int *why)
 {
     CVB_ONE_USER(h);
-    struct cvb_places p = {leases ? &leases->place : NULL, sizeof *leases, count, CVB_LEASED};
+    struct cvb_places p = cvb_places_of(leases, count);
     int error = cvb_places_check(h, &p), wrong = 0;
     size_t done = 0;
     if (!error)
@@ -114,23 +132,12 @@ int cvb_forward_records(struct cvb_handle *h, uint32_t stage, const struct cvb_l
         return error;
     }
     cvb_recover_at_times(h, true);
-    bool looked = false;
     p.count = good_results(h, results, count, &wrong);
-    for (size_t n; !error && done < p.count; done += n) {
-        uint32_t members;
-        error = cvb_places_run(h, &p, done, &members, &n);
-        if (!error)
-            error = replace_members(h, leases[done].place.unit, &members, &results[done], stage);
-        n = error ? 0 : cvb_mask_count(members);
-        if (cvb_refused_by_dead(h, error, &looked))
-            error = 0;
+    error = forward_results(h, stage, &p, leases, results, &done);
+    struct cvb_record at = {0};
+    if (cvb_is_refusal(error)) {
+        at.source = leases[done].source;
+        at.length = results[done].length;
     }
-    if (!error)
-        error = wrong;
-    if (why)
-        *why = error;
-    if (cvb_is_refusal(error) && cvb_id_known(h, CVB_KIND_SOURCE, leases[done].source))
-        cvb_tally_refusal(h, stage, leases[done].source, error);
-    h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, results[done].length) : CVB_NO_CLASS;
-    return cvb_count_or_error(error, done);
+    return cvb_call_ends(h, stage, &at, error ? error : wrong, done, why);
 }

@@ -10,14 +10,14 @@ uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length)
     return p;
 }
 
-/* A free unit of the class, or of a larger one, becomes HELD: a train or a single cell, the other one if there is none.
- */
-static int hold_any(struct cvb_handle *h, uint32_t class, bool train, uint32_t *unit, uint32_t *part)
+/* A free unit of the class *class, or of a larger one, becomes HELD, and *class is its class. `train`: a train rather
+ * than a single cell; otherwise a single cell rather than a train. */
+static int hold_any(struct cvb_handle *h, bool train, uint32_t *class, uint32_t *unit)
 {
     const struct cvb_geometry *g = &h->segment.geometry;
     int error = CVB_EMEMORY_FULL;
-    for (*part = class; *part < g->parts; ++*part) {
-        uint32_t trains = CVB_BITMAP_TRAINS(g, *part), singles = CVB_BITMAP_SINGLES(g, *part);
+    for (; *class < g->parts; ++*class) {
+        uint32_t trains = CVB_BITMAP_TRAINS(g, *class), singles = CVB_BITMAP_SINGLES(g, *class);
         error = cvb_hold_either(h, train ? trains : singles, train ? singles : trains, unit);
         if (error != CVB_EMEMORY_FULL)
             break;
@@ -28,14 +28,15 @@ static int hold_any(struct cvb_handle *h, uint32_t class, bool train, uint32_t *
 /* A HELD unit of at most n cells of the record's class, or of a larger one. */
 int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit)
 {
-    uint32_t part, class = cvb_class_for(h, length);
+    uint32_t class;
     int error;
-    do
-        error = hold_any(h, class, n > 1, unit, &part);
-    while (error == CVB_EMEMORY_FULL && cvb_search_anew(h));
+    do {
+        class = cvb_class_for(h, length);
+        error = hold_any(h, n > 1, &class, unit);
+    } while (error == CVB_EMEMORY_FULL && cvb_search_anew(h));
     if (error)
         return error;
-    error = cvb_gather(h, unit, part, n);
+    error = cvb_gather(h, unit, class, n);
     return error ? error : cvb_shrink(h, unit, n);
 }
 
@@ -56,8 +57,10 @@ static int refill(struct cvb_handle *h, uint32_t stage, const struct cvb_record 
     return error;
 }
 
-/* At a limit, and no idle unit was found that would not be one just acked: a rest may bring some. Not if the limit is
- * but a few of them. */
+/* At a limit all idle units may be those that consumers have acked a moment ago, near in their caches: after a rest
+ * there may be others. Not where the limit is so low that no distance can be kept (`least` is 0). True if a unit was
+ * claimed.
+ */
 static bool claim_after_rest(struct cvb_handle *h, const struct cvb_want *want, uint32_t *u, struct cvb_pair *w)
 {
     if (!h->last_cache->least || !cvb_pacer_rest(h, &h->rest))
@@ -67,9 +70,10 @@ static bool claim_after_rest(struct cvb_handle *h, const struct cvb_want *want, 
     return claimed;
 }
 
-/* Where limits have no room for all of it, or refusal is 0 and new credits would lift a counter to its high watermark:
- * for then all that is idle would be given back, and each of the next puts would move counters. True: an idle unit
- * serves the put, or credits came back and *u is as before. */
+/* Looks for idle units more thoroughly than cvb_claim_idle has done. `refusal`: the limit that has no room for the put;
+ * 0 if there is room, but new credits would lift a counter to its high watermark: then all that is idle would be given
+ * back, and each of the next puts would move counters. True if a unit was claimed for the put, or if credits came back:
+ * then *u is as before. */
 static bool find_idle(struct cvb_handle *h, const struct cvb_want *want, int refusal, bool rest, uint32_t *u,
                       struct cvb_pair *w)
 {
@@ -79,7 +83,7 @@ static bool find_idle(struct cvb_handle *h, const struct cvb_want *want, int ref
            cvb_try_again(h, refusal, want, u, w);
 }
 
-/* Counters move: a unit for up to n records gets its credits anew. */
+/* As cvb_obtain, if no idle unit was found at once: counters move, and a free unit gets its credits anew. */
 CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want, const struct cvb_record *r,
                                uint32_t *u, struct cvb_pair *w)
 {
@@ -102,7 +106,7 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
         error = refill(h, want->stage, r, n, u, w);
         if (!cvb_is_refusal(error) || (n == 1 && !cvb_try_again(h, error, want, NULL, NULL)))
             break;
-        n = n > 1 ? n / 2 : 1; /* others were quicker: a shorter prefix may fit */
+        n = n > 1 ? n / 2 : 1; /* others were quicker: fewer records may fit */
     }
     return error;
 }
@@ -113,7 +117,7 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
 {
     const struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
     if (!cvb_claim_idle(h, &want, CVB_SCAN_FAR, u, w)) {
-        const struct cvb_want copy = want; /* copies, so that the usual case keeps all of these in registers */
+        const struct cvb_want copy = want; /* copies of all three: so the usual case keeps them in registers */
         uint32_t unit;
         struct cvb_pair word;
         int error = obtain_new(h, &copy, r, &unit, &word);
@@ -121,7 +125,7 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
             return error;
         const uint32_t mask = cvb_hi_mask(word.hi);
         if (!mask || cvb_mask_count(mask) > n || word.hi != cvb_hi(mask, stage, h->seat, 0))
-            return CVB_ECORRUPT; /* the caller has so many records, and the stage is an index from now on */
+            return CVB_ECORRUPT; /* the caller has no more records than n, and uses the stage as an index */
         *u = unit;
         *w = word;
     }

@@ -12,7 +12,7 @@ int cvb_stage_check(struct cvb_handle *h, uint32_t stage)
     return stage != CVB_STAGE_DEAD_LETTER && cvb_id_known(h, CVB_KIND_STAGE, stage) ? 0 : CVB_EUNKNOWN;
 }
 
-/* What few records have: a header, a position, or something that later versions add. */
+/* True if the record has what few have: a header, a position, or something that later versions add. */
 static inline bool has_more(const struct cvb_record *r)
 {
     return (r->position | r->header_length | r->reserved[0]) != 0;
@@ -58,42 +58,66 @@ static inline bool same_shape(struct shape a, struct shape b)
     return a.length_source == b.length_source && a.pipeline_header == b.pipeline_header;
 }
 
-/* How many of n records may be one unit by their positions: all have none, or they grow, and not by too much. */
-static unsigned growing(const struct cvb_record *r, unsigned n)
+/* How many of n records may be one unit by their positions, which lie `stride` bytes apart: none has one, or each is
+ * above the one before it, and the last not too far above the first. */
+size_t cvb_positions_together(const uint64_t *first, size_t stride, size_t n)
 {
-    unsigned i = 1;
-    while (i < n && (r->position ? r[i].position > r[i - 1].position && r[i].position - r->position <= CVB_BEHIND_MOST
-                                 : !r[i].position))
-        i++;
+    const char *at = (const char *)first;
+    size_t i = 1;
+    for (uint64_t before = *first; i < n; i++) {
+        const uint64_t position = *(const uint64_t *)(const void *)(at += stride);
+        if (*first ? position <= before || position - *first > CVB_BEHIND_MOST : position != 0)
+            break;
+        before = position;
+    }
     return i;
 }
 
-/* How many of the records may be one unit: same source, pipeline and class. */
+/* What the records of one unit have in common with its first one. */
+struct run {
+    const struct cvb_record *first;
+    struct shape shape;
+    uint32_t least, most, header_most; /* lengths */
+    bool headed;                       /* the segment's records have headers; if not, no length but 0 passes */
+};
+
+static inline struct run run_of(struct cvb_handle *h, const struct cvb_record *r)
+{
+    const struct cvb_settings *s = &h->segment.settings;
+    const uint32_t class = cvb_class_for(h, r->length), most = s->classes[class].bytes;
+    return (struct run){.first = r,
+                        .shape = shape_of(r),
+                        .least = class ? s->classes[class - 1].bytes + 1 : 0,
+                        .most = most < s->payload_size ? most : s->payload_size,
+                        .header_most = s->header_size,
+                        .headed = h->cells.header_room};
+}
+
+/* True if the record may be in one unit with the first of the run, but for its position. */
+static inline bool belongs_to(const struct run *run, const struct cvb_record *r)
+{
+    if ((!r->payload && r->length) || cvb_asks_more(r) || (run->headed && !r->header && r->header_length))
+        return false;
+    return same_shape(shape_of(r), run->shape) ||
+           (r->source == run->first->source && r->pipeline == run->first->pipeline &&
+            r->header_length <= run->header_most && r->length >= run->least && r->length <= run->most);
+}
+
+/* How many of the records may be one unit: same source, pipeline and class, and positions that go together. */
 static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, size_t count)
 {
     if (count == 1)
         return 1;
-    uint32_t class = cvb_class_for(h, r->length), most = h->segment.settings.classes[class].bytes;
-    uint32_t least = class ? h->segment.settings.classes[class - 1].bytes + 1 : 0;
-    if (most > h->segment.settings.payload_size)
-        most = h->segment.settings.payload_size;
-    if (count > CVB_UNIT_MEMBERS)
-        count = CVB_UNIT_MEMBERS;
-    const struct shape first = shape_of(r);
-    const struct cvb_record *q = r + 1, *end = r + count;
-    const bool headed = h->cells.header_room; /* if not, no length but 0 passes */
+    const struct run run = run_of(h, r);
+    const struct cvb_record *q = r + 1, *end = r + (count < CVB_UNIT_MEMBERS ? count : CVB_UNIT_MEMBERS);
     uint64_t positions = r->position;
-    while (q < end && (q->payload || !q->length) && !cvb_asks_more(q) && (!headed || q->header || !q->header_length) &&
-           (same_shape(shape_of(q), first) ||
-            (q->source == r->source && q->pipeline == r->pipeline &&
-             q->header_length <= h->segment.settings.header_size && q->length >= least && q->length <= most))) {
+    for (; q < end && belongs_to(&run, q); q++)
         positions |= q->position;
-        q++;
-    }
-    return positions ? growing(r, (unsigned)(q - r)) : (unsigned)(q - r);
+    const size_t n = (size_t)(q - r);
+    return (unsigned)(positions ? cvb_positions_together(&r->position, sizeof *r, n) : n);
 }
 
-/* The flag of what refused, and where its refusals are counted. False if it is none. */
+/* The flag of what refused, and where its refusals are counted. False if the error is no refusal. */
 static bool refused_by(struct cvb_handle *h, uint32_t stage, uint32_t source, int error, uint32_t *flag,
                        enum cvb_count *count)
 {
@@ -123,13 +147,13 @@ void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, in
 {
     uint32_t flag;
     enum cvb_count count;
-    if (!refused_by(h, stage, source, error, &flag, &count))
+    if (!refused_by(h, stage, source, error, &flag, &count) || !cvb_id_known(h, CVB_KIND_SOURCE, source))
         return;
     cvb_tally(h, stage, source, count, 1);
     cvb_flag_tell_refusal(h, flag, error);
 }
 
-/* Puts up to n records of one kind as one unit; returns how many. */
+/* Puts up to n records, which may be one unit, as one unit. Returns how many it put, or an error. */
 static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
 {
     uint32_t u;
@@ -168,7 +192,7 @@ CVB_FLAT static int put_next(struct cvb_handle *h, uint32_t stage, const struct 
     return put_run(h, stage, r, n);
 }
 
-/* Puts what is left after the first put, which returned `put`. */
+/* Puts the records that are left after a first put, which returned `put`. */
 CVB_RARE static int put_others(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records, size_t count,
                                int put, int *why)
 {
@@ -183,12 +207,7 @@ CVB_RARE static int put_others(struct cvb_handle *h, uint32_t stage, const struc
             break;
         put = put_next(h, stage, &records[done], count - done);
     }
-    if (cvb_is_refusal(error))
-        cvb_tally_refusal(h, stage, records[done].source, error);
-    if (why)
-        *why = error;
-    h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, records[done].length) : CVB_NO_CLASS;
-    return cvb_count_or_error(error, done);
+    return cvb_call_ends(h, stage, &records[done], error, done, why);
 }
 
 CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records,

@@ -5,7 +5,7 @@
 #include "flow/flow.h"
 #include "flow/header.h"
 
-/* The room for a header of at most so many bytes: no longer one may be published. */
+/* The room for a header, of which at most `length` bytes may be published. */
 static void *room_for_header(struct cvb_handle *h, const char *payload, uint32_t length)
 {
     struct cvb_cell_header *header = cvb_cell_header_of(h, payload);
@@ -13,6 +13,7 @@ static void *room_for_header(struct cvb_handle *h, const char *payload, uint32_t
     return header + 1;
 }
 
+/* One slot for each member of unit u, whose word is w. Returns how many, or an error. */
 static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, const struct cvb_record *shape,
                           struct cvb_slot *out)
 {
@@ -43,7 +44,7 @@ static int hand_out_slots(struct cvb_handle *h, uint32_t u, struct cvb_pair w, c
     return n;
 }
 
-/* Reserves up to n records as one unit; returns how many. */
+/* Reserves room for up to n records as one unit. Returns for how many, or an error. */
 static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *shape, unsigned n,
                        struct cvb_slot *slots)
 {
@@ -67,7 +68,7 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
         return error ? error : CVB_EINVAL;
     struct cvb_record r = *shape;
     r.payload = r.header = "";
-    error = r.position ? CVB_EINVAL : cvb_record_check(h, &r); /* each slot has one of its own */
+    error = r.position ? CVB_EINVAL : cvb_record_check(h, &r); /* positions are given with the slots, when published */
     if (!error)
         error = cvb_stage_check(h, stage);
     if (!error)
@@ -80,12 +81,7 @@ int cvb_reserve(struct cvb_handle *h, uint32_t stage, const struct cvb_record *s
         if (cvb_refused_by_dead(h, error, &looked))
             error = 0;
     }
-    if (cvb_is_refusal(error))
-        cvb_tally_refusal(h, stage, r.source, error);
-    if (why)
-        *why = error;
-    h->refused_class = error == CVB_EMEMORY_FULL ? cvb_class_for(h, r.length) : CVB_NO_CLASS;
-    return cvb_count_or_error(error, done);
+    return cvb_call_ends(h, stage, &r, error, done, why);
 }
 
 static struct cvb_places places_of_slots(const struct cvb_slot *slots, size_t count)
@@ -105,30 +101,32 @@ static struct cvb_cell_header *header_of_slot(struct cvb_handle *h, const struct
     return payload ? cvb_cell_header_of(h, payload) : NULL;
 }
 
-/* 0 if the slot's header is no longer than what was reserved. */
-static int check_slot_header(struct cvb_handle *h, const struct cvb_slot *s)
+/* 0 if the slot asks for nothing that is not known, and is no longer than what was reserved, nor is its header. */
+static int check_slot(struct cvb_handle *h, const struct cvb_slot *s)
 {
     uint32_t most = 0;
+    if (s->reserved[0])
+        return CVB_EINVAL;
+    if (s->length > cvb_extent_length(cvb_load32_rlx(&member_of(h, s)->extent)))
+        return CVB_ETOOLONG;
     const struct cvb_cell_header *header = header_of_slot(h, s);
     if (header && !cvb_header_length(h, header, &most))
         return CVB_ECORRUPT;
     return s->header_length > most ? CVB_ETOOLONG : 0;
 }
 
-/* The lengths that the caller has set, if they are no longer than what was reserved, and nothing else is asked for.
- * Those of a unit that is not published yet may change. Backwards: of a slot that stands twice in the array the first
- * one counts. */
-static int store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
+static int check_slots(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (slots[i].reserved[0])
-            return CVB_EINVAL;
-        if (slots[i].length > cvb_extent_length(cvb_load32_rlx(&member_of(h, &slots[i])->extent)))
-            return CVB_ETOOLONG;
-        int error = check_slot_header(h, &slots[i]);
-        if (error)
-            return error;
-    }
+    int error = 0;
+    for (size_t i = 0; !error && i < count; i++)
+        error = check_slot(h, &slots[i]);
+    return error;
+}
+
+/* Stores the lengths that the caller has set: those of units that are not published yet may change. Backwards: if a
+ * slot stands twice in the array, the first one counts. */
+static void store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
+{
     for (size_t i = count; i-- > 0;) {
         if (cvb_load32_rlx(&member_of(h, &slots[i])->extent) != slots[i].length)
             cvb_store32_rlx(&member_of(h, &slots[i])->extent, slots[i].length);
@@ -136,7 +134,6 @@ static int store_lengths(struct cvb_handle *h, const struct cvb_slot *slots, siz
         if (header)
             cvb_store32_rlx(&header->length, slots[i].header_length);
     }
-    return 0;
 }
 
 static uint32_t source_of(struct cvb_handle *h, const struct cvb_slot *s)
@@ -144,7 +141,8 @@ static uint32_t source_of(struct cvb_handle *h, const struct cvb_slot *s)
     return cvb_load16_rlx(&cvb_unit_at(h, s->place.unit)->source);
 }
 
-/* The position that slot i must be behind: of the last one before it that has one and is of the same source. */
+/* The position that slot i's must be above: that of the last slot before it that has one and is of the same source; 0
+ * if there is none. */
 static uint64_t position_before(struct cvb_handle *h, const struct cvb_slot *slots, size_t i)
 {
     const uint32_t source = source_of(h, &slots[i]);
@@ -154,7 +152,7 @@ static uint64_t position_before(struct cvb_handle *h, const struct cvb_slot *slo
     return 0;
 }
 
-/* The positions grow within each source, in the order of the array, and are behind all that were accepted. */
+/* 0 if the positions grow within each source, in the order of the array, and are above all that were accepted. */
 static int check_positions(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -171,18 +169,13 @@ static int check_positions(struct cvb_handle *h, const struct cvb_slot *slots, s
     return 0;
 }
 
-/* How many of n slots in order may be one unit by their positions: as of records that are put. */
-static size_t slots_growing(const struct cvb_slot *slots, size_t n)
+/* How many of n slots may be one unit by their positions. */
+static size_t slots_together(const struct cvb_slot *slots, size_t n)
 {
-    size_t i = 1;
-    while (i < n && (slots->position ? slots[i].position > slots[i - 1].position &&
-                                           slots[i].position - slots->position <= CVB_BEHIND_MOST
-                                     : !slots[i].position))
-        i++;
-    return i;
+    return cvb_positions_together(&slots->position, sizeof *slots, n);
 }
 
-/* While nobody reads them: the unit is RES. */
+/* Stores the positions of a unit's members while nobody reads them: the unit is RES. */
 static void store_positions(struct cvb_handle *h, uint32_t u, uint32_t mask, const struct cvb_slot *slots)
 {
     const uint64_t first = slots->position;
@@ -192,8 +185,8 @@ static void store_positions(struct cvb_handle *h, uint32_t u, uint32_t mask, con
                         cvb_extent(slots->length, slots->position - first));
 }
 
-/* A unit of slots that are reserved, in the order of its members, with their positions. */
-static int publish_word(struct cvb_handle *h, uint32_t u, struct cvb_pair w, const struct cvb_slot *slots)
+/* Publishes unit u, whose word is w and whose members are these slots, in their order. */
+static int publish_unit(struct cvb_handle *h, uint32_t u, struct cvb_pair w, const struct cvb_slot *slots)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     const uint32_t source = cvb_load16_rlx(&unit->source), stage = cvb_hi_stage(w.hi),
@@ -217,7 +210,7 @@ static int cancel_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
     return cvb_give(h, u);
 }
 
-/* Publishes the slots from i on that are members of one unit, in its order, and whose positions may be together; *n is
+/* Publishes the slots from i on that are members of one unit, in its order, and whose positions may be together. *n:
  * how many that was. */
 static int publish_next(struct cvb_handle *h, const struct cvb_places *p, const struct cvb_slot *slots, size_t i,
                         size_t *n)
@@ -226,12 +219,12 @@ static int publish_next(struct cvb_handle *h, const struct cvb_places *p, const 
     int error = cvb_places_run(h, p, i, &members, n);
     if (error)
         return error;
-    members = cvb_lowest(members, (unsigned)slots_growing(&slots[i], *n));
+    members = cvb_lowest(members, (unsigned)slots_together(&slots[i], *n));
     error = cvb_carve(h, &unit, &members);
     if (error)
         return error;
     *n = cvb_mask_count(members);
-    return publish_word(h, unit, cvb_load_pair(&cvb_unit_at(h, unit)->word), &slots[i]);
+    return publish_unit(h, unit, cvb_load_pair(&cvb_unit_at(h, unit)->word), &slots[i]);
 }
 
 CVB_RARE static int publish_parts(struct cvb_handle *h, const struct cvb_places *p, const struct cvb_slot *slots)
@@ -253,11 +246,12 @@ int cvb_publish(struct cvb_handle *h, const struct cvb_slot *slots, size_t count
     if (!error)
         error = check_positions(h, slots, count);
     if (!error)
-        error = store_lengths(h, slots, count);
+        error = check_slots(h, slots, count);
     if (error)
         return error;
-    whole = whole && slots_growing(slots, count) == count;
-    return whole ? publish_word(h, p.first->unit, w, slots) : publish_parts(h, &p, slots);
+    store_lengths(h, slots, count);
+    whole = whole && slots_together(slots, count) == count;
+    return whole ? publish_unit(h, p.first->unit, w, slots) : publish_parts(h, &p, slots);
 }
 
 int cvb_cancel(struct cvb_handle *h, const struct cvb_slot *slots, size_t count)
