@@ -26,13 +26,13 @@ int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_st
     return held && (cvb_hi_mask(w.hi) >> p->member & 1) ? 0 : CVB_ESETTLED;
 }
 
-/* Of the same lease or reservation, but for the member? */
+/* True if both are of one lease or reservation; they may be of different members of it. */
 static inline bool same_whole(const struct cvb_place *p, const struct cvb_place *q)
 {
     return p->number == q->number && p->unit == q->unit && p->handle == q->handle && p->stage == q->stage;
 }
 
-/* True if p is of the unit that q is of, which was checked and has these members. */
+/* True if p is of the same unit as q, which was checked, and whose unit has these members. */
 static bool same_unit(const struct cvb_place *p, const struct cvb_place *q, uint32_t members)
 {
     return same_whole(p, q) && p->member < CVB_UNIT_MEMBERS && (members >> p->member & 1);
@@ -55,8 +55,7 @@ int cvb_places_check(struct cvb_handle *h, const struct cvb_places *p)
     return error;
 }
 
-/* The members of place i's unit that follow one another in the array in the unit's order; *n is how many places that
- * is. */
+/* The members of place i's unit whose places follow one another in the array, in the unit's order. *n: how many. */
 static uint32_t gather(const struct cvb_places *p, size_t i, size_t *n)
 {
     const struct cvb_place *first = place_at(p, i);
@@ -70,8 +69,8 @@ static uint32_t gather(const struct cvb_places *p, size_t i, size_t *n)
     return members;
 }
 
-/* The run of places from i on, as far as all are still members of their unit: one that stands in the array twice is not
- * when its second turn comes, wherever that is. 0, or what is wrong with place i. */
+/* The run of places from i on, as far as they are still members of their unit: a place that stands in the array twice
+ * is none any more when it comes the second time. 0, or what is wrong with place i. */
 int cvb_places_run(struct cvb_handle *h, const struct cvb_places *p, size_t i, uint32_t *members, size_t *n)
 {
     const struct cvb_place *place = place_at(p, i);
@@ -87,113 +86,7 @@ int cvb_places_run(struct cvb_handle *h, const struct cvb_places *p, size_t i, u
     return 0;
 }
 
-/* Settles some members of a unit, or the first of them if that is all there is room for: *members says which. */
-static int settle_members(struct cvb_handle *h, uint32_t lease, uint32_t *members, cvb_settle_fn how,
-                          const uint32_t *to)
-{
-    for (unsigned most = CVB_UNIT_MEMBERS;;) {
-        uint32_t unit = lease, part = cvb_lowest(*members, most);
-        int error = to ? cvb_admit(h, *to, &part) : 0;
-        if (!error)
-            error = cvb_carve(h, &unit, &part);
-        if (error)
-            return error;
-        *members = part;
-        error = how(h, unit, to ? *to : 0);
-        if (!error || error == CVB_ECORRUPT)
-            return error;
-        int undone = unit == lease ? 0 : cvb_uncarve(h, lease, part, unit);
-        if (undone || cvb_mask_count(part) == 1 || !cvb_is_refusal(error))
-            return undone ? undone : error;
-        most = cvb_mask_count(part) / 2; /* others were quicker: fewer may fit */
-    }
-}
-
-/* Settles leases or reservations, unit by unit, as many as stage *to has room for, if it is not NULL; *done counts
- * those that went through before an error. */
-CVB_RARE int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to,
-                        size_t *done)
-{
-    int error = cvb_places_check(h, p);
-    bool looked = false;
-    if (!error)
-        cvb_recover_at_times(h, true);
-    for (size_t i = 0, n = 0; !error && i < p->count; i += n) {
-        uint32_t left;
-        error = cvb_places_run(h, p, i, &left, &n);
-        while (!error && left) {
-            uint32_t members = left;
-            error = settle_members(h, place_at(p, i)->unit, &members, how, to);
-            if (cvb_refused_by_dead(h, error, &looked)) {
-                error = 0;
-                continue;
-            }
-            left &= ~members;
-            *done += error ? 0 : cvb_mask_count(members);
-        }
-    }
-    return error;
-}
-
-static struct cvb_places places_of(const struct cvb_lease *leases, size_t count)
-{
-    return (struct cvb_places){leases ? &leases->place : NULL, sizeof *leases, count, CVB_LEASED};
-}
-
-static int tally_unit(struct cvb_handle *h, uint32_t u, struct cvb_pair w, enum cvb_count what)
-{
-    uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source), stage = cvb_hi_stage(w.hi);
-    if (source >= h->segment.settings.max_sources || stage >= h->segment.settings.max_stages)
-        return CVB_ECORRUPT;
-    cvb_tally(h, stage, source, what, cvb_mask_count(cvb_hi_mask(w.hi)));
-    return 0;
-}
-
-/* How long a record waits that has failed so often before: twice as long each time. */
-static uint64_t delay_by_settings(struct cvb_handle *h, unsigned failures)
-{
-    const uint64_t word = cvb_load64_rlx(&h->retry->word), first = (uint32_t)word, cap = word >> 32;
-    const uint64_t delay = first << (failures < 32 ? failures : 32);
-    return delay < cap ? delay : cap;
-}
-
-static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
-{
-    (void)unused;
-    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-    unsigned stage = cvb_hi_stage(w.hi);
-    int error = tally_unit(h, u, w, CVB_N_RETURNED);
-    if (error)
-        return error;
-    if (stage != CVB_STAGE_DEAD_LETTER && cvb_hi_failures(w.hi) >= cvb_retries_of(h, stage))
-        return cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
-    cvb_enters_stage(cvb_unit_at(h, u));
-    const uint64_t delay_ms =
-        h->delay_ms == CVB_DELAY_OF_SETTINGS ? delay_by_settings(h, cvb_hi_failures(w.hi)) : h->delay_ms;
-    if (delay_ms)
-        return cvb_delay(h, u, w, cvb_hi_failed(w.hi), cvb_monotonic_ns() + delay_ms * MS_NS);
-    return cvb_enqueue(h, u, w, stage, cvb_hi_failed(w.hi));
-}
-
-/* Back into its stage as it was. */
-int cvb_release_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
-{
-    (void)unused;
-    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
-    int error = tally_unit(h, u, w, CVB_N_RELEASED);
-    if (error)
-        return error;
-    cvb_enters_stage(cvb_unit_at(h, u));
-    return cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), w.hi & CVB_HI_TRIES);
-}
-
-static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
-{
-    (void)unused;
-    return cvb_park(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
-}
-
-/* Unit and handle of a place, in one word. */
+/* The unit and the handle of a place, in one word. */
 static inline uint64_t unit_and_handle(const struct cvb_place *p)
 {
     uint64_t word;
@@ -231,7 +124,8 @@ static bool in_order(const struct cvb_places *p, size_t i, unsigned n)
     return !other;
 }
 
-/* How many places from i on are just those of one unit, each once; 0 if they are not. *w is then the unit's word. */
+/* If the places from i on are first just those of one unit, each once: how many they are, and *w, the unit's word. Else
+ * 0. */
 static unsigned whole_at(struct cvb_handle *h, const struct cvb_places *p, size_t i, struct cvb_pair *w)
 {
     const struct cvb_place *first = place_at(p, i);
@@ -244,16 +138,6 @@ static unsigned whole_at(struct cvb_handle *h, const struct cvb_places *p, size_
         cvb_hi_stage(w->hi) != first->stage || n > p->count - i)
         return 0;
     return (cvb_is_whole(mask) && in_order(p, i, n)) || in_any_order(p, i, n, mask) ? n : 0;
-}
-
-/* True if the place is that of a unit's only record. *w is then the unit's word. */
-static inline bool one_record(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state, struct cvb_pair *w)
-{
-    if (p->handle != h->serial || p->unit >= h->segment.geometry.unit_count || p->member >= CVB_UNIT_MEMBERS)
-        return false;
-    *w = cvb_load_pair(&cvb_unit_at(h, p->unit)->word);
-    return w->lo == p->number && cvb_lo_state(w->lo) == state &&
-           (w->hi & ~(CVB_HI_TRIES | CVB_HI_COMPANY)) == cvb_hi(1u << p->member, p->stage, h->seat, 0);
 }
 
 /* True if the places are just those of one unit: the usual case. *w is then the unit's word. */
@@ -271,23 +155,93 @@ bool cvb_places_whole(struct cvb_handle *h, const struct cvb_places *p, struct c
     return whole;
 }
 
-/* Acks whole units, one after the other; if they are not whole, as cvb_settle does. */
-CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
+/* Settles some members of a unit, or the first of them if there is no room for all. *members: which. */
+static int settle_members(struct cvb_handle *h, uint32_t lease, uint32_t *members, cvb_settle_fn how,
+                          const uint32_t *to)
 {
-    const struct cvb_places places = places_of(leases, count), *p = &places;
+    for (unsigned most = CVB_UNIT_MEMBERS;;) {
+        uint32_t unit = lease, part = cvb_lowest(*members, most);
+        int error = to ? cvb_admit(h, *to, &part) : 0;
+        if (!error)
+            error = cvb_carve(h, &unit, &part);
+        if (error)
+            return error;
+        *members = part;
+        error = how(h, unit, to ? *to : 0);
+        if (!error || error == CVB_ECORRUPT)
+            return error;
+        int undone = unit == lease ? 0 : cvb_uncarve(h, lease, part, unit);
+        if (undone || cvb_mask_count(part) == 1 || !cvb_is_refusal(error))
+            return undone ? undone : error;
+        most = cvb_mask_count(part) / 2; /* others were quicker: fewer may fit */
+    }
+}
+
+/* Settles the members `left` of a unit, as many at a time as there is room for; *done counts them. *looked: as in
+ * cvb_refused_by_dead. */
+static int settle_run(struct cvb_handle *h, uint32_t unit, uint32_t left, cvb_settle_fn how, const uint32_t *to,
+                      bool *looked, size_t *done)
+{
+    while (left) {
+        uint32_t members = left;
+        int error = settle_members(h, unit, &members, how, to);
+        if (cvb_refused_by_dead(h, error, looked))
+            continue;
+        if (error)
+            return error;
+        left &= ~members;
+        *done += cvb_mask_count(members);
+    }
+    return 0;
+}
+
+/* Settles leases or reservations, unit by unit; if `to` is not NULL, as many as the stage has room for. *done counts
+ * those that were settled before an error. */
+CVB_RARE int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_settle_fn how, const uint32_t *to,
+                        size_t *done)
+{
+    int error = cvb_places_check(h, p);
+    bool looked = false;
+    if (!error)
+        cvb_recover_at_times(h, true);
+    for (size_t i = 0, n = 0; !error && i < p->count; i += n) {
+        uint32_t members;
+        error = cvb_places_run(h, p, i, &members, &n);
+        if (!error)
+            error = settle_run(h, place_at(p, i)->unit, members, how, to, &looked, done);
+    }
+    return error;
+}
+
+static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+{
+    (void)unused;
+    return cvb_park(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
+}
+
+/* True if the places are just those of some units, one unit's after the other's. */
+static bool all_whole(struct cvb_handle *h, const struct cvb_places *p)
+{
     struct cvb_pair w;
-    size_t done = 0, n;
     bool whole = p->first && p->count <= INT32_MAX && !cvb_handle_check(h);
-    for (size_t i = 0; whole && i < p->count; i += n) {
+    for (size_t i = 0, n; whole && i < p->count; i += n) {
         n = whole_at(h, p, i, &w);
         whole = n;
     }
-    if (!whole)
+    return whole;
+}
+
+/* Acks one unit after the other: whole units without the steps that parts need. */
+CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_places *p)
+{
+    struct cvb_pair w;
+    size_t done = 0;
+    if (!all_whole(h, p))
         return cvb_settle(h, p, ack_unit, NULL, &done);
     cvb_recover_if_due(h);
-    for (size_t i = 0; i < p->count; i += n) {
+    for (size_t i = 0, n; i < p->count; i += n) {
         const struct cvb_place *place = place_at(p, i);
-        int error = cvb_place_check(h, place, CVB_LEASED); /* it may be twice in the array */
+        int error = cvb_place_check(h, place, CVB_LEASED); /* the unit may be in the array twice */
         if (error)
             return error;
         w = cvb_load_pair(&cvb_unit_at(h, place->unit)->word);
@@ -299,28 +253,28 @@ CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_lease *leas
     return 0;
 }
 
-static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
-{
-    const uint32_t n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi)));
-    const uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
-    int error;
-    cvb_refusal_begin(h);
-    do
-        error = cvb_restage(h, u, to);
-    while (cvb_restage_again(h, error, n, source, to));
-    return error;
-}
-
+/* Acks any number of leases; in the usual case they are just those of one unit. */
 CVB_RARE CVB_FLAT static int ack_many(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
-    const struct cvb_places p = places_of(leases, count);
-    struct cvb_pair w;
+    const struct cvb_places p = cvb_places_of(leases, count);
+    struct cvb_pair w = {0, 0};
     if (!one_whole(h, &p, &w))
-        return ack_units(h, leases, count);
+        return ack_units(h, &p);
     cvb_recover_if_due(h);
     return cvb_park(h, p.first->unit, w);
 }
 
+/* True if the place is that of the only record of a lease. *w is then the unit's word. */
+static inline bool one_record(struct cvb_handle *h, const struct cvb_place *p, struct cvb_pair *w)
+{
+    if (p->handle != h->serial || p->unit >= h->segment.geometry.unit_count || p->member >= CVB_UNIT_MEMBERS)
+        return false;
+    *w = cvb_load_pair(&cvb_unit_at(h, p->unit)->word);
+    return w->lo == p->number && cvb_lo_state(w->lo) == CVB_LEASED &&
+           (w->hi & ~(CVB_HI_TRIES | CVB_HI_COMPANY)) == cvb_hi(1u << p->member, p->stage, h->seat, 0);
+}
+
+/* The last step of an ack when it is time to look for dead peers: so the usual case keeps nothing over a call. */
 CVB_RARE static int recover_after(struct cvb_handle *h, int error)
 {
     cvb_recover_at_times(h, true);
@@ -333,9 +287,46 @@ CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_
     struct cvb_pair w;
     int error;
     if (count == 1 && leases && !cvb_handle_check(h) && h->cells.stride <= CVB_LINE &&
-        one_record(h, &leases->place, CVB_LEASED, &w) && cvb_park_single(h, leases->place.unit, w, &error))
+        one_record(h, &leases->place, &w) && cvb_park_single(h, leases->place.unit, w, &error))
         return __builtin_expect(cvb_recover_due(h), 0) ? recover_after(h, error) : error;
     return ack_many(h, leases, count);
+}
+
+/* Counts the records of unit u, whose word is w. */
+static int tally_unit(struct cvb_handle *h, uint32_t u, struct cvb_pair w, enum cvb_count what)
+{
+    uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source), stage = cvb_hi_stage(w.hi);
+    if (source >= h->segment.settings.max_sources || stage >= h->segment.settings.max_stages)
+        return CVB_ECORRUPT;
+    cvb_tally(h, stage, source, what, cvb_mask_count(cvb_hi_mask(w.hi)));
+    return 0;
+}
+
+/* For how many milliseconds a record waits that has failed so often before: twice as long each time. */
+static uint64_t delay_by_settings(struct cvb_handle *h, unsigned failures)
+{
+    const uint64_t word = cvb_load64_rlx(&h->retry->word), first = (uint32_t)word, cap = word >> 32;
+    const uint64_t delay = first << (failures < 32 ? failures : 32);
+    return delay < cap ? delay : cap;
+}
+
+/* Back into its stage, at once or after its delay, with one failure more; or to the stage of dead letters. */
+static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+{
+    (void)unused;
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    unsigned stage = cvb_hi_stage(w.hi);
+    int error = tally_unit(h, u, w, CVB_N_RETURNED);
+    if (error)
+        return error;
+    if (stage != CVB_STAGE_DEAD_LETTER && cvb_hi_failures(w.hi) >= cvb_retries_of(h, stage))
+        return cvb_restage(h, u, CVB_STAGE_DEAD_LETTER);
+    cvb_enters_stage(cvb_unit_at(h, u));
+    const uint64_t delay_ms =
+        h->delay_ms == CVB_DELAY_OF_SETTINGS ? delay_by_settings(h, cvb_hi_failures(w.hi)) : h->delay_ms;
+    if (delay_ms)
+        return cvb_delay(h, u, w, cvb_hi_failed(w.hi), cvb_monotonic_ns() + delay_ms * MS_NS);
+    return cvb_enqueue(h, u, w, stage, cvb_hi_failed(w.hi));
 }
 
 static int return_leases(struct cvb_handle *h, const struct cvb_lease *leases, size_t count, uint64_t delay_ms)
@@ -344,7 +335,7 @@ static int return_leases(struct cvb_handle *h, const struct cvb_lease *leases, s
     if (error)
         return error;
     size_t done = 0;
-    struct cvb_places p = places_of(leases, count);
+    struct cvb_places p = cvb_places_of(leases, count);
     h->delay_ms = delay_ms;
     return cvb_settle(h, &p, return_unit, NULL, &done);
 }
@@ -361,25 +352,49 @@ int cvb_return_after(struct cvb_handle *h, const struct cvb_lease *leases, size_
     return return_leases(h, leases, count, delay_ms);
 }
 
+/* Back into its stage, with as many failures as before. */
+int cvb_release_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
+{
+    (void)unused;
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    int error = tally_unit(h, u, w, CVB_N_RELEASED);
+    if (error)
+        return error;
+    cvb_enters_stage(cvb_unit_at(h, u));
+    return cvb_enqueue(h, u, w, cvb_hi_stage(w.hi), w.hi & CVB_HI_TRIES);
+}
+
 int cvb_release(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
     CVB_ONE_USER(h);
     size_t done = 0;
-    struct cvb_places p = places_of(leases, count);
+    struct cvb_places p = cvb_places_of(leases, count);
     return cvb_settle(h, &p, cvb_release_unit, NULL, &done);
+}
+
+static int forward_unit(struct cvb_handle *h, uint32_t u, uint32_t to)
+{
+    const uint32_t n = cvb_mask_count(cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, u)->word.hi)));
+    const uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
+    int error;
+    cvb_refusal_begin(h);
+    do
+        error = cvb_restage(h, u, to);
+    while (cvb_restage_again(h, error, n, source, to));
+    return error;
 }
 
 int cvb_forward(struct cvb_handle *h, uint32_t stage, const struct cvb_lease *leases, size_t count, int *why)
 {
     CVB_ONE_USER(h);
     size_t done = 0;
-    struct cvb_places p = places_of(leases, count);
+    struct cvb_places p = cvb_places_of(leases, count);
     int error = cvb_handle_check(h);
     if (!error)
         error = cvb_stage_check(h, stage);
     if (!error)
         error = cvb_settle(h, &p, forward_unit, &stage, &done);
-    if (cvb_is_refusal(error) && cvb_id_known(h, CVB_KIND_SOURCE, leases[done].source))
+    if (cvb_is_refusal(error))
         cvb_tally_refusal(h, stage, leases[done].source, error);
     if (why)
         *why = error;
