@@ -17,6 +17,42 @@
 #define CVB_APPEND_TRIES 16u
 #endif
 
+/* Stores the note, before the change of unit u that it describes. */
+static inline void rows_begin(struct cvb_handle *h, const struct cvb_rows *rows, uint32_t u)
+{
+    cvb_store64_rel(&h->list->note, rows->note | u);
+}
+
+static inline void row_add(uint64_t *row, uint32_t n) { cvb_store64_rel(row, row_after(cvb_load64_rlx(row), n)); }
+
+/* Claims a unit of n records: IDLE with the word *w, it becomes RES of this seat; *w is then the new word. False if its
+ * word has changed. */
+bool cvb_claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, uint32_t n, struct cvb_rows *rows)
+{
+    rows_begin(h, rows, u);
+    struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w->lo)), cvb_hi_anew(w->hi, h->seat)};
+    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, mine)) {
+        cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */
+        return false;
+    }
+    row_add(rows->total, n);
+    row_add(rows->stage, n);
+    row_add(rows->source, n);
+    rows->note ^= NOTE_ODD_ALL;
+    *w = mine;
+    return true;
+}
+
+/* As cvb_claim, for a unit of any kind, which holds `has`. */
+bool cvb_claim_any(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, const struct cvb_want *has)
+{
+    struct cvb_rows rows = rows_of(h, NOTE_CLAIM, has);
+    const bool claimed = cvb_claim(h, u, w, has->count, &rows);
+    if (claimed && h->last_cache)
+        rows_anew(&h->last_cache->rows);
+    return claimed;
+}
+
 /* True if one of the group's entries still names a unit that waits. Those that do not are emptied. Called by the owner
  * alone. */
 static bool in_use(struct cvb_handle *h, struct cvb_idle_group *g)
@@ -138,7 +174,7 @@ CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_
     if (flags & NEED) {
         h->noisy = true;
         want_of(cvb_unit_at(h, u), idle, &has);
-        if (claim_any(h, u, &idle, &has))
+        if (cvb_claim_any(h, u, &idle, &has))
             return cvb_give(h, u);
         /* another process has it, perhaps since before the rows had it: who fell asleep then has counted one too few */
         for (unsigned x = 0; x < 3; x++)
@@ -159,8 +195,7 @@ static inline void raise_high(struct cvb_handle *h, struct cvb_unit *unit, uint3
     const uint64_t first = cvb_load64_rlx(&unit->first);
     const unsigned last = 31 - (unsigned)__builtin_clz(cvb_hi_mask(w.hi) | 1);
     if (first)
-        cvb_high_raise(h->parked.of_source,
-                       first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, last)->extent)));
+        cvb_high_raise(h->parked.of_source, first + cvb_behind_at(h, u, last));
 }
 
 /* The lease of a unit of h->parked, of n records, which can be listed, ends. The last row's store is the locked

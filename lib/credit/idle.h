@@ -1,4 +1,5 @@
-/* idle.h - what idle.c (acks list idle units), reuse.c (puts claim them) and reclaim.c (refusals give them back) share.
+/* idle.h - what idle.c (acks list idle units; how one is claimed), reuse.c (puts look for them) and reclaim.c (refusals
+ * give them back) share.
  *
  * A list is a ring of groups, a cache line each: a header that says what the units of its entries are good for, and
  * seven entries. So a search for units of one source passes the groups of the others a line at a time, and learns of
@@ -156,46 +157,14 @@ static inline struct cvb_rows rows_of(struct cvb_handle *h, enum note_kind kind,
     return rows;
 }
 
-/* Stores the note, before the change of unit u that it describes. */
-static inline void rows_begin(struct cvb_handle *h, const struct cvb_rows *rows, uint32_t u)
-{
-    cvb_store64_rel(&h->list->note, rows->note | u);
-}
-
-static inline void row_add(uint64_t *row, uint32_t n) { cvb_store64_rel(row, row_after(cvb_load64_rlx(row), n)); }
-
-/* Claims a unit of n records: IDLE with the word *w, it becomes RES of this seat; *w is then the new word. False if its
- * word has changed. */
-static inline bool claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, uint32_t n, struct cvb_rows *rows)
-{
-    rows_begin(h, rows, u);
-    struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w->lo)), cvb_hi_anew(w->hi, h->seat)};
-    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, mine)) {
-        cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */
-        return false;
-    }
-    row_add(rows->total, n);
-    row_add(rows->stage, n);
-    row_add(rows->source, n);
-    rows->note ^= NOTE_ODD_ALL;
-    *w = mine;
-    return true;
-}
-
-/* As claim, for a unit of any kind, which holds `has`. */
-static inline bool claim_any(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, const struct cvb_want *has)
-{
-    struct cvb_rows rows = rows_of(h, NOTE_CLAIM, has);
-    const bool claimed = claim(h, u, w, has->count, &rows);
-    if (claimed && h->last_cache)
-        rows_anew(&h->last_cache->rows);
-    return claimed;
-}
-
 /* True if a unit can hold this; false only in a corrupt segment. */
 static inline bool want_valid(const struct cvb_handle *h, const struct cvb_want *has)
 {
     return has->source < h->segment.settings.max_sources && has->stage < h->segment.settings.max_stages && has->count;
 }
+
+/* idle.c */
+bool cvb_claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, uint32_t n, struct cvb_rows *rows);
+bool cvb_claim_any(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, const struct cvb_want *has);
 
 #endif

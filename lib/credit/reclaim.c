@@ -90,7 +90,7 @@ static bool may_hold(uint64_t header, const struct search *s, bool others)
 static bool claim_entry(struct cvb_handle *h, uint64_t *at, uint64_t entry, struct cvb_pair *w,
                         const struct cvb_want *has)
 {
-    if (!want_valid(h, has) || !claim_any(h, unit_of(entry), w, has))
+    if (!want_valid(h, has) || !cvb_claim_any(h, unit_of(entry), w, has))
         return false;
     cvb_cas64(at, entry, 0);
     return true;
@@ -284,7 +284,7 @@ int64_t cvb_repair_idle(struct cvb_handle *h)
         want_of(cvb_unit_at(h, u), w, &has);
         if (!want_valid(h, &has))
             return CVB_ECORRUPT;
-        if (!claim_any(h, u, &w, &has))
+        if (!cvb_claim_any(h, u, &w, &has))
             continue;
         int error = cvb_give(h, u);
         if (error)

@@ -187,7 +187,7 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
         const uint32_t u = unit_of(s->entry);
         if (left_of(cache) >= AHEAD)
             cvb_prefetch_payloads(h, unit_of(s[AHEAD].entry), want->count);
-        if (!fits(cvb_unit_at(h, u), kind, w) || !claim(h, u, w, want->count, &cache->rows)) {
+        if (!fits(cvb_unit_at(h, u), kind, w) || !cvb_claim(h, u, w, want->count, &cache->rows)) {
             s->at = NULL; /* it is not ours to empty */
             continue;
         }

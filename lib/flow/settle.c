@@ -14,13 +14,18 @@ static const struct cvb_place *place_at(const struct cvb_places *p, size_t i)
     return (const struct cvb_place *)(const void *)((const char *)p->first + i * p->stride);
 }
 
+static inline struct cvb_pair unit_word(struct cvb_handle *h, uint32_t u)
+{
+    return cvb_load_pair(&cvb_unit_at(h, u)->word);
+}
+
 int cvb_place_check(struct cvb_handle *h, const struct cvb_place *p, enum cvb_state state)
 {
     if (p->handle != h->serial)
         return CVB_EFOREIGN;
     if (p->unit >= h->segment.geometry.unit_count || p->member >= cvb_unit_room(h, p->unit))
         return CVB_EINVAL;
-    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, p->unit)->word);
+    struct cvb_pair w = unit_word(h, p->unit);
     bool held = w.lo == p->number && cvb_lo_state(w.lo) == state && cvb_hi_seat(w.hi) == h->seat &&
                 cvb_hi_stage(w.hi) == p->stage;
     return held && (cvb_hi_mask(w.hi) >> p->member & 1) ? 0 : CVB_ESETTLED;
@@ -131,7 +136,7 @@ static unsigned whole_at(struct cvb_handle *h, const struct cvb_places *p, size_
     const struct cvb_place *first = place_at(p, i);
     if (first->handle != h->serial || first->unit >= h->segment.geometry.unit_count)
         return 0;
-    *w = cvb_load_pair(&cvb_unit_at(h, first->unit)->word);
+    *w = unit_word(h, first->unit);
     uint32_t mask = cvb_hi_mask(w->hi);
     unsigned n = cvb_mask_count(mask);
     if (w->lo != first->number || cvb_lo_state(w->lo) != p->state || cvb_hi_seat(w->hi) != h->seat ||
@@ -216,7 +221,7 @@ CVB_RARE int cvb_settle(struct cvb_handle *h, const struct cvb_places *p, cvb_se
 static int ack_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
     (void)unused;
-    return cvb_park(h, u, cvb_load_pair(&cvb_unit_at(h, u)->word));
+    return cvb_park(h, u, unit_word(h, u));
 }
 
 /* True if the places are just those of some units, one unit's after the other's. */
@@ -244,7 +249,7 @@ CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_places *p)
         int error = cvb_place_check(h, place, CVB_LEASED); /* the unit may be in the array twice */
         if (error)
             return error;
-        w = cvb_load_pair(&cvb_unit_at(h, place->unit)->word);
+        w = unit_word(h, place->unit);
         n = cvb_mask_count(cvb_hi_mask(w.hi));
         error = n ? cvb_park(h, place->unit, w) : CVB_ECORRUPT;
         if (error)
@@ -269,7 +274,7 @@ static inline bool one_record(struct cvb_handle *h, const struct cvb_place *p, s
 {
     if (p->handle != h->serial || p->unit >= h->segment.geometry.unit_count || p->member >= CVB_UNIT_MEMBERS)
         return false;
-    *w = cvb_load_pair(&cvb_unit_at(h, p->unit)->word);
+    *w = unit_word(h, p->unit);
     return w->lo == p->number && cvb_lo_state(w->lo) == CVB_LEASED &&
            (w->hi & ~(CVB_HI_TRIES | CVB_HI_COMPANY)) == cvb_hi(1u << p->member, p->stage, h->seat, 0);
 }
@@ -314,7 +319,7 @@ static uint64_t delay_by_settings(struct cvb_handle *h, unsigned failures)
 static int return_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
     (void)unused;
-    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    struct cvb_pair w = unit_word(h, u);
     unsigned stage = cvb_hi_stage(w.hi);
     int error = tally_unit(h, u, w, CVB_N_RETURNED);
     if (error)
@@ -356,7 +361,7 @@ int cvb_return_after(struct cvb_handle *h, const struct cvb_lease *leases, size_
 int cvb_release_unit(struct cvb_handle *h, uint32_t u, uint32_t unused)
 {
     (void)unused;
-    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, u)->word);
+    struct cvb_pair w = unit_word(h, u);
     int error = tally_unit(h, u, w, CVB_N_RELEASED);
     if (error)
         return error;

@@ -39,6 +39,12 @@ static inline uint32_t cvb_extent(uint32_t length, uint64_t behind)
 static inline uint32_t cvb_extent_length(uint32_t extent) { return extent & CVB_LENGTH_MASK; }
 static inline uint32_t cvb_extent_behind(uint32_t extent) { return extent >> CVB_LENGTH_BITS; }
 
+/* By how much the position of member i is above that of the unit's first record. */
+static inline uint32_t cvb_behind_at(struct cvb_handle *h, uint32_t u, unsigned i)
+{
+    return cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, i)->extent));
+}
+
 uint32_t cvb_class_of_cell(const struct cvb_handle *h, uint32_t cell);
 bool cvb_find_cells(struct cvb_handle *h, uint32_t cell);
 

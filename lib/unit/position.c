@@ -23,8 +23,8 @@ struct cvb_span cvb_span_of(struct cvb_handle *h, uint32_t u, uint32_t mask)
     if (!first || !mask || span.source >= h->segment.settings.max_sources)
         return span;
     const unsigned low = (unsigned)__builtin_ctz(mask), high = 31 - (unsigned)__builtin_clz(mask);
-    span.lowest = first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, low)->extent));
-    span.highest = first + cvb_extent_behind(cvb_load32_rlx(&cvb_member_at(h, u, high)->extent));
+    span.lowest = first + cvb_behind_at(h, u, low);
+    span.highest = first + cvb_behind_at(h, u, high);
     return span;
 }
 
@@ -60,7 +60,7 @@ void cvb_copy_positions(struct cvb_handle *h, uint32_t a, uint32_t b)
     cvb_store64_rlx(&cvb_unit_at(h, b)->first, cvb_load64_rlx(&cvb_unit_at(h, a)->first));
     for (; mask_a && mask_b; mask_a &= mask_a - 1, mask_b &= mask_b - 1) {
         uint32_t *to = &cvb_member_at(h, b, (unsigned)__builtin_ctz(mask_b))->extent;
-        uint32_t from = cvb_load32_rlx(&cvb_member_at(h, a, (unsigned)__builtin_ctz(mask_a))->extent);
-        cvb_store32_rlx(to, cvb_extent(cvb_extent_length(cvb_load32_rlx(to)), cvb_extent_behind(from)));
+        uint32_t behind = cvb_behind_at(h, a, (unsigned)__builtin_ctz(mask_a));
+        cvb_store32_rlx(to, cvb_extent(cvb_extent_length(cvb_load32_rlx(to)), behind));
     }
 }

@@ -52,7 +52,7 @@ static void *bring_it(void *argument)
 #ifdef CLAIMED
     const struct cvb_want has = {0, 1, 1, 0};
     struct cvb_pair w = cvb_load_pair(&units[0].word);
-    assert(claim_any(&handles[0], 0, &w, &has));
+    assert(cvb_claim_any(&handles[0], 0, &w, &has));
     assert(!cvb_enqueue_own(&handles[0], 0, w, 1)); /* with the put's locked instruction */
     cvb_level_after_put(&handles[0], 1, 0, 1);
 #elif defined RAISED

@@ -15,7 +15,7 @@ static void *die(void *argument)
     (void)argument;
     model_left = KILL + 1;
 #ifdef CLAIM
-    claim_any(h, 0, &w, &want);
+    cvb_claim_any(h, 0, &w, &want);
 #else
     cvb_park(h, 0, w);
 #endif
@@ -28,7 +28,7 @@ static void *disturb(void *argument)
     struct cvb_pair w = cvb_load_pair(&units[0].word);
     (void)argument;
     if (cvb_lo_state(w.lo) == CVB_IDLE)
-        claim_any(&handles[1], 0, &w, &want);
+        cvb_claim_any(&handles[1], 0, &w, &want);
     return NULL;
 }
 

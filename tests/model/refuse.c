@@ -44,7 +44,7 @@ static void *ack(void *argument)
 #ifdef HOP
     struct cvb_pair w = cvb_load_pair(&units[2].word);
     if (cvb_lo_state(w.lo) == CVB_IDLE)
-        claim_any(h, 2, &w, &want);
+        cvb_claim_any(h, 2, &w, &want);
 #endif
     return NULL;
 }

@@ -213,14 +213,14 @@ MUTANTS = [
     ("NOTETWICE", "recovery counts a change that was counted (B3)", ["single", "mixed"], [
         ("cvb_note_recover", "if (changed && as_before(&c, i, row[i]))", "if (changed)")]),
     ("NOTELEFT", "the note of a claim that failed is left", ["tight", "mixed", "any"], [
-        ("claim", "        cvb_store64_rel(&h->list->note, 0);\n", "")]),
+        ("cvb_claim", "        cvb_store64_rel(&h->list->note, 0);\n", "")]),
     ("NOTESTANDS", "units of the dead change while its note stands (B4)", ["recover", "publish", "mixed", "any"], [
         ("cvb_note_recover", "        cvb_cas64(at, note, 0);\n", "        return 0;\n")]),
     ("NOTELATER", "a unit claimed before there is a note of it (I6)", ["single", "mixed"], [
         ("rows_begin", "    cvb_store64_rel(&h->list->note, rows->note | u);\n",
          "    (void)h, (void)rows, (void)u;\n")]),
     ("STEALDIRECT", "an idle unit given back without being claimed", ["single", "mixed"], [
-        ("claim_entry", "    if (!want_valid(h, has) || !claim_any(h, unit_of(entry), w, has))",
+        ("claim_entry", "    if (!want_valid(h, has) || !cvb_claim_any(h, unit_of(entry), w, has))",
          "    (void)w;\n    if (!want_valid(h, has))"),
         ("cvb_give", "bool mine = cvb_hi_seat(w.hi) == h->seat && (",
          "bool mine = cvb_lo_state(w.lo) == CVB_IDLE || (")]),
