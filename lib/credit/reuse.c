@@ -20,7 +20,6 @@
 #define SCAN_GROUPS 32u  /* groups that one scan passes in a list */
 #define SCAN_LISTS 3u    /* lists with new groups that one scan goes through */
 #define SCAN_AGAIN 1024u /* scans in vain after which all lists are scanned from their beginning */
-#define AHEAD 4u         /* puts: a unit's payload is fetched that many before the put that claims it */
 
 /* True if the unit is IDLE and of this kind; *w is its word. */
 static inline bool fits(struct cvb_unit *unit, uint64_t kind, struct cvb_pair *w)
@@ -185,8 +184,8 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
         }
         struct cvb_candidate *s = &cache->candidates[cache->next++];
         const uint32_t u = unit_of(s->entry);
-        if (left_of(cache) >= AHEAD)
-            cvb_prefetch_payloads(h, unit_of(s[AHEAD].entry), want->count);
+        if (left_of(cache) >= CVB_AHEAD_UNITS)
+            cvb_prefetch_payloads(h, unit_of(s[CVB_AHEAD_UNITS].entry), want->count);
         if (!fits(cvb_unit_at(h, u), kind, w) || !cvb_claim(h, u, w, want->count, &cache->rows)) {
             s->at = NULL; /* it is not ours to empty */
             continue;

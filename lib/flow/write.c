@@ -60,10 +60,6 @@ int cvb_write_single(struct cvb_handle *h, uint32_t u, const struct cvb_record *
     return are_plain(h, r->position) ? write_member(h, m, r, 0, true) : write_member(h, m, r, r->position, false);
 }
 
-/* While a train of long cells is written, the next bytes of it are fetched, and of short cells all of the next train:
- * the processor's own prefetchers fetch too late for a writer. */
-#define AHEAD_BYTES 4096u
-
 static inline void prefetch_place(const char *at, uint64_t bytes)
 {
     for (uint64_t k = 0; at && k < bytes; k += 64)
@@ -77,8 +73,8 @@ static inline unsigned fill_train(struct cvb_handle *h, uint32_t u, unsigned n, 
                                   uint32_t next, const bool plain)
 {
     const struct cvb_cells cells = h->cells;
-    const uint64_t stride = cells.stride, most = stride < AHEAD_BYTES ? stride : AHEAD_BYTES;
-    const unsigned distance = stride > CVB_LONG_CELL ? (unsigned)(AHEAD_BYTES / most) : n;
+    const uint64_t stride = cells.stride, most = stride < CVB_AHEAD_BYTES ? stride : CVB_AHEAD_BYTES;
+    const unsigned distance = stride > CVB_LONG_CELL ? (unsigned)(CVB_AHEAD_BYTES / most) : n;
     struct cvb_member *m = cvb_members_of(h, u);
     struct cvb_ahead ahead = cvb_train_ahead(h, next, n, &cells);
     for (unsigned i = 0; i < n; i++) {

@@ -2,6 +2,7 @@
 #ifndef CVB_LIB_CELLS_H
 #define CVB_LIB_CELLS_H
 
+#include "place/ahead.h"
 #include "place/handle.h"
 
 static inline struct cvb_unit *cvb_unit_at(struct cvb_handle *h, uint32_t u) { return h->units + u; }
@@ -79,12 +80,7 @@ static inline void cvb_own_line(char *payload)
     cvb_store64_rlx(word, cvb_load64_rlx(word));
 }
 
-/* How many payloads of a unit that will be used soon are worth fetching all at once. Those of a longer train are
- * fetched one by one while the train before it is written or handed out: so many lines at a time would keep the core
- * waiting. */
-#ifndef CVB_SHORT_TRAIN
-#define CVB_SHORT_TRAIN 8u
-#endif
+/* How many payloads of a unit that will be used soon are fetched at once. */
 static inline unsigned cvb_payloads_ahead(unsigned records) { return records > CVB_SHORT_TRAIN ? 1 : records; }
 
 static inline void cvb_prefetch_payload(struct cvb_handle *h, const struct cvb_member *m)
@@ -105,10 +101,6 @@ static inline void cvb_prefetch_payloads(struct cvb_handle *h, uint32_t u, unsig
     if (records > 1)
         cvb_prefetch_others(h, u, cvb_payloads_ahead(records));
 }
-
-/* Bytes of a cell. The processor itself fetches longer ones ahead for a reader. A writer fetches them within its own
- * train; shorter ones are fetched a train ahead. */
-#define CVB_LONG_CELL 256u
 
 /* True if the unit was never taken apart: it has just the first members. */
 static inline bool cvb_is_whole(uint32_t mask) { return !(mask & (mask + 1)); }

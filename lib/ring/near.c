@@ -19,7 +19,7 @@ static uint32_t most_queued(const struct cvb_settings *s, unsigned records) { re
 static uint64_t gap_behind(const struct cvb_settings *s, unsigned records)
 {
     uint32_t gap = most_queued(s, records) / GAP_PART;
-    if (records > LONG_TRAIN)
+    if (records > CVB_LONG_TRAIN)
         return LINE_SLOTS;
     return gap > GAP_MOST ? GAP_MOST : gap < GAP_LEAST ? GAP_LEAST : gap;
 }
@@ -35,7 +35,7 @@ static void keep_behind(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t 
         return;
     }
     e->spare_lines = most_queued(&h->segment.settings, records) / LINE_SLOTS + 1;
-    if ((position < e->stream && records <= LONG_TRAIN) || !cvb_pacer_rest(h, &e->rest))
+    if ((position < e->stream && records <= CVB_LONG_TRAIN) || !cvb_pacer_rest(h, &e->rest))
         return;
     cvb_pacer_rested(&e->rest, unit_at(h, e, last) != CVB_NO_UNIT);
 }
@@ -61,7 +61,7 @@ CVB_RARE void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ring_view *e, 
 {
     if (position % LINE_SLOTS == 0)
         keep_behind(h, e, position, records);
-    if (records <= LONG_TRAIN) {
+    if (records <= CVB_LONG_TRAIN) {
         prefetch_line(h, e, position + LINE_SLOTS);
         return;
     }

@@ -17,8 +17,6 @@
  * full, and only then reads what is in it. Of long trains it looks at the next one each time, because a line comes and
  * goes with each of them anyway. */
 #define LINE_SLOTS 8u
-#define AHEAD_PAYLOADS 4u             /* units */
-#define LONG_TRAIN 16u                /* records */
 #define STREAM_UNITS (2 * LINE_SLOTS) /* without an empty place between them */
 
 static inline uint32_t unit_at(const struct cvb_handle *h, const struct cvb_ring_view *e, uint64_t position)
@@ -35,10 +33,10 @@ void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t 
  * leases take. */
 static inline void prefetch_after(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t position, unsigned records)
 {
-    const uint64_t near = position + AHEAD_PAYLOADS;
-    if (records > LONG_TRAIN || position % LINE_SLOTS == 0)
+    const uint64_t near = position + CVB_AHEAD_UNITS;
+    if (records > CVB_LONG_TRAIN || position % LINE_SLOTS == 0)
         cvb_prefetch_units(h, e, position, records);
-    if (near < e->full && records <= LONG_TRAIN)
+    if (near < e->full && records <= CVB_LONG_TRAIN)
         cvb_prefetch_payloads(h, unit_at(h, e, near), records);
 }
 

@@ -5,7 +5,6 @@
 #include "ring/slot.h"
 
 #define CVB_FULL_TURNS 1000u
-#define SLOTS_AHEAD 12u /* of the tail are fetched: a line holds 8 */
 #ifndef CVB_PASSED_MANY
 #define CVB_PASSED_MANY 4u /* positions that others have passed: time to look at the hint */
 #endif
@@ -89,7 +88,7 @@ static inline void published(struct cvb_handle *h, struct cvb_ring_view *e, stru
     const uint64_t position = cvb_lo_number(queued.lo);
     if (e->tail <= position)
         e->tail = position + 1;
-    cvb_prefetch_write(&e->ring[(position + SLOTS_AHEAD) & e->mask]);
+    cvb_prefetch_write(&e->ring[(position + CVB_AHEAD_SLOTS) & e->mask]);
     if (position + 1 >= e->tail_due)
         e->tail_due = raise_when_due(&e->hint->tail, position + 1);
     cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));
@@ -241,7 +240,7 @@ bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, stru
     const struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, (uint32_t)u)->word);
     if (w.lo != cvb_lo_position(CVB_QUEUED, head) || w.hi != cvb_hi(1, stage, cvb_hi_seat(w.hi), 0))
         return false;
-    const uint32_t near = head + AHEAD_PAYLOADS < e->full ? unit_at(h, e, head + AHEAD_PAYLOADS) : CVB_NO_UNIT;
+    const uint32_t near = head + CVB_AHEAD_UNITS < e->full ? unit_at(h, e, head + CVB_AHEAD_UNITS) : CVB_NO_UNIT;
     if (near != CVB_NO_UNIT) {
         const char *payload = cvb_payload_in(&h->cells, cvb_load32_rlx(&cvb_members_of(h, near)->cell), 0);
         cvb_prefetch_write(payload ? payload : (const char *)h);
