@@ -5,10 +5,10 @@
 #include "ring/delay.h"
 #include "ring/ring.h"
 
-/* complete.c */
+/* complete.c: the operation in a dead seat's journal is completed or undone. */
 int cvb_journal_recover(struct cvb_handle *h, uint32_t dead, uint64_t state);
 
-/* recover.c */
+/* recover.c: a dead seat's units are nobody's again; the records that it had leased are delivered again. */
 int cvb_recover_seat(struct cvb_handle *h, uint32_t dead, uint64_t state);
 int cvb_recover_reserved(struct cvb_handle *h);
 int cvb_seat_dead(struct cvb_handle *h, uint32_t seat, uint64_t *state);
@@ -32,7 +32,7 @@ static inline void cvb_recover_if_due(struct cvb_handle *h)
 /* The next call looks at the clock. */
 static inline void cvb_recover_soon(struct cvb_handle *h) { h->calls_due = 0; }
 
-/* lookout.c */
+/* lookout.c: one of the sleepers wakes from time to time and looks for the dead. */
 uint64_t cvb_lookout_slice(struct cvb_handle *h);
 bool cvb_lookout_promise(struct cvb_handle *h, uint64_t now);
 void cvb_lookout_leave(struct cvb_handle *h);

@@ -4,7 +4,7 @@
 
 #include "unit/unit.h"
 
-/* credit.c */
+/* credit.c: counters of credits. cvb_take_credits refuses what would go above a limit. */
 int cvb_refill(struct cvb_handle *h, uint32_t unit, uint32_t stage);
 int cvb_give(struct cvb_handle *h, uint32_t unit);
 uint32_t cvb_room_at_limits(struct cvb_handle *h, uint32_t source, uint32_t stage, uint32_t *below, int *refusal);
@@ -81,12 +81,12 @@ static inline void cvb_level_after_put(struct cvb_handle *h, uint32_t stage, uin
         cvb_level_put(h, stage, source, n);
 }
 
-/* idle.c */
+/* idle.c: an ack leaves a unit idle, with its credits. */
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair leased);
 bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair leased, int *error);
 void cvb_idle_enter(struct cvb_handle *h);
 
-/* reuse.c */
+/* reuse.c: a put takes an idle unit of its kind. */
 /* Which lists and groups of idle units a put scans: only lists with many groups; all groups that are full; all groups.
  */
 enum cvb_effort { CVB_SCAN_FAR, CVB_SCAN_FULL, CVB_SCAN_ALL };
@@ -97,7 +97,7 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
 bool cvb_is_over(struct cvb_handle *h, const struct cvb_want *want);
 void cvb_scan_from(struct cvb_handle *h, uint32_t seat, uint64_t number);
 
-/* reclaim.c */
+/* reclaim.c: after a refusal idle units of other kinds give their credits back. */
 bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit,
                    struct cvb_pair *word);
 /* What an operation may do before it is refused for good: this many searches over the lists, in which it sees each list
@@ -119,7 +119,7 @@ static inline void cvb_refusal_begin(struct cvb_handle *h)
 uint32_t cvb_idle_lost(struct cvb_handle *h);
 int64_t cvb_repair_idle(struct cvb_handle *h);
 
-/* note.c */
+/* note.c: what a dead seat's owner had begun to count of its idle units is completed. */
 int cvb_note_recover(struct cvb_handle *h, uint32_t dead, uint64_t state);
 /* How many idle records of the counter a seat's note says that its rows do not count yet; negative if they count too
  * many. */

@@ -41,7 +41,7 @@ static inline uint32_t *cvb_flag_at(struct cvb_handle *h, uint32_t flag) { retur
 #define CVB_FLAG_BITS 127u
 #define CVB_FLAG_ONE 128u /* of the count */
 
-/* flag.c */
+/* flag.c: up to `most` sleepers on a flag are woken. */
 uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter);
 #define CVB_WAKE_ALL ((uint32_t)INT32_MAX)
 void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most);
