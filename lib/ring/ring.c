@@ -205,6 +205,16 @@ static inline int lease_first(struct cvb_handle *h, unsigned want, uint32_t *uni
     return 0;
 }
 
+/* The linearization point of a get: unit u, whose word *w is QUEUED, becomes LEASED; *w is then the new word. False if
+ * its word has changed. */
+static inline bool become_leased(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, struct cvb_pair leased)
+{
+    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))
+        return false;
+    *w = leased;
+    return true;
+}
+
 /* Leases a whole unit, whose word *w is QUEUED; *w is then the new word. CVB_ESETTLED if its word has changed. */
 static inline int lease_whole(struct cvb_handle *h, struct cvb_ring_view *e, uint32_t u, struct cvb_pair *w)
 {
@@ -215,9 +225,8 @@ static inline int lease_whole(struct cvb_handle *h, struct cvb_ring_view *e, uin
     struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, cvb_lo_number(w->lo)),
                               cvb_hi_by(w->hi, h->seat) | cvb_marks_of_lease(h, w->hi)};
     prefetch_after(h, e, next - 1, records);
-    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))
+    if (!become_leased(h, u, w, leased))
         return CVB_ESETTLED;
-    *w = leased;
     e->head = next;
     if (records * h->cells.stride >= CVB_COARSE_BYTES)
         raise_hint(&e->hint->head, next, true);
@@ -237,7 +246,7 @@ bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, stru
     if (u >= h->segment.geometry.unit_count || head % LINE_SLOTS == 0 || head + 1 >= e->head_due ||
         h->cells.stride >= CVB_COARSE_BYTES)
         return false;
-    const struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, (uint32_t)u)->word);
+    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, (uint32_t)u)->word);
     if (w.lo != cvb_lo_position(CVB_QUEUED, head) || w.hi != cvb_hi(1, stage, cvb_hi_seat(w.hi), 0))
         return false;
     const uint32_t near = head + CVB_AHEAD_UNITS < e->full ? unit_at(h, e, head + CVB_AHEAD_UNITS) : CVB_NO_UNIT;
@@ -246,11 +255,11 @@ bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, stru
         cvb_prefetch_write(payload ? payload : (const char *)h);
     }
     struct cvb_pair leased = {cvb_lo_position(CVB_LEASED, head), cvb_hi(1, stage, h->seat, 0)};
-    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))
+    if (!become_leased(h, (uint32_t)u, &w, leased))
         return false;
     e->head = head + 1;
     *unit = (uint32_t)u;
-    *word = leased;
+    *word = w;
     return true;
 }
 

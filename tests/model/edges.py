@@ -22,8 +22,8 @@ EXPLAINED = {
         "the owner's release of the word reaches the taker without the helper (P2)",
     ("cvb_enqueue", "cvb_cas_pair"):
         "the slot's CAS that follows releases it (P1); a helper reads it after a death, or fails its CAS",
-    ("cvb_lease_single", "*"): "the same accesses as in find_head and lease_whole, which the models run",
-    ("lease_whole", "*"):
+    ("cvb_lease_single", "*"): "the same accesses as in find_head, which the models run",
+    ("become_leased", "*"):
         "the slot's acquire has brought the unit (P1); LEASED is read by others after a death only",
     ("lease_part", "*"): OWN,
     ("follow", "*"): "for the head a stale hint costs a look",

@@ -9,16 +9,16 @@ of lines and other comments change nothing. A text that is not in it exactly onc
 MUTANTS = [
     # ring
     ("HEADFIRST", "head moved on before the take (A8)", ["single", "mixed1"], [
-        ("lease_whole", "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))",
+        ("lease_whole", "    if (!become_leased(h, u, w, leased))",
          "    raise_hint(&e->hint->head, next, true);\n"
-         "    if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, leased))"),
-        ("cvb_lease_single", "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))",
+         "    if (!become_leased(h, u, w, leased))"),
+        ("cvb_lease_single", "    if (!become_leased(h, (uint32_t)u, &w, leased))",
          "    raise_hint(&e->hint->head, head + 1, true);\n"
-         "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))")]),
+         "    if (!become_leased(h, (uint32_t)u, &w, leased))")]),
     ("SINGLEHINT", "the short way of a get moves the head's hint on before its take", ["single", "mixed1"], [
-        ("cvb_lease_single", "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))",
+        ("cvb_lease_single", "    if (!become_leased(h, (uint32_t)u, &w, leased))",
          "    raise_hint(&e->hint->head, head + 1, true);\n"
-         "    if (!cvb_cas_pair(&cvb_unit_at(h, (uint32_t)u)->word, w, leased))")]),
+         "    if (!become_leased(h, (uint32_t)u, &w, leased))")]),
     ("SINGLELATE", "the short way of an ack lists no unit", ["single", "mixed"], [
         ("cvb_park_single", "    *error = become_idle(h, unit, u, w, 1);",
          "    (void)error;\n    cvb_store64_rlx(&unit->generation, cvb_load64_rlx(&unit->generation) + 1);\n"
