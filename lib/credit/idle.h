@@ -3,7 +3,22 @@
  *
  * A list is a ring of groups, a cache line each: a header that says what the units of its entries are good for, and
  * seven entries. So a search for units of one source passes the groups of the others a line at a time, and learns of
- * many units by one line.
+ * many units by one line. It is what Bonwick and Adams call a magazine: its owner loads it, any claimer unloads it as a
+ * whole. That others take from a seat's list is work stealing.
+ *
+ *      first: all before it is empty      groups: the number of the next group
+ *        v                                   v
+ *   ...| 41 closed | 42 closed | 43 open |  44  |...       group n is at n modulo the number of places
+ *                       |
+ *                       v
+ *      header {key, closed, number} | entry {unit, version} | entry | ... seven of them
+ *
+ * An entry, and the unit that it names:
+ *
+ *   empty --append--> listed --ack--> idle --claim--> claimed --empty_claimed, claim_entry--> empty
+ *     unit:  LEASED     LEASED        IDLE           RES of the claimer
+ *
+ * The invariants are U2 and I1 to I6 of the rules in PROTOCOL.md.
  *
  * Who writes: the seat's owner opens groups and fills them in turn, and raises the version with each entry. The claimer
  * of a unit empties its entry by a CAS, at once or after some more claims; the claimer of all units of a group empties
