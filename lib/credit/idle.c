@@ -172,7 +172,7 @@ CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_
     const uint32_t counter[] = {(uint32_t)(h->parked.of_source - h->tallies) + 1, CVB_COUNTER_TOTAL,
                                 (uint32_t)(h->parked.of_stage - h->tallies) + 1};
     if (flags & NEED) {
-        h->noisy = true;
+        h->waiters_seen = true;
         want_of(cvb_unit_at(h, u), idle, &has);
         if (cvb_claim_any(h, u, &idle, &has))
             return cvb_give(h, u);
@@ -214,7 +214,7 @@ static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint3
     h->parked.rows.note ^= NOTE_ODD_ALL;
     cvb_fence_after_cas();
     const uint32_t flags = flags_of_parked(h);
-    h->noisy = false;
+    h->waiters_seen = false;
     if ((flags & NEED) || ((flags & CVB_FLAG_PAUSED) && !cvb_budget_covers(&h->of_acks, h->parked.kind, n)))
         return parked_in_need(h, u, (struct cvb_pair){cvb_lo_generation(CVB_IDLE, next), w.hi}, flags);
     return 0;
@@ -237,7 +237,7 @@ int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     if (kind_of_unit(unit, w.hi) != h->parked.kind && !park_others(h, unit, w))
         return CVB_ECORRUPT;
     raise_high(h, unit, u, w);
-    if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->noisy && (flags_of_parked(h) & NEED)))
+    if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->waiters_seen && (flags_of_parked(h) & NEED)))
         return give_acked(h, u, w);
     if (!is_open(h->parked.open) && !open_group(h, h->list, h->parked.open, h->parked.key))
         return give_acked(h, u, w);
@@ -253,7 +253,7 @@ bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair w, int *e
     struct cvb_unit *unit = cvb_unit_at(h, u);
     const uint32_t stage = cvb_hi_stage(w.hi);
     const uint64_t kind = kind_of(cvb_load16_rlx(&unit->source), stage, 1, cvb_load16_rlx(&unit->class));
-    if (kind != h->parked.kind || stage == CVB_STAGE_DEAD_LETTER || h->noisy || !is_open(h->parked.open))
+    if (kind != h->parked.kind || stage == CVB_STAGE_DEAD_LETTER || h->waiters_seen || !is_open(h->parked.open))
         return false;
     raise_high(h, unit, u, w);
     *error = become_idle(h, unit, u, w, 1);

@@ -218,7 +218,7 @@ static uint64_t above_limit(struct cvb_handle *h, uint32_t counter)
  * again: because they did, because other processes were quicker with a unit, or because a unit was listed or became
  * idle meanwhile. (Without the last, a unit that is idle at the end was idle all the time, and was found.) For a put,
  * `unit` is not NULL: a unit that fits becomes RES of this seat, with the word *w; otherwise *unit is left as it is. */
-bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
+bool cvb_reclaim_for(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
     if (!h->refusal.looks)
         return false;

@@ -22,7 +22,7 @@ static int hold_results(struct cvb_handle *h, const struct cvb_record *r, unsign
     cvb_refusal_begin(h);
     do
         error = cvb_hold_cells(h, r->length, n, b);
-    while (error == CVB_EMEMORY_FULL && cvb_try_again(h, error, &want, NULL, NULL));
+    while (error == CVB_EMEMORY_FULL && cvb_reclaim_for(h, error, &want, NULL, NULL));
     uint32_t mask = error ? 0 : cvb_hi_mask(cvb_load64_acq(&cvb_unit_at(h, *b)->word.hi));
     if (!error && cvb_mask_count(mask) > n)
         return CVB_ECORRUPT; /* the caller has so many results */

@@ -80,7 +80,7 @@ static bool find_idle(struct cvb_handle *h, const struct cvb_want *want, int ref
     if (!refusal)
         return cvb_claim_idle(h, want, CVB_SCAN_FULL, u, w);
     return (rest && claim_after_rest(h, want, u, w)) || cvb_claim_idle(h, want, CVB_SCAN_ALL, u, w) ||
-           cvb_try_again(h, refusal, want, u, w);
+           cvb_reclaim_for(h, refusal, want, u, w);
 }
 
 /* As cvb_obtain, if no idle unit was found at once: counters move, and a free unit gets its credits anew. */
@@ -104,7 +104,7 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
             break;
         n = room < n ? room : n;
         error = refill(h, want->stage, r, n, u, w);
-        if (!cvb_is_refusal(error) || (n == 1 && !cvb_try_again(h, error, want, NULL, NULL)))
+        if (!cvb_is_refusal(error) || (n == 1 && !cvb_reclaim_for(h, error, want, NULL, NULL)))
             break;
         n = n > 1 ? n / 2 : 1; /* others were quicker: fewer records may fit */
     }

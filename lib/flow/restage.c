@@ -79,7 +79,7 @@ int cvb_admit(struct cvb_handle *h, uint32_t to, uint32_t *members)
     cvb_refusal_begin(h);
     do
         room = cvb_marks_of(h, counter)->limit - cvb_counter_used(h, counter);
-    while (room < want.count && cvb_try_again(h, CVB_ESTAGE_FULL, &want, NULL, NULL));
+    while (room < want.count && cvb_reclaim_for(h, CVB_ESTAGE_FULL, &want, NULL, NULL));
     if (room <= 0)
         return CVB_ESTAGE_FULL;
     if (room < want.count)
@@ -94,7 +94,7 @@ bool cvb_restage_again(struct cvb_handle *h, int error, uint32_t n, uint32_t sou
     struct cvb_want want = {.stage = to, .source = source, .count = n};
     if (h->at_high && source < h->segment.settings.max_sources)
         cvb_level_raised(h, to, source, n, CVB_RISES_STAGE | (h->at_high & CVB_RISES_SOURCE));
-    return cvb_is_refusal(error) && cvb_try_again(h, error, &want, NULL, NULL);
+    return cvb_is_refusal(error) && cvb_reclaim_for(h, error, &want, NULL, NULL);
 }
 
 /* HELD unit b enters stage `to` in exchange for the leased unit a, which has as many records and becomes free: source

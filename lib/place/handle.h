@@ -235,7 +235,7 @@ struct cvb_handle {
     unsigned at_high;            /* counters that this handle has seen at their high watermark: bits as enum cvb_step */
     struct cvb_pacer rest;       /* of a producer */
     bool alone;                  /* the unit that was leased last is suspect: a get returns nothing besides */
-    bool noisy;                  /* at the last ack a process waited for the credits that the unit keeps */
+    bool waiters_seen;           /* at the last ack a process waited for the credits that the unit keeps */
     struct cvb_pending *pending; /* pending.c: by open journal */
     uint64_t *counted;           /* idle.c: units, a bit each */
     struct cvb_open open[CVB_OPEN_GROUPS];                       /* idle.c: by key */

@@ -17,7 +17,7 @@ static bool has_memory(struct cvb_handle *h, uint32_t class)
         return true;
     struct cvb_want want = {.count = 1, .class = class};
     cvb_refusal_begin(h);
-    cvb_try_again(h, CVB_EMEMORY_FULL, &want, NULL, NULL);
+    cvb_reclaim_for(h, CVB_EMEMORY_FULL, &want, NULL, NULL);
     return cvb_memory_left(h, class);
 }
 

@@ -45,7 +45,7 @@ int main(void)
         pthread_join(thread[i], NULL);
     const struct cvb_want all = {0, 1, 2, 0};
     handles[2].refusal = (struct cvb_refusal){1, 2};
-    cvb_try_again(&handles[2], CVB_ETOTAL_FULL, &all, NULL, NULL);
+    cvb_reclaim_for(&handles[2], CVB_ETOTAL_FULL, &all, NULL, NULL);
     assert(cvb_lo_state(cvb_load64_rlx(&units[0].word.lo)) == CVB_RES);
     assert(cvb_lo_state(cvb_load64_rlx(&units[2].word.lo)) != CVB_IDLE);
     return 0;

@@ -62,7 +62,7 @@ static bool refuse(struct cvb_handle *h, uint32_t looks, uint32_t groups)
 {
     h->refusal = (struct cvb_refusal){looks, groups};
     while (h->refusal.looks)
-        if (!cvb_try_again(h, REFUSAL, &want, NULL, NULL))
+        if (!cvb_reclaim_for(h, REFUSAL, &want, NULL, NULL))
             return true;
     return false;
 }

@@ -113,7 +113,7 @@ int cvb_ring_has_data(struct cvb_handle *h, uint32_t stage)
     return 0;
 }
 
-bool cvb_try_again(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
+bool cvb_reclaim_for(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit, struct cvb_pair *w)
 {
     UNUSED, (void)refusal, (void)want, (void)unit, (void)w;
     return 0;

@@ -195,14 +195,14 @@ MUTANTS = [
         ("become_idle", "    h->parked.rows.note ^= NOTE_ODD_ALL;\n",
          "    h->parked.rows.note ^= NOTE_ODD_ALL;\n    append(h, list, u);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
-        ("cvb_try_again", "    if (idle && (reclaim(h, &s) || s.given || s.lost))",
+        ("cvb_reclaim_for", "    if (idle && (reclaim(h, &s) || s.given || s.lost))",
          "    (void)reclaim;\n    if (false)")]),
     ("KINDONLY", "a refused put passes over its source's units of another length", ["mixed", "batch"], [
         ("may_hold", "return !(differs & KEY_SOURCE_MASK);", "return !(differs & KEY_MASK);")]),
     ("NOVERSION", "a refusal does not look at the versions again (I5)", ["rounds", "split"], [
-        ("cvb_try_again", " || versions(h) != before ||", " ||")]),
+        ("cvb_reclaim_for", " || versions(h) != before ||", " ||")]),
     ("NORTCHECK", "a refusal does not look again whether there is room by now", ["single", "batch", "split"], [
-        ("cvb_try_again", "return has_room(h, refusal, want) || ", "(void)has_room;\n    return ")]),
+        ("cvb_reclaim_for", "return has_room(h, refusal, want) || ", "(void)has_room;\n    return ")]),
     ("NONOTES", "a refusal does not look at notes of what is not counted yet (I4)", ["single", "mixed"], [
         ("some_idle", "        if (cvb_note_pending(h, s, counter) > 0)", "        if (false)")]),
     ("NOTELOST", "recovery does not complete the counts of idle records (B3)", ["single", "mixed"], [
