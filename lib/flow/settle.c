@@ -237,8 +237,9 @@ static bool all_whole(struct cvb_handle *h, const struct cvb_places *p)
 }
 
 /* Acks one unit after the other: whole units without the steps that parts need. */
-CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_places *p)
+CVB_RARE static int ack_units(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
+    const struct cvb_places places = cvb_places_of(leases, count), *p = &places;
     struct cvb_pair w;
     size_t done = 0;
     if (!all_whole(h, p))
@@ -264,7 +265,7 @@ CVB_RARE CVB_FLAT static int ack_many(struct cvb_handle *h, const struct cvb_lea
     const struct cvb_places p = cvb_places_of(leases, count);
     struct cvb_pair w = {0, 0};
     if (!one_whole(h, &p, &w))
-        return ack_units(h, &p);
+        return ack_units(h, leases, count);
     cvb_recover_if_due(h);
     return cvb_park(h, p.first->unit, w);
 }
