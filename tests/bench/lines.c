@@ -125,7 +125,7 @@ void lines_prefetch(const void *p, int write)
 /* The payloads of the unit that a put has just entered are written. */
 static void write_payloads(struct cvb_handle *h)
 {
-    const struct cvb_ends *e = &h->ends[run.stage];
+    const struct cvb_ring_view *e = &h->rings[run.stage];
     const uint32_t unit = slot_unit(e->ring[(e->tail - 1) & e->mask]);
     uint32_t mask = cvb_hi_mask(cvb_unit_at(h, unit)->word.hi);
     for (; mask; mask &= mask - 1) {
