@@ -19,7 +19,7 @@ enum {
 };
 
 struct shared {
-    struct peer_server server;
+    struct peer_server server; /* the first: server.h */
     char url[PEER_SERVER_PATH];
 };
 
@@ -67,15 +67,8 @@ static int init(void *shared, const struct peer_shape *shape)
     const char *const words[] = {
         "nats-server", "-a",  "127.0.0.1",      "-p", "-1", "--ports_file_dir", s->server.folder,
         "-js",         "-sd", s->server.folder, NULL};
-    int error = peer_server_start(&s->server, words, answers, s);
-    if (error)
-        peer_server_close(&s->server);
-    return error;
+    return peer_server_start(&s->server, words, answers, s);
 }
-
-static void end(void *shared) { peer_server_close(&((struct shared *)shared)->server); }
-
-static double server_s(void *shared) { return peer_server_cpu_s(&((struct shared *)shared)->server); }
 
 static void note_refusal(jsCtx *stream, jsPubAckErr *error, void *self)
 {
@@ -254,5 +247,5 @@ const struct peer peer_nats = {.name = "NATS JetStream",
                                .init = init,
                                .produce = produce,
                                .consume = consume,
-                               .end = end,
-                               .server_s = server_s};
+                               .end = peer_server_close,
+                               .server_s = peer_server_cpu_s};

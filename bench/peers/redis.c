@@ -10,7 +10,7 @@
 enum { WAIT_MS = 10 }; /* how often a waiting process looks for the end of the run */
 
 struct shared {
-    struct peer_server server;
+    struct peer_server server; /* the first: server.h */
     char socket[PEER_SERVER_PATH];
 };
 
@@ -66,15 +66,8 @@ static int init(void *shared, const struct peer_shape *shape)
     snprintf(s->socket, sizeof s->socket, "%s/socket", s->server.folder);
     const char *const words[] = {"redis-server", "--port", "0",     "--unixsocket",   s->socket, "--save", "",
                                  "--appendonly", "no",     "--dir", s->server.folder, NULL};
-    int error = peer_server_start(&s->server, words, answers, s);
-    if (error)
-        peer_server_close(&s->server);
-    return error;
+    return peer_server_start(&s->server, words, answers, s);
 }
-
-static void end(void *shared) { peer_server_close(&((struct shared *)shared)->server); }
-
-static double server_s(void *shared) { return peer_server_cpu_s(&((struct shared *)shared)->server); }
 
 PEER_INLINE int put(void *at, uint64_t first, unsigned n, unsigned words)
 {
@@ -182,5 +175,5 @@ const struct peer peer_redis = {.name = "Redis streams",
                                 .init = init,
                                 .produce = produce,
                                 .consume = consume,
-                                .end = end,
-                                .server_s = server_s};
+                                .end = peer_server_close,
+                                .server_s = peer_server_cpu_s};

@@ -54,7 +54,7 @@ static void run(const struct peer_server *s, const char *path, const char *const
     _exit(127);
 }
 
-int peer_server_start(struct peer_server *s, const char *const *words, bool (*answers)(void *about), void *about)
+static int start(struct peer_server *s, const char *const *words, bool (*answers)(void *about), void *about)
 {
     char path[4096];
     pid_t parent = getpid();
@@ -85,8 +85,9 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return 0;
 }
 
-void peer_server_close(struct peer_server *s)
+void peer_server_close(void *server)
 {
+    const struct peer_server *s = server;
     if (s->pid > 0) {
         kill(s->pid, SIGKILL);
         waitpid(s->pid, NULL, 0);
@@ -94,8 +95,17 @@ void peer_server_close(struct peer_server *s)
     nftw(s->folder, remove_one, FOLDERS_OPEN, FTW_DEPTH | FTW_PHYS);
 }
 
-double peer_server_cpu_s(const struct peer_server *s)
+int peer_server_start(struct peer_server *s, const char *const *words, bool (*answers)(void *about), void *about)
 {
+    int error = start(s, words, answers, about);
+    if (error)
+        peer_server_close(s);
+    return error;
+}
+
+double peer_server_cpu_s(void *server)
+{
+    const struct peer_server *s = server;
     clockid_t clock;
     struct timespec t;
     if (clock_getcpuclockid(s->pid, &clock) || clock_gettime(clock, &t))

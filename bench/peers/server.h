@@ -18,14 +18,13 @@ struct peer_server {
 int peer_server_open(struct peer_server *server);
 
 /* Starts the program, NULL-terminated, and waits until answers(about) is true, for ten seconds at most; 0, or it does
- * not run. */
+ * not run: then it is closed. */
 int peer_server_start(struct peer_server *server, const char *const *words, bool (*answers)(void *about), void *about);
 
-/* Ends it and removes the folder with all that is in it. */
-void peer_server_close(struct peer_server *server);
-
-/* Processor time that it has used so far, in seconds. */
-double peer_server_cpu_s(const struct peer_server *server);
+/* A system's `end` and `server_s`, if the server comes first in what its processes share: ends it and removes the
+ * folder with all that is in it; processor time that it has used so far, in seconds. */
+void peer_server_close(void *server);
+double peer_server_cpu_s(void *server);
 
 /* True if such a program is installed; some are where only root looks. */
 bool peer_server_is_there(const char *program);
