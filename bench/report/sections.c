@@ -36,9 +36,19 @@ static struct panel *panel_of_rates(const json_t *runs, json_t *within, const ch
     return p;
 }
 
-static void by_batch(const json_t *runs, const json_t *where, FILE *out)
+/* A panel for each kind of the results, which differ in `keys`, among those that `where` (or NULL) matches. */
+static void each_kind(const json_t *list, const json_t *where, const char *const *keys,
+                      void (*write_one)(const json_t *list, json_t *kind, FILE *out), FILE *out)
 {
-    struct panel *p = panel_of_rates(runs, json_copy((json_t *)(uintptr_t)where), "batch");
+    json_t *kinds = figure_kinds(list, where, keys), *one;
+    size_t i;
+    json_array_foreach(kinds, i, one) write_one(list, one, out);
+    json_decref(kinds);
+}
+
+static void by_batch(const json_t *runs, json_t *where, FILE *out)
+{
+    struct panel *p = panel_of_rates(runs, json_copy(where), "batch");
     snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC, %.0f bytes of payload, %s: million records a second",
              results_number(where, "producers"), results_number(where, "consumers"), results_number(where, "payload"),
              results_text(where, "state"));
@@ -47,133 +57,125 @@ static void by_batch(const json_t *runs, const json_t *where, FILE *out)
 }
 
 /* Records a second against the number of processes, n producers and n consumers. */
-static void by_processes(const json_t *runs, FILE *out)
+static void by_processes(const json_t *even, json_t *one, FILE *out)
 {
-    static const char *const keys[] = {"payload", "batch", "state", NULL};
-    json_t *even = json_array(), *one, *kinds;
-    size_t i;
-    json_array_foreach(runs, i, one) if (results_number(one, "producers") == results_number(one, "consumers"))
-        json_array_append(even, one);
-    kinds = figure_kinds(even, NULL, keys);
-    json_array_foreach(kinds, i, one)
-    {
-        double batch = results_number(one, "batch");
-        if ((batch != 1 && batch != 32) || results_number(one, "payload") != PEER_WORDS * 8)
-            continue;
-        struct panel *p = panel_of_rates(even, json_copy(one), "producers");
-        snprintf(p->caption, sizeof p->caption, "Full records in batches of %.0f, %s: million records a second", batch,
-                 results_text(one, "state"));
-        p->x.label = "producers, and as many consumers";
-        panel_end(p, out);
-    }
-    json_decref(kinds);
-    json_decref(even);
+    double batch = results_number(one, "batch");
+    if ((batch != 1 && batch != 32) || results_number(one, "payload") != PEER_WORDS * 8)
+        return;
+    struct panel *p = panel_of_rates(even, json_copy(one), "producers");
+    snprintf(p->caption, sizeof p->caption, "Full records in batches of %.0f, %s: million records a second", batch,
+             results_text(one, "state"));
+    p->x.label = "producers, and as many consumers";
+    panel_end(p, out);
 }
 
 static void write_peers(const json_t *results, const json_t *runs, FILE *out)
 {
     static const char *const keys[] = {"producers", "consumers", "payload", "state", NULL};
-    json_t *kinds = figure_kinds(runs, NULL, keys), *one;
+    static const char *const keys_of_even[] = {"payload", "batch", "state", NULL};
+    json_t *even = json_array(), *one;
     size_t i;
     (void)results;
-    json_array_foreach(kinds, i, one) by_batch(runs, one, out);
-    by_processes(runs, out);
-    json_decref(kinds);
+    each_kind(runs, NULL, keys, by_batch, out);
+    json_array_foreach(runs, i, one) if (results_number(one, "producers") == results_number(one, "consumers"))
+        json_array_append(even, one);
+    each_kind(even, NULL, keys_of_even, by_processes, out);
+    json_decref(even);
+}
+
+static void trips_of_mode(const json_t *list, json_t *one, FILE *out)
+{
+    const char *mode = results_text(one, "mode");
+    struct panel *p = panel_new(list, json_copy(one), by_system);
+    snprintf(p->caption, sizeof p->caption, "Round trip, %s, %s",
+             !strcmp(mode, "spin")   ? "both look without rest"
+             : !strcmp(mode, "wait") ? "both spin, then sleep"
+                                     : "the other was asleep",
+             results_text(one, "state"));
+    panel_add_quantiles(p);
+    panel_end(p, out);
 }
 
 static void write_trips(const json_t *results, const json_t *list, FILE *out)
 {
     static const char *const keys[] = {"mode", "state", NULL};
-    json_t *kinds = figure_kinds(list, NULL, keys), *one;
-    size_t i;
     (void)results;
-    json_array_foreach(kinds, i, one)
-    {
-        const char *mode = results_text(one, "mode");
-        struct panel *p = panel_new(list, json_copy(one), by_system);
-        snprintf(p->caption, sizeof p->caption, "Round trip, %s, %s",
-                 !strcmp(mode, "spin")   ? "both look without rest"
-                 : !strcmp(mode, "wait") ? "both spin, then sleep"
-                                         : "the other was asleep",
-                 results_text(one, "state"));
-        panel_add_quantiles(p);
-        panel_end(p, out);
-    }
-    json_decref(kinds);
+    each_kind(list, NULL, keys, trips_of_mode, out);
+}
+
+static void latency_at_rate(const json_t *list, json_t *one, FILE *out)
+{
+    struct panel *p = panel_new(list, json_copy(one), by_system);
+    snprintf(p->caption, sizeof p->caption, "%s time at %.0f records a second, %s", results_text(one, "kind"),
+             results_number(one, "rate"), results_text(one, "state"));
+    p->caption[0] = p->caption[0] == 'r' ? 'R' : p->caption[0] == 's' ? 'S' : p->caption[0];
+    panel_add_quantiles(p);
+    panel_end(p, out);
 }
 
 static void write_latency(const json_t *results, const json_t *list, FILE *out)
 {
     static const char *const keys[] = {"kind", "rate", "state", NULL};
-    json_t *kinds = figure_kinds(list, NULL, keys), *one;
-    size_t i;
     (void)results;
-    json_array_foreach(kinds, i, one)
-    {
-        struct panel *p = panel_new(list, json_copy(one), by_system);
-        snprintf(p->caption, sizeof p->caption, "%s time at %.0f records a second, %s", results_text(one, "kind"),
-                 results_number(one, "rate"), results_text(one, "state"));
-        p->caption[0] = p->caption[0] == 'r' ? 'R' : p->caption[0] == 's' ? 'S' : p->caption[0];
-        panel_add_quantiles(p);
-        panel_end(p, out);
-    }
-    json_decref(kinds);
+    each_kind(list, NULL, keys, latency_at_rate, out);
+}
+
+static void latency_at_half(const json_t *list, json_t *one, FILE *out)
+{
+    struct panel *p = panel_new(list, json_copy(one), by_system);
+    snprintf(p->caption, sizeof p->caption, "Response time at half of each system's greatest rate, %s",
+             results_text(one, "state"));
+    panel_add_quantiles(p);
+    panel_add_column(p, "greatest, a second", NAN, json_object(), "greatest_per_s", 1);
+    p->column[p->columns - 1].count = true;
+    panel_end(p, out);
 }
 
 static void write_half_load(const json_t *results, const json_t *list, FILE *out)
 {
     static const char *const keys[] = {"state", NULL};
-    json_t *kinds = figure_kinds(list, NULL, keys), *one;
-    size_t i;
     (void)results;
-    json_array_foreach(kinds, i, one)
-    {
-        struct panel *p = panel_new(list, json_copy(one), by_system);
-        snprintf(p->caption, sizeof p->caption, "Response time at half of each system's greatest rate, %s",
-                 results_text(one, "state"));
-        panel_add_quantiles(p);
-        panel_add_column(p, "greatest, a second", NAN, json_object(), "greatest_per_s", 1);
-        p->column[p->columns - 1].count = true;
-        panel_end(p, out);
-    }
-    json_decref(kinds);
+    each_kind(list, NULL, keys, latency_at_half, out);
 }
 
-/* Each topology by itself; batches of 32 have all limits. */
+enum { LIMITS_BATCH = 32 }; /* these batches have all limits */
+
+/* Each topology by itself. */
+static void rates_by_limit(const json_t *list, json_t *one, FILE *out)
+{
+    json_t *whole = json_pack("{s:i}", "batch", LIMITS_BATCH);
+    const double n = results_number(one, "producers");
+    struct panel *p = panel_of_rates(list, figure_join(one, whole), "limit");
+    json_decref(whole);
+    snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC in batches of %d, %s: million records a second", n, n,
+             (int)LIMITS_BATCH, results_text(one, "state"));
+    p->x.label = "records that may be on their way in all";
+    panel_end(p, out);
+}
+
 static void write_limits(const json_t *results, const json_t *list, FILE *out)
 {
     static const char *const keys[] = {"producers", "state", NULL};
-    json_t *whole = json_pack("{s:i}", "batch", 32), *kinds = figure_kinds(list, whole, keys), *one;
-    size_t i;
+    json_t *whole = json_pack("{s:i}", "batch", LIMITS_BATCH);
     (void)results;
-    json_array_foreach(kinds, i, one)
-    {
-        const double n = results_number(one, "producers");
-        struct panel *p = panel_of_rates(list, figure_join(one, whole), "limit");
-        snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC in batches of 32, %s: million records a second", n, n,
-                 results_text(one, "state"));
-        p->x.label = "records that may be on their way in all";
-        panel_end(p, out);
-    }
-    json_decref(kinds);
+    each_kind(list, whole, keys, rates_by_limit, out);
     json_decref(whole);
+}
+
+static void brokers_by_batch(const json_t *list, json_t *one, FILE *out)
+{
+    struct panel *p = panel_of_rates(list, json_copy(one), "batch");
+    snprintf(p->caption, sizeof p->caption, "Leased and acknowledged, %.0f bytes, %s: million records a second",
+             results_number(one, "payload"), results_text(one, "state"));
+    add_costs(p, 1);
+    panel_end(p, out);
 }
 
 static void write_brokers(const json_t *results, const json_t *list, FILE *out)
 {
     static const char *const keys[] = {"payload", "state", NULL};
-    json_t *kinds = figure_kinds(list, NULL, keys), *one;
-    size_t i;
     (void)results;
-    json_array_foreach(kinds, i, one)
-    {
-        struct panel *p = panel_of_rates(list, json_copy(one), "batch");
-        snprintf(p->caption, sizeof p->caption, "Leased and acknowledged, %.0f bytes, %s: million records a second",
-                 results_number(one, "payload"), results_text(one, "state"));
-        add_costs(p, 1);
-        panel_end(p, out);
-    }
-    json_decref(kinds);
+    each_kind(list, NULL, keys, brokers_by_batch, out);
 }
 
 static void write_wake_up(const json_t *results, const json_t *list, FILE *out)
@@ -229,27 +231,27 @@ static void write_backpressure(const json_t *results, const json_t *list, FILE *
     end_figure(told, "What the sources are told", out);
 }
 
+static void cost_by_size(const json_t *list, json_t *one, FILE *out)
+{
+    static const char *const rows[] = {"batch", NULL};
+    struct panel *p = panel_new(list, json_copy(one), rows);
+    snprintf(p->caption, sizeof p->caption, "Cost of a record against %s: nanoseconds", results_text(one, "what"));
+    p->x.log = p->y.log = true;
+    p->y.label = "nanoseconds";
+    panel_add_columns(p, "size", "ns_per_record", 1);
+    p->x.label = "";
+    panel_end(p, out);
+}
+
 static void write_cost(const json_t *results, const json_t *list, FILE *out)
 {
-    static const char *const keys[] = {"what", NULL}, *const rows[] = {"batch", NULL};
-    json_t *kinds = figure_kinds(list, NULL, keys), *one;
-    size_t i;
+    static const char *const keys[] = {"what", NULL};
     (void)results;
-    json_array_foreach(kinds, i, one)
-    {
-        struct panel *p = panel_new(list, json_copy(one), rows);
-        snprintf(p->caption, sizeof p->caption, "Cost of a record against %s: nanoseconds", results_text(one, "what"));
-        p->x.log = p->y.log = true;
-        p->y.label = "nanoseconds";
-        panel_add_columns(p, "size", "ns_per_record", 1);
-        p->x.label = "";
-        panel_end(p, out);
-    }
-    json_decref(kinds);
+    each_kind(list, NULL, keys, cost_by_size, out);
 }
 
 /* The seconds of one number of processes: a line for each system and batch. */
-static void write_seconds(const json_t *seconds, const json_t *where, FILE *out)
+static void seconds_of(const json_t *seconds, json_t *where, FILE *out)
 {
     const struct plot_axis time = {"seconds", NULL, false};
     struct plot *plot = plot_new(time, (struct plot_axis){"million records a second", NULL, false});
@@ -275,18 +277,14 @@ static void write_long(const json_t *results, const json_t *list, FILE *out)
 {
     static const char *const rows[] = {"system", "producers", "consumers", "batch", NULL};
     static const char *const keys[] = {"producers", "consumers", "repeat", NULL};
-    const json_t *seconds = json_object_get(results, "long_seconds");
     struct panel *p = panel_bars(list, rows, "worst second to median", "worst_part", 1);
-    json_t *kinds = figure_kinds(list, NULL, keys), *one;
-    size_t i;
     snprintf(p->caption, sizeof p->caption, "Worst second to median; million records a second");
     panel_add_column(p, "median", NAN, json_object(), "records_per_s", 1e-6);
     panel_add_column(p, "worst second", NAN, json_object(), "worst_per_s", 1e-6);
     panel_add_column(p, "first sixth", NAN, json_object(), "first_per_s", 1e-6);
     panel_add_column(p, "last sixth", NAN, json_object(), "last_per_s", 1e-6);
     panel_end(p, out);
-    json_array_foreach(kinds, i, one) write_seconds(seconds, one, out);
-    json_decref(kinds);
+    each_kind(json_object_get(results, "long_seconds"), NULL, keys, seconds_of, out);
 }
 
 static void write_heal(const json_t *results, const json_t *list, FILE *out)
