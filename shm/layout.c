@@ -102,7 +102,7 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     g->large_count = g->cell_count / 8 + 2 * s->max_handles;
     g->bitmap_words = (g->unit_count + 63) / 64;
     g->bitmap_count = 2 * g->parts + 2;
-    uint32_t per_stage = s->max_per_stage < s->max_total_records ? s->max_per_stage : s->max_total_records;
+    const uint32_t per_stage = cvb_most_in_stage(s);
     g->ring_bits = ring_bits_for(per_stage);
     g->dead_ring_bits = ring_bits_for(s->max_total_records);
     const uint32_t limits[CVB_KINDS] = {s->max_stages, s->max_sources, s->max_pipelines};

@@ -298,6 +298,12 @@ static_assert(sizeof(struct cvb_header) <= CVB_PAGE, "layout");
 #define CVB_BITMAP_LARGE(g) (2u * (g)->parts)
 #define CVB_BITMAP_SMALL(g) (2u * (g)->parts + 1)
 
+/* How many records one stage may have at most. */
+static inline uint32_t cvb_most_in_stage(const struct cvb_settings *s)
+{
+    return s->max_per_stage < s->max_total_records ? s->max_per_stage : s->max_total_records;
+}
+
 /* Checks settings and fills in what is left to the library. 0, or EINVAL and a sentence that says what is wrong, in
  * `size` bytes of text. */
 int cvb_settings_complete(struct cvb_settings *settings, char *text, size_t size);

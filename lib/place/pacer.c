@@ -32,7 +32,7 @@
 static uint64_t room_of_sources(struct cvb_handle *h)
 {
     const struct cvb_settings *s = &h->segment.settings;
-    const uint32_t limit = s->max_per_stage < s->max_total_records ? s->max_per_stage : s->max_total_records;
+    const uint32_t limit = cvb_most_in_stage(s);
     uint32_t sources = 1;
     while (sources < SOURCES_COUNTED && cvb_id_named(h, CVB_KIND_SOURCE, sources))
         sources++;

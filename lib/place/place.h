@@ -142,8 +142,8 @@ uint64_t cvb_now_ns(void);    /* of the day: what records are stamped with */
 /* How many records one source may have in one stage at most. */
 static inline uint32_t cvb_least_limit(const struct cvb_settings *s)
 {
-    const uint32_t limit = s->max_per_source < s->max_per_stage ? s->max_per_source : s->max_per_stage;
-    return limit < s->max_total_records ? limit : s->max_total_records;
+    const uint32_t limit = cvb_most_in_stage(s);
+    return limit < s->max_per_source ? limit : s->max_per_source;
 }
 
 /* pacer.c */
