@@ -182,6 +182,12 @@ static void look_at_movement(struct cli_findings *f, const char *word, const str
     }
 }
 
+static void advise_on_dead_letters(struct cli_finding *x, const char *word)
+{
+    cli_finding_advise(
+        x, "see them with 'conveyor dead-letter %s list'; 'retry' or 'drop' in the place of 'list' settles them", word);
+}
+
 static void look_at_dead_letters(struct cli_findings *f, const char *word, const struct cli_snapshot *s,
                                  const struct cli_stage *t)
 {
@@ -195,8 +201,7 @@ static void look_at_dead_letters(struct cli_findings *f, const char *word, const
         "allows; %s %u of the %u records that the segment may have, and nothing of a source's or stage's limit",
         n, cli_s(n), n == 1 ? "waits" : "wait", s->settings.max_retries, n == 1 ? "it holds" : "they hold", n,
         s->limit);
-    cli_finding_advise(
-        x, "see them with 'conveyor dead-letter %s list'; 'retry' or 'drop' in the place of 'list' settles them", word);
+    advise_on_dead_letters(x, word);
 }
 
 static void look_at_stages(struct cli_findings *f, const char *word, const struct cli_looks *l)
@@ -244,8 +249,7 @@ static void look_at_held(struct cli_findings *f, const char *word, const struct 
     cli_finding_tell(
         x, "%zu source%s %s told to pause only because of dead letters: %u of the %u records are dead letters", held,
         cli_s(held), held == 1 ? "is" : "are", dead, s->buffered);
-    cli_finding_advise(
-        x, "see them with 'conveyor dead-letter %s list'; 'retry' or 'drop' in the place of 'list' settles them", word);
+    advise_on_dead_letters(x, word);
 }
 
 /* A source that hogs: its own limit, or what all share. */

@@ -73,13 +73,13 @@ static int redeliver(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
     const uint32_t stage = cvb_hi_stage(w.hi);
     if (stage >= h->segment.settings.max_stages)
         return CVB_ECORRUPT;
-    if (!cvb_hi_mask(
-            w.hi)) /* the owner died between giving its records back to the lease and freeing it: cvb_uncarve */
+    const uint32_t mask = cvb_hi_mask(w.hi);
+    if (!mask) /* its owner died in cvb_uncarve: the records are the lease's again, and the unit was not freed yet */
         return cvb_free_empty(h, u, w) ? 0 : 1;
     const uint32_t source = cvb_load16_rlx(&cvb_unit_at(h, u)->source);
     int error = cvb_enqueue(h, u, w, stage, tries_after_death(w.hi));
     if (!error && source < h->segment.settings.max_sources)
-        cvb_tally(h, stage, source, CVB_N_REDELIVERED, cvb_mask_count(cvb_hi_mask(w.hi)));
+        cvb_tally(h, stage, source, CVB_N_REDELIVERED, cvb_mask_count(mask));
     return error == CVB_ESETTLED ? 1 : error;
 }
 
