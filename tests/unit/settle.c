@@ -73,7 +73,7 @@ Test(settle, put_refuses_what_is_no_record)
 
 /* Records of every length up to `longest`, a batch and one by one: all are in the buffer at the same time, and each
  * comes out as it went in. */
-static void keep_apart(uint32_t longest)
+static void keep_apart(const char *its, uint32_t longest)
 {
     enum { MANY = 2 * 66 };
     static char in[MANY][66];
@@ -83,7 +83,6 @@ static void keep_apart(uint32_t longest)
     struct cvb_handle *own;
     uint32_t work, n = 2 * (longest + 1);
     s.payload_size = longest;
-    const char *its = segment_name("sizes");
     cr_assert_not_null(own = make_segment(its, &s));
     cr_assert_eq(cvb_stage(own, "work", &work), 0);
     cr_assert(name_everything(own));
@@ -105,8 +104,9 @@ static void keep_apart(uint32_t longest)
 Test(settle, payloads_of_any_size_keep_apart)
 {
     static const uint32_t longest[] = {0, 1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65};
+    const char *its = segment_name("sizes"); /* one for all: of the last eight names the suite's own is one */
     for (unsigned i = 0; i < sizeof longest / sizeof *longest; i++)
-        keep_apart(longest[i]);
+        keep_apart(its, longest[i]);
 }
 
 Test(settle, a_batch_takes_the_longest_prefix_and_says_why)
