@@ -69,6 +69,11 @@ class Nats(Engine):
         self.begin("FULL", self.told.room // 100)
         return self.out_of("FULL")
 
+    @staticmethod
+    def is_held(stat):
+        """Whether the bridge out has records that the stream does not take."""
+        return any(s["leased"] for s in stat["stages"])
+
 
 class Kafka(Engine):
     """librdkafka's mock cluster, all in memory; a partition holds some megabytes, so there are many, and each topic has
@@ -111,3 +116,8 @@ class Kafka(Engine):
     def blocked(self):
         """Where a bridge out is held: brokers that are not there."""
         return ["--to", "kafka://127.0.0.1:%d/away" % free_port()]
+
+    @staticmethod
+    def is_held(stat):
+        """Whether the bridge out is there: it takes no record before a broker is."""
+        return len(stat["handles"]) > 0

@@ -179,8 +179,7 @@ class Bench:
                        ("in", "held"): self.bridge(held, *engine.into("HELD"), "--source", "in"),
                        ("out", "held"): self.bridge(full, *engine.blocked())}
             self.wait_for("a bridge is held by its segment", lambda: held.stat()["total"]["buffered"] > 0)
-            self.wait_for("a bridge has records that the engine does not take",
-                          lambda: any(s["leased"] for s in full.stat()["stages"]))
+            self.wait_for("a bridge is held by its engine", lambda: engine.is_held(full.stat()))
             time.sleep(min(SETTLE, self.told.rest))
             before, start = {k: processor_ns(p.pid) for k, p in bridges.items()}, time.monotonic()
             time.sleep(self.told.rest)
