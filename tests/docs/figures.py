@@ -2,9 +2,9 @@
 
 usage: figures.py ROOT CONVEYOR
 
-Rates in README.md are those of the tables in lib/docs/performance.md, rounded to the digits that it shows, and what it
-says of the machine is there too. Sizes of segments are those that `conveyor create --dry-run` says. Exit status 1 if a
-figure is another one.
+Rates and ratios in README.md are those of the tables in lib/docs/performance.md, rates rounded to the digits that it
+shows, and what it says of the machine is there too. Sizes of segments are those that `conveyor create --dry-run` says.
+Exit status 1 if a figure is another one.
 """
 import os
 import re
@@ -58,6 +58,16 @@ def rates(readme, found):
         yield figure, found.get(("1, 1", system, batch)), "%s in batches of %d, in the first lines" % (system, batch)
 
 
+def ratios(readme, page):
+    """How README.md says that brokers compare, and the page's table of it: (as shown, as measured, of what)."""
+    first = re.search(r"([\d, and]+) times as many records a second as a Redis stream .*? batches of ([\d, and]+), and "
+                      r"([\d, and]+) times as many as NATS JetStream", flat(readme))
+    table = {row[0].partition(",")[0]: row[1:] for row in rows(page[page.index("## Beside brokers"):])}
+    shown = [re.findall(r"\d[\d,]*\d|\d", text) for text in first.groups()] if first else [["none"]] * 3
+    for what, of, name in ((1, "batches of %s", "beside"), (0, "%s", "Redis"), (2, "%s", "nats-server")):
+        yield [of % figure for figure in shown[what]], table.get(name), "beside brokers, " + name
+
+
 def machine(readme):
     """What README.md says of the machine, and when it was measured."""
     said = flat(readme[readme.index("## Performance"):readme.index("| producers, consumers: batch")])
@@ -93,6 +103,8 @@ def main():
     wrong = ["README.md: %s: %s, and lib/docs/performance.md says %s" % (what, shown, figure)
              for shown, figure, what in rates(readme, measured(page))
              if figure is None or not is_rounded(shown, figure)]
+    wrong += ["README.md: %s: %s, and lib/docs/performance.md says %s" % (what, shown, figure)
+              for shown, figure, what in ratios(readme, page) if shown != figure]
     wrong += ["README.md: of the machine: lib/docs/performance.md has no '%s'" % what
               for what in machine(readme) if what not in flat(page)]
     wrong += sizes(conveyor, texts)
