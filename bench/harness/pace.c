@@ -91,8 +91,6 @@ static void print(FILE *out, const json_t *results, const struct pace_plan *p)
     verdict_print(out, results, "latency");
     fprintf(out, "  %-18s %-9s %-5s %10s %10s %10s %10s %10s %12s %10s %8s %7s\n", "", "", "state", "p50", "p90", "p99",
             "p99.9", "p99.99", "max", "reached/s", "cpu ns", "sleeps");
-    if (!json_array_size(kinds))
-        fputs("  Nothing was measured: the time was over.\n", out);
     json_array_foreach(kinds, i, one)
     {
         fprintf(out, "  %-18s %-9s %-5s", results_text(one, "system"), results_text(one, "kind"),

@@ -4,21 +4,64 @@
 #include "judge.h"
 #include "results.h"
 
-/* " LIMIT: RATE (RATIO)" of ours at one limit, in million records a second, and its ratio to the ring. */
-static size_t add_limit(char *text, size_t size, const json_t *list, const json_t *work)
+/* Ours at one work against the limit; *ratio: to the ring with as many places, 0 if it has no figure. */
+static struct figure ours_at(const json_t *list, const json_t *work, double *ratio)
 {
-    char number[FIGURE_TEXT];
     json_t *us = json_pack("{s:s}", "system", "conveyor"), *ring = json_pack("{s:s}", "system", "rte_ring HTS");
     const struct figure ours = figure_where(list, "records_per_s", figure_join(work, us));
     const struct figure theirs = figure_where(list, "records_per_s", figure_join(work, ring));
+    *ratio = ours.why || theirs.why ? 0 : ours.median / theirs.median;
     json_decref(us);
     json_decref(ring);
-    if (ours.why)
-        return 0;
-    int n = snprintf(text, size, " %.0f: %s", results_number(work, "limit"), figure_number(number, ours.median / 1e6));
-    if (!theirs.why && (size_t)n < size)
-        n += snprintf(text + n, size - (size_t)n, " (%.2f)", ours.median / theirs.median);
-    return (size_t)n < size ? (size_t)n : size;
+    return ours;
+}
+
+/* What the limits of one topology have shown, in growing order. */
+struct curve {
+    double first, first_rate, last, last_rate; /* limits, and ours there in million records a second */
+    double fall, fall_from, fall_to;           /* the deepest from one limit to the next: what is left */
+    double least, least_at, most, most_at;     /* to the ring, and at which limits */
+};
+
+static void add_limit(struct curve *c, double limit, double rate, double ratio)
+{
+    if (c->last > 0 && (c->fall <= 0 || rate / c->last_rate < c->fall)) {
+        c->fall = rate / c->last_rate;
+        c->fall_from = c->last;
+        c->fall_to = limit;
+    }
+    if (c->first <= 0) {
+        c->first = limit;
+        c->first_rate = rate;
+    }
+    c->last = limit;
+    c->last_rate = rate;
+    if (ratio > 0 && (c->least <= 0 || ratio < c->least)) {
+        c->least = ratio;
+        c->least_at = limit;
+    }
+    if (ratio > c->most) {
+        c->most = ratio;
+        c->most_at = limit;
+    }
+}
+
+static void say_curve(struct verdict *v, double p, const struct curve *c)
+{
+    char ratios[80] = "", fall[96] = "", rate[2][FIGURE_TEXT];
+    if (c->least > 0)
+        snprintf(ratios, sizeof ratios, "%.2f (at %.0f) to %.2f times (at %.0f) rte_ring HTS; ", c->least, c->least_at,
+                 c->most, c->most_at);
+    if (c->fall > 0 && c->fall < 1)
+        snprintf(fall, sizeof fall, ", and the deepest fall, from %.0f to %.0f, leaves %.2f", c->fall_from, c->fall_to,
+                 c->fall);
+    else if (c->fall > 0)
+        snprintf(fall, sizeof fall, ", never less with a larger limit");
+    verdict_say(v,
+                "%.0fP%.0fC, batches of 32: %sfrom %.20s million records a second at a limit of %.0f to %.20s at "
+                "%.0f%s.",
+                p, p, ratios, figure_number(rate[0], c->first_rate), c->first, figure_number(rate[1], c->last_rate),
+                c->last, fall);
 }
 
 /* A line for each topology, in batches of 32. */
@@ -30,13 +73,17 @@ void judge_limits(struct verdict *v, const json_t *results, const json_t *list)
     (void)results;
     json_array_foreach(kinds, i, kind)
     {
-        const double p = results_number(kind, "producers");
         json_t *where = figure_join(kind, within), *all = figure_kinds(list, where, limits);
-        char text[VERDICT_SIZE] = "";
-        size_t n = 0;
-        json_array_foreach(all, k, one) n += add_limit(text + n, sizeof text - n, list, one);
-        if (n)
-            verdict_say(v, "%.0fP%.0fC by limit, million records a second (to rte_ring HTS):%.230s.", p, p, text);
+        struct curve c = {.first = 0};
+        json_array_foreach(all, k, one)
+        {
+            double ratio;
+            const struct figure ours = ours_at(list, one, &ratio);
+            if (!ours.why)
+                add_limit(&c, results_number(one, "limit"), ours.median / 1e6, ratio);
+        }
+        if (c.first > 0)
+            say_curve(v, results_number(kind, "producers"), &c);
         json_decref(all);
         json_decref(where);
     }
@@ -136,14 +183,14 @@ void judge_cost(struct verdict *v, const json_t *results, const json_t *list)
         double first = 0, last = 0, growth = growth_of(list, what, &first, &last);
         unsigned k = growth > 2;
         if (growth > 0 && at[k] < VERDICT_SIZE)
-            at[k] += (size_t)snprintf(text[k] + at[k], VERDICT_SIZE - at[k], "%s%s %.0f to %.0f (%.1f times)",
-                                      at[k] ? ", " : "", what, first, last, growth);
+            at[k] += (size_t)snprintf(text[k] + at[k], VERDICT_SIZE - at[k], "%s%s, %.0f to %.0f: %.1f times",
+                                      at[k] ? "; " : "", what, first, last, growth);
     }
     json_decref(whats);
     if (at[0])
-        verdict_say(v, "In batches of 1 a record costs at most twice as much from %.280s.", text[0]);
+        verdict_say(v, "The cost of a record in batches of 1 grows to at most twice by %.250s.", text[0]);
     if (at[1])
-        verdict_say(v, "It costs more than twice as much from %.280s.", text[1]);
+        verdict_say(v, "It grows to more than twice by %.280s.", text[1]);
 }
 
 void judge_heal(struct verdict *v, const json_t *results, const json_t *list)
@@ -153,8 +200,9 @@ void judge_heal(struct verdict *v, const json_t *results, const json_t *list)
         struct figure f = figure_where(list, "ms", json_pack("{s:s}", "mode", busy ? "busy" : "idle"));
         int aim = busy ? 5 : 100;
         if (!f.why)
-            verdict_say(v, "Others %s: %.1f ms in the median of %u, at most %.1f; the aim of %d ms is %s.",
-                        busy ? "busy" : "idle", f.median, f.n, f.most, aim, f.median <= aim ? "met" : "MISSED");
+            verdict_say(v, "%s: %.1f ms in the median of %u, at most %.1f; the aim of %d ms is %s.",
+                        busy ? "While others work" : "When the only other consumer is asleep", f.median, f.n, f.most,
+                        aim, f.median <= aim ? "met" : "MISSED");
     }
 }
 
@@ -207,9 +255,8 @@ void judge_pipelines(struct verdict *v, const json_t *results, const json_t *lis
     }
     json_decref(kinds);
     if (n)
-        verdict_say(
-            v, "%u pipelines, from %.2f to %.2f million records a second through all stages; counts and sums agree.", n,
-            least / 1e6, most / 1e6);
+        verdict_say(v, "%u %s, %.2f to %.2f million records a second through all stages; counts and sums agree.", n,
+                    n > 1 ? "pipelines" : "pipeline", least / 1e6, most / 1e6);
 }
 
 void judge_backpressure(struct verdict *v, const json_t *results, const json_t *list)

@@ -1,9 +1,11 @@
 /* main.c - `conveyor-bench report`: makes CSV and HTML of a file of results, at any time later. */
 #include <getopt.h>
+#include <string.h>
 
 #include "../harness/parts.h"
 #include "report.h"
 #include "results.h"
+#include "sections.h"
 #include "verdict.h"
 
 #define USAGE                                                                                                          \
@@ -11,7 +13,7 @@
     "  Writes files of results of one machine as CSV, a line for each number, or as one HTML page with charts, "       \
     "which\n"                                                                                                          \
     "  opens offline.\n"                                                                                               \
-    "  Without either it says what is in the file. Exit status: 0 done, 1 it cannot be read or written, 2 usage.\n"
+    "  Without either it says what is in the files. Exit status: 0 done, 1 it cannot be read or written, 2 usage.\n"
 
 static void say_what_is_there(const json_t *results)
 {
@@ -26,7 +28,7 @@ static void say_what_is_there(const json_t *results)
     }
 }
 
-/* On the terminal. */
+/* On the terminal: tables of the comparisons, and of the other parts what they say in words. */
 static void say_all(const json_t *results)
 {
     say_what_is_there(results);
@@ -34,9 +36,12 @@ static void say_all(const json_t *results)
         results_print_peers(results, stdout);
     if (json_array_size(json_object_get(results, "python")))
         results_print_python(results, stdout);
-    if (json_array_size(json_object_get(results, "job"))) {
-        fputs("\nThe main job: how much of the processor time of its processes is in calls of the library\n", stdout);
-        verdict_print(stdout, results, "job");
+    for (const struct section *s = sections; s->list; s++) {
+        if (!strcmp(s->list, "runs") || !strcmp(s->list, "python") ||
+            !json_array_size(json_object_get(results, s->list)))
+            continue;
+        printf("\n%s\n", s->title);
+        verdict_print(stdout, results, s->list);
     }
 }
 

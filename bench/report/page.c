@@ -81,6 +81,25 @@ static void write_duel(FILE *out, const json_t *results, const json_t *where, co
     fputs("</small></td>", out);
 }
 
+/* What the names of the charts are. */
+static void write_systems(const json_t *results, FILE *out)
+{
+    const json_t *systems = json_object_get(results, "systems"), *system;
+    size_t i;
+    if (!json_array_size(systems))
+        return;
+    fputs("<h3>The systems</h3><ul>\n", out);
+    json_array_foreach(systems, i, system)
+    {
+        fputs("<li>", out);
+        html_text(out, results_text(system, "name"));
+        fputs(": ", out);
+        html_text(out, results_text(system, "about"));
+        fputs("</li>\n", out);
+    }
+    fputs("</ul>\n", out);
+}
+
 /* Ours to the best other system at every work. */
 static void write_duels(const json_t *results, FILE *out)
 {
@@ -140,12 +159,18 @@ static void write_head(const json_t *results, FILE *out)
 
 static void write_summary(const json_t *results, FILE *out)
 {
-    fputs("<h2>Summary</h2>\n", out);
+    fputs(
+        "<h2>Summary</h2>\n<p class=\"soft\">2P2C: two producers and two consumers, each a process. Batch: records in "
+        "a call. Ours: conveyor, whose puts copy, or conveyor reserve, which writes in place, whichever is better. "
+        "Near "
+        "and far: states of the machine, by how long a cache line takes from core to core.</p>\n",
+        out);
     for (const struct section *s = sections; s->list; s++)
         write_verdict(results, s, out);
     write_duels(results, out);
     fputs("<h3>Measured on</h3>\n", out);
     write_machine(results, out);
+    write_systems(results, out);
     if (*results_text(results, "left_out")) {
         fputs("<p>Left out: ", out);
         html_text(out, results_text(results, "left_out"));

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "figures.h"
+
 enum { SERIES = 24, POINTS = 512, NAME = 64, WIDTH = 480, LINE_HEIGHT = 320, FONT = 13, KEY_COLUMNS = 3 };
 
 struct point {
@@ -171,13 +173,30 @@ static void write_line(FILE *to, const struct series *s, unsigned i, const char 
     fprintf(to, titled ? " title '%s'" : " notitle", s->name);
 }
 
+/* Whole powers of ten from the least to the greatest. gnuplot leaves a number out that stands at the very end of a
+ * logarithmic axis. */
+static void write_decades(FILE *to, const struct plot *p)
+{
+    double least = p->series[0].point[0].low, most = least;
+    for (unsigned i = 0; i < p->count; i++)
+        for (unsigned k = 0; k < p->series[i].n; k++) {
+            least = fmin(least, p->series[i].point[k].low);
+            most = fmax(most, p->series[i].point[k].high);
+        }
+    const double from = floor(log10(least)), to_power = fmax(ceil(log10(most)), from + 1);
+    fprintf(to, "set yrange [0.999e%.0f:1e%.0f]\n", from, to_power);
+}
+
 static void write_lines(FILE *to, const struct plot *p, const char *path)
 {
     write_terminal(to, path, LINE_HEIGHT + 18 * (int)((p->count + KEY_COLUMNS - 1) / KEY_COLUMNS));
     write_axis(to, "x", &p->x);
     write_axis(to, "y", &p->y);
-    fprintf(to, "set autoscale xfix\nset offsets graph 0.02, graph 0.02, 0, 0\n%s",
-            p->y.log ? "" : "set yrange [0:*]\n");
+    fputs("set autoscale xfix\nset offsets graph 0.02, graph 0.02, 0, 0\n", to);
+    if (p->y.log)
+        write_decades(to, p);
+    else
+        fputs("set yrange [0:*]\n", to);
     for (unsigned i = 0; i < p->count; i++) {
         fprintf(to, "$s%u << EOD\n", i);
         for (unsigned k = 0; k < p->series[i].n; k++) {
@@ -204,14 +223,15 @@ static double greatest(const struct plot *p)
 /* The bars of one of the x: a box, its spread, and its value beside it. */
 static void write_boxes(FILE *to, const struct plot *p, double x, unsigned which, unsigned of)
 {
+    char value[FIGURE_TEXT];
     fprintf(to, "$b%u << EOD\n", which);
     for (unsigned i = 0; i < p->count; i++)
         for (unsigned k = 0; k < p->series[i].n; k++) {
             const struct point *q = &p->series[i].point[k];
             double middle = i + (which + 0.5) / of * 0.84 - 0.42;
             if (q->x == x)
-                fprintf(to, "%.9g %.9g %.9g %.4f %.4f %u %.3g\n", q->y, q->low, q->high, middle, 0.4 / of,
-                        style_of(p->series[i].name)->color, q->y);
+                fprintf(to, "%.9g %.9g %.9g %.4f %.4f %u %s\n", q->y, q->low, q->high, middle, 0.4 / of,
+                        style_of(p->series[i].name)->color, figure_number(value, q->y));
         }
     fputs("EOD\n", to);
 }
@@ -228,7 +248,7 @@ static double tic_step(double most)
 static void write_bars(FILE *to, const struct plot *p, const char *path, const double *x, unsigned count)
 {
     unsigned n = p->count;
-    write_terminal(to, path, 80 + (int)n * (count > 1 ? 32 : 22) + (count > 1 ? 20 : 0));
+    write_terminal(to, path, 80 + (int)n * (count > 1 ? 36 : 22) + (count > 1 ? 20 : 0));
     fprintf(to,
             "set xlabel '%s' offset 0,0.5\nset yrange [%.1f:-0.6]\nset xrange [0:%.9g]\nunset grid\nset grid xtics lc "
             "rgb '#808080'\n"

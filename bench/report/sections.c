@@ -138,7 +138,7 @@ static void write_half_load(const json_t *results, const json_t *list, FILE *out
     each_kind(list, NULL, keys, latency_at_half, out);
 }
 
-enum { LIMITS_BATCH = 32 }; /* these batches have all limits */
+enum { LIMITS_BATCH = 32, LIMITS_LIMIT = 1000 }; /* these batches have all limits, and this limit other batches */
 
 /* Each topology by itself. */
 static void rates_by_limit(const json_t *list, json_t *one, FILE *out)
@@ -150,6 +150,19 @@ static void rates_by_limit(const json_t *list, json_t *one, FILE *out)
     snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC in batches of %d, %s: million records a second", n, n,
              (int)LIMITS_BATCH, results_text(one, "state"));
     p->x.label = "records that may be on their way in all";
+    p->y.log = false; /* a fall from one limit to the next is to be seen as large as it is */
+    panel_end(p, out);
+}
+
+static void rates_at_one_limit(const json_t *list, json_t *one, FILE *out)
+{
+    json_t *limit = json_pack("{s:i}", "limit", LIMITS_LIMIT);
+    const double n = results_number(one, "producers");
+    struct panel *p = panel_of_rates(list, figure_join(one, limit), "batch");
+    json_decref(limit);
+    snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC, at most %d on their way, %s: million records a second", n, n,
+             (int)LIMITS_LIMIT, results_text(one, "state"));
+    p->y.log = false;
     panel_end(p, out);
 }
 
@@ -157,9 +170,12 @@ static void write_limits(const json_t *results, const json_t *list, FILE *out)
 {
     static const char *const keys[] = {"producers", "state", NULL};
     json_t *whole = json_pack("{s:i}", "batch", LIMITS_BATCH);
+    json_t *small = json_pack("{s:i,s:i}", "batch", 1, "limit", LIMITS_LIMIT);
     (void)results;
     each_kind(list, whole, keys, rates_by_limit, out);
+    each_kind(list, small, keys, rates_at_one_limit, out);
     json_decref(whole);
+    json_decref(small);
 }
 
 static void brokers_by_batch(const json_t *list, json_t *one, FILE *out)
@@ -182,10 +198,9 @@ static void write_wake_up(const json_t *results, const json_t *list, FILE *out)
 {
     struct panel *p = panel_new(list, json_object(), by_system);
     (void)results;
-    snprintf(p->caption, sizeof p->caption, "Processor time for a record to a process that sleeps: nanoseconds");
-    p->y.label = "nanoseconds";
-    p->time = true;
-    panel_add_columns(p, "rate", "cpu_ns_per_record", 1);
+    snprintf(p->caption, sizeof p->caption, "Processor time for a record to a process that sleeps: microseconds");
+    p->y.label = "microseconds";
+    panel_add_columns(p, "rate", "cpu_ns_per_record", 1e-3);
     panel_end(p, out);
 }
 

@@ -56,6 +56,8 @@ struct verdict verdict_of(const json_t *results, const char *name)
 void verdict_print(FILE *out, const json_t *results, const char *list)
 {
     struct verdict v = verdict_of(results, list);
+    if (!json_array_size(json_object_get(results, list)))
+        fputs("  Nothing was measured: the time was over.\n", out);
     for (unsigned i = 0; i < v.count; i++)
         fprintf(out, "  %s\n", v.line[i]);
 }
