@@ -424,16 +424,17 @@ static bool is_wanted(const struct runner *r)
     return o->full || o->operation || !(traits & LONG_WAY) || chance(r, 9, 0) % 7 == 0;
 }
 
-/* Every jobs-th of the cases that are wanted. */
-static void run_share(const struct options *o, unsigned job, struct tally *sum)
+/* Runs cases until none is left: `next` is the first one that no job has taken yet. They differ much in length. */
+static void run_share(const struct options *o, unsigned *next, struct tally *sum)
 {
     struct world *w = shared(sizeof *w);
     struct tally *t = shared(sizeof *t);
-    for (unsigned n = 0; n < operation_count * start_count; n++) {
+    unsigned n;
+    while ((n = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < operation_count * start_count) {
         struct runner r = {.options = o, .w = w, .t = t};
         r.operation = &operations[n / start_count];
         r.start = &starts[n % start_count];
-        if (n % o->jobs != job || !is_wanted(&r))
+        if (!is_wanted(&r))
             continue;
         run_apart(&r);
         print_row(r.operation->name, r.start->name, t);
@@ -444,10 +445,11 @@ static void run_share(const struct options *o, unsigned job, struct tally *sum)
 /* The jobs run side by side; false if one of them did not end well. */
 static bool run_jobs(const struct options *o, struct tally *sums)
 {
+    unsigned *next = shared(sizeof *next);
     bool fine = true;
     for (unsigned job = 0; job < o->jobs; job++)
         if (!fork()) {
-            run_share(o, job, &sums[job]);
+            run_share(o, next, &sums[job]);
             exit(0);
         }
     for (unsigned job = 0; job < o->jobs; job++) {
