@@ -136,7 +136,7 @@ static const char *drain_once(struct cvb_handle *h, struct facts *f)
     return wrong;
 }
 
-/* Also what is to be tried again in a moment. */
+/* Also what is to be tried again in a moment; and what became due when its stage had been drained. */
 static const char *drain_all(struct cvb_handle *h, struct facts *f)
 {
     struct cvb_audit a = {0};
@@ -148,8 +148,8 @@ static const char *drain_all(struct cvb_handle *h, struct facts *f)
         wrong = drain_once(h, f);
         if (!wrong && cvb_audit(h, &a))
             wrong = say("no audit while draining");
-    } while (!wrong && a.delayed && ++turns < 1000);
-    return wrong ? wrong : a.delayed ? say("a record that is due does not come") : NULL;
+    } while (!wrong && a.queued && ++turns < 1000);
+    return wrong ? wrong : a.queued ? say("%u queued records do not come", a.queued) : NULL;
 }
 
 /* What is told of POSITIONED, by a survey of now. */
