@@ -1,6 +1,6 @@
 /* kafka.c - librdkafka's mock cluster as a program, and a client of a few lines for the tests of the bridge.
  *
- * usage: test-kafka mock TOPIC:PARTITIONS...             prints the brokers' addresses, runs until its input ends
+ * usage: test-kafka mock TOPIC:PARTITIONS...             prints the brokers' addresses, obeys each line of its input
  *        test-kafka produce BROKERS TOPIC PARTITIONS     each line of its input, in turns to the partitions
  *        test-kafka read BROKERS TOPIC PARTITIONS COUNT  prints so many messages, a line each
  *        test-kafka produce-with BROKERS TOPIC           each line: KEY|NAME=VALUE|...|PAYLOAD, to partition 0
@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "kafka_bridge.h"
 #include "topic.h"
@@ -42,9 +41,27 @@ static rd_kafka_t *make(rd_kafka_type_t type, rd_kafka_conf_t *c)
     exit(2);
 }
 
+/* An order to the cluster: "down" and "up" are for all brokers; "topic NAME CODE" is what metadata say of a topic;
+ * "errors API CODE..." is what the next requests of that kind are answered. */
+static void obey(rd_kafka_mock_cluster_t *cluster, char *line)
+{
+    char *save, *word = strtok_r(line, " \n", &save), *first = strtok_r(NULL, " \n", &save), *code;
+    if (!strcmp(word, "down"))
+        rd_kafka_mock_broker_set_down(cluster, -1);
+    else if (!strcmp(word, "up"))
+        rd_kafka_mock_broker_set_up(cluster, -1);
+    while (first && (code = strtok_r(NULL, " \n", &save)))
+        if (!strcmp(word, "topic"))
+            rd_kafka_mock_topic_set_error(cluster, first, atoi(code));
+        else
+            rd_kafka_mock_push_request_errors(cluster, (int16_t)atoi(first), 1, atoi(code));
+    puts("done");
+    fflush(stdout);
+}
+
 static int mock(int argc, char **argv)
 {
-    char name[200], ignored[64];
+    char name[200], line[4096];
     rd_kafka_conf_t *c = rd_kafka_conf_new();
     set(c, "bootstrap.servers", "127.0.0.1:1"); /* the cluster takes its place */
     set(c, "log_level", "0");
@@ -57,8 +74,8 @@ static int mock(int argc, char **argv)
     }
     puts(rd_kafka_mock_cluster_bootstraps(cluster));
     fflush(stdout);
-    while (read(STDIN_FILENO, ignored, sizeof ignored) > 0)
-        ;
+    while (fgets(line, sizeof line, stdin))
+        obey(cluster, line);
     rd_kafka_mock_cluster_destroy(cluster);
     rd_kafka_destroy(rk);
     return 0;

@@ -4,6 +4,7 @@ usage: kafka.py CONVEYOR [--full] [TEST...]; TEST_KAFKA is the program of kafka.
 real broker is used, which must have the topics in-PID and out-PID (automatic topics).
 """
 import os
+import random
 import re
 import shutil
 import signal
@@ -13,19 +14,29 @@ import subprocess
 import tempfile
 import threading
 import time
+import unittest
 
 from secrets_of_tests import Authority
 from supervised import CONVEYOR, FULL, Bridges, Pull, command, main, read, wait_for
 
 CLIENT = os.environ["TEST_KAFKA"]
-PARTITIONS = 6 if FULL else 4
+PARTITIONS = 12 if FULL else 4  # the mock drops what is above 5 MB in one
 GROUP = "bridge"
+ORDERS = unittest.skipIf("CONVEYOR_TEST_KAFKA" in os.environ, "a real broker obeys no orders")
 
 
 def client(*words, text=None):
     done = subprocess.run([CLIENT, *(str(w) for w in words)], input=text, stdout=subprocess.PIPE, text=True,
                           timeout=300, check=True)
     return done.stdout
+
+
+def ways_to_die(first, firsts, second, seconds):
+    """So many of each, the second ones among the first ones."""
+    ways = [first] * firsts
+    for i in range(seconds):
+        ways.insert((i + 1) * len(ways) // (seconds + 1), second)
+    return ways
 
 
 class Listener:
@@ -68,6 +79,18 @@ class Kafka(Bridges):
         self.cluster.wait()
         self.cluster.stdout.close()
 
+    def order(self, text):
+        """To the mock: see obey() in kafka.c."""
+        if "CONVEYOR_TEST_KAFKA" not in os.environ:
+            self.cluster.stdin.write(text + "\n")
+            self.cluster.stdin.flush()
+            self.assertEqual(self.cluster.stdout.readline(), "done\n")
+
+    def outage(self):
+        self.order("down")
+        time.sleep(random.uniform(0.05, 0.4))
+        self.order("up")
+
     def into(self, segment, *more, stage="filter"):
         url = "kafka://%s/%s?group=%s" % (self.brokers, self.topics[0], GROUP)
         return ("bridge", segment, "--from", url, "--stage",
@@ -90,17 +113,18 @@ class Kafka(Bridges):
             return -1
 
     def test_kills_on_the_way_in(self):
-        """Kills of the bridge: none missing, none twice in the segment, and the group is told when all is settled."""
-        count, kills = (300000, 20) if FULL else (8000, 3)
+        """Of the bridge and of all brokers: none missing, none twice in the segment, and the group is told when all is
+        settled."""
+        count, kills, outages = (300000, 20, 5) if FULL else (8000, 3, 1)
         lines = self.produce(count)
         segment = self.segment()
         bridge = self.start(*self.into(segment))
         puller = subprocess.Popen([CONVEYOR, "pull", segment, "--stage", "filter", "--follow", "--count",
                                    str(count)], stdout=subprocess.PIPE, text=True)
         got = []
-        for _ in range(kills):
-            got += [puller.stdout.readline().rstrip("\n") for _ in range(count // (kills + 1))]
-            bridge.kill()
+        for what in ways_to_die(bridge.kill, kills, self.outage, outages):
+            got += [puller.stdout.readline().rstrip("\n") for _ in range(count // (kills + outages + 1))]
+            what()
         got += puller.stdout.read().splitlines()
         self.assertEqual(puller.wait(), 0)
         puller.stdout.close()
@@ -109,26 +133,46 @@ class Kafka(Bridges):
         wait_for("no more came", lambda: self.buffered(segment) == 0)
         bridge.end()
 
-    def test_kills_on_the_way_out(self):
-        """Kills of the bridge: none missing; those that come twice were on their way."""
-        count, kills = (100000, 20) if FULL else (5000, 3)
+    def carry_out(self, kills, outages):
+        """Records with positions, while bridge and brokers are killed. What came: {line: [(id, marked)...]}"""
+        count = 300000 if FULL else 5000
         segment = self.segment()
-        text = "".join("line %d\n" % i for i in range(count))
+        lines = ["line %d" % i for i in range(count)]
         bridge = self.start(*self.out_of(segment, "--window", "500"))
-        push = subprocess.Popen([CONVEYOR, "push", segment, "--stage", "filter", "--source", "s"], text=True,
-                                stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        lines = text.splitlines(True)
-        for i in range(kills):
-            push.stdin.writelines(lines[i::kills])
+        push = subprocess.Popen([CONVEYOR, "push", segment, "--stage", "filter", "--source", "s", "--position",
+                                 "lines"], text=True, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        ways = ways_to_die(bridge.kill, kills, self.outage, outages)
+        for i, what in enumerate(ways):
+            push.stdin.writelines(line + "\n" for line in lines[i::len(ways)])
             push.stdin.flush()
-            bridge.kill()
+            what()
         push.stdin.close()
         self.assertEqual(push.wait(120), 0)
         wait_for("all is out", lambda: self.buffered(segment) == 0)
         bridge.end()
-        got = client("read", self.brokers, self.topics[1], PARTITIONS, count).splitlines()
-        self.assertEqual(set(got), set(text.splitlines()))
-        self.assertLessEqual(len(got), count + kills * 500)
+        came = {line: [] for line in lines}
+        for line in client("read-with", self.brokers, self.topics[1], PARTITIONS, count).splitlines():
+            words = line.split("|")
+            headers = dict(w.split("=", 1) for w in words[1:-1])
+            came[words[-1]].append((headers["conveyor-id"], "conveyor-retry" in headers))
+        self.assertEqual([line for line in came if not came[line]], [], "missing")
+        return came
+
+    def test_kills_on_the_way_out(self):
+        """Of the bridge and of all brokers: none missing; those that come twice were on their way, have the same id,
+        and are marked."""
+        kills, outages = (20, 5) if FULL else (3, 1)
+        came = self.carry_out(kills, outages)
+        twice = [c for c in came.values() if len(c) > 1]
+        self.assertLessEqual(sum(len(c) - 1 for c in twice), kills * 500)
+        for c in twice:
+            self.assertEqual(len({i for i, _ in c}), 1, c)
+            self.assertGreaterEqual(sum(marked for _, marked in c), len(c) - 1, c)
+
+    def test_brokers_away_on_the_way_out(self):
+        """None missing, none twice."""
+        came = self.carry_out(0, 5 if FULL else 2)
+        self.assertEqual([c for c in came.values() if len(c) > 1], [])
 
     def test_outage(self):
         """Kills of a bridge while no broker is there: no dead letters, and all arrives by one that has brokers."""
@@ -146,6 +190,31 @@ class Kafka(Bridges):
         got = client("read", self.brokers, self.topics[1], PARTITIONS, 300)
         self.assertEqual(sorted(got.splitlines()), sorted(text.splitlines()))
 
+    @ORDERS
+    def test_it_waits_for_its_brokers(self):
+        """A bridge that is started before they are there says so once, in its figures too, and goes on; both ways."""
+        segment = self.segment()
+        folder = tempfile.mkdtemp(prefix="conveyor-test-")
+        lines = self.produce(10)
+        self.order("down")
+        bridges = []
+        for i, words in enumerate((self.into(segment), self.out_of(segment, stage="sink"))):
+            path = os.path.join(folder, "%d.prom" % i)
+            bridges.append(self.start(*words, "--metrics", path))
+            wait_for("it has figures", lambda path=path: os.path.exists(path))
+            self.assertRegex(read(path), r"(?m)^conveyor_bridge_connected{.*} 0$")
+            self.assertIn("bridge-not-connected", self.findings(segment, "--bridge", path))
+        self.assertEqual(command("push", segment, "--stage", "sink", "--source", "t", input="one\n").returncode, 0)
+        for b in bridges:
+            wait_for("it tells", lambda b=b: "is a broker running there" in b.said())
+        self.order("up")
+        wait_for("all is in and out", lambda: self.queued(segment, "filter") == 10 == self.buffered(segment))
+        self.assertEqual(sorted(command("pull", segment, "--stage", "filter").stdout.splitlines()), sorted(lines))
+        for b in bridges:
+            self.assertEqual(b.end().count("is a broker running there"), 1)
+            self.assertEqual(b.begun, 1, "the same process")
+        shutil.rmtree(folder)
+
     def test_the_machine_dies(self):
         """All processes and the segment go: what was not settled comes again."""
         self.machine_dies("settled", False)
@@ -154,25 +223,11 @@ class Kafka(Bridges):
         self.machine_dies("buffered", True)
 
     def machine_dies(self, ack, loses):
-        count = 100000 if FULL else 4000
+        count, deaths = (300000, 3) if FULL else (4000, 2)
         lines = self.produce(count)
         seen = set()
-        segment = self.segment("--max-per-source", "500")
-        folder = tempfile.mkdtemp(prefix="conveyor-test-")
-        path = os.path.join(folder, "bridge.prom")
-        bridge = self.start(*self.into(segment, "--ack", ack, "--metrics", path))
-        part = command("pull", segment, "--stage", "filter", "--follow", "--count", str(count // 4), "--batch", "16")
-        seen.update(part.stdout.splitlines())
-        wait_for("the buffer is full", lambda: self.buffered(segment) >= 800)
-        labels = '{segment="%s",stage="filter",direction="in"} ' % segment
-        wait_for("the lag shows", lambda: os.path.exists(path) and "conveyor_bridge_lag%s%d\n" %
-                 (labels, count - count // 4 - self.buffered(segment)) in read(path))
-        self.assertIn("conveyor_bridge_connected%s1\n" % labels, read(path))
-        told = count // 4 + (800 if ack == "buffered" else 0)
-        wait_for("the group is told", lambda: self.committed() >= told)
-        bridge.end(signal.SIGKILL)
-        shutil.rmtree(folder)
-        command("rm", "--force", segment)
+        for _ in range(deaths):
+            seen.update(self.machine_lives(ack, count, count // deaths // 4))
         segment = self.segment()
         bridge = self.start(*self.into(segment))
         (rest,) = self.pull_until("the group is told of all", lambda: self.committed() == count, segment)
@@ -183,6 +238,26 @@ class Kafka(Bridges):
             self.assertGreater(len(missing), 0)
         else:
             self.assertEqual(len(missing), 0)
+
+    def machine_lives(self, ack, count, part):
+        """Until so many records were pulled, and the buffer is full. What was pulled."""
+        told = self.committed()
+        segment = self.segment("--max-per-source", "500")
+        folder = tempfile.mkdtemp(prefix="conveyor-test-")
+        path = os.path.join(folder, "bridge.prom")
+        bridge = self.start(*self.into(segment, "--ack", ack, "--metrics", path))
+        pulled = command("pull", segment, "--stage", "filter", "--follow", "--count", str(part), "--batch", "16")
+        wait_for("the buffer is full", lambda: self.buffered(segment) >= 800)
+        labels = '{segment="%s",stage="filter",direction="in"} ' % segment
+        wait_for("the lag shows", lambda: os.path.exists(path) and "conveyor_bridge_lag%s%d\n" %
+                 (labels, count - told - part - self.buffered(segment)) in read(path))
+        self.assertIn("conveyor_bridge_connected%s1\n" % labels, read(path))
+        told += part + (800 if ack == "buffered" else 0)
+        wait_for("the group is told", lambda: self.committed() >= told)
+        bridge.end(signal.SIGKILL)
+        shutil.rmtree(folder)
+        command("rm", "--force", segment)
+        return pulled.stdout.splitlines()
 
     def partitions_move(self, segments):
         """Two bridges of one group, the second one comes later: partitions go to it, drained."""
@@ -276,9 +351,11 @@ class Kafka(Bridges):
                 got = command(*words, "--check")
                 self.assertEqual(got.returncode, 1, got.stderr)
                 self.assertIn(text, got.stderr)
-            with subprocess.Popen([CONVEYOR, *words], stderr=subprocess.PIPE, text=True) as runs:
-                self.assertIn("its certificate is unknown to --tls-ca", runs.stderr.readline())
-                runs.terminate()
+            for more in (("--stage", "filter", "--to", "kafka://%s/t" % tls), ("--stage", "filter", "--source", "s",
+                                                                              "--from", "kafka://%s/t?group=g" % tls)):
+                got = command("bridge", segment, *more, "--tls-ca", other.pem)
+                self.assertEqual(got.returncode, 1, got.stderr)
+                self.assertIn("its certificate is unknown to --tls-ca", got.stderr)
         shutil.rmtree(folder)
 
     def test_what_is_refused(self):

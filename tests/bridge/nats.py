@@ -277,9 +277,11 @@ class Nats(AtNats):
                 (("--stage", "filter", "--to", self.url("a.{sorce}")), 2, "only {source}, {pipeline} and {stage}"),
                 (("--stage", "filter", "--to", self.url("a"), "--ack", "now"), 2, "neither settled nor buffered"),
                 (("--stage", "filter", "--to", self.url("a"), "--key", "source"), 2, "a message of NATS has no key"),
+                (("--stage", "filter", "--to", "nats://127.0.0.1:1/a.{sorce}"), 2, "only {source}, {pipeline}"),
+                (("--stage", "a", "--source", "s", "--from", "nats://127.0.0.1:1/IN"), 2, "/STREAM/CONSUMER"),
                 (("--stage", "missing", "--to", self.url("a")), 1, "'missing'"),
                 (("--stage", "a", "--source", "s", "--from", self.url("NONE/C")), 1, "a bridge makes no stream"),
-                (("--stage", "filter", "--to", "nats://127.0.0.1:1/a"), 1, "is nats-server running there")):
+                (("--stage", "filter", "--to", "nats://127.0.0.1:1/a", "--check"), 1, "is nats-server running there")):
             got = command("bridge", segment, *words, *PATIENT)
             self.assertEqual(got.returncode, status, (words, got.stderr))
             self.assertIn(text, got.stderr)

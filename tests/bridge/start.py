@@ -1,12 +1,15 @@
-"""How a bridge is started: by its systemd unit with the file that the unit shows, and before its segment is there.
+"""How a bridge is started: by its systemd unit with the file that the unit shows, before its segment is there, and
+before its server.
 
 usage: start.py CONVEYOR [TEST...]
 """
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
+import tempfile
 
 from server import Server
 from supervised import CONVEYOR, Bridges, command, main, read, wait_for
@@ -32,6 +35,7 @@ class Start(Bridges):
         self.server = Server()
         self.server.make_stream("ORDERS", ["orders.>", "done.>"])
         self.processes = []
+        self.folder = tempfile.mkdtemp(prefix="conveyor-test-")
 
     def tearDown(self):
         for process in self.processes:
@@ -39,6 +43,7 @@ class Start(Bridges):
             process.communicate()
         super().tearDown()
         self.server.close()
+        shutil.rmtree(self.folder)
 
     def begin(self, *words):
         self.processes.append(subprocess.Popen([CONVEYOR, *words], stderr=subprocess.PIPE, text=True))
@@ -50,6 +55,7 @@ class Start(Bridges):
         said = bridge.communicate(timeout=PATIENCE)[1]
         self.assertEqual(bridge.returncode, 0, said)
         self.assertIn(word, said)
+        return said
 
     def test_the_unit_starts_a_bridge_and_stops_it(self):
         segment = self.segment()
@@ -101,6 +107,76 @@ class Start(Bridges):
         bridge = self.begin("bridge", segment, "--to", url, "--stage", "missing", "--wait", "3600")
         wait_for("it has attached", lambda: self.stat(segment)["handles"])
         self.ends(bridge, "carried out 0 records")
+
+    def url(self, path):
+        return "nats://%s/%s" % (self.server.url, path)
+
+    def lives(self, bridge):
+        self.assertIsNone(bridge.poll(), "it has ended")
+        return True
+
+    def absent(self, segment, *words):
+        """A bridge whose server is away: it says so once, in its figures too, and goes on."""
+        path = os.path.join(self.folder, "%d.prom" % len(self.processes))
+        bridge = self.begin("bridge", segment, *words, "--metrics", path)
+        wait_for("the doctor is told", lambda: self.lives(bridge) and os.path.exists(path) and
+                 "bridge-not-connected" in self.findings(segment, "--bridge", path))
+        return bridge
+
+    def test_it_waits_for_its_server(self):
+        """Both ways, and none is lost or comes twice."""
+        segment = self.segment()
+        self.server.kill()
+        into = self.absent(segment, "--from", self.url("ORDERS/C"), "--stage", "filter", "--source", "s", "--create")
+        out = self.absent(segment, "--stage", "sink", "--to", self.url("done.x"))
+        pushed = command("push", segment, "--stage", "sink", "--source", "t", input="one\ntwo\n")
+        self.assertEqual(pushed.returncode, 0, pushed.stderr)
+        self.server.start()
+        self.server.publish("orders.a", self.payloads(10))
+        wait_for("all is in and out", lambda: self.buffered(segment) == self.queued(segment, "filter") == 12)
+        self.assertEqual(self.server.stream("ORDERS")["messages"], 12)
+        self.assertEqual(self.ends(into, "brought in 12 records").count("is nats-server running there"), 1)
+        self.assertEqual(self.ends(out, "carried out 2 records").count("is nats-server running there"), 1)
+
+    def test_the_wait_for_a_server_ends(self):
+        """By a signal, with the segment, when it is idle for too long; and --check does not wait."""
+        segment, other = self.segment(), self.segment()
+        self.server.kill()
+        words = ("--stage", "sink", "--to", self.url("done.x"))
+        self.ends(self.absent(segment, *words), "carried out 0 records")
+        removed = self.absent(other, *words)
+        self.assertEqual(command("rm", "--force", other).returncode, 0)
+        self.assertIn("was removed", removed.communicate(timeout=PATIENCE)[1])
+        self.assertEqual(removed.returncode, 1)
+        for more in (("--exit-when-idle", "0.5"), ("--check",)):
+            got = command("bridge", segment, *words, *more)
+            self.assertEqual(got.returncode, 1, got.stderr)
+            self.assertIn("is nats-server running there", got.stderr)
+
+    def test_a_server_that_comes_back_does_not_let_it_in(self):
+        """What does not mend itself ends a bridge that has waited, too."""
+        segment = self.segment()
+        self.server.kill()
+        bridge = self.absent(segment, "--stage", "sink", "--to", self.url("done.x"))
+        with open(self.server.config, "a", encoding="utf-8") as f:
+            f.write("authorization { user: me, password: secret-1 }\n")
+        self.server.start()
+        said = bridge.communicate(timeout=PATIENCE)[1]
+        self.assertEqual(bridge.returncode, 1, said)
+        self.assertIn("give --credentials FILE", said)
+
+    def test_a_lost_connection_is_told(self):
+        """Once each time."""
+        segment = self.segment()
+        bridge = self.start("bridge", segment, "--stage", "sink", "--to", self.url("done.x"), *PATIENT)
+        for i in range(2):
+            pushed = command("push", segment, "--stage", "sink", "--source", "t", input="a line\n")
+            self.assertEqual(pushed.returncode, 0, pushed.stderr)
+            wait_for("it is out", lambda n=i: self.server.stream("ORDERS")["messages"] == n + 1)
+            self.server.kill()
+            wait_for("it is told", lambda n=i: bridge.said().count("is lost") == n + 1)
+            self.server.start()
+        self.assertEqual(bridge.end().count("is lost"), 2)
 
 
 if __name__ == "__main__":

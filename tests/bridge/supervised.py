@@ -41,13 +41,15 @@ class Supervised:
     """A program that is started again whenever it ends, as systemd would."""
 
     def __init__(self, *words):
-        self.words, self.over, self.kills, self.log = words, False, 0, tempfile.TemporaryFile("w+")
+        self.words, self.over, self.kills, self.log = words, False, 0, tempfile.TemporaryFile("a+")
+        self.begun = 0
         self.process = None
         self.begin()
         self.thread = threading.Thread(target=self.watch)
         self.thread.start()
 
     def begin(self):
+        self.begun += 1
         self.process = subprocess.Popen([CONVEYOR, *self.words], stderr=self.log, stdout=self.log)
 
     def watch(self):
@@ -72,10 +74,13 @@ class Supervised:
                 told = self.process
                 told.send_signal(how)
             self.thread.join(0.05)
-        self.log.seek(0)
-        text = self.log.read()
+        text = self.said()
         self.log.close()
         return text
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read()
 
 
 class Pull:

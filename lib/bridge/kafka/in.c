@@ -163,8 +163,10 @@ static int assign(struct in *in, rd_kafka_topic_partition_list_t *list)
 static int rebalance(struct in *in, rd_kafka_event_t *event)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
-    if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+    if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        kafka_link_up(&in->link);
         return assign(in, list);
+    }
     int error = rd_kafka_assignment_lost(in->consumer) ? 0 : drain(in);
     for (int i = 0; i < list->cnt; i++)
         drop(in, list->elems[i].partition);
@@ -200,7 +202,7 @@ static int serve_group(struct in *in)
         kafka_link_event(&in->link, event);
         rd_kafka_event_destroy(event);
     }
-    return error;
+    return !error && in->link.over ? BRIDGE_STOPPED : error;
 }
 
 static int begin_parts(struct in *in, int64_t now)
@@ -265,7 +267,7 @@ static void tell(struct in *in)
         {"partitions", "Partitions that this bridge has.", (double)in->count},
         {"accepted_position", "The highest positions that are in, all partitions together.", (double)accepted},
         {"settled_position", "All at or below them have left the segment, all partitions together.", (double)settled},
-        {"connected", "1 if a broker is connected.", !in->link.down},
+        {"connected", "1 if a broker is connected.", kafka_link_is_up(&in->link)},
         {"lag", "Messages of these partitions that are not in the segment.", (double)lag}};
     bridge_metrics_write(in->bridge, metrics, sizeof metrics / sizeof metrics[0]);
 }

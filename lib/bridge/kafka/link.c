@@ -33,20 +33,57 @@ const char *kafka_link_meaning(const struct bridge *b, rd_kafka_resp_err_t error
     }
 }
 
+static bool is_outage(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || error == RD_KAFKA_RESP_ERR__TRANSPORT ||
+           error == RD_KAFKA_RESP_ERR__RESOLVE;
+}
+
+static bool is_forbidden(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+           error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+           error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+}
+
+/* A topic that this user may not write to: that is told with the records (--on-refused). */
+static bool is_of_records(const struct bridge *b, rd_kafka_resp_err_t error)
+{
+    return b->to && error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
+static void tell(struct kafka_link *l, const char *what)
+{
+    cli_progress_break(&l->bridge->progress);
+    cli_complain("%s kafka://%s: %s%s", what, l->bridge->url.host[0], l->why,
+                 l->over ? "" : "; it is tried again until it is");
+}
+
+/* A broker that has let this bridge in before may do so again, as when its certificate is renewed. */
+static void refused(struct kafka_link *l, rd_kafka_resp_err_t error)
+{
+    if (l->refused)
+        return;
+    l->refused = l->down = true;
+    l->over = !l->met || is_forbidden(error);
+    tell(l, is_forbidden(error) ? "not permitted at" : "not connected to");
+}
+
 /* The library tells of each broker, and at last that all are down: that one has no reason, so the last one's is told.
  */
-static void down(struct kafka_link *l, rd_kafka_resp_err_t error, const char *text)
+void kafka_link_error(struct kafka_link *l, rd_kafka_resp_err_t error, const char *text)
 {
     const char *meaning = kafka_link_meaning(l->bridge, error, text);
-    if (!meaning || l->down)
+    if (!meaning || (l->down && is_outage(error)) || is_of_records(l->bridge, error))
         return;
     if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !*l->why)
         snprintf(l->why, sizeof l->why, "%s (%s)", meaning, text);
-    l->down = error != RD_KAFKA_RESP_ERR__TRANSPORT && error != RD_KAFKA_RESP_ERR__RESOLVE;
-    if (!l->down)
-        return; /* other brokers may be there */
-    cli_progress_break(&l->bridge->progress);
-    cli_complain("not connected to kafka://%s: %s; it is tried again until it is", l->bridge->url.host[0], l->why);
+    if (!is_outage(error))
+        refused(l, error);
+    else if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) { /* else other brokers may be there */
+        l->down = true;
+        tell(l, "not connected to");
+    }
 }
 
 /* The statistics that the library gives once a second if they are asked for. */
@@ -65,14 +102,17 @@ static void look_at_brokers(struct kafka_link *l, const char *text)
 
 void kafka_link_up(struct kafka_link *l)
 {
-    l->down = false;
+    l->met = true;
+    l->down = l->refused = false;
     l->why[0] = 0;
 }
+
+bool kafka_link_is_up(const struct kafka_link *l) { return l->met && !l->down; }
 
 void kafka_link_event(struct kafka_link *l, rd_kafka_event_t *event)
 {
     if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
-        down(l, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
+        kafka_link_error(l, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
     else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_STATS)
         look_at_brokers(l, rd_kafka_event_stats(event));
 }

@@ -8,7 +8,10 @@ enum { KAFKA_LINK_EVENTS = RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS };
 
 struct kafka_link {
     struct bridge *bridge;
+    bool met;      /* a broker has answered */
     bool down;     /* no broker is connected, or none lets this bridge in */
+    bool refused;  /* one is there and does not let this bridge in, or do what it must: told until another answers */
+    bool over;     /* that does not mend itself: the bridge ends, which was told */
     char why[500]; /* what the library said last, and what that means */
 };
 
@@ -16,8 +19,14 @@ struct kafka_link {
  * something else is. */
 void kafka_link_event(struct kafka_link *link, rd_kafka_event_t *event);
 
+/* An error of the library, which ended a producer perhaps. */
+void kafka_link_error(struct kafka_link *link, rd_kafka_resp_err_t error, const char *text);
+
 /* A broker has answered. */
 void kafka_link_up(struct kafka_link *link);
+
+/* True if a broker has answered, and nothing else is known since. */
+bool kafka_link_is_up(const struct kafka_link *link);
 
 /* What an error of the library means, and what to do; NULL if it says nothing about the connection. */
 const char *kafka_link_meaning(const struct bridge *bridge, rd_kafka_resp_err_t error, const char *text);

@@ -35,7 +35,7 @@ struct out {
     int event;
     struct kafka_link link;
     int64_t next_look_ns;
-    bool met, fatal; /* met: a broker has answered this producer */
+    bool fatal;
 };
 
 static bool is_for_good(rd_kafka_resp_err_t error)
@@ -104,11 +104,20 @@ static void handle_report(struct out *o, const rd_kafka_message_t *m, int64_t no
         bridge_window_later(&o->loop.window, slot, now, rd_kafka_err2str(m->err));
 }
 
+/* An error that ends this producer. A new one would have the same if this user may not write. */
+static void note_fatal(struct out *o)
+{
+    char why[200];
+    rd_kafka_resp_err_t error = rd_kafka_fatal_error(o->producer, why, sizeof why);
+    o->fatal |= error != RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (error)
+        kafka_link_error(&o->link, error, why);
+}
+
 static void take_reports(struct out *o, int64_t now)
 {
     eventfd_t ignored;
     rd_kafka_event_t *event;
-    char why[200];
     eventfd_read(o->event, &ignored);
     while ((event = rd_kafka_queue_poll(o->reports, 0))) {
         const rd_kafka_message_t *m;
@@ -116,7 +125,7 @@ static void take_reports(struct out *o, int64_t now)
             while ((m = rd_kafka_event_message_next(event)))
                 handle_report(o, m, now);
         kafka_link_event(&o->link, event);
-        o->fatal |= rd_kafka_fatal_error(o->producer, why, sizeof why) != 0;
+        note_fatal(o);
         rd_kafka_event_destroy(event);
     }
 }
@@ -171,6 +180,8 @@ static int take(void *self, int64_t now)
 {
     struct out *o = self;
     take_reports(o, now);
+    if (o->link.over)
+        return BRIDGE_STOPPED;
     return o->fatal ? renew_producer(o, now) : 0;
 }
 
@@ -179,21 +190,21 @@ static bool takes(void *self)
 {
     struct out *o = self;
     const struct rd_kafka_metadata *all = NULL;
-    if ((o->met && !o->link.down) || cli_now_ns() < o->next_look_ns)
-        return o->met && !o->link.down;
-    o->met = !rd_kafka_metadata(o->producer, 0, NULL, &all, LOOK_MS);
-    if (o->met) {
+    if (kafka_link_is_up(&o->link) || cli_now_ns() < o->next_look_ns)
+        return kafka_link_is_up(&o->link);
+    bool met = !rd_kafka_metadata(o->producer, 0, NULL, &all, LOOK_MS);
+    if (met) {
         rd_kafka_metadata_destroy(all);
         kafka_link_up(&o->link);
     }
     o->next_look_ns = cli_now_ns() + LOOK_SLICE;
-    return o->met;
+    return met;
 }
 
 static bool connected(void *self)
 {
     const struct out *o = self;
-    return o->met && !o->link.down;
+    return kafka_link_is_up(&o->link);
 }
 
 /* The library may read payloads until it is gone: it goes before the leases do. */

@@ -18,13 +18,21 @@ static bool split_path(const char *path, struct nats_consumer *c)
     return true;
 }
 
+int nats_consumer_find(struct nats_consumer *c, struct bridge *b)
+{
+    *c = (struct nats_consumer){.bridge = b};
+    if (split_path(b->url.path, c))
+        return CLI_DONE;
+    cli_complain("--from must end with /STREAM/CONSUMER: '/%s'", b->url.path);
+    return CLI_USAGE;
+}
+
 int nats_consumer_begin(struct nats_consumer *c, struct bridge *b, natsConnection *connection)
 {
-    *c = (struct nats_consumer){.bridge = b, .connection = connection};
-    if (!split_path(b->url.path, c)) {
-        cli_complain("--from must end with /STREAM/CONSUMER: '/%s'", b->url.path);
-        return CLI_USAGE;
-    }
+    int status = nats_consumer_find(c, b);
+    if (status)
+        return status;
+    c->connection = connection;
     natsStatus s = natsConnection_JetStream(&c->js, connection, NULL);
     if (s != NATS_OK)
         cli_complain("no JetStream: %s", natsStatus_GetText(s));
@@ -63,7 +71,7 @@ static const char *forbidden(const struct nats_consumer *c, natsStatus s)
     const char *said = NULL;
     if (s != NATS_TIMEOUT || natsConnection_GetLastError(c->connection, &said) != NATS_NOT_PERMITTED)
         return NULL;
-    return said && strstr(said, c->stream) ? said : NULL;
+    return said && (strstr(said, c->stream) || strstr(said, "Subscription")) ? said : NULL;
 }
 
 /* Says why not; an outage is told once, until it is over. NATS_AGAIN or BRIDGE_STOPPED. */

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "intake.h"
+#include "link.h"
 #include "metrics.h"
 #include "pull.h"
 #include "refuse.h"
@@ -36,6 +37,7 @@ enum { UNKNOWN_AT_FIRST = 3 }; /* metrics, the last ones: until the server has s
 struct in {
     struct bridge *bridge;
     struct nats_consumer consumer;
+    struct nats_link link;
     struct nats_pull pull;
     struct nats_settle settle;
     struct bridge_intake intake;
@@ -156,7 +158,7 @@ static int begin_anew(struct in *in, int64_t now)
 static int turn(struct in *in, int64_t now)
 {
     nats_pull_take(&in->pull, now);
-    int error = nats_bridge_refused(in->bridge, in->pull.connection);
+    int error = nats_link_look(&in->link);
     if (!error && in->pull.rewind)
         error = begin_anew(in, now);
     int n = error ? error : put(in);
@@ -262,7 +264,7 @@ static void end(struct in *in)
 
 int nats_bridge_in(struct bridge *b, natsConnection *connection)
 {
-    struct in in = {.bridge = b};
+    struct in in = {.bridge = b, .link = {b, connection, false}};
     int status = begin(&in, connection);
     if (!status)
         status = report(&in, run(&in));

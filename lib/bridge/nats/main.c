@@ -4,6 +4,7 @@
 
 #include "nats_bridge.h"
 #include "signals.h"
+#include "target.h"
 #include "text.h"
 
 static const char details[] =
@@ -12,10 +13,22 @@ static const char details[] =
     "In, a message is acknowledged when its record is settled here (--ack settled): if this machine dies, it comes\n"
     "again. Out, a record is settled when the stream has acknowledged it. --check says what is promised.";
 
+/* Wrong usage is told before a server is waited for. */
+static int check_path(struct bridge *b)
+{
+    struct nats_consumer consumer;
+    struct bridge_target target;
+    if (b->from)
+        return nats_consumer_find(&consumer, b);
+    return nats_target_begin(&target, b) ? CLI_DONE : CLI_USAGE;
+}
+
 static int carry(struct bridge *b, natsConnection **connection)
 {
-    int status = nats_bridge_connect(b, connection);
-    if (status)
+    int status = check_path(b);
+    if (!status)
+        status = nats_bridge_connect(b, connection);
+    if (status || !*connection)
         return status;
     if (b->check)
         return nats_bridge_check(b, *connection);

@@ -6,20 +6,22 @@
 
 #include "bridge.h"
 
-/* connect.c: 0 or the exit status after a complaint. For ever: a lost connection is made anew by the library. */
-int nats_bridge_connect(const struct bridge *bridge, natsConnection **connection);
+/* connect.c: 0 or the exit status after a complaint. While the server is away it is tried again, but for --check;
+ * `connection` is NULL after 0 if a signal ended that: it is the bridge's clean end. For ever: a lost connection is
+ * made anew by the library. */
+int nats_bridge_connect(struct bridge *bridge, natsConnection **connection);
 
 /* True if the server is there now. What is published while it is not waits in the library's buffer, and comes twice
  * when it is sent again. */
 bool nats_bridge_connected(natsConnection *connection);
 
-/* The library gives a connection up when the server refuses it twice, as after a change of passwords: BRIDGE_STOPPED
- * after a complaint, else 0. */
-int nats_bridge_refused(struct bridge *bridge, natsConnection *connection);
-
 /* Each carries records until it is told to end; the exit status. */
 int nats_bridge_in(struct bridge *bridge, natsConnection *connection);
 int nats_bridge_out(struct bridge *bridge, natsConnection *connection);
+
+struct bridge_target;
+/* out.c: the subject that records go to; false after a complaint. */
+bool nats_target_begin(struct bridge_target *target, const struct bridge *bridge);
 
 /* consumer.c */
 enum { NATS_AGAIN = BRIDGE_STOPPED - 1 }; /* among errors: the server did not answer, which was told; try again later */
@@ -33,7 +35,9 @@ struct nats_consumer {
     bool told;            /* that the server does not answer */
     jsConsumerInfo *gone; /* deleted by this bridge, and not known to be made anew; else NULL */
 };
-/* Splits the URL's path; CLI_DONE, or the exit status after a complaint. In both cases it can be ended. */
+/* Splits the URL's path; CLI_DONE, or the exit status after a complaint. */
+int nats_consumer_find(struct nats_consumer *consumer, struct bridge *bridge);
+/* Also makes it ready to ask the server. In both cases it can be ended. */
 int nats_consumer_begin(struct nats_consumer *consumer, struct bridge *bridge, natsConnection *connection);
 void nats_consumer_end(struct nats_consumer *consumer);
 /* The consumer as the server has it: 0, NATS_AGAIN or BRIDGE_STOPPED after a complaint. If it is not there and --create

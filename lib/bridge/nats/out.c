@@ -13,6 +13,7 @@
 
 #include "answer.h"
 #include "id.h"
+#include "link.h"
 #include "listen.h"
 #include "loop.h"
 #include "nats_bridge.h"
@@ -31,6 +32,7 @@ struct out {
     struct bridge_loop loop;
     struct bridge_target target;
     natsConnection *connection;
+    struct nats_link link;
     struct nats_listener answers;
     natsInbox *inbox;
     struct bridge_queue queue;
@@ -127,9 +129,8 @@ static void handle_answer(struct out *o, const struct nats_answered *a, int64_t 
         bridge_window_later(&o->loop.window, a->slot, now, a->text);
 }
 
-static int take_answers(void *self, int64_t now)
+static void take_answers(struct out *o, int64_t now)
 {
-    struct out *o = self;
     struct cds_wfcq_node *node;
     bridge_queue_seen(&o->queue);
     while ((node = bridge_queue_take(&o->queue))) {
@@ -137,7 +138,13 @@ static int take_answers(void *self, int64_t now)
         handle_answer(o, a, now);
         free(a);
     }
-    return nats_bridge_refused(o->bridge, o->connection);
+}
+
+static int take(void *self, int64_t now)
+{
+    struct out *o = self;
+    take_answers(o, now);
+    return nats_link_look(&o->link);
 }
 
 static bool connected(void *self)
@@ -147,7 +154,7 @@ static bool connected(void *self)
 }
 
 static const struct bridge_engine engine = {
-    .send = send_slot, .take = take_answers, .takes = connected, .connected = connected, .owed_ns = OWED_SLICE};
+    .send = send_slot, .take = take, .takes = connected, .connected = connected, .owed_ns = OWED_SLICE};
 
 static int listen_for_answers(struct out *o)
 {
@@ -179,10 +186,15 @@ static void end(struct out *o)
     bridge_queue_end(&o->queue);
 }
 
+bool nats_target_begin(struct bridge_target *target, const struct bridge *b)
+{
+    return bridge_target_begin(target, b, "subject", ".*>", BRIDGE_TARGET_MAX);
+}
+
 int nats_bridge_out(struct bridge *b, natsConnection *connection)
 {
-    struct out o = {.bridge = b, .connection = connection};
-    if (!bridge_target_begin(&o.target, b, "subject", ".*>", BRIDGE_TARGET_MAX))
+    struct out o = {.bridge = b, .connection = connection, .link = {b, connection, false}};
+    if (!nats_target_begin(&o.target, b))
         return CLI_USAGE;
     int status = begin(&o);
     if (!status)
