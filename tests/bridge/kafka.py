@@ -377,6 +377,73 @@ class Kafka(Bridges):
         self.assertIn("has no room for another source's name", got.stderr)
         self.assertEqual(got.stderr.count("\n"), 1, got.stderr)
 
+    def dead_letter(self, *orders):
+        """A record that the brokers, so ordered, refuse: a dead letter, or the bridge ends. What is said of it."""
+        said = []
+        for how in ("dead-letter", "stop"):
+            segment = self.segment("--max-retries", "0")
+            self.assertEqual(command("push", segment, "--stage", "filter", "--source", "s", input="x\n").returncode, 0)
+            for order in orders:
+                self.order(order)
+            bridge = self.once(*self.out_of(segment, "--on-refused", how))
+            if how == "stop":
+                said.append(self.ended(bridge, 1))
+                self.assertEqual(self.queued(segment, "filter"), 1)
+            else:
+                wait_for("it is a dead letter", lambda s=segment: self.queued(s, "dead-letter") == 1)
+                bridge.terminate()
+                said.append(self.ended(bridge, 0))
+        return said
+
+    def once(self, *words):
+        bridge = subprocess.Popen([CONVEYOR, *words], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(bridge.kill)
+        return bridge
+
+    def ended(self, bridge, status):
+        """What it said."""
+        said = bridge.communicate(timeout=120)[1]
+        self.assertEqual(bridge.returncode, status, said)
+        return said
+
+    @ORDERS
+    def test_what_brokers_refuse(self):
+        """Too long for the topic, not valid, and a topic that this user may not write to: as --on-refused says. What
+        may be about another record of its batch is asked a second time, alone."""
+        for orders, text in ((("errors 0 10 10",), "Message size too large"),
+                             (("errors 0 87 87",), "Broker failed to validate record"),
+                             (("errors 0 29",), "Topic authorization failed"),
+                             (("topic %s 29" % self.topics[1],), "Topic authorization failed")):
+            with self.subTest(orders):
+                for said in self.dead_letter(*orders):
+                    self.assertIn("a record of 1 bytes is refused for good: Broker: " + text, said)
+        self.order("topic %s 0" % self.topics[1])
+
+    @ORDERS
+    def test_a_refused_batch(self):
+        """Because of one record of it, say: the others are not blamed."""
+        segment = self.segment("--max-retries", "0")
+        lines = ["line %d" % i for i in range(20)]
+        command("push", segment, "--stage", "filter", "--source", "s", input="\n".join(lines) + "\n")
+        self.order("errors 0 10")
+        bridge = self.start(*self.out_of(segment))
+        wait_for("all is out", lambda: self.queued(segment, "filter") == 0 == self.buffered(segment))
+        bridge.end()
+        got = client("read", self.brokers, self.topics[1], PARTITIONS, len(lines)).splitlines()
+        self.assertEqual(sorted(got), sorted(lines))
+
+    @ORDERS
+    def test_what_is_not_permitted(self):
+        """To write at all, to read the topic, to join the group: the bridge ends and says so."""
+        segment = self.segment()
+        for order, words in (("errors 22" + 9 * " 31", self.out_of(segment, stage="sink")),
+                             ("topic %s 29" % self.topics[0], self.into(segment)),
+                             ("errors 11" + 9 * " 30", self.into(segment))):
+            with self.subTest(order):
+                self.order(order)
+                self.assertIn("not permitted at kafka://", self.ended(self.once(*words), 1))
+                self.order("topic %s 0" % self.topics[0])
+
     def test_a_message_that_is_too_long(self):
         client("produce", self.brokers, self.topics[0], 1, text="short\n%s\nlast\n" % ("l" * 2000))
         segment = self.segment()

@@ -112,7 +112,7 @@ class Nats(AtNats):
         self.assertEqual(sorted(got.stdout.splitlines()), sorted(text.splitlines()))
         self.assertEqual(push.wait(120), 0)
         push.stderr.close()
-        bridge.end()
+        self.assertEqual(bridge.end().count("maximum messages exceeded"), 1)
         reader.end()
 
     def test_kills_at_a_work_queue(self):

@@ -3,7 +3,9 @@
 usage: secure.py CONVEYOR [TEST...]
 """
 import os
+import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -11,7 +13,9 @@ import tempfile
 
 from secrets_of_tests import Authority, Nkey
 from server import Server
-from supervised import CONVEYOR, Bridges, command, main, wait_for
+from supervised import CONVEYOR, Bridges, command, main, read, wait_for
+
+PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lib/docs/bridges.md")
 
 
 class Secure(Bridges):
@@ -120,6 +124,64 @@ class Secure(Bridges):
         said = bridge.communicate(timeout=120)[1]
         self.assertEqual(bridge.returncode, 1)
         self.assertIn("does not let this bridge in any more", said)
+
+    def permitted(self, *ways):
+        """What the page about two machines says: (must, subject) for bridges of these ways."""
+        rows = re.findall(r"(?m)^\| ([a-z, ]+) \| (publish|subscribe) \| `([^`]+)` \|", read(PAGE))
+        return [(must, subject.replace("WORK", "IN").replace(".b", ".C"))
+                for who, must, subject in rows if set(who.split(", ")) & set(ways)]
+
+    def serve_users(self, **users):
+        """Each with what it is permitted."""
+        lines = []
+        for name, all_of in users.items():
+            lists = ["%s: { allow: [%s] }" % (must, ", ".join('"%s"' % s for m, s in [*all_of, (must, "nothing")]
+                                                              if m == must))  # an empty list permits everything
+                     for must in ("publish", "subscribe")]
+            lines.append("{ user: %s, password: secret-1, permissions: { %s } }" % (name, ", ".join(lists)))
+        self.server = Server("authorization { users = [ { user: test, password: secret-2 }, %s ] }" % ", ".join(lines),
+                             login={"user": "test", "pass": "secret-2"})
+
+    def as_user(self, name):
+        return ("--option-file", self.file(name, "user=%s\npassword=secret-1\n" % name))
+
+    def test_what_a_bridge_in_must_be_permitted(self):
+        """With all of the list it goes on after a restart; without one of it it ends, and says which."""
+        everything = self.permitted("in")
+        self.assertEqual(len(everything), 7)
+        self.serve_users(everything=everything,
+                         **{"lacks%d" % i: everything[:i] + everything[i + 1:] for i in range(len(everything))})
+        self.server.make_stream("IN", ["in.>"])
+        segment = self.segment()
+        for i, (_, lacks) in enumerate(everything):
+            bridge = self.start(*self.into(segment, *self.as_user("everything")))
+            self.server.publish("in.a", self.payloads(10))
+            wait_for("all is in", lambda: self.buffered(segment) == 10)
+            bridge.end(signal.SIGKILL)
+            command("pull", segment, "--stage", "filter")  # so there is something to acknowledge
+            got = command(*self.into(segment, *self.as_user("lacks%d" % i), "--option", "timeout_ms=2000"))
+            self.assertEqual(got.returncode, 1, got.stderr)
+            self.assertRegex(got.stderr, 'Permissions Violation for .* "%s' % re.escape(lacks.strip(">*")))
+        bridge = self.start(*self.into(segment, *self.as_user("everything")))
+        wait_for("all is acknowledged", lambda: self.server.consumer("IN", "C").get("ack_floor") and
+                 self.server.consumer("IN", "C")["ack_floor"]["stream_seq"] == 70)
+        bridge.end()
+
+    def test_what_a_bridge_out_must_be_permitted(self):
+        checks = self.permitted("out", "check")
+        self.serve_users(out=self.permitted("out"), check=checks, no_names=checks[:2] + checks[3:],
+                         no_info=checks[:3], no_inbox=checks[1:])
+        self.server.make_stream("OUT", ["work.>"])
+        segment = self.segment()
+        words = ("bridge", segment, "--stage", "sink", "--to", "nats://%s/work.{source}" % self.server.url)
+        self.assertEqual(command("push", segment, "--stage", "sink", "--source", "s", input="x\n").returncode, 0)
+        for user, more, status, text in (("check", ("--check",), 0, ""), ("out", ("--count", "1"), 0, ""),
+                                         ("no_names", ("--check",), 1, '"$JS.API.STREAM.NAMES"'),
+                                         ("no_info", ("--check",), 1, '"$JS.API.STREAM.INFO.OUT"'),
+                                         ("no_inbox", (), 1, 'for Subscription to "_INBOX')):
+            got = command(*words, *self.as_user(user), *more)
+            self.assertEqual(got.returncode, status, (user, got.stderr))
+            self.assertIn(text, got.stderr)
 
     def test_nkey(self):
         user, other = Nkey(self.folder, "U"), Nkey(self.folder, "U")

@@ -14,7 +14,8 @@
 #define MILLISECOND INT64_C(1000000)
 #define BACKOFF_LEAST (250 * MILLISECOND) /* after a refusal, doubling */
 #define BACKOFF_MOST (5000 * MILLISECOND)
-#define DUE_SLICE (20 * MILLISECOND) /* between looks for what must be sent again */
+#define TELL_AGAIN (60000 * MILLISECOND) /* no earlier is the same trouble told twice */
+#define DUE_SLICE (20 * MILLISECOND)     /* between looks for what must be sent again */
 
 bool bridge_window_begin(struct bridge_window *w, struct bridge *b, void (*send)(void *, unsigned, int64_t),
                          void *sender)
@@ -78,14 +79,22 @@ void bridge_window_refuse(struct bridge_window *w, unsigned slot, const char *wh
     free_slot(w, slot);
 }
 
+/* A stream that is full takes a record now and then: that it is, is told once in a while. */
+static void tell_trouble(struct bridge_window *w, int64_t now)
+{
+    if (!strcmp(w->told, w->trouble) && now < w->tell_again_ns)
+        return;
+    memcpy(w->told, w->trouble, sizeof w->told);
+    w->tell_again_ns = now + TELL_AGAIN;
+    cli_progress_break(&w->bridge->progress);
+    cli_complain("not taken now: %s; it is tried again until it is", w->told);
+}
+
 void bridge_window_later(struct bridge_window *w, unsigned slot, int64_t now, const char *why)
 {
     struct bridge_slot *s = &w->slots[slot];
-    if (strcmp(w->trouble, why)) {
-        cli_progress_break(&w->bridge->progress);
-        cli_complain("not taken now: %s; it is tried again until it is", why);
-        snprintf(w->trouble, sizeof w->trouble, "%s", why);
-    }
+    snprintf(w->trouble, sizeof w->trouble, "%s", why);
+    tell_trouble(w, now);
     s->backoff_ns = s->backoff_ns ? s->backoff_ns * 2 : BACKOFF_LEAST;
     s->backoff_ns = s->backoff_ns < BACKOFF_MOST ? s->backoff_ns : BACKOFF_MOST;
     s->due_ns = now + s->backoff_ns;

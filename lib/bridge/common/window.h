@@ -24,6 +24,8 @@ struct bridge_window {
     uint64_t done, repeated;
     bool removed, stopped;            /* stopped: a record was refused, and the bridge ends by it */
     char trouble[BRIDGE_TROUBLE_MAX]; /* why the engine takes nothing now; "" if it does */
+    char told[BRIDGE_TROUBLE_MAX];    /* the trouble that was told last */
+    int64_t tell_again_ns;            /* until then it is not told again */
     char refusal[BRIDGE_TROUBLE_MAX]; /* why it refused a record last; "" if it did not */
     /* How a slot's record is sent: by bridge_window_later or bridge_window_refuse if it could not be. */
     void (*send)(void *sender, unsigned slot, int64_t now);

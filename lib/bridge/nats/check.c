@@ -79,13 +79,14 @@ static void say_consumer(struct report *r, const struct bridge *b, const jsConsu
             "segment");
 }
 
-static jsStreamInfo *stream_of(jsCtx *js, const char *name)
+static jsStreamInfo *stream_of(natsConnection *connection, jsCtx *js, const char *name)
 {
     jsStreamInfo *info = NULL;
     jsErrCode code = 0;
     natsStatus s = js_GetStreamInfo(&info, js, name, NULL, &code);
+    const char *forbidden = nats_forbidden(connection, s);
     if (s != NATS_OK)
-        cli_complain("stream '%s': %s%s", name, natsStatus_GetText(s),
+        cli_complain("stream '%s': %s%s", name, forbidden ? forbidden : natsStatus_GetText(s),
                      code == JSStreamNotFoundErr ? "; a bridge makes no stream: make it first" : "");
     return info;
 }
@@ -98,7 +99,7 @@ static int check_in(struct bridge *b, natsConnection *connection)
     jsStreamInfo *stream = NULL;
     int status = nats_consumer_begin(&consumer, b, connection);
     if (!status)
-        stream = stream_of(consumer.js, consumer.stream);
+        stream = stream_of(connection, consumer.js, consumer.stream);
     if (stream && !nats_consumer_open(&consumer, 0, &info)) {
         say_stream(&r, stream->Config, true);
         say_consumer(&r, b, info, stream->Config);
@@ -140,29 +141,40 @@ static void subject_of(const char *pattern, char *subject, size_t size)
     }
 }
 
-static int check_stream_out(const struct bridge *b, jsCtx *js)
+/* The name of the stream that takes the subject; false after a complaint. */
+static bool find_stream(natsConnection *connection, jsCtx *js, const char *subject, char *name, size_t size)
 {
-    struct report r = {true};
     jsStreamNamesList *names = NULL;
     jsOptions options;
     jsErrCode code = 0;
-    char subject[512];
-    subject_of(b->url.path, subject, sizeof subject);
     jsOptions_Init(&options);
     options.Stream.Info.SubjectsFilter = subject;
     natsStatus s = js_StreamNames(&names, js, &options, &code);
-    if (s != NATS_OK || !names || !names->Count) {
+    const char *forbidden = nats_forbidden(connection, s);
+    bool found = s == NATS_OK && names && names->Count;
+    if (forbidden)
+        cli_complain("cannot look for the stream that takes the subject '%s': %s", subject, forbidden);
+    else if (!found)
         cli_complain("no stream takes the subject '%s': a bridge makes no stream, make it first", subject);
-        jsStreamNamesList_Destroy(names);
-        return CLI_FAILED;
-    }
-    jsStreamInfo *stream = stream_of(js, names->List[0]);
-    if (stream)
-        say_out(&r, b, stream->Config);
-    bool found = stream;
-    jsStreamInfo_Destroy(stream);
+    else
+        snprintf(name, size, "%s", names->List[0]);
     jsStreamNamesList_Destroy(names);
-    return found && r.good ? CLI_DONE : CLI_FAILED;
+    return found;
+}
+
+static int check_stream_out(const struct bridge *b, natsConnection *connection, jsCtx *js)
+{
+    struct report r = {true};
+    char subject[512], name[256];
+    subject_of(b->url.path, subject, sizeof subject);
+    if (!find_stream(connection, js, subject, name, sizeof name))
+        return CLI_FAILED;
+    jsStreamInfo *stream = stream_of(connection, js, name);
+    if (!stream)
+        return CLI_FAILED;
+    say_out(&r, b, stream->Config);
+    jsStreamInfo_Destroy(stream);
+    return r.good ? CLI_DONE : CLI_FAILED;
 }
 
 static int check_out(struct bridge *b, natsConnection *connection)
@@ -173,7 +185,7 @@ static int check_out(struct bridge *b, natsConnection *connection)
         cli_complain("no JetStream: %s", natsStatus_GetText(s));
         return CLI_FAILED;
     }
-    int status = check_stream_out(b, js);
+    int status = check_stream_out(b, connection, js);
     jsCtx_Destroy(js);
     return status;
 }

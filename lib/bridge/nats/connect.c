@@ -74,7 +74,9 @@ static bool is_away(struct tries *t, natsStatus s, const char *text)
 static void tell_failure(struct tries *t, natsStatus s, const char *text, bool again)
 {
     char said[sizeof t->told];
-    snprintf(said, sizeof said, "%s (%s%s%s)", t->reason, natsStatus_GetText(s), *text ? ": " : "", text);
+    bool has_both = !strstr(text, natsStatus_GetText(s));
+    snprintf(said, sizeof said, "%s (%s%s%s)", t->reason, has_both ? natsStatus_GetText(s) : "",
+             has_both && *text ? ": " : "", text);
     if (again && !strcmp(said, t->told))
         return;
     memcpy(t->told, said, sizeof said);
@@ -143,6 +145,14 @@ int nats_bridge_connect(struct bridge *b, natsConnection **connection)
 }
 
 bool nats_bridge_connected(natsConnection *c) { return natsConnection_Status(c) == NATS_CONN_STATUS_CONNECTED; }
+
+const char *nats_forbidden(natsConnection *c, natsStatus of_request)
+{
+    const char *said = NULL;
+    if (of_request != NATS_TIMEOUT || natsConnection_GetLastError(c, &said) != NATS_NOT_PERMITTED)
+        return NULL;
+    return said;
+}
 
 static int stopped(struct nats_link *l, const char *what, const char *text)
 {

@@ -65,19 +65,10 @@ static bool is_outage(natsStatus s, jsErrCode code)
     }
 }
 
-/* What a server does not permit it does not answer either. What it says, or NULL. */
-static const char *forbidden(const struct nats_consumer *c, natsStatus s)
-{
-    const char *said = NULL;
-    if (s != NATS_TIMEOUT || natsConnection_GetLastError(c->connection, &said) != NATS_NOT_PERMITTED)
-        return NULL;
-    return said && (strstr(said, c->stream) || strstr(said, "Subscription")) ? said : NULL;
-}
-
 /* Says why not; an outage is told once, until it is over. NATS_AGAIN or BRIDGE_STOPPED. */
 static int failed(struct nats_consumer *c, const char *what, natsStatus s, jsErrCode code)
 {
-    const char *refusal = forbidden(c, s), *more = refusal ? refusal : nats_GetLastError(NULL);
+    const char *refusal = nats_forbidden(c->connection, s), *more = refusal ? refusal : nats_GetLastError(NULL);
     bool outage = !refusal && is_outage(s, code), again = outage && !c->bridge->check;
     if (!again || !c->told) {
         cli_progress_break(&c->bridge->progress);

@@ -15,6 +15,9 @@ int nats_bridge_connect(struct bridge *bridge, natsConnection **connection);
  * when it is sent again. */
 bool nats_bridge_connected(natsConnection *connection);
 
+/* What a server does not permit it does not answer: what it said of that, if a request ended so; else NULL. */
+const char *nats_forbidden(natsConnection *connection, natsStatus of_request);
+
 /* Each carries records until it is told to end; the exit status. */
 int nats_bridge_in(struct bridge *bridge, natsConnection *connection);
 int nats_bridge_out(struct bridge *bridge, natsConnection *connection);
