@@ -81,8 +81,8 @@ int parts_end(json_t *results, const struct results_output *output, int failures
 int parts_usage(FILE *to, const char *text); /* the exit status: 0 on stdout, 2 on stderr */
 void parts_progress(const char *part, unsigned done, unsigned all);
 
-/* A part's cases, each of them run `repeats` times, in turns, until the deadline. `run` adds to the list, and returns
- * how many runs failed. */
+/* A part's cases, each of them run `repeats` times, in turns, and some that the machine has spoilt up to twice again,
+ * until the deadline. `run` adds to the list, and returns how many runs failed. */
 struct parts_turns {
     const char *part, *list; /* as it is called in the progress, and in the results */
     unsigned cases, repeats;
