@@ -162,9 +162,8 @@ static void print_tally(const struct tally *t)
     if (!t->blind)
         printf("Each of them could have shown a difference of %.1f times.\n", TOLD_RATIO);
     else if (t->most_more < MORE_MAX)
-        printf("In %u a difference of %.1f times could not have been seen: %u more runs each can show it "
-               "(--repeats).\n",
-               t->blind, TOLD_RATIO, t->most_more);
+        printf("In %u a difference of %.1f times could not have been seen: %u more %s each can show it (--repeats).\n",
+               t->blind, TOLD_RATIO, t->most_more, t->most_more == 1 ? "run" : "runs");
     else
         printf("In %u a difference of %.1f times could not have been seen; in some not with %d more runs: they spread "
                "too far.\n",

@@ -95,7 +95,7 @@ class Compare(BenchTest):
         three = [10e6, 10.1e6, 10.2e6]
         out = said(three, three)
         self.assertIn("1 more run each tells 1.5 times", out)
-        self.assertIn("In 1 a difference of 1.5 times could not have been seen: 1 more runs each can show it", out)
+        self.assertIn("In 1 a difference of 1.5 times could not have been seen: 1 more run each can show it", out)
         four = three + [10.3e6]
         out = said(four, four)
         self.assertNotIn("more run", out)
