@@ -1,5 +1,5 @@
 /* table.c - the comparison on a terminal, from the same results as the page: a block for each number of processes,
- * payload and state of the machine; in it a line for each system and a column for each batch. */
+ * payload and state of the machine; in it a line for each system and a column for each batch, a few at a time. */
 #include <string.h>
 
 #include "figures.h"
@@ -7,7 +7,7 @@
 #include "results.h"
 #include "verdict.h"
 
-enum { CELL = 26 };
+enum { CELL = 26, COLUMNS = 4 /* beside one another: what terminals have room for */ };
 
 static const char *payload_name(char text[64], double bytes)
 {
@@ -26,11 +26,15 @@ static const struct cost {
 } costs[] = {{"cpu ns", "cpu_ns_per_record", 0}, {"sleeps", "sleeps_per_record", 2}, {"fair", "fairness", 2}};
 enum { COSTS = sizeof costs / sizeof *costs };
 
-/* One block: where it is, and its columns. */
+/* One block: where it is, and its columns, of which those from `from` to before `to` are being printed. */
 struct block {
     const json_t *results, *runs, *where;
     json_t *batches;
+    size_t from, to;
 };
+
+/* The costs stand beside the last columns. */
+static bool is_last(const struct block *b) { return b->to == json_array_size(b->batches); }
 
 static json_t *at(const struct block *b, size_t column, const char *system)
 {
@@ -65,13 +69,13 @@ static void print_system(FILE *out, const struct block *b, const json_t *system)
 {
     const char *name = results_text(system, "name");
     char text[FIGURE_TEXT];
-    size_t i, columns = json_array_size(b->batches);
+    size_t i;
     fprintf(out, "  %-18s", name);
-    for (i = 0; i < columns; i++) {
+    for (i = b->from; i < b->to; i++) {
         struct figure f = cell(b, i, name, "records_per_s");
         fprintf(out, " %*s", CELL, figure_text(text, &f, 1e-6));
     }
-    for (i = 0; i < COSTS; i++)
+    for (i = 0; i < COSTS && is_last(b); i++)
         print_cost(out, b, name, &costs[i]);
     fprintf(out, "%s\n", json_is_true(json_object_get(system, "reference")) ? "  *" : "");
 }
@@ -80,7 +84,7 @@ static void print_system(FILE *out, const struct block *b, const json_t *system)
 static void print_ratios(FILE *out, const struct block *b, const char *title, enum duel_with with)
 {
     bool any = false;
-    for (size_t i = 0; i < json_array_size(b->batches); i++) {
+    for (size_t i = b->from; i < b->to; i++) {
         json_t *work = at(b, i, NULL);
         struct duel d = duel_of(b->results, work, with);
         char ratio[FIGURE_TEXT], text[128] = "-";
@@ -88,7 +92,7 @@ static void print_ratios(FILE *out, const struct block *b, const char *title, en
         if (!d.their_name && !any)
             continue;
         if (!any)
-            fprintf(out, "  %-18s%*s", title, (int)i * (CELL + 1), "");
+            fprintf(out, "  %-18s%*s", title, (int)(i - b->from) * (CELL + 1), "");
         any = true;
         if (d.our_name && d.their_name)
             snprintf(text, sizeof text, "%s of %s%s", figure_ratio(ratio, d.ours.median / d.theirs.median),
@@ -99,46 +103,60 @@ static void print_ratios(FILE *out, const struct block *b, const char *title, en
         fputc('\n', out);
 }
 
-static void print_head(FILE *out, const struct block *b)
+static void print_place(FILE *out, const struct block *b)
 {
     struct figure transfer = figure_of(b->runs, b->where, "transfer_before_ns");
     double producers = results_number(b->where, "producers"), consumers = results_number(b->where, "consumers");
     double processors = results_number(json_object_get(b->results, "machine"), "processors");
     char payload[64];
-    size_t i;
-    json_t *batch;
     fprintf(out, "\n%.0fP%.0fC, %s, %s", producers, consumers,
             payload_name(payload, results_number(b->where, "payload")), results_text(b->where, "state"));
     if (!transfer.why)
         fprintf(out, " (%.0f ns from core to core, %.0f-%.0f)", transfer.median, transfer.least, transfer.most);
-    fprintf(out, "%s\n  %-18s",
-            producers + consumers > processors ? ", OVERSUBSCRIBED: more processes than processors" : "", "");
-    json_array_foreach(b->batches, i, batch)
-        fprintf(out, "%*s %-3.0f", CELL - 3, "batch", results_number(batch, "batch"));
-    for (i = 0; i < COSTS; i++)
+    fprintf(out, "%s\n", producers + consumers > processors ? ", OVERSUBSCRIBED: more processes than processors" : "");
+}
+
+static void print_head(FILE *out, const struct block *b)
+{
+    fprintf(out, "  %-18s", "");
+    for (size_t i = b->from; i < b->to; i++)
+        fprintf(out, "%*s %-3.0f", CELL - 3, "batch", results_number(json_array_get(b->batches, i), "batch"));
+    for (size_t i = 0; i < COSTS && is_last(b); i++)
         fprintf(out, " %12s", costs[i].name);
     fputc('\n', out);
+}
+
+/* The lines of some columns. */
+static void print_lines(FILE *out, const struct block *b, const json_t *there)
+{
+    json_t *system;
+    size_t i, k;
+    print_head(out, b);
+    json_array_foreach(json_object_get(b->results, "systems"), i, system)
+    {
+        bool any = false;
+        for (k = 0; k < json_array_size(there) && !any; k++)
+            any = !strcmp(results_text(json_array_get(there, k), "system"), results_text(system, "name"));
+        if (any)
+            print_system(out, b, system);
+    }
+    print_ratios(out, b, "ours : best peer", DUEL_ALL);
+    print_ratios(out, b, "ours : best ring", DUEL_RINGS);
+    print_ratios(out, b, "ours : plain copy", DUEL_COPY);
 }
 
 static void print_block(FILE *out, const json_t *results, const json_t *where)
 {
     static const char *const batch[] = {"batch", NULL}, *const names[] = {"system", NULL};
     const json_t *runs = json_object_get(results, "runs");
-    struct block b = {results, runs, where, figure_kinds(runs, where, batch)};
-    json_t *there = figure_kinds(runs, where, names), *system;
-    size_t i, k;
-    print_head(out, &b);
-    json_array_foreach(json_object_get(results, "systems"), i, system)
-    {
-        bool any = false;
-        for (k = 0; k < json_array_size(there) && !any; k++)
-            any = !strcmp(results_text(json_array_get(there, k), "system"), results_text(system, "name"));
-        if (any)
-            print_system(out, &b, system);
+    struct block b = {results, runs, where, figure_kinds(runs, where, batch), 0, 0};
+    json_t *there = figure_kinds(runs, where, names);
+    const size_t columns = json_array_size(b.batches);
+    print_place(out, &b);
+    for (; b.from < columns; b.from = b.to) {
+        b.to = b.from + COLUMNS < columns ? b.from + COLUMNS : columns;
+        print_lines(out, &b, there);
     }
-    print_ratios(out, &b, "ours : best peer", DUEL_ALL);
-    print_ratios(out, &b, "ours : best ring", DUEL_RINGS);
-    print_ratios(out, &b, "ours : plain copy", DUEL_COPY);
     json_decref(there);
     json_decref(b.batches);
 }

@@ -330,6 +330,18 @@ class Page(BenchTest):
                      "pipe wait 7.00 us."):
             self.assertIn(text, self.html)
 
+    def test_a_table_fits_a_terminal(self):
+        batches = (1, 2, 4, 8, 16, 32, 128)
+        self.make(results(runs=[run(s, 1e6 * b, i, batch=b) for s in ("conveyor", "pipe") for b in batches
+                                for i in range(3)],
+                          systems=[{"name": s, "about": "", "reference": False} for s in ("conveyor", "pipe")]))
+        out = bench("report", self.path("r.json"))[1]
+        table = out[out.index("1P1C, full records"):out.index("A cell: ")].splitlines()
+        self.assertLess(max(map(len, table)), 168)
+        cells = " ".join(line for line in table if line.startswith("  conveyor "))
+        self.assertEqual(re.findall(r"([\d.]+) \(", cells), ["1.00", "2.00", "4.00", "8.00", "16.0", "32.0", "128"])
+        self.assertEqual(sum("cpu ns" in line for line in table), 1)
+
     def test_limits(self):
         figures = self.make(sample())
         self.assertEqual(self.one(figures, "2P2C in batches of 32").figure("conveyor", "limit 5k")[0], 64)
