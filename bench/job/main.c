@@ -92,6 +92,10 @@ static int run(struct job *job, enum job_role victim, const struct results_outpu
     struct job_outcome outcome;
     fprintf(stderr, "job: %u stanzas, %.1f MB, %u times over\n", job->input.count, (double)job->input.bytes / 1e6,
             job->passes);
+    if (access(job->directory, W_OK | X_OK)) {
+        fprintf(stderr, "job: cannot write into %s: %s\n", job->directory, strerror(errno));
+        return 1;
+    }
     if (coordinate(job, victim, &outcome))
         return 1;
     fprintf(stderr, "%sjob: the buffer is empty after %.2f s; comparing the output with a sequential pass\n",

@@ -236,6 +236,13 @@ class Parts(BenchTest):
         self.assertEqual(process.wait(timeout=100), 0)
         return "-%d" % process.pid
 
+    def test_a_folder_for_the_job_that_is_not_there(self):
+        with open(self.path("input"), "w", encoding="utf-8") as f:
+            f.write("Package: a\nVersion: 1\n\n")
+        status, _, err = bench("job", "--input", self.path("input"), "--output", self.path("nowhere"))
+        self.assertEqual(status, 1)
+        self.assertIn("cannot write into %s: No such file or directory" % self.path("nowhere"), err)
+
     def test_wrong_usage(self):
         for arguments in ([], ["nothing"], ["peers", "--batch", "0"], ["peers", "--payload", "12"],
                           ["peers", "--processes", "1"], ["latency", "--rate", "x"], ["round-trip", "more"],
