@@ -1,6 +1,7 @@
 /* process.c - other processes of this machine. */
 #include "process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -30,32 +31,70 @@ const char *cli_process_command(pid_t pid, char *text, size_t size)
     return text;
 }
 
-/* "START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH" */
-static bool is_of(const char *line, const struct stat *st)
+/* Of /proc/PID/stat: true if the main thread has ended, which the others of a process may outlive. */
+static bool is_ended(const char *line, size_t length, const void *unused)
 {
+    const char *end = strrchr(line, ')');
+    (void)length;
+    (void)unused;
+    return end && end[1] == ' ' && end[2] == 'Z';
+}
+
+/* True if a line of the file is what `is` looks for. */
+static bool any_line(const char *path, cli_line_test *is, const void *data)
+{
+    char *line = NULL;
+    size_t size = 0;
+    bool found = false;
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return false; /* it has ended, or is another user's */
+    for (ssize_t n; !found && (n = getline(&line, &size, f)) > 0;)
+        found = is(line, (size_t)n, data);
+    free(line);
+    fclose(f);
+    return found;
+}
+
+bool cli_process_any_mapping(const char *pid, cli_line_test *is, const void *data)
+{
+    char path[330];
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%.32s/maps", pid);
+    if (any_line(path, is, data))
+        return true;
+    snprintf(path, sizeof path, "/proc/%.32s/stat", pid);
+    if (!any_line(path, is_ended, NULL))
+        return false;
+    snprintf(path, sizeof path, "/proc/%.32s/task", pid);
+    DIR *threads = opendir(path);
+    for (struct dirent *e; threads && !found && (e = readdir(threads));) {
+        snprintf(path, sizeof path, "/proc/%.32s/task/%s/maps", pid, e->d_name);
+        found = *e->d_name != '.' && any_line(path, is, data);
+    }
+    if (threads)
+        closedir(threads);
+    return found;
+}
+
+/* "START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH" */
+static bool is_of(const char *line, size_t length, const void *file)
+{
+    const struct stat *st = file;
     unsigned device_major, device_minor;
     unsigned long long inode;
+    (void)length;
     return sscanf(line, "%*s %*s %*s %x:%x %llu", &device_major, &device_minor, &inode) == 3 &&
            makedev(device_major, device_minor) == st->st_dev && inode == st->st_ino;
 }
 
 bool cli_process_maps(pid_t pid, const char *segment)
 {
-    char path[300], *line = NULL;
-    size_t size = 0;
+    char path[300], number[16];
     struct stat st;
-    bool found = false;
     snprintf(path, sizeof path, "/dev/shm/%s", segment);
-    if (stat(path, &st))
-        return false;
-    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
-    FILE *f = fopen(path, "re");
-    while (f && !found && getline(&line, &size, f) > 0)
-        found = is_of(line, &st);
-    free(line);
-    if (f)
-        fclose(f);
-    return found;
+    snprintf(number, sizeof number, "%d", (int)pid);
+    return !stat(path, &st) && cli_process_any_mapping(number, is_of, &st);
 }
 
 bool cli_process_own(pid_t pid)

@@ -9,6 +9,13 @@
 /* The command's name, as ps shows it; "?" if it cannot be told. */
 const char *cli_process_command(pid_t pid, char *text, size_t size);
 
+/* True if the line, which ends with a newline, is what is looked for. */
+typedef bool cli_line_test(const char *line, size_t length, const void *data);
+
+/* True if any line of the process's table of mappings is what is looked for. That of a main thread that has ended is
+ * empty: then the tables of the others are read. */
+bool cli_process_any_mapping(const char *pid, cli_line_test *is, const void *data);
+
 /* True if the process has the segment mapped: one that got its number later, or that has it in another pid namespace,
  * has not. */
 bool cli_process_maps(pid_t pid, const char *segment);

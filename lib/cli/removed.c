@@ -5,9 +5,9 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "process.h"
 #include "signals.h"
 #include "text.h"
 #include "word.h"
@@ -31,26 +31,10 @@ void cli_complain_removed(const char *segment)
                  cli_segment_word(segment, word));
 }
 
-static bool ends_with(const char *line, size_t length, const char *end)
+static bool ends_with(const char *line, size_t length, const void *end)
 {
     size_t n = strlen(end);
     return length >= n && !memcmp(line + length - n, end, n);
-}
-
-static bool maps(const char *pid, const char *end)
-{
-    char path[64], *line = NULL;
-    size_t size = 0;
-    bool found = false;
-    snprintf(path, sizeof path, "/proc/%.32s/maps", pid);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return false; /* it has ended, or is another user's */
-    for (ssize_t n; !found && (n = getline(&line, &size, f)) > 0;)
-        found = ends_with(line, (size_t)n, end);
-    free(line);
-    fclose(f);
-    return found;
 }
 
 const char *cli_removed_users(const char *segment, char *text, size_t size)
@@ -61,7 +45,8 @@ const char *cli_removed_users(const char *segment, char *text, size_t size)
     snprintf(end, sizeof end, "/dev/shm/%s (deleted)\n", segment);
     DIR *all = opendir("/proc");
     for (struct dirent *e; all && (e = readdir(all));) {
-        if (!isdigit((unsigned char)e->d_name[0]) || !maps(e->d_name, end) || ++found > NAMED)
+        if (!isdigit((unsigned char)e->d_name[0]) || !cli_process_any_mapping(e->d_name, ends_with, end) ||
+            ++found > NAMED)
             continue;
         int n = snprintf(text + used, size - used, "%s%s", used ? ", " : "", e->d_name);
         used = n > 0 && used + (size_t)n < size ? used + (size_t)n : used;

@@ -12,6 +12,12 @@ import unittest
 from conveyor import COMMAND, PATIENCE, SegmentTest, call, main, wait_until
 
 
+def state_of(pid):
+    """The letter of a process's main thread."""
+    with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+        return f.read().rpartition(")")[2].split()[0]
+
+
 class Act(SegmentTest):
     def numbers(self, *arguments, stage="filter"):
         return [int(line) for line in self.pull(*arguments, stage=stage).split()]
@@ -38,6 +44,15 @@ class Act(SegmentTest):
         self.assertEqual((self.stage("filter")["leased"], self.stage("filter")["redelivered"]), (0, 5))
         self.assertEqual(sorted(self.numbers()), list(range(12)))
         self.assert_sound()
+
+    def test_evict_ends_a_consumer_whose_main_thread_has_ended(self):
+        self.fill()
+        hung = self.hold(5, role="outlive")
+        wait_until(lambda: state_of(hung.pid) == "Z", "the main thread has ended")
+        done = self.succeed("evict", self.segment, "--pid", str(hung.pid))
+        self.assertIn(b"5 records that it held are delivered again", done.stdout)
+        self.assertEqual(hung.wait(timeout=PATIENCE), -signal.SIGKILL)
+        self.assert_sound(12)
 
     def test_evict_ends_a_stopped_consumer(self):
         self.fill()

@@ -1,15 +1,17 @@
 /* client.c - a consumer that does what the command never does: it fails, or it holds what it has leased.
  *
- * usage: cli-client SEG return|fail|hold|busy|turns|take STAGE COUNT
+ * usage: cli-client SEG return|fail|hold|outlive|busy|turns|take STAGE COUNT
  *
  * return: leases COUNT and returns them as failed, once.
  * fail: leases COUNT records and returns them as failed, until none is left in the stage.
  * hold: leases COUNT, prints a line, and keeps them until it is killed.
+ * outlive: as hold, but the main thread ends and another one goes on.
  * busy: leases COUNT, prints a line, and gives them back and leases them again and again.
  * turns: for each byte of standard input leases COUNT, gives them back, and writes a byte.
  * take: leases COUNT one after the other and prints "retry_count payload" of each; then gives all back untried.
  */
 #include <conveyor/buffer.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,23 @@ static int hold(struct cvb_handle *handle, uint32_t stage, size_t count)
     return 0;
 }
 
+static void *stay(void *unused)
+{
+    pause();
+    return unused;
+}
+
+static int outlive(struct cvb_handle *handle, uint32_t stage, size_t count)
+{
+    pthread_t other;
+    const size_t held = gather(handle, stage, count);
+    if (pthread_create(&other, NULL, stay, NULL))
+        return CVB_ESYSTEM;
+    printf("%zu held\n", held);
+    fflush(stdout);
+    pthread_exit(NULL);
+}
+
 static int busy(struct cvb_handle *handle, uint32_t stage, size_t count)
 {
     int error = 0;
@@ -100,7 +119,7 @@ static int run(const char *role, struct cvb_handle *handle, uint32_t stage, size
     static const struct {
         const char *name;
         int (*run)(struct cvb_handle *handle, uint32_t stage, size_t count);
-    } roles[] = {{"return", return_once}, {"fail", fail},   {"hold", hold},
+    } roles[] = {{"return", return_once}, {"fail", fail},   {"hold", hold}, {"outlive", outlive},
                  {"busy", busy},          {"turns", turns}, {"take", take}};
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
         if (!strcmp(role, roles[i].name))

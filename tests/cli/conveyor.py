@@ -98,9 +98,9 @@ class SegmentTest(unittest.TestCase):
         """A consumer fails with all that is in the stage until it is in the dead-letter stage."""
         subprocess.run([CLIENT, self.segment, "fail", stage, str(count)], check=True, timeout=PATIENCE)
 
-    def hold(self, count, stage="filter"):
+    def hold(self, count, stage="filter", role="hold"):
         """A consumer that holds that many records until it is killed."""
-        process = subprocess.Popen([CLIENT, self.segment, "hold", stage, str(count)], stdout=subprocess.PIPE)
+        process = subprocess.Popen([CLIENT, self.segment, role, stage, str(count)], stdout=subprocess.PIPE)
         self.started.append(process)
         self.assertEqual(process.stdout.readline(), b"%d held\n" % count)
         return process

@@ -246,9 +246,15 @@ class Judge(SegmentTest):
         self.assertNotIn("source-greedy", self.findings())
 
     def test_a_removed_segment_that_is_still_used(self):
+        self.removed_while_held("hold")
+
+    def test_a_removed_segment_whose_user_has_lost_its_main_thread(self):
+        self.removed_while_held("outlive")
+
+    def removed_while_held(self, role):
         self.create("--max-total-records", "100")
         self.push(b"x\n")
-        held = self.hold(1)
+        held = self.hold(1, role=role)
         self.succeed("rm", self.segment, "--force")
         self.create("--max-total-records", "100")
         self.assertEqual(self.findings()["removed-segment"][:2], ("note", "segment"))
