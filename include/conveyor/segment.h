@@ -7,9 +7,9 @@
  * comes during a call acts at the caller's next cancellation point; cvb_wake ends a wait. Asynchronous cancellation
  * inside a call is not supported.
  *
- * Fork: at any moment, in any thread. In the child the parent's handles give EFORKED; it attaches anew. It keeps
- * neither the parent's seats nor a descriptor of the library's. A child that was made without the handlers of
- * pthread_atfork
+ * Fork: at any moment, in any thread, also in a signal handler and in the fork handlers of others (pthread_atfork),
+ * which may attach and detach. In the child the parent's handles give EFORKED; it attaches anew. It keeps neither the
+ * parent's seats nor a descriptor of the library's. A child that was made without the handlers of pthread_atfork
  * (_Fork, a raw system call) does not keep the seats either, unless another thread of the parent was in cvb_attach at
  * that moment; it is told EFORKED, and may attach if the parent had one thread.
  *

@@ -151,6 +151,9 @@ bool cvb_pacer_rest(struct cvb_handle *h, struct cvb_pacer *r);
 void cvb_pacer_rested(struct cvb_pacer *r, bool helped);
 
 /* process.c */
+/* Maps private memory whose first page the kernel clears in every forked child, also after a raw clone. 0, or an error.
+ */
+int cvb_map_wiped(size_t size, void **memory);
 int cvb_join_mapping(struct cvb_handle *h, const char *name); /* an observer's is read-only */
 void cvb_leave_mapping(struct cvb_handle *h);
 int cvb_lock_number(struct cvb_handle *h, uint64_t number); /* this handle lives; 1 if somebody else has the number */

@@ -12,12 +12,16 @@
  * descriptor that an attach has open for a moment. The child's handles are marked as the parent's, by a page that the
  * kernel wipes.
  *
+ * A thread that has the mutex has signals blocked, so a handler that forks does not wait for its own thread. While a
+ * thread forks the mutex is its own: the fork handlers of others may attach and detach, and fork again.
+ *
  * Only attach, detach, fork and the opening of a lost descriptor take the mutex; it is the process's own, and nothing
  * waits for another process under it. There is no destructor, no data of threads, and no thread here: dlclose takes
  * away the fork handlers, and nothing else is left.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -44,26 +48,27 @@ static int handlers_error; /* an errno */
 static struct cvb_mapping *mappings;
 static struct cvb_handle *attached;
 
-static void lock_process(void)
+/* The thread that holds the mutex over a fork, 0 if none does: only that thread itself writes and finds its number. */
+static uintptr_t forker;
+static unsigned forks; /* of the forker: those that have begun, one within the handlers of another */
+
+/* A word on a page that the kernel clears in every forked child, as long as the process has mappings: so a child knows
+ * that its handles are still its parent's. qemu's user mode takes any advice and clears nothing. */
+enum { NEW_CHILD, FIRST, CLEANED };
+static uint32_t *generation;
+
+static bool is_forker(void) { return __atomic_load_n(&forker, __ATOMIC_RELAXED) == (uintptr_t)pthread_self(); }
+
+static void set_forker(uintptr_t thread) { __atomic_store_n(&forker, thread, __ATOMIC_RELAXED); }
+
+static void block_signals(sigset_t *before)
 {
-    pthread_mutex_lock(&queue);
-    pthread_mutex_lock(&mutex);
-    pthread_mutex_unlock(&queue);
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, before);
 }
 
-static void unlock_process(void) { pthread_mutex_unlock(&mutex); }
-
-static void before_fork(void)
-{
-    pthread_mutex_lock(&queue);
-    pthread_mutex_lock(&mutex);
-}
-
-static void after_fork_parent(void)
-{
-    pthread_mutex_unlock(&mutex);
-    pthread_mutex_unlock(&queue);
-}
+static void unblock_signals(const sigset_t *before) { pthread_sigmask(SIG_SETMASK, before, NULL); }
 
 /* Closes the mapping's descriptor, if it is still its own. */
 static void close_question(struct cvb_mapping *m)
@@ -87,13 +92,69 @@ static void leave_to_parent(struct cvb_handle *h)
     h->lock = NULL;
 }
 
-static void after_fork_child(void)
+static void leave_all_to_parent(void)
 {
     for (struct cvb_handle *h = attached; h; h = h->next)
         leave_to_parent(h);
     attached = NULL;
     for (struct cvb_mapping *m = mappings; m; m = m->next)
         close_question(m);
+    if (generation && *generation == NEW_CHILD)
+        *generation = CLEANED;
+}
+
+/* Takes the mutex; signals are blocked until unlock_process. The forker has it already, also in the child, where the
+ * handlers of others may be called before the one below. */
+static void lock_process(sigset_t *before)
+{
+    if (!is_forker()) {
+        block_signals(before);
+        pthread_mutex_lock(&queue);
+        pthread_mutex_lock(&mutex);
+        pthread_mutex_unlock(&queue);
+    }
+    if (generation && *generation == NEW_CHILD)
+        leave_all_to_parent();
+}
+
+static void unlock_process(const sigset_t *before)
+{
+    if (is_forker())
+        return;
+    pthread_mutex_unlock(&mutex);
+    unblock_signals(before);
+}
+
+static void before_fork(void)
+{
+    sigset_t before;
+    if (!is_forker()) {
+        block_signals(&before);
+        pthread_mutex_lock(&queue);
+        pthread_mutex_lock(&mutex);
+        set_forker((uintptr_t)pthread_self());
+        unblock_signals(&before);
+    }
+    forks++;
+}
+
+static void after_fork_parent(void)
+{
+    sigset_t before;
+    if (--forks)
+        return;
+    block_signals(&before);
+    set_forker(0);
+    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&queue);
+    unblock_signals(&before);
+}
+
+/* What the child's own fork handlers have attached before stays its own. */
+static void after_fork_child(void)
+{
+    if (generation && *generation != CLEANED)
+        leave_all_to_parent();
     after_fork_parent();
 }
 
@@ -105,6 +166,38 @@ static struct cvb_mapping *find(const struct cvb_file *file, bool read_only)
     while (m && (m->file.device != file->device || m->file.inode != file->inode || m->read_only != read_only))
         m = m->next;
     return m;
+}
+
+int cvb_map_wiped(size_t size, void **memory)
+{
+    *memory = cvb_system.map(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (*memory == MAP_FAILED)
+        return CVB_ESYSTEM;
+    if (!cvb_system.advise(*memory, CVB_PAGE, MADV_WIPEONFORK))
+        return 0;
+    int kept = errno;
+    cvb_system.unmap(*memory, size);
+    errno = kept;
+    return CVB_EUNSUPPORTED;
+}
+
+static int begin_generation(void)
+{
+    void *page;
+    int error = generation ? 0 : cvb_map_wiped(CVB_PAGE, &page);
+    if (!generation && !error) {
+        generation = page;
+        *generation = is_forker() ? CLEANED : FIRST;
+    }
+    return error;
+}
+
+static void end_generation(void)
+{
+    int kept = errno;
+    cvb_system.unmap(generation, CVB_PAGE);
+    generation = NULL;
+    errno = kept;
 }
 
 static struct cvb_mapping *map(int fd, const char *name, const struct cvb_file *file, const struct cvb_segment *segment,
@@ -138,6 +231,8 @@ static void unmap(struct cvb_mapping *m)
     close_question(m);
     cvb_segment_unmap(&m->segment);
     cvb_system.release(m);
+    if (!mappings)
+        end_generation();
 }
 
 /* The descriptor becomes the mapping's, or is closed if the mapping has one. */
@@ -159,11 +254,16 @@ static int join(struct cvb_handle *h, const char *name)
     if (fd < 0)
         return fd;
     struct cvb_mapping *m = find(&file, h->observer);
-    if (!m)
+    int error = begin_generation();
+    if (!error && !m) {
         m = map(fd, name, &file, &segment, h->observer);
-    if (!m) {
+        error = m ? 0 : CVB_ESYSTEM;
+    }
+    if (error) {
         cvb_close(fd);
-        return CVB_ESYSTEM;
+        if (generation && !mappings)
+            end_generation();
+        return error;
     }
     keep_question(m, fd);
     m->users++;
@@ -181,15 +281,17 @@ int cvb_join_mapping(struct cvb_handle *h, const char *name)
         errno = handlers_error;
         return CVB_ESYSTEM;
     }
-    lock_process();
+    sigset_t signals;
+    lock_process(&signals);
     int error = join(h, name);
-    unlock_process();
+    unlock_process(&signals);
     return error;
 }
 
 void cvb_leave_mapping(struct cvb_handle *h)
 {
-    lock_process();
+    sigset_t signals;
+    lock_process(&signals);
     struct cvb_handle **at = &attached;
     while (*at && *at != h)
         at = &(*at)->next;
@@ -198,17 +300,18 @@ void cvb_leave_mapping(struct cvb_handle *h)
     cvb_unlock_number(h);
     if (!--h->mapping->users)
         unmap(h->mapping);
-    unlock_process();
+    unlock_process(&signals);
 }
 
 int cvb_lock_number(struct cvb_handle *h, uint64_t number)
 {
-    lock_process();
+    sigset_t signals;
+    lock_process(&signals);
     int fd = cvb_segment_reopen(h->mapping->name, false, &h->mapping->file);
     int taken = fd < 0 ? fd : cvb_lock_take(fd, number, &h->lock);
     if (fd >= 0)
         cvb_close(fd);
-    unlock_process();
+    unlock_process(&signals);
     return taken;
 }
 
@@ -224,12 +327,13 @@ void cvb_unlock_number(struct cvb_handle *h)
 CVB_RARE static int find_question(struct cvb_handle *h, uint64_t *size)
 {
     struct cvb_mapping *m = h->mapping;
+    sigset_t signals;
     int before = cvb_guard();
-    lock_process();
+    lock_process(&signals);
     if (!cvb_shows_file(m->question, &m->file, size))
         __atomic_store_n(&m->question, cvb_segment_reopen(m->name, m->read_only, &m->file), __ATOMIC_RELAXED);
     h->question = m->question;
-    unlock_process();
+    unlock_process(&signals);
     cvb_unguard(before);
     return cvb_shows_file(h->question, &m->file, size);
 }

@@ -14,21 +14,16 @@ static void *map_memory(size_t size)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* A handle, behind a page that the kernel clears in every forked child, also after a raw clone. 0, or an error. */
+/* A handle, behind a page that the kernel clears in every forked child. 0, or an error. */
 int cvb_new_handle(struct cvb_handle **out)
 {
-    char *memory = map_memory(CVB_PAGE + sizeof(struct cvb_handle));
-    if (!memory)
-        return CVB_ESYSTEM;
-    if (cvb_system.advise(memory, CVB_PAGE, MADV_WIPEONFORK)) {
-        int kept = errno;
-        cvb_system.unmap(memory, CVB_PAGE + sizeof(struct cvb_handle));
-        errno = kept;
-        return CVB_EUNSUPPORTED;
-    }
-    uint32_t *same_process = (void *)memory;
+    void *memory;
+    int error = cvb_map_wiped(CVB_PAGE + sizeof(struct cvb_handle), &memory);
+    if (error)
+        return error;
+    uint32_t *same_process = memory;
     *same_process = 1;
-    *out = (void *)(memory + CVB_PAGE);
+    *out = (void *)((char *)memory + CVB_PAGE);
     (*out)->same_process = same_process;
     return 0;
 }

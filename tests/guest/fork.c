@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +23,7 @@ enum { FORKS = 400, HANDLES = 5, CHILDREN_MOST = 200, ATTACHES = 60 };
 enum way { BY_FORK, BY_RAW_FORK, BY_RAW_CLONE, BY_SPAWN, BY_EXEC, WAYS };
 
 static char name[64];
-static atomic_int stop;
+static atomic_int stop, handled;
 
 static struct cvb_handle *make(uint32_t handles)
 {
@@ -255,6 +257,72 @@ Test(fork, children_of_children_attach_anew, .timeout = 30)
     struct cvb_handle *h = make(8);
     cr_assert_not_null(h);
     cr_assert_eq(reap(spawn(grandchild, h)), 0);
+    cr_assert_null(audit_says(h, 0, 0));
+    cr_assert_eq(cvb_detach(h), 0);
+    cvb_unlink(name);
+}
+
+static void fork_in_a_handler(int number)
+{
+    (void)number;
+    const int kept = errno;
+    pid_t child = fork();
+    if (!child)
+        _exit(0);
+    handled += reap(child) == 0;
+    errno = kept;
+}
+
+/* The handler comes at any moment of an attach or a detach of its own thread. */
+Test(fork, in_a_signal_handler, .timeout = 60)
+{
+    struct cvb_handle *h = make(8), *g;
+    const struct itimerval often = {{0, 700}, {0, 700}}, never = {{0, 0}, {0, 0}};
+    cr_assert_not_null(h);
+    signal(SIGALRM, fork_in_a_handler);
+    setitimer(ITIMER_REAL, &often, NULL);
+    while (handled < FORKS)
+        cr_assert(!cvb_attach(name, &g) && !cvb_detach(g));
+    setitimer(ITIMER_REAL, &never, NULL);
+    cr_assert_null(audit_says(h, 0, 0));
+    cr_assert_eq(cvb_detach(h), 0);
+    cvb_unlink(name);
+}
+
+static struct cvb_handle *own; /* each process that forks or was forked has one of its own */
+static int attached_anew;
+
+static void leave_before_fork(void) { attached_anew = own ? cvb_detach(own) : 0; }
+static void attach_after_fork(void) { attached_anew |= cvb_attach(name, &own); }
+
+static void fork_within_fork(void)
+{
+    static unsigned depth;
+    if (depth++ >= 2)
+        return;
+    pid_t child = fork();
+    if (!child)
+        _exit(own && !cvb_total_buffered(own) ? 0 : 1);
+    attached_anew |= reap(child);
+}
+
+/* The library's handlers are registered by the first attach: these come before it, so that they are called within. */
+Test(fork, within_the_fork_handlers_of_others, .timeout = 60)
+{
+    alarm(50); /* a hang is a failure, in a child too */
+    pthread_atfork(leave_before_fork, attach_after_fork, attach_after_fork);
+    pthread_atfork(NULL, NULL, fork_within_fork);
+    struct cvb_handle *h = make(24);
+    cr_assert_not_null(h);
+    for (int i = 0; i < 20; i++) {
+        pid_t child = fork();
+        if (!child)
+            _exit(attached_anew || cvb_total_buffered(own) || cvb_total_buffered(h) != CVB_EFORKED || cvb_detach(own));
+        cr_assert_eq(reap(child), 0);
+        cr_assert_eq(attached_anew, 0);
+        cr_assert_eq(cvb_total_buffered(own), 0);
+    }
+    cr_assert(cvb_recover(h) >= 0 && !cvb_detach(own));
     cr_assert_null(audit_says(h, 0, 0));
     cr_assert_eq(cvb_detach(h), 0);
     cvb_unlink(name);
