@@ -15,7 +15,19 @@
 #define SYS_futex_waitv 449
 #endif
 
-static int open_path(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
+/* A program may have closed its standard descriptors. None of them becomes a file of the library: what the program
+ * prints would be written over it. */
+static int above_standard(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), kept = errno;
+    close(fd);
+    errno = kept;
+    return above;
+}
+
+static int open_path(const char *path, int flags, mode_t mode) { return above_standard(open(path, flags, mode)); }
 
 static int link_path(const char *from, const char *to)
 {
@@ -44,7 +56,7 @@ static int sleep_until_time(const struct timespec *until)
     return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, until, NULL);
 }
 
-static int new_event(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+static int new_event(void) { return above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 
 static ssize_t random_bytes(void *bytes, size_t size) { return getrandom(bytes, size, GRND_NONBLOCK); }
 

@@ -16,7 +16,7 @@
 #include <time.h>
 
 struct cvb_system {
-    /* files */
+    /* files; no descriptor of the library is 0, 1 or 2 */
     int (*open)(const char *path, int flags, mode_t mode);
     int (*close)(int fd);
     int (*status)(int fd, struct stat *st); /* fstat */

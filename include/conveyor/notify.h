@@ -84,7 +84,8 @@ CVB_API int cvb_notify_unwatch(struct cvb_notifier *notifier, int id);
 CVB_API int cvb_notify_open(const char *name, const uint32_t *stages, size_t count, struct cvb_notifier **notifier);
 
 /* The descriptor, until cvb_notify_close. It is readable while there is something to tell: what has fired, or an error.
- * Read it or not: cvb_notify_fired and cvb_notify_rearm do. */
+ * Read it or not: cvb_notify_fired and cvb_notify_rearm do. If the program closes it, and gives its number to another
+ * file, that file is left alone; cvb_notify_fired tells what has fired all the same. */
 CVB_API int cvb_notify_fd(const struct cvb_notifier *notifier);
 
 /* Makes the descriptor unreadable, and arms all watches. Errors: EFORKED, or as cvb_notify_fired. */

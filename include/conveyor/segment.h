@@ -15,7 +15,8 @@
  *
  * Descriptors: a process has one descriptor for each segment that it has joined, whatever the number of handles. A
  * program may close it with all others (closefrom): no seat is lost, and the library opens another when it needs one,
- * as long as the segment has its name. */
+ * as long as the segment has its name. It is never 0, 1 or 2, whatever is closed: what a program prints to a standard
+ * output that it has closed does not get into the segment. */
 #ifndef CONVEYOR_SEGMENT_H
 #define CONVEYOR_SEGMENT_H
 

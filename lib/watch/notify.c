@@ -9,6 +9,9 @@
  * Why none is missed: an armed watch is looked at before the thread sleeps, so what came while it was not ARMED is seen
  * then. Why it does not burn: what has fired is not waited for.
  *
+ * A program may close the descriptor with all others, and its number become another file's. That one is not touched:
+ * the descriptor is looked at before it is read, written or closed.
+ *
  * The wake-up for a record is one process's. If a watch has taken it and is removed, or its notifier closed, before it
  * was armed again, another sleeper is woken in its place.
  */
@@ -39,7 +42,8 @@ struct watching {
 struct cvb_notifier {
     struct cvb_handle *handle; /* used by the thread alone while it runs, but for cvb_wake and cvb_flag_wake */
     int fd;
-    bool together; /* made by cvb_notify_open: all watches are told as one */
+    struct cvb_file file; /* what fd shows; all descriptors of this kind show the same */
+    bool together;        /* made by cvb_notify_open: all watches are told as one */
     pthread_t thread;
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t changed;
@@ -71,10 +75,19 @@ static void unqueue_fired(struct cvb_notifier *n, int id)
         n->last = before;
 }
 
+/* True also if the system does not tell. */
+static bool has_descriptor(const struct cvb_notifier *n)
+{
+    uint64_t size;
+    return cvb_shows_file(n->fd, &n->file, &size) != 0;
+}
+
 /* Makes the descriptor readable if there is anything to tell, and unreadable if not. */
 static void show_fired(struct cvb_notifier *n)
 {
     eventfd_t count;
+    if (!has_descriptor(n))
+        return;
     if (n->first >= 0 || n->error)
         eventfd_write(n->fd, 1);
     else
@@ -252,17 +265,32 @@ static int stages_watched(struct cvb_notifier *n, const uint32_t *stages, size_t
     return error < 0 ? error : 0;
 }
 
+static int make_descriptor(struct cvb_notifier *n)
+{
+    struct stat st;
+    n->fd = cvb_system.event();
+    if (n->fd < 0)
+        return CVB_ESYSTEM;
+    if (!cvb_system.status(n->fd, &st)) {
+        n->file = (struct cvb_file){st.st_dev, st.st_ino};
+        return 0;
+    }
+    cvb_close(n->fd);
+    n->fd = -1;
+    return CVB_ESYSTEM;
+}
+
 static int open_all(struct cvb_notifier *n, const char *name, const uint32_t *stages, size_t count)
 {
     int error = cvb_attach(name, &n->handle);
     if (!error)
         error = stages_watched(n, stages, count);
+    if (!error)
+        error = make_descriptor(n);
     if (error)
         return error;
-    n->fd = cvb_system.event();
-    if (n->fd >= 0 && !(errno = start(n)))
-        return 0;
-    return CVB_ESYSTEM;
+    errno = start(n);
+    return errno ? CVB_ESYSTEM : 0;
 }
 
 /* In a forked child the mutex and the condition variable are as some thread of the parent's held them: they are left.
@@ -272,7 +300,7 @@ static void free_all(struct cvb_notifier *n, bool forked)
     int kept = errno;
     if (n->handle)
         cvb_detach(n->handle);
-    if (n->fd >= 0)
+    if (has_descriptor(n))
         cvb_close(n->fd);
     if (!forked) {
         pthread_cond_destroy(&n->changed);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -202,6 +203,64 @@ Test(descriptors, closed_while_it_asks, .timeout = 60)
     cr_assert_eq(cvb_recover(h), 1, "the child, which has ended without leaving");
     cr_assert_eq(drain(h, stage), 10);
     cr_assert_null(audit_says(h, 0, 0));
+    cvb_detach(h);
+    cvb_unlink(name);
+}
+
+/* The number of a notifier's descriptor is a pipe's that nobody reads: a write would wait for ever. */
+Test(descriptors, number_of_a_notifier_given_to_another_file, .timeout = 60)
+{
+    struct cvb_handle *h = make();
+    struct cvb_notifier *n;
+    struct cvb_watch fired;
+    struct stat st;
+    int ends[2];
+    char bytes[4096] = {0};
+    cr_assert_not_null(h);
+    alarm(50); /* a hang is a failure */
+    cr_assert(!cvb_notify_create(name, &n) && !pipe(ends));
+    const int fd = cvb_notify_fd(n);
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    while (write(ends[1], bytes, sizeof bytes) > 0)
+        ;
+    fcntl(ends[1], F_SETFL, 0);
+    cr_assert_eq(dup2(ends[1], fd), fd);
+    cr_assert_eq(cvb_notify_watch(n, &(struct cvb_watch){.what = CVB_WATCH_RECORDS, .stage = stage}), 0);
+    cr_assert_eq(put_numbers(h, stage, source, 0, 1, NULL), 1);
+    for (int told = 0; !told; usleep(1000))
+        cr_assert((told = cvb_notify_fired(n, &fired, 1)) >= 0);
+    cr_assert_eq(cvb_notify_rearm(n), 0);
+    cr_assert_eq(cvb_notify_close(n), 0);
+    cr_assert(!fstat(fd, &st) && S_ISFIFO(st.st_mode), "it is open still");
+    cr_assert_eq(drain(h, stage), 1);
+    cvb_detach(h);
+    cvb_unlink(name);
+}
+
+/* No descriptor of the library's is a standard one, also if those are free. */
+static int join_without_standard_descriptors(void *unused)
+{
+    struct cvb_handle *h, *observer;
+    struct cvb_notifier *n;
+    struct cvb_settings s = small_settings(10, 10, 10);
+    const char *other = segment_name("other");
+    struct stat st;
+    (void)unused;
+    close_range(0, 2, 0);
+    if (cvb_create(other, &s) || cvb_attach(name, &h) || cvb_observe(name, &observer) ||
+        cvb_notify_open(name, &stage, 1, &n))
+        return 1;
+    for (int fd = 0; fd < 3; fd++)
+        if (!fstat(fd, &st))
+            return 2;
+    return cvb_notify_close(n) || cvb_detach(observer) || cvb_detach(h) || cvb_unlink(other) ? 3 : 0;
+}
+
+Test(descriptors, none_is_a_standard_one, .timeout = 60)
+{
+    struct cvb_handle *h = make();
+    cr_assert_not_null(h);
+    cr_assert_eq(reap(spawn(join_without_standard_descriptors, NULL)), 0);
     cvb_detach(h);
     cvb_unlink(name);
 }
