@@ -167,6 +167,7 @@ int cli_parse(const struct cli_command *c, int argc, char **argv, const struct c
             *next++ =
                 (struct option){o[i].name, o[i].argument ? required_argument : no_argument, NULL, HELP + 1 + (int)i};
     opterr = 0;
+    unsetenv("POSIXLY_CORRECT"); /* getopt would take no option behind an operand */
     for (int found; (found = getopt_long(argc, argv, letters, table, NULL)) != -1;) {
         if (found == HELP || found == 'h')
             return help(c, o, count);

@@ -17,15 +17,34 @@ static const char *command = "";
 
 void cli_begin(const char *name) { command = name; }
 
+/* True if the second byte of a UTF-8 character may follow the first: it does not where they begin a longer form of a
+ * shorter character, half of a pair of UTF-16, what is above the last character, or one more control character. */
+static bool may_follow(unsigned char first, unsigned char second)
+{
+    switch (first) {
+    case 0xc2:
+    case 0xe0:
+        return second >= 0xa0;
+    case 0xed:
+        return second < 0xa0;
+    case 0xf0:
+        return second >= 0x90;
+    case 0xf4:
+        return second < 0x90;
+    default:
+        return true;
+    }
+}
+
 /* How many bytes the UTF-8 character at text has; 0 if there is none. */
 static size_t character(const char *text, size_t left)
 {
     unsigned char c = (unsigned char)*text;
-    if (c == 0xc2 && left > 1 && (unsigned char)text[1] < 0xa0)
-        return 0; /* it would be one more control character */
     size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    if (n > 1 && (left < n || !may_follow(c, (unsigned char)text[1])))
+        return 0;
     for (size_t i = 1; i < n; i++)
-        if (i >= left || ((unsigned char)text[i] & 0xc0) != 0x80)
+        if (((unsigned char)text[i] & 0xc0) != 0x80)
             return 0;
     return n;
 }

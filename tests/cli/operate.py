@@ -149,6 +149,16 @@ class Operate(SegmentTest):
         self.assertEqual((len(few), few[3]), (4, b"71 dead letters"))
         self.assertEqual(self.queued("dead-letter"), 71)
 
+    def test_dead_letters_of_any_bytes_are_listed(self):
+        text = [b"\xed\xa0\x80", b"\xe0\x80\x80", b"\xf0\x80\x80\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xff",
+                b"\xc2", b"\xc2\x85", b"\x1b", "\u20ac".encode(), "\U0010ffff".encode(), b"\xed\x9f\xbf"]
+        self.make_dead_letters(b"\n".join(text) + b"\n")
+        answer = json.loads(self.succeed("dead-letter", self.segment, "list", "--json").stdout)
+        self.assertEqual(answer["found"], len(text))
+        shown = ["?" * len(t) for t in text[:9]] + [t.decode() for t in text[9:]]
+        self.assertCountEqual([(r["bytes"], r["payload"]) for r in answer["records"]],
+                              [(len(t), s) for t, s in zip(text, shown)])
+
     def test_dead_letters_are_tried_again(self):
         text = b"".join(b"%d\n" % i for i in range(80))
         self.make_dead_letters(text)

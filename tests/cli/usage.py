@@ -19,6 +19,10 @@ class Usage(SegmentTest):
             self.assertIn("--help", text)
         self.assertTrue(self.succeed("--version").stdout.startswith(b"conveyor "))
 
+    def test_options_behind_the_segment_in_a_posix_environment(self):
+        self.create("--max-total-records", "100")
+        self.succeed("stat", self.segment, "--json", env={**os.environ, "POSIXLY_CORRECT": "1"})
+
     def test_no_command_and_an_unknown_one(self):
         self.assertIn("no command", self.fail_with(2))
         self.assertIn("'frobnicate'", self.fail_with(2, "frobnicate"))
