@@ -215,6 +215,18 @@ class Kafka(Bridges):
             self.assertEqual(b.begun, 1, "the same process")
         shutil.rmtree(folder)
 
+    @ORDERS
+    def test_it_waits_for_its_topic(self):
+        lines = self.produce(10)
+        self.order("topic %s 3" % self.topics[0])
+        segment = self.segment()
+        bridge = self.start(*self.into(segment, "--option", "topic.metadata.refresh.interval.ms=500"))
+        wait_for("it tells", lambda: "there is no topic '%s'" % self.topics[0] in bridge.said())
+        self.order("topic %s 0" % self.topics[0])
+        wait_for("all is in", lambda: self.buffered(segment) == len(lines))
+        self.assertEqual(bridge.end().count("there is no topic"), 1)
+        self.assertEqual(bridge.begun, 1, "the same process")
+
     def test_the_machine_dies(self):
         """All processes and the segment go: what was not settled comes again."""
         self.machine_dies("settled", False)

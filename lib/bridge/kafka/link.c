@@ -69,11 +69,24 @@ static void refused(struct kafka_link *l, rd_kafka_resp_err_t error)
     tell(l, is_forbidden(error) ? "not permitted at" : "not connected to");
 }
 
+/* It may be made yet: the library looks for it again and again. */
+static void tell_missing(struct kafka_link *l)
+{
+    if (l->missing)
+        return;
+    l->missing = true;
+    cli_progress_break(&l->bridge->progress);
+    cli_complain("there is no topic '%s' at kafka://%s: a bridge makes none; it is looked for until it is there",
+                 l->bridge->url.path, l->bridge->url.host[0]);
+}
+
 /* The library tells of each broker, and at last that all are down: that one has no reason, so the last one's is told.
  */
 void kafka_link_error(struct kafka_link *l, rd_kafka_resp_err_t error, const char *text)
 {
     const char *meaning = kafka_link_meaning(l->bridge, error, text);
+    if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && l->bridge->from)
+        tell_missing(l);
     if (!meaning || (l->down && is_outage(error)) || is_of_records(l->bridge, error))
         return;
     if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !*l->why)

@@ -11,6 +11,7 @@ struct kafka_link {
     bool met;      /* a broker has answered */
     bool down;     /* no broker is connected, or none lets this bridge in */
     bool refused;  /* one is there and does not let this bridge in, or do what it must: told until another answers */
+    bool missing;  /* in: there was no such topic, which was told */
     bool over;     /* that does not mend itself: the bridge ends, which was told */
     char why[500]; /* what the library said last, and what that means */
 };

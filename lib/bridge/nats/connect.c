@@ -85,14 +85,20 @@ static void tell_failure(struct tries *t, natsStatus s, const char *text, bool a
                  again ? "; it is tried again until it is there" : "");
 }
 
+/* What the library says of its last error, without where in its sources that is: "(conn.c:2088): ". */
+static const char *last_error(void)
+{
+    const char *text = nats_GetLastError(NULL), *behind = text && *text == '(' ? strstr(text, "): ") : NULL;
+    return behind ? behind + 3 : text ? text : "";
+}
+
 /* True if another try should follow. */
 static bool try_once(struct tries *t)
 {
     natsStatus s = natsConnection_Connect(&t->connection, t->options);
     if (s == NATS_OK)
         return false;
-    const char *text = nats_GetLastError(NULL);
-    text = text ? text : "";
+    const char *text = last_error();
     bool again = is_away(t, s, text) && !t->bridge->check;
     tell_failure(t, s, text, again);
     return again;
