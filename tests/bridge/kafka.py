@@ -17,7 +17,7 @@ import time
 import unittest
 
 from secrets_of_tests import Authority
-from supervised import CONVEYOR, FULL, Bridges, Pull, command, main, read, wait_for
+from supervised import CONVEYOR, FULL, Bridges, Pull, command, main, read, tell, wait_for
 
 CLIENT = os.environ["TEST_KAFKA"]
 PARTITIONS = 12 if FULL else 4  # the mock drops what is above 5 MB in one
@@ -128,6 +128,8 @@ class Kafka(Bridges):
         got += puller.stdout.read().splitlines()
         self.assertEqual(puller.wait(), 0)
         puller.stdout.close()
+        tell("%d records, %d kills of the bridge, %d of the brokers: %d missing, %d twice", count, kills, outages,
+             count - len(set(got)), len(got) - len(set(got)))
         self.assertEqual(sorted(got), sorted(lines))
         wait_for("the group is told", lambda: self.committed() == count)
         wait_for("no more came", lambda: self.buffered(segment) == 0)
@@ -155,7 +157,10 @@ class Kafka(Bridges):
             words = line.split("|")
             headers = dict(w.split("=", 1) for w in words[1:-1])
             came[words[-1]].append((headers["conveyor-id"], "conveyor-retry" in headers))
-        self.assertEqual([line for line in came if not came[line]], [], "missing")
+        missing = [line for line in came if not came[line]]
+        tell("%d records, %d kills of the bridge, %d of the brokers: %d missing, %d more than once", count, kills,
+             outages, len(missing), sum(len(c) > 1 for c in came.values()))
+        self.assertEqual(missing, [])
         return came
 
     def test_kills_on_the_way_out(self):
@@ -246,6 +251,7 @@ class Kafka(Bridges):
         seen.update(rest)
         bridge.end()
         missing = set(lines) - seen
+        tell("%s: %d records, %d deaths of the machine: %d missing", ack, count, deaths, len(missing))
         if loses:
             self.assertGreater(len(missing), 0)
         else:

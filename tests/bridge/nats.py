@@ -11,7 +11,7 @@ import threading
 import time
 
 from at_nats import PATIENT, AtNats
-from supervised import CONVEYOR, FULL, command, main, read, wait_for
+from supervised import CONVEYOR, FULL, command, main, read, tell, wait_for
 
 
 class Nats(AtNats):
@@ -40,6 +40,8 @@ class Nats(AtNats):
             b.end()
         self.assertEqual(self.server.stream("OUT")["messages"], count, "some came twice")
         got = self.read_stream("OUT", count)
+        tell("%d records, %d kills of bridges, %d of the server: %d missing, %d twice", count, kills, servers,
+             count - len(set(got)), len(got) - len(set(got)))
         self.assertEqual(sorted(got), sorted(p.decode() for p in payloads))
         doctor = command("doctor", segment)
         self.assertEqual(doctor.returncode, 0, doctor.stdout)
@@ -75,7 +77,9 @@ class Nats(AtNats):
         (rest,) = self.pull_until("all is acknowledged", lambda: self.floor(stream, "C") == count, segment)
         seen.update(rest)
         bridge.end()
-        return {p.decode() for p in self.payloads(count)} - seen
+        missing = {p.decode() for p in self.payloads(count)} - seen
+        tell("%s: %d records, %d deaths of the machine: %d missing", ack, count, deaths, len(missing))
+        return missing
 
     def test_outage(self):
         """Kills of a bridge while the server is away: no dead letters, and all arrives when it is back."""

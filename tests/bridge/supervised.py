@@ -29,6 +29,12 @@ def read(path):
         return f.read()
 
 
+def tell(format_, *figures):
+    """What the whole form has counted."""
+    if FULL:
+        print(format_ % figures, file=sys.stderr)
+
+
 def wait_for(what, condition, seconds=120):
     until = time.monotonic() + seconds
     while not condition():
