@@ -1,7 +1,7 @@
 """Bridges between segments and Kafka, with librdkafka's mock cluster: nothing is lost.
 
-usage: kafka.py CONVEYOR [--full] [TEST...]; TEST_KAFKA is the program of kafka.c. With CONVEYOR_TEST_KAFKA=HOST:PORT a
-real broker is used, which must have the topics in-PID and out-PID (automatic topics).
+usage: kafka.py CONVEYOR [--full] [--part N/OF] [TEST...]; TEST_KAFKA is the program of kafka.c. With
+CONVEYOR_TEST_KAFKA=HOST:PORT a real broker is used, which must have the topics in-PID and out-PID (automatic topics).
 """
 import os
 import random

@@ -14,9 +14,23 @@ CONVEYOR = sys.argv[1] if len(sys.argv) > 1 else None
 FULL = "--full" in sys.argv
 
 
+class Part(unittest.TestLoader):
+    """Of the tests of a class every of-th one, the n-th first."""
+
+    def __init__(self, n, of):
+        super().__init__()
+        self.n, self.of = n, of
+
+    def getTestCaseNames(self, case):
+        return super().getTestCaseNames(case)[self.n - 1::self.of]
+
+
 def main():
-    """Runs the tests of the file that calls it: usage FILE CONVEYOR [--full] [TEST...]"""
-    unittest.main(argv=[sys.argv[0]] + [a for a in sys.argv[2:] if a != "--full"], verbosity=2)
+    """Runs the tests of the file that calls it: usage FILE CONVEYOR [--full] [--part N/OF] [TEST...]"""
+    words, part = [a for a in sys.argv[2:] if a != "--full"], (1, 1)
+    if words[:1] == ["--part"]:
+        part, words = (int(n) for n in words[1].split("/")), words[2:]
+    unittest.main(argv=[sys.argv[0]] + words, testLoader=Part(*part), verbosity=2)
 
 
 def command(*words, **more):
