@@ -52,7 +52,7 @@ const char *arena_open(struct arena *x, struct world *w)
     if (!make_copy(w->copy, &x->copy, &x->copy_fd) || !make_copy(w->second, &x->second, &x->second_fd))
         return say("no copies");
     x->recoverer = start_child(recoverer_main, w, NULL);
-    x->counter = start_traced(counter_main, w, NULL);
+    x->counter = (x->each ? start_traced : start_child)(counter_main, w, x->each ? x : NULL);
     return x->recoverer && x->counter ? NULL : say("no helpers");
 }
 
@@ -446,6 +446,12 @@ const char *after_stop(struct arena *x, const char *packed, bool over)
     return wrong;
 }
 
+static void count(struct world *w)
+{
+    w->accesses_of[w->progress++] = w->accesses;
+    w->accesses = 0;
+}
+
 /* What is counted of a survivor. */
 static void counted_work(struct world *w, struct cvb_handle *h)
 {
@@ -453,28 +459,32 @@ static void counted_work(struct world *w, struct cvb_handle *h)
     char bytes[RECORD_BYTES];
     const struct cvb_record r = record_of(bytes, 1, 0);
     cvb_buffer_for_stage(h, STAGE_A, &r);
-    w->progress = 1;
+    count(w);
     int n = cvb_get_batch(h, STAGE_A, l, 3);
-    w->progress = 2;
+    count(w);
     if (n > 0)
         cvb_ack(h, l, 1);
-    w->progress = 3;
+    count(w);
     if (n > 1)
         cvb_return_to_buffer(h, l + 1, (size_t)n - 1);
-    w->progress = 4;
+    count(w);
 }
 
-/* Stepped through by ptrace. */
-static void counter_main(struct world *w, const void *unused)
+/* Stops at an access that would be one too many, if it is not stepped through by ptrace. */
+static void counter_main(struct world *w, const void *each)
 {
-    (void)unused;
     for (;;) {
         struct cvb_handle *h;
         raise(SIGSTOP); /* for the next segment */
         if (cvb_attach(w->second, &h))
             _exit(3);
         raise(SIGSTOP); /* attached */
+        w->stop_at = ACCESSES_BOUND;
+        if (!each)
+            faults_begin(w, w->second, FAULT_ALL);
         counted_work(w, h);
+        if (!each)
+            faults_end();
         cvb_detach(h);
     }
 }
@@ -575,15 +585,15 @@ const char *after_two(struct arena *x, const char *packed, bool over, uint64_t w
     return wrong ? wrong : check_all(x->w, x->w->second, &f);
 }
 
-/* a: how many instructions each of a survivor's operations takes. */
-const char *after_counted(struct arena *x, const char *packed)
+static void note_most(struct arena *x, int operation, uint64_t steps)
+{
+    if (steps > x->steps_most[operation])
+        x->steps_most[operation] = steps;
+}
+
+static const char *count_by_instructions(struct arena *x)
 {
     struct world *w = x->w;
-    bytes_unpack(&x->second, packed);
-    keep_alive(x->second_fd, w->number);
-    w->progress = 0;
-    if (!go_on(x->counter))
-        return say("the survivor could not attach");
     uint64_t steps = 0;
     int progress = 0;
     while (progress < 4) {
@@ -591,13 +601,36 @@ const char *after_counted(struct arena *x, const char *packed)
             return say("a survivor's operation %d does not end: %llu steps", progress, (unsigned long long)steps);
         if (w->progress == progress)
             continue;
-        if (steps > x->steps_most[progress])
-            x->steps_most[progress] = steps;
+        note_most(x, progress, steps);
         progress = w->progress;
         steps = 0;
     }
-    let_die(x->second_fd);
     return go_on(x->counter) ? NULL : say("the survivor ended");
+}
+
+static const char *count_by_accesses(struct arena *x)
+{
+    const struct world *w = x->w;
+    if (!resume(x->counter))
+        return say("the survivor ended");
+    if (w->progress < 4)
+        return say("a survivor's operation %d does not end: %d accesses", w->progress, ACCESSES_BOUND);
+    for (int i = 0; i < 4; i++)
+        note_most(x, i, w->accesses_of[i]);
+    return NULL;
+}
+
+/* a: how many steps each of a survivor's operations takes: accesses to the segment, or instructions. */
+const char *after_counted(struct arena *x, const char *packed)
+{
+    bytes_unpack(&x->second, packed);
+    keep_alive(x->second_fd, x->w->number);
+    x->w->progress = 0;
+    if (!(x->each ? go_on : resume)(x->counter))
+        return say("the survivor could not attach");
+    const char *wrong = x->each ? count_by_instructions(x) : count_by_accesses(x);
+    let_die(x->second_fd);
+    return wrong;
 }
 
 static const char *lap_put(struct world *w, struct cvb_handle *h, unsigned stage, struct facts *f)

@@ -14,7 +14,7 @@ enum { SOON_MS = 1 };
 enum { LOWERED = 6 };    /* what the limit of STAGE_A may be set to */
 enum { POSITIONED = 1 }; /* the source whose records have positions: their ids */
 enum { HEADER_MOST = 8, RECORD_BYTES = 64 + HEADER_MOST };
-enum { RECORDS_MOST = 128, BATCH = 8, BOUND = 200000 };
+enum { RECORDS_MOST = 128, BATCH = 8, BOUND = 200000, ACCESSES_BOUND = 10000 };
 
 /* A record of the starting state, or of what the victim did before its operation. */
 enum owner { QUEUED, OF_VICTIM, OF_DEAD, GONE };
@@ -55,8 +55,10 @@ struct world {
     volatile int built; /* the starting state is there */
     /* the helpers */
     volatile int helper_phase, progress;
+    volatile uint64_t accesses_of[4]; /* of the operations that are counted */
     /* faults.c */
     volatile uint64_t accesses, stop_at, address;
+    volatile bool before_write;
 };
 #define NEW_NAME "a name that is new"
 #define REASON "a reason that is as long as one may be: whole, or not there .."
@@ -168,7 +170,7 @@ void end(pid_t pid);
 void name_address(uint64_t address, char *text, size_t size);
 
 /* faults.c: stops at accesses to the segment. */
-enum faults { FAULT_WRITES, FAULT_ALL };
+enum faults { FAULT_WRITES, FAULT_AROUND_WRITES, FAULT_ALL };
 void faults_begin(struct world *w, const char *segment, enum faults which);
 void faults_end(void);
 
@@ -180,6 +182,7 @@ struct arena {
     pid_t recoverer, counter;
     uint64_t steps_most[4]; /* of a survivor's put, get, ack, return */
     uint64_t recoverer_states;
+    bool each;  /* instructions are counted, not accesses */
     bool wreck; /* the hints as well */
 };
 const char *arena_open(struct arena *x, struct world *w);

@@ -3,8 +3,9 @@
  * A single step under ptrace costs ten microseconds; few instructions touch the segment. So where an instruction only
  * has to be met, not counted, the segment is protected: the fault names the instruction, the protection is lifted for
  * this one instruction (the trap flag), and set again after it.
- *   FAULT_WRITES  stops after each instruction that wrote: whatever changes the segment is seen
- *   FAULT_ALL     stops once, before access number world->stop_at; what lies between two accesses is the process's own
+ *   FAULT_WRITES         stops after each instruction that wrote: whatever changes the segment is seen
+ *   FAULT_AROUND_WRITES  stops before it too: that nothing has changed since the last one is seen as well
+ *   FAULT_ALL            stops once, before access number world->stop_at; what lies between two is the process's own
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ static struct {
 } part[4];
 static unsigned parts;
 static struct world *world;
+static enum faults kind;
 static int protection;
 static bool active;
 
@@ -68,7 +70,12 @@ static void on_fault(int number, siginfo_t *info, void *context)
     world->accesses++;
     world->address = where(context);
     protect(PROT_READ | PROT_WRITE);
-    if (protection == PROT_NONE && world->accesses == world->stop_at) {
+    if (kind == FAULT_AROUND_WRITES) {
+        world->before_write = true;
+        raise(SIGSTOP);
+        world->before_write = false;
+    }
+    if (kind == FAULT_ALL && world->accesses == world->stop_at) {
         active = false; /* from here on at full speed */
         raise(SIGSTOP);
     } else {
@@ -84,7 +91,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
     if (!active)
         return;
     protect(protection);
-    if (protection == PROT_READ)
+    if (kind != FAULT_ALL)
         raise(SIGSTOP);
 }
 
@@ -116,6 +123,7 @@ void faults_begin(struct world *w, const char *segment, enum faults which)
     world = w;
     w->accesses = 0;
     find_parts(segment);
+    kind = which;
     protection = which == FAULT_ALL ? PROT_NONE : PROT_READ;
     active = true;
     protect(protection);

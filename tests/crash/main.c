@@ -1,7 +1,9 @@
 /* main.c - a victim runs one public operation of the shipped library, one instruction at a time.
  *
- * For each operation and starting state a victim process is stopped by ptrace after every instruction. A kill or a stop
- * there leaves the segment as it is at that moment; so its bytes are copied, and what may follow is played on the copy:
+ * For each operation and starting state a victim process is stopped before and after every instruction that writes to
+ * the segment; with --each, and where it sleeps or has not mapped the segment yet, by ptrace after every instruction. A
+ * kill or a stop there leaves the segment as it is at that moment; so its bytes are copied, and what may follow is
+ * played on the copy:
  *
  *   a  nobody has recovered yet: another handle puts, gets, acks and returns, and no limit is exceeded; recovered then
  *   b  killed and recovered: the audit is exact, every accepted record is there, leased ones with one try more, none is
@@ -15,7 +17,9 @@
  * Why not every instruction needs an aftermath of its own: a, b and d see nothing of the victim but the segment's
  * bytes. Two instructions between which the bytes are the same have the same aftermath, and are counted as covered by
  * it. c depends on the victim's registers as well, and is played at instructions of its own choice: before and after
- * changes of the segment, and at random ones.
+ * changes of the segment, and at random ones. That nothing changes the segment but the instructions that were stopped
+ * at is looked at: before each of them its bytes are as after the last one. (A step by ptrace costs 30 us and more on a
+ * virtual machine, and one instruction in a hundred writes.)
  *
  * A quick run plays a seeded part of them; --full plays all of a, b and d (of d the interleaved recoverers: a part),
  * and c at about --stops places of each case (40), the longest part.
@@ -34,7 +38,7 @@
 enum { FAILURES_SHOWN = 3, CASE_SECONDS = 600, STEPS_MOST = 120000 /* to reach places for c */ };
 
 struct options {
-    bool full;
+    bool full, each;      /* each: every instruction is stopped at, and counted */
     unsigned jobs, stops; /* stops: places of a case where c is played, about so many */
     uint64_t seed;
     const char *operation, *start;
@@ -46,7 +50,7 @@ struct tally {
     char where[512]; /* what was being done */
 };
 
-enum way { STEPPED, BY_ACCESS };
+enum way { STEPPED, BY_WRITE, BY_ACCESS };
 struct runner {
     const struct options *options;
     const struct operation *operation;
@@ -56,6 +60,7 @@ struct runner {
     struct arena arena;
     struct bytes real;
     pid_t builder, victim;
+    uint64_t address; /* where the victim stopped, if it is not stepped */
     char *packed;
 };
 
@@ -94,9 +99,9 @@ static void failed(struct runner *r, const char *aftermath, uint64_t at, const c
     if (r->t->failures++ >= FAILURES_SHOWN)
         return;
     uint64_t rip = r->victim ? where_is(r->victim) : 0;
-    name_address(rip ? rip : r->w->address, address, sizeof address);
-    printf("FAILED %s, %s, aftermath %s at instruction %llu before %s: %s\n", r->operation->name, r->start->name,
-           aftermath, (unsigned long long)at, address, what);
+    name_address(rip ? rip : r->address, address, sizeof address);
+    printf("FAILED %s, %s, aftermath %s at step %llu before %s: %s\n", r->operation->name, r->start->name, aftermath,
+           (unsigned long long)at, address, what);
     fflush(stdout);
 }
 
@@ -131,6 +136,20 @@ static void victim_main(struct world *w, const void *what)
     w->phase = RUNNING;
     w->result = o->run(w);
     w->phase = OVER;
+    raise(SIGSTOP);
+}
+
+static void writing_main(struct world *w, const void *what)
+{
+    const struct operation *o = what;
+    o->prepare(w);
+    raise(SIGSTOP);
+    w->phase = RUNNING;
+    raise(SIGSTOP);
+    faults_begin(w, w->segment, FAULT_AROUND_WRITES);
+    w->result = o->run(w);
+    w->phase = OVER;
+    faults_end();
     raise(SIGSTOP);
 }
 
@@ -169,8 +188,9 @@ static bool set_up(struct runner *r, enum way way)
             return false;
     if (w->built < 0)
         return false;
-    r->victim =
-        (way == STEPPED ? start_traced : start_child)(way == STEPPED ? victim_main : accessing_main, w, r->operation);
+    r->victim = way == STEPPED    ? start_traced(victim_main, w, r->operation)
+                : way == BY_WRITE ? start_child(writing_main, w, r->operation)
+                                  : start_child(accessing_main, w, r->operation);
     return r->victim != 0;
 }
 
@@ -185,7 +205,7 @@ static void tear_down(struct runner *r)
 
 static void note(struct runner *r, const char *what, uint64_t at)
 {
-    snprintf(r->t->where, sizeof r->t->where, "%s at instruction %llu", what, (unsigned long long)at);
+    snprintf(r->t->where, sizeof r->t->where, "%s at step %llu", what, (unsigned long long)at);
 }
 
 static void judge(struct runner *r, unsigned which, const char *name, uint64_t at, const char *wrong)
@@ -231,7 +251,9 @@ static const char *result_true(const struct world *w)
     return !e || refusal || (w->interns && e == CVB_ENAMES) ? NULL : say("its result is: %s", cvb_error_text(e));
 }
 
-/* Steps through the whole operation. */
+static bool is_stepped(const struct runner *r) { return r->options->each || r->operation->traits & BY_STEPS; }
+
+/* Steps through the whole operation: to each instruction, or to each stop before and after one that writes. */
 static void step_through(struct runner *r)
 {
     struct world *w = r->w;
@@ -239,14 +261,17 @@ static void step_through(struct runner *r)
     bool played = false;
     bytes_pack(&r->real, r->packed);
     while (w->phase != OVER) {
-        if (!step(r->victim)) {
+        if (!(is_stepped(r) ? step : resume)(r->victim)) {
             failed(r, "none", at, "the victim ended");
             return;
         }
         if (w->phase == PREPARING)
             continue;
-        bool over = w->phase == OVER, first = !at++;
-        if (first || over || !bytes_equal(&r->real, r->packed)) {
+        r->address = w->address;
+        bool over = w->phase == OVER, first = !at++, changed = !bytes_equal(&r->real, r->packed);
+        if (changed && !is_stepped(r) && (over || w->before_write))
+            failed(r, "none", at, "what changed the segment was none of the instructions that write to it");
+        if (first || over || changed) {
             bytes_pack(&r->real, r->packed);
             played = aftermaths(r, at, state++, over);
         }
@@ -299,7 +324,9 @@ static void stop_and_lap(struct runner *r, uint64_t at)
         return;
     }
     r->w->stop_at = at;
-    if (!(steps ? reach_by_steps(r, at) : resume(r->victim)))
+    const bool reached = steps ? reach_by_steps(r, at) : resume(r->victim);
+    r->address = r->w->address;
+    if (!reached)
         judge(r, 2, "c", at, "the victim ended");
     else if (r->w->phase != OVER) /* or it went another way than the first time, and there is nothing left to stop */
         judge(r, 2, "c", at, go_on_after_lap(r));
@@ -337,11 +364,12 @@ static int run_case(struct runner *r)
     alarm(CASE_SECONDS);
     header_size = r->start->only == CELLS ? HEADER_MOST : 0;
     r->packed = malloc(bytes_packed_size());
-    if (!r->packed || !set_up(r, STEPPED)) {
+    if (!r->packed || !set_up(r, is_stepped(r) ? STEPPED : BY_WRITE)) {
         failed(r, "none", 0, "no starting state");
         return 1;
     }
     r->arena.wreck = r->start->hints;
+    r->arena.each = r->options->each;
     const char *wrong = arena_open(&r->arena, r->w);
     if (wrong) {
         failed(r, "none", 0, wrong);
@@ -463,16 +491,16 @@ static int run_all(const struct options *o)
 {
     struct tally *sums = shared(o->jobs * sizeof *sums), sum = {0};
     uint64_t began = seconds();
-    printf("operation        starting state   instructions covered states  aftermaths (d: killed recoverers)\n");
+    printf("operation        starting state   steps covered            states  aftermaths (d: killed recoverers)\n");
     fflush(stdout);
     bool fine = run_jobs(o, sums);
     for (unsigned job = 0; job < o->jobs; job++)
         add_up(&sum, &sums[job]);
     print_row("all", "all", &sum);
-    printf("most instructions of a survivor's put %llu, get %llu, ack %llu, return %llu (bound %d; %llu counted)\n",
-           (unsigned long long)sum.steps_most[0], (unsigned long long)sum.steps_most[1],
-           (unsigned long long)sum.steps_most[2], (unsigned long long)sum.steps_most[3], BOUND,
-           (unsigned long long)sum.counted);
+    printf("most %s of a survivor's put %llu, get %llu, ack %llu, return %llu (bound %d; %llu counted)\n",
+           o->each ? "instructions" : "accesses", (unsigned long long)sum.steps_most[0],
+           (unsigned long long)sum.steps_most[1], (unsigned long long)sum.steps_most[2],
+           (unsigned long long)sum.steps_most[3], o->each ? BOUND : ACCESSES_BOUND, (unsigned long long)sum.counted);
     printf("%s, seed %llu, %llu s\n", o->full ? "full" : "quick", (unsigned long long)o->seed,
            (unsigned long long)(seconds() - began));
     return !fine || sum.failures;
@@ -480,7 +508,8 @@ static int run_all(const struct options *o)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: crash [--full] [--stops N] [--jobs N] [--seed N] [--operation NAME] [--state NAME]\n");
+    fprintf(stderr,
+            "usage: crash [--full] [--each] [--stops N] [--jobs N] [--seed N] [--operation NAME] [--state NAME]\n");
     return 2;
 }
 
@@ -491,6 +520,8 @@ int main(int argc, char **argv)
         bool more = i + 1 < argc;
         if (!strcmp(argv[i], "--full"))
             o.full = true;
+        else if (!strcmp(argv[i], "--each"))
+            o.each = true;
         else if (!strcmp(argv[i], "--seed") && more)
             o.seed = strtoull(argv[++i], NULL, 0);
         else if (!strcmp(argv[i], "--stops") && more)
