@@ -8,7 +8,8 @@
  * of its own, of which one page is mapped and no descriptor is kept: a program that closes all descriptors cannot lose
  * the lock, and a forked child has neither the descriptor nor, by MADV_DONTFORK, the mapping. So the lock ends with
  * munmap, exec or the process's death, and nothing else. Who holds a lock is asked with F_OFD_GETLK, which needs no
- * right to write: an observer asks with a descriptor that is open for reading only.
+ * right to write: an observer asks with a descriptor that is open for reading only. Who may read the file may put read
+ * locks on it: those say nothing of who lives, but keep others from attaching.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -138,11 +139,21 @@ static struct flock lock_on(uint64_t at)
     return (struct flock){.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)at, .l_len = 1};
 }
 
+/* A lock was refused because of another one. 1 if that is a handle's, CVB_ESYSTEM (EAGAIN) if it is no handle's. */
+static int why_locked(int fd, uint64_t at)
+{
+    struct flock other = lock_on(at);
+    if (cvb_system.lock(fd, F_OFD_GETLK, &other))
+        return lock_error();
+    errno = EAGAIN;
+    return other.l_type == F_RDLCK ? CVB_ESYSTEM : 1;
+}
+
 int cvb_lock_take(int fd, uint64_t at, void **lock)
 {
     struct flock wanted = lock_on(at);
     if (cvb_system.lock(fd, F_OFD_SETLK, &wanted))
-        return errno == EAGAIN ? 1 : lock_error();
+        return errno == EAGAIN ? why_locked(fd, at) : lock_error();
     void *page = cvb_system.map(NULL, CVB_PAGE, PROT_NONE, MAP_SHARED, fd, 0);
     if (page == MAP_FAILED)
         return CVB_ESYSTEM;
@@ -166,5 +177,5 @@ int cvb_lock_held(int fd, uint64_t at)
     struct flock lock = lock_on(at);
     if (cvb_system.lock(fd, F_OFD_GETLK, &lock))
         return lock_error();
-    return lock.l_type != F_UNLCK;
+    return lock.l_type == F_WRLCK;
 }

@@ -62,6 +62,7 @@ static inline int cvb_create(const char *name, const struct cvb_settings *settin
 
 /* Joins a segment: checks every field of its header, takes a seat, recovers dead peers. One thread at a time may use a
  * handle. EUNSUPPORTED: there is no /dev/shm, or the system refuses OFD locks or MADV_DONTFORK; errno says which.
+ * ESYSTEM with EAGAIN: another program has locked the file.
  * Errors: ENAME, ENOENT, EPERM, ETRUNCATED, EMAGIC, EVERSION, ELAYOUT, ECORRUPT, EHANDLES, EUNSUPPORTED, ESYSTEM. */
 CVB_API int cvb_attach(const char *name, struct cvb_handle **handle);
 

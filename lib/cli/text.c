@@ -82,6 +82,8 @@ static bool advise_command(int error, const char *segment, char *text, size_t si
     cli_segment_word(segment, word);
     if (error == CVB_ENOENT && !is_command("rm"))
         snprintf(text, size, "'conveyor create %s' makes it, 'conveyor list' shows those that are there", word);
+    else if (error == CVB_EPERM && is_command("create") && !cli_is_file(segment))
+        snprintf(text, size, "this user may not write to /dev/shm");
     else if (error == CVB_EEXIST)
         snprintf(text, size, "choose another name, or remove it with 'conveyor rm %s'", word);
     else if (error == CVB_EVERSION || error == CVB_ELAYOUT)
@@ -109,9 +111,8 @@ static const char *advice(int error)
     case CVB_ENOSPC:
         return "make room ('df /dev/shm' shows it), or ask for fewer or smaller records";
     case CVB_EPERM:
-        return is_command("rm")       ? "only its owner or root can remove it, with --force"
-               : is_command("create") ? "this user may not write to /dev/shm"
-                                      : "it belongs to another user: ask them to make it with a wider --mode";
+        return is_command("rm") ? "only its owner or root can remove it, with --force"
+                                : "it belongs to another user: ask them to make it with a wider --mode";
     case CVB_EMAGIC:
         return "something else put that file into /dev/shm";
     case CVB_EHANDLES:
@@ -139,6 +140,8 @@ int cli_segment_failed_at(const char *segment, int error, uint64_t bytes)
         cli_complain("'%s' is not a name for a segment: %s", segment, hint);
     else if (cause)
         cli_complain("segment '%s': %s", segment, cause);
+    else if (error == CVB_ESYSTEM && reason == EAGAIN)
+        cli_complain("segment '%s': another program has locked its file, 'lslocks' shows which: end it", segment);
     else if (error == CVB_ESYSTEM)
         cli_complain("segment '%s': %s", segment, strerror(reason));
     else if (error == CVB_EUNSUPPORTED)

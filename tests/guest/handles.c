@@ -297,3 +297,39 @@ Test(handles, names_are_found_again, .timeout = 30)
     cvb_detach(h);
     cvb_unlink(name);
 }
+
+/* Who may read the file may lock it, too. */
+static int lock_for_reading(void)
+{
+    char path[128];
+    const struct flock all = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 2};
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && !fcntl(fd, F_OFD_SETLK, &all) ? fd : -1;
+}
+
+static int attach_and_end(void *unused)
+{
+    struct cvb_handle *h;
+    (void)unused;
+    return cvb_attach(name, &h) ? 1 : 0;
+}
+
+Test(handles, a_reader_that_locks_the_file, .timeout = 30)
+{
+    struct cvb_handle *h = make(), *other;
+    struct cvb_peer peer;
+    cr_assert_not_null(h);
+    cr_assert_eq(reap(spawn(attach_and_end, NULL)), 0);
+    int fd = lock_for_reading();
+    cr_assert_geq(fd, 0);
+    cr_assert(!cvb_peer(h, 1, &peer) && peer.state == CVB_PEER_DEAD, "state %u", peer.state);
+    cr_assert_eq(cvb_recover(h), 1);
+    cr_assert_eq(cvb_attach(name, &other), CVB_ESYSTEM);
+    cr_assert_eq(errno, EAGAIN);
+    close(fd);
+    cr_assert_eq(cvb_attach(name, &other), 0);
+    cvb_detach(other);
+    cvb_detach(h);
+    cvb_unlink(name);
+}
