@@ -84,6 +84,14 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
     return kind == CVB_KIND_STAGE && h->segment.settings.sealed_stages ? CVB_ESEALED : CVB_ENAMES;
 }
 
+/* A name that was overwritten gets '?' for each byte that might not be shown: it could give orders to a terminal. */
+static void show_as_text(char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (text[i] < 32 || text[i] > 126)
+            text[i] = '?';
+}
+
 static int name_of(struct cvb_handle *h, int kind, uint32_t id, char *text)
 {
     int error = cvb_reader_check(h);
@@ -101,6 +109,8 @@ static int name_of(struct cvb_handle *h, int kind, uint32_t id, char *text)
         return CVB_ECORRUPT;
     memcpy(text, name->text, length);
     text[length] = 0;
+    if (!cvb_is_text(text, length))
+        show_as_text(text, length);
     return 0;
 }
 

@@ -144,6 +144,21 @@ class Words(SegmentTest):
             self.assertNotRegex(said, "[\x00-\x09\x0b-\x1f\x7f-\x9f]", command)
         self.assertIn("?[2J??3mred", self.succeed("stat", self.segment).stdout.decode())
 
+    def test_a_segment_cannot_give_orders_to_the_terminal(self):
+        self.create("--max-total-records", "100", stages="STAGE-XX,SINK-XXX")
+        self.push(b"x\n", "--pipeline", "PIPE-XXX", stage="STAGE-XX", source="SOURCEXX")
+        with open("/dev/shm/" + self.segment, "r+b") as file:
+            whole = file.read()
+            for name in (b"STAGE-XX", b"SINK-XXX", b"PIPE-XXX", b"SOURCEXX"):
+                self.assertEqual(whole.count(name), 1)
+                file.seek(whole.index(name))
+                file.write(b"\x1b[2J\xff\n\x00\x07")
+        for command in (["stat"], ["stat", "--json"], ["stat", "--prometheus"], ["doctor"], ["events"], ["leases"]):
+            shown = call(command[0], self.segment, *command[1:])
+            self.assertIn(shown.returncode, (0, 1))
+            self.assertNotRegex(shown.stdout + shown.stderr, rb"[\x00-\x09\x0b-\x1f\x7f\xff]")
+        self.assertEqual(self.stat()["sources"][0]["name"], "?[2J????")
+
     def test_the_longest_name(self):
         self.segment = "'" * 196 + "%04d" % (os.getpid() % 10000)
         self.create("--max-total-records", "100")
