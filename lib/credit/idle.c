@@ -17,6 +17,50 @@
 #define CVB_APPEND_TRIES 16u
 #endif
 
+/* A place for the number of a kind that has none: the first empty one, or its own. */
+static uint16_t *place_for(struct cvb_kinds *kinds, uint32_t key)
+{
+    const uint32_t place = place_of(key, CVB_KIND_PLACES);
+    for (uint32_t i = 0; i < KIND_PROBES; i++)
+        if (!kinds->at[(place + i) % CVB_KIND_PLACES])
+            return &kinds->at[(place + i) % CVB_KIND_PLACES];
+    return &kinds->at[place];
+}
+
+/* The kind that has the number loses it. */
+static void forget_kind(struct cvb_kinds *kinds, uint32_t number)
+{
+    const uint32_t place = place_of(kinds->key[number], CVB_KIND_PLACES);
+    for (uint32_t i = 0; i < KIND_PROBES; i++)
+        if (kinds->at[(place + i) % CVB_KIND_PLACES] == number + 1)
+            kinds->at[(place + i) % CVB_KIND_PLACES] = 0;
+}
+
+/* The number that a new or a spare kind gets when all are used. */
+static uint32_t number_to_take(struct cvb_kinds *kinds)
+{
+    const uint32_t turn = kinds->turn++;
+    return turn % CVB_KIND_STAYS ? CVB_CLAIM_CACHES - 1 : turn / CVB_KIND_STAYS % CVB_CLAIM_CACHES;
+}
+
+/* The number of the kind with this key; a new kind gets one, if need be that of another kind. */
+CVB_RARE uint32_t cvb_kind_number(struct cvb_kinds *kinds, uint32_t key)
+{
+    const uint32_t found = kind_find(kinds, key);
+    if (found != NO_NUMBER && !kind_is_spare(kinds, found))
+        return found;
+    const uint32_t number = kinds->used < CVB_CLAIM_CACHES ? kinds->used++ : number_to_take(kinds);
+    if (number == found)
+        return number;
+    if (found != NO_NUMBER)
+        forget_kind(kinds, found);
+    if (kinds->turn)
+        forget_kind(kinds, number);
+    kinds->key[number] = key;
+    *place_for(kinds, key) = (uint16_t)(number + 1);
+    return number;
+}
+
 /* Stores the note, before the change of unit u that it describes. */
 static inline void rows_begin(struct cvb_handle *h, const struct cvb_rows *rows, uint32_t u)
 {
@@ -72,12 +116,12 @@ static bool in_use(struct cvb_handle *h, struct cvb_idle_group *g)
 }
 
 /* True if the group has a place and is still there: it may have been overwritten when it was not in use any more. */
-static inline bool is_open(const struct cvb_open *open)
+static inline bool is_open(const struct cvb_parked *open)
 {
     return open->left && cvb_load64_rlx(&open->group->header) == open->header;
 }
 
-static inline void close_group(struct cvb_open *open)
+static inline void close_group(struct cvb_parked *open)
 {
     cvb_store64_rel(&open->group->header, open->header | HEADER_CLOSED);
     open->left = 0;
@@ -96,13 +140,19 @@ void cvb_idle_enter(struct cvb_handle *h)
     }
 }
 
-/* A new group for the key, past places that are still in use; false if there are many of them: the next call goes on
- * behind them. */
-CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, struct cvb_open *open, uint32_t key)
+/* A new group for the kind that was acked last, past places that are still in use; false if the kind is spare, or if
+ * there are many of those places: the next call goes on behind them. */
+CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list)
 {
+    struct cvb_parked *open = h->parked, *old;
     uint64_t number = cvb_load64_rlx(&list->groups), last = number + CVB_APPEND_TRIES;
-    struct cvb_open *old = &h->open[number % CVB_OPEN_GROUPS];
-    if ((header_of(0, number) - (old->header & ~KEY_MASK)) >> NUMBER_SHIFT > CVB_STRAGGLERS && is_open(old))
+    if (kind_is_spare(&h->acked, (uint32_t)(open - h->park))) {
+        open->kind = CVB_NO_KIND; /* so that the next ack asks for a number */
+        return false;
+    }
+    old = &h->park[number % h->acked.used];
+    if ((header_of(0, number) - (old->header & ~KEY_MASK)) >> NUMBER_SHIFT > CVB_STRAGGLERS + h->acked.used &&
+        is_open(old))
         close_group(old);
     while (number != last && in_use(h, group_at(h, list, number)))
         number++;
@@ -110,7 +160,7 @@ CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, str
         cvb_store64_rel(&list->groups, number);
         return false;
     }
-    open->header = header_of(key, number);
+    open->header = header_of(open->key, number);
     open->group = group_at(h, list, number);
     open->left = CVB_IDLE_ENTRIES;
     cvb_prefetch_write(group_at(h, list, number + 1));
@@ -119,10 +169,9 @@ CVB_RARE static bool open_group(struct cvb_handle *h, struct cvb_idle *list, str
     return true;
 }
 
-/* Lists a unit that will be IDLE next, one of h->parked, where there is a place. */
-static inline void append(struct cvb_handle *h, struct cvb_idle *list, uint32_t u)
+/* Lists a unit of the kind that will be IDLE next, where there is a place. */
+static inline void append(struct cvb_idle *list, struct cvb_parked *open, uint32_t u)
 {
-    struct cvb_open *open = h->parked.open;
     const uint64_t version = cvb_load64_rlx(&list->version) + 1;
     const uint32_t left = open->left;
     cvb_store64_rel(&open->group->entry[CVB_IDLE_ENTRIES - left], u | version << VERSION_SHIFT);
@@ -133,6 +182,21 @@ static inline void append(struct cvb_handle *h, struct cvb_idle *list, uint32_t 
         open->left = left - 1;
 }
 
+/* What was remembered of a kind is of another one from now on. A group of the same key stays open. */
+static void begin_parked(struct cvb_handle *h, struct cvb_parked *p, const struct cvb_want *has)
+{
+    const uint32_t stages = h->segment.settings.max_stages;
+    p->kind = kind_wanted(has);
+    p->key = key_of(has);
+    p->of_stage = &h->tallies[has->stage];
+    p->of_source = &h->tallies[stages + has->source];
+    p->rows = rows_of(h, NOTE_PARK, has);
+    p->room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, has->source));
+    p->room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, has->stage));
+    if (is_open(p) && (p->header & KEY_MASK) != p->key)
+        close_group(p);
+}
+
 /* The kind of unit that was acked is another one than the last; false if there is no such kind, in a corrupt segment.
  */
 CVB_RARE static bool park_others(struct cvb_handle *h, struct cvb_unit *unit, struct cvb_pair w)
@@ -141,24 +205,19 @@ CVB_RARE static bool park_others(struct cvb_handle *h, struct cvb_unit *unit, st
     want_of(unit, w, &has);
     if (!want_valid(h, &has))
         return false;
-    const uint32_t key = key_of(&has), stages = h->segment.settings.max_stages;
-    h->parked = (struct cvb_parked){.kind = kind_wanted(&has),
-                                    .key = key,
-                                    .open = &h->open[place_of(key, CVB_OPEN_GROUPS)],
-                                    .of_stage = &h->tallies[has.stage],
-                                    .of_source = &h->tallies[stages + has.source],
-                                    .rows = rows_of(h, NOTE_PARK, &has),
-                                    .room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, has.source)),
-                                    .room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, has.stage))};
-    if (is_open(h->parked.open) && (h->parked.open->header & KEY_MASK) != key)
-        close_group(h->parked.open);
+    h->parked = &h->park[cvb_kind_number(&h->acked, key_of(&has))];
+    if (h->parked->kind != kind_wanted(&has))
+        begin_parked(h, h->parked, &has);
+    else
+        rows_anew(&h->parked->rows); /* units of other kinds have changed some of them since */
     return true;
 }
 
 /* What the flags of all that an acked unit holds show, a bit of one is a bit of all. */
 static inline uint32_t flags_of_parked(struct cvb_handle *h)
 {
-    return cvb_load32_acq(h->parked.room_of_source) | cvb_load32_acq(h->parked.room_of_stage) |
+    const struct cvb_parked *p = h->parked;
+    return cvb_load32_acq(p->room_of_source) | cvb_load32_acq(p->room_of_stage) |
            cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_MEMORY));
 }
 
@@ -169,8 +228,8 @@ static inline uint32_t flags_of_parked(struct cvb_handle *h)
 CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_pair idle, uint32_t flags)
 {
     struct cvb_want has;
-    const uint32_t counter[] = {(uint32_t)(h->parked.of_source - h->tallies) + 1, CVB_COUNTER_TOTAL,
-                                (uint32_t)(h->parked.of_stage - h->tallies) + 1};
+    const uint32_t counter[] = {(uint32_t)(h->parked->of_source - h->tallies) + 1, CVB_COUNTER_TOTAL,
+                                (uint32_t)(h->parked->of_stage - h->tallies) + 1};
     if (flags & NEED) {
         h->waiters_seen = true;
         want_of(cvb_unit_at(h, u), idle, &has);
@@ -185,37 +244,37 @@ CVB_RARE static int parked_in_need(struct cvb_handle *h, uint32_t u, struct cvb_
     for (unsigned x = 0; x < 3; x++)
         if (cvb_load32_acq(cvb_flag_at(h, cvb_flag_of(h, counter[x]))) & CVB_FLAG_PAUSED)
             cvb_level_moved(h, counter[x], cvb_mask_count(cvb_hi_mask(idle.hi)));
-    cvb_budget_begin(h, &h->of_acks, h->parked.kind, counter, CVB_FLAG_PAUSED);
+    cvb_budget_begin(h, &h->of_acks, h->parked->kind, counter, CVB_FLAG_PAUSED);
     return 0;
 }
 
-/* G1, for a lease that ends: of h->parked. */
+/* G1, for a lease that ends: of h->parked-> */
 static inline void raise_high(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w)
 {
     const uint64_t first = cvb_load64_rlx(&unit->first);
     const unsigned last = 31 - (unsigned)__builtin_clz(cvb_hi_mask(w.hi) | 1);
     if (first)
-        cvb_high_raise(h->parked.of_source, first + cvb_behind_at(h, u, last));
+        cvb_high_raise(h->parked->of_source, first + cvb_behind_at(h, u, last));
 }
 
 /* The lease of a unit of h->parked, of n records, which can be listed, ends. The last row's store is the locked
  * instruction after which the flags are read: a sleeper has counted the unit, or is seen. */
 static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint32_t u, struct cvb_pair w, uint32_t n)
 {
-    struct cvb_idle *list = h->list;
-    append(h, list, u);
-    rows_begin(h, &h->parked.rows, u);
+    struct cvb_parked *p = h->parked;
+    append(h->list, p, u);
+    rows_begin(h, &p->rows, u);
     const uint64_t next = cvb_load64_rlx(&unit->generation) + 1;
     cvb_store64_rlx(&unit->generation, next);
     cvb_store64_rel(&unit->word.lo, cvb_lo_generation(CVB_IDLE, next));
-    row_add(h->parked.rows.total, n);
-    row_add(h->parked.rows.stage, n);
-    cvb_store64_seq(h->parked.rows.source, row_after(cvb_load64_rlx(h->parked.rows.source), n));
-    h->parked.rows.note ^= NOTE_ODD_ALL;
+    row_add(p->rows.total, n);
+    row_add(p->rows.stage, n);
+    cvb_store64_seq(p->rows.source, row_after(cvb_load64_rlx(p->rows.source), n));
+    p->rows.note ^= NOTE_ODD_ALL;
     cvb_fence_after_cas();
     const uint32_t flags = flags_of_parked(h);
     h->waiters_seen = false;
-    if ((flags & NEED) || ((flags & CVB_FLAG_PAUSED) && !cvb_budget_covers(&h->of_acks, h->parked.kind, n)))
+    if ((flags & NEED) || ((flags & CVB_FLAG_PAUSED) && !cvb_budget_covers(&h->of_acks, p->kind, n)))
         return parked_in_need(h, u, (struct cvb_pair){cvb_lo_generation(CVB_IDLE, next), w.hi}, flags);
     return 0;
 }
@@ -224,8 +283,8 @@ static inline int become_idle(struct cvb_handle *h, struct cvb_unit *unit, uint3
 CVB_RARE static int give_acked(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
     const uint32_t records = cvb_mask_count(cvb_hi_mask(w.hi));
-    cvb_own_add64(&h->parked.of_stage->n[CVB_N_ACKED], records);
-    cvb_own_add64(&h->parked.of_source->n[CVB_N_ACKED], records);
+    cvb_own_add64(&h->parked->of_stage->n[CVB_N_ACKED], records);
+    cvb_own_add64(&h->parked->of_source->n[CVB_N_ACKED], records);
     return cvb_give(h, u);
 }
 
@@ -234,12 +293,12 @@ CVB_RARE static int give_acked(struct cvb_handle *h, uint32_t u, struct cvb_pair
 int cvb_park(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
-    if (kind_of_unit(unit, w.hi) != h->parked.kind && !park_others(h, unit, w))
+    if (kind_of_unit(unit, w.hi) != h->parked->kind && !park_others(h, unit, w))
         return CVB_ECORRUPT;
     raise_high(h, unit, u, w);
     if (cvb_hi_stage(w.hi) == CVB_STAGE_DEAD_LETTER || (h->waiters_seen && (flags_of_parked(h) & NEED)))
         return give_acked(h, u, w);
-    if (!is_open(h->parked.open) && !open_group(h, h->list, h->parked.open, h->parked.key))
+    if (!is_open(h->parked) && !open_group(h, h->list))
         return give_acked(h, u, w);
     const uint32_t n = cvb_mask_count(cvb_hi_mask(w.hi));
     return become_idle(h, unit, u, w, n);
@@ -253,7 +312,7 @@ bool cvb_park_single(struct cvb_handle *h, uint32_t u, struct cvb_pair w, int *e
     struct cvb_unit *unit = cvb_unit_at(h, u);
     const uint32_t stage = cvb_hi_stage(w.hi);
     const uint64_t kind = kind_of(cvb_load16_rlx(&unit->source), stage, 1, cvb_load16_rlx(&unit->class));
-    if (kind != h->parked.kind || stage == CVB_STAGE_DEAD_LETTER || h->waiters_seen || !is_open(h->parked.open))
+    if (kind != h->parked->kind || stage == CVB_STAGE_DEAD_LETTER || h->waiters_seen || !is_open(h->parked))
         return false;
     raise_high(h, unit, u, w);
     *error = become_idle(h, unit, u, w, 1);

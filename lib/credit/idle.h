@@ -94,6 +94,34 @@ static inline uint32_t place_of(uint32_t key, uint32_t places)
     return (uint32_t)((uint64_t)(key * 0x9e3779b1u) * places >> 32);
 }
 
+#define KIND_PROBES 8u             /* places, from its own on, in which a key is looked for */
+#define NO_NUMBER CVB_CLAIM_CACHES /* no kind's number */
+
+/* Where more kinds take turns than have numbers, most of those that have one keep it: of so many that need one only one
+ * gets that of another kind, and the others get the last one, which is spare. What is acked of a spare kind gives its
+ * credits back, and a put of it takes new ones: nobody would find again what is idle. */
+#ifndef CVB_KIND_STAYS
+#define CVB_KIND_STAYS 16u
+#endif
+static inline bool kind_is_spare(const struct cvb_kinds *kinds, uint32_t number)
+{
+    return CVB_KIND_STAYS > 1 && kinds->turn && number == CVB_CLAIM_CACHES - 1;
+}
+
+/* The number of the kind with this key, or NO_NUMBER. */
+static inline uint32_t kind_find(const struct cvb_kinds *kinds, uint32_t key)
+{
+    const uint32_t place = place_of(key, CVB_KIND_PLACES);
+    for (uint32_t i = 0; i < KIND_PROBES; i++) {
+        const uint32_t found = kinds->at[(place + i) % CVB_KIND_PLACES];
+        if (found && kinds->key[found - 1] == key)
+            return found - 1;
+        if (!found && !kinds->turn)
+            break; /* no kind has lost its number, so there are no gaps */
+    }
+    return NO_NUMBER;
+}
+
 /* Source, stage, number of records and class in one word; of a unit whose word has this hi; of what a put wants. */
 static inline uint64_t kind_of(uint64_t source, uint64_t stage, uint64_t count, uint64_t class)
 {
@@ -107,6 +135,11 @@ static inline uint64_t kind_of_unit(struct cvb_unit *unit, uint64_t hi)
 static inline uint64_t kind_wanted(const struct cvb_want *w)
 {
     return kind_of(w->source, w->stage, w->count, w->class);
+}
+
+static inline struct cvb_want want_of_kind(uint64_t kind)
+{
+    return (struct cvb_want){kind & 0xffff, kind >> 32 & 0xfff, kind >> 16 & 0xffff, (uint32_t)(kind >> 44)};
 }
 
 static inline void want_of(struct cvb_unit *unit, struct cvb_pair w, struct cvb_want *out)
@@ -179,6 +212,7 @@ static inline bool want_valid(const struct cvb_handle *h, const struct cvb_want 
 }
 
 /* idle.c */
+uint32_t cvb_kind_number(struct cvb_kinds *kinds, uint32_t key);
 bool cvb_claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, uint32_t n, struct cvb_rows *rows);
 bool cvb_claim_any(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, const struct cvb_want *has);
 

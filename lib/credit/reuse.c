@@ -1,11 +1,10 @@
 /* reuse.c - a put claims an idle unit that fits, with its credits (PROTOCOL.md, section 4).
  *
  * Overview: for each kind of put a handle has a cache of candidates: entries of the lists that it has seen and not yet
- * tried, and where its next scan of each list begins (struct cvb_claim_cache). Only the unit's word decides, by the CAS
- * IDLE -> RES; all else is a hint.
+ * tried (struct cvb_claim_cache). A scan of a list serves all kinds that the handle puts: what it finds of each becomes
+ * that kind's, so the next scan of the list begins behind it, for whichever kind. Only the unit's word decides, by the
+ * CAS IDLE -> RES; all else is a hint.
  */
-#include <string.h>
-
 #include "credit/idle.h"
 
 /* Groups that a list must have before a put takes their lines away from the seat that fills them; fewer if that is more
@@ -17,9 +16,10 @@
 #endif
 #define SCAN_PART 2u     /* the part of what a source may have: a half */
 #define SCAN_FEW 56u     /* records: if that part is fewer, no distance can be kept, and all groups are scanned */
+#define KINDS_MANY 8u    /* a kind for so many places of a list */
 #define SCAN_GROUPS 32u  /* groups that one scan passes in a list */
 #define SCAN_LISTS 3u    /* lists with new groups that one scan goes through */
-#define SCAN_AGAIN 1024u /* scans in vain after which all lists are scanned from their beginning */
+#define SCAN_AGAIN 1024u /* scans in vain after which a walk goes through all lists from their beginning */
 
 /* True if the unit is IDLE and of this kind; *w is its word. */
 static inline bool fits(struct cvb_unit *unit, uint64_t kind, struct cvb_pair *w)
@@ -46,30 +46,129 @@ static void remember_group(struct cvb_handle *h, struct cvb_claim_cache *cache, 
         cache->groups[cache->count++] = (struct cvb_candidate_group){g, header, cache->end};
 }
 
-/* Scans the list of a seat, from where the last scan ended, for groups of the cache's key. All lines of their units
- * come at the same time. A group that is still being filled is left to its owner, unless `effort` asks for all: its
- * line would come and go with each entry. */
+static bool takes_more(const struct cvb_claim_cache *cache)
+{
+    return cache->end + CVB_IDLE_ENTRIES <= CVB_CANDIDATES && cache->count < CVB_CANDIDATE_GROUPS;
+}
+
+/* The group is to be looked at again. */
+static void postpone(struct cvb_claim_cache *cache, struct cvb_idle *list, struct cvb_idle_group *g, uint64_t header)
+{
+    for (uint32_t i = 0; i < cache->waits; i++)
+        if (cache->waiting[i].group == g && cache->waiting[i].header == header)
+            return;
+    if (cache->waits < CVB_WAITING_GROUPS)
+        cache->waiting[cache->waits++] = (struct cvb_waiting_group){list, g, header};
+    else
+        cache->missed = true;
+}
+
+/* What a scan finds of the cache's kind. A group that is still being filled is left to its owner, unless `effort` asks
+ * for all: its line would come and go with each entry. */
+CVB_RARE static void see_group(struct cvb_handle *h, struct cvb_claim_cache *cache, struct cvb_idle *list,
+                               struct cvb_idle_group *g, uint64_t header, enum cvb_effort effort)
+{
+    const bool open = !(header & HEADER_CLOSED), more = takes_more(cache);
+    if (more && (!open || effort == CVB_SCAN_ALL))
+        remember_group(h, cache, g, header);
+    if (open || !more)
+        postpone(cache, list, g, header & ~HEADER_CLOSED);
+}
+
+/* Groups that a list must have for a put to take some of them; none where kinds are many for the list's places: between
+ * two of one kind there are enough of the others. */
+static inline uint32_t least_of(const struct cvb_handle *h, const struct cvb_claim_cache *cache)
+{
+    return h->put.used > h->idle_mask / KINDS_MANY ? 0 : cache->least;
+}
+
+/* As see_group, for another kind than the one that is scanned for, if this handle puts it. */
+CVB_RARE static void see_group_of_other(struct cvb_handle *h, uint32_t key, struct cvb_idle *list,
+                                        struct cvb_idle_group *g, uint64_t header)
+{
+    const uint32_t number = kind_find(&h->put, key);
+    if (number != NO_NUMBER && h->cache[number].key == key)
+        see_group(h, &h->cache[number], list, g, header, CVB_SCAN_FAR);
+}
+
+/* Scans the list of a seat, from where the last scan ended, for groups of all kinds that this handle puts: so each
+ * group is passed once, however many kinds take turns. All lines of its units come at the same time. It ends when the
+ * cache has no more room. */
 static void scan_list(struct cvb_handle *h, uint32_t seat, struct cvb_claim_cache *cache, enum cvb_effort effort)
 {
     struct cvb_idle *list = list_of(h, seat);
-    uint64_t first, end = window(h, list, &first), number = cache->from[seat];
+    uint64_t first, end = window(h, list, &first), number = h->scan.from[seat];
     if (number < first || number > end)
         number = first;
-    if (effort == CVB_SCAN_FAR && end - number < cache->least)
+    if (effort == CVB_SCAN_FAR && end - number < least_of(h, cache))
         return;
     if (end - number > SCAN_GROUPS)
         end = number + SCAN_GROUPS;
-    for (; number < end && cache->end + CVB_IDLE_ENTRIES <= CVB_CANDIDATES && cache->count < CVB_CANDIDATE_GROUPS;
-         number++) {
+    for (; number < end && takes_more(cache); number++) {
         struct cvb_idle_group *g = group_at(h, list, number);
-        uint64_t header = cvb_load64_acq(&g->header);
-        bool mine = header != GROUP_EMPTY && (header & KEY_MASK) == cache->key, open = !(header & HEADER_CLOSED);
-        if (mine && (!open || effort == CVB_SCAN_ALL))
+        const uint64_t header = cvb_load64_acq(&g->header);
+        const uint32_t key = (uint32_t)(header & KEY_MASK);
+        if (header == GROUP_EMPTY)
+            continue;
+        if (key == cache->key && (header & HEADER_CLOSED))
             remember_group(h, cache, g, header);
-        if (mine && open)
-            break; /* more will come here, and nothing behind it */
+        else if (key == cache->key)
+            see_group(h, cache, list, g, header, effort);
+        else if (h->put.used > 1)
+            see_group_of_other(h, key, list, g, header);
     }
-    cache->from[seat] = number;
+    h->scan.from[seat] = number;
+}
+
+/* Looks again at the groups that scans have passed and postponed. */
+static void look_again(struct cvb_handle *h, struct cvb_claim_cache *cache, enum cvb_effort effort)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < cache->waits; i++) {
+        const struct cvb_waiting_group w = cache->waiting[i];
+        const uint64_t behind = cvb_load64_acq(&w.list->groups) - (w.header >> NUMBER_SHIFT);
+        bool keep = !takes_more(cache) || (effort == CVB_SCAN_FAR && behind < least_of(h, cache));
+        if (!keep) {
+            const uint64_t header = cvb_load64_acq(&w.group->header);
+            keep = header == w.header;
+            if (header == (w.header | HEADER_CLOSED) || (keep && effort == CVB_SCAN_ALL))
+                remember_group(h, cache, w.group, header);
+        }
+        if (keep)
+            cache->waiting[kept++] = w;
+    }
+    cache->waits = kept;
+}
+
+/* Goes on with the walk for groups that scans have passed: before the kind was known to this handle, or when its cache
+ * had no room. It ends, in each list, where scans have come to. */
+CVB_RARE static void walk(struct cvb_handle *h, struct cvb_claim_cache *cache, enum cvb_effort effort)
+{
+    const uint32_t seats = h->segment.settings.max_handles;
+    if (!cache->walk_lists) {
+        cache->missed = false;
+        cache->walk_lists = seats;
+        cache->walk_seat = h->scan.donor;
+        cache->walk_number = 0;
+    }
+    for (uint32_t left = SCAN_GROUPS; cache->walk_lists && left && takes_more(cache);) {
+        struct cvb_idle *list = list_of(h, cache->walk_seat);
+        uint64_t first, end = window(h, list, &first), number = cache->walk_number;
+        number = number < first ? first : number;
+        end = end < h->scan.from[cache->walk_seat] ? end : h->scan.from[cache->walk_seat];
+        for (; number < end && left && takes_more(cache); number++, left--) {
+            struct cvb_idle_group *g = group_at(h, list, number);
+            const uint64_t header = cvb_load64_acq(&g->header);
+            if (header != GROUP_EMPTY && (header & KEY_MASK) == cache->key)
+                see_group(h, cache, list, g, header, effort);
+        }
+        cache->walk_number = number;
+        if (number < end)
+            break;
+        cache->walk_number = 0;
+        cache->walk_lists--;
+        cache->walk_seat = cache->walk_seat + 1 < seats ? cache->walk_seat + 1 : 0;
+    }
 }
 
 /* Empties the entries of the units that were claimed of the group that was tried last. If all of its units were
@@ -95,46 +194,65 @@ static void forget(struct cvb_claim_cache *cache)
 }
 
 /* When no candidate is left: scans the list that has served last, then some of the others. */
-CVB_RARE static void scan_lists(struct cvb_handle *h, struct cvb_claim_cache *cache, enum cvb_effort effort)
+static void scan_lists(struct cvb_handle *h, struct cvb_claim_cache *cache, enum cvb_effort effort)
 {
     uint32_t seats = h->segment.settings.max_handles;
     forget(cache);
+    if (cache->waits)
+        look_again(h, cache, effort);
+    if (!cache->end && (cache->missed || cache->walk_lists))
+        walk(h, cache, effort);
     for (uint32_t i = 0, looked = 0; i <= seats && looked < SCAN_LISTS && !cache->end; i++) {
-        uint32_t seat = i ? cache->turn : cache->donor;
-        if (i && ++cache->turn >= seats)
-            cache->turn = 0;
-        if (cvb_load64_acq(&list_of(h, seat)->groups) == cache->from[seat])
+        uint32_t seat = i ? h->scan.turn : h->scan.donor;
+        if (i && ++h->scan.turn >= seats)
+            h->scan.turn = 0;
+        if (cvb_load64_acq(&list_of(h, seat)->groups) == h->scan.from[seat])
             continue;
         looked++;
         scan_list(h, seat, cache, effort);
         if (cache->end)
-            cache->donor = seat;
+            h->scan.donor = seat;
     }
-    if (!cache->end &&
-        !(++cache->fruitless % SCAN_AGAIN)) /* finds groups that were being filled when they were passed */
-        memset(cache->from, 0, seats * sizeof *cache->from);
+    if (!cache->end && !(++cache->fruitless % SCAN_AGAIN))
+        cache->missed = true;
+}
+
+/* The cache begins with a kind of put that this handle has not put before, or has forgotten. */
+static void begin_kind(struct cvb_handle *h, struct cvb_claim_cache *cache, const struct cvb_want *want, uint32_t key)
+{
+    const uint32_t a_group = CVB_IDLE_ENTRIES * want->count;
+    const uint32_t few = h->segment.settings.max_per_source / (SCAN_PART * a_group);
+    forget(cache);
+    cache->kind = kind_wanted(want);
+    cache->key = key;
+    cache->rows = rows_of(h, NOTE_CLAIM, want);
+    cache->room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, want->source));
+    cache->room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want->stage));
+    cache->least = few * a_group < SCAN_FEW ? 0 : few < CVB_SCAN_LEAST ? few : CVB_SCAN_LEAST;
+    cache->waits = cache->walk_lists = 0;
+    cache->missed = h->put.used > 1 && !h->put.turn; /* where kinds lose their numbers all the time it finds little */
 }
 
 /* Selects the cache for a kind of put that is another one than the last. */
 CVB_RARE static struct cvb_claim_cache *select_cache(struct cvb_handle *h, struct cvb_want want)
 {
-    uint32_t key = key_of(&want), a_group = CVB_IDLE_ENTRIES * want.count;
-    uint32_t few = h->segment.settings.max_per_source / (SCAN_PART * a_group);
-    uint32_t place = place_of(key, CVB_CLAIM_CACHES);
-    struct cvb_claim_cache *cache = h->last_cache = &h->cache[place];
-    if (cache->kind != kind_wanted(&want)) {
-        cache->kind = kind_wanted(&want);
-        cache->from = h->caches_from + place * (size_t)h->segment.settings.max_handles;
-        cache->rows = rows_of(h, NOTE_CLAIM, &want);
-        cache->room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, want.source));
-        cache->room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want.stage));
-        cache->key = key;
-        cache->least = few * a_group < SCAN_FEW ? 0 : few < CVB_SCAN_LEAST ? few : CVB_SCAN_LEAST;
-        forget(cache);
-        memset(cache->from, 0, h->segment.settings.max_handles * sizeof *cache->from);
-    } else {
+    const uint32_t key = key_of(&want);
+    struct cvb_claim_cache *cache = h->last_cache = &h->cache[cvb_kind_number(&h->put, key)];
+    if (cache->kind != kind_wanted(&want))
+        begin_kind(h, cache, &want, key);
+    else
         rows_anew(&cache->rows); /* claims of other kinds have changed some of them since */
-    }
+    return cache;
+}
+
+/* Fills the cache, which has no candidate left. Returns the cache of the put's kind, which may be another one then. */
+CVB_RARE static struct cvb_claim_cache *fill_cache(struct cvb_handle *h, struct cvb_claim_cache *cache,
+                                                   enum cvb_effort effort)
+{
+    if (kind_is_spare(&h->put, (uint32_t)(cache - h->cache)))
+        cache = select_cache(h, want_of_kind(cache->kind)); /* it may get a number now */
+    if (effort != CVB_SCAN_FAR || !kind_is_spare(&h->put, (uint32_t)(cache - h->cache)))
+        scan_lists(h, cache, effort);
     return cache;
 }
 
@@ -176,7 +294,7 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
     struct cvb_claim_cache *cache =
         h->last_cache && h->last_cache->kind == kind ? h->last_cache : select_cache(h, *want);
     if (!left_of(cache))
-        scan_lists(h, cache, effort);
+        cache = fill_cache(h, cache, effort);
     while (left_of(cache)) {
         if (cache->next == cache->groups[cache->group].end) {
             empty_claimed(cache);
@@ -201,7 +319,7 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
 /* Before a handle leaves: what it has claimed and not emptied yet. */
 void cvb_idle_leave(struct cvb_handle *h)
 {
-    for (unsigned i = 0; i < CVB_CLAIM_CACHES; i++)
+    for (unsigned i = 0; i < h->put.used; i++)
         forget(&h->cache[i]);
 }
 
@@ -216,6 +334,13 @@ uint32_t cvb_idle_next(struct cvb_handle *h)
 void cvb_scan_from(struct cvb_handle *h, uint32_t seat, uint64_t number)
 {
     struct cvb_claim_cache *cache = h->last_cache;
-    cache->from[seat] = number;
-    cache->donor = seat;
+    h->scan.donor = seat;
+    if (h->put.used == 1) {
+        h->scan.from[seat] = number;
+    } else if (number < h->scan.from[seat]) {
+        cache->missed |= cache->walk_lists > 0;
+        cache->walk_lists = 1;
+        cache->walk_seat = seat;
+        cache->walk_number = number;
+    }
 }

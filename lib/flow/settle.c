@@ -287,15 +287,24 @@ CVB_RARE static int recover_after(struct cvb_handle *h, int error)
     return error;
 }
 
+/* The ack of a unit of one record whose kind is another one than the last, or where there is more to do. */
+CVB_RARE static int ack_record(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+{
+    cvb_recover_if_due(h);
+    return cvb_park(h, u, w);
+}
+
 CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_t count)
 {
     CVB_ONE_USER(h);
     struct cvb_pair w;
     int error;
-    if (count == 1 && leases && !cvb_handle_check(h) && h->cells.stride <= CVB_LINE &&
-        one_record(h, &leases->place, &w) && cvb_park_single(h, leases->place.unit, w, &error))
-        return __builtin_expect(cvb_recover_due(h), 0) ? recover_after(h, error) : error;
-    return ack_many(h, leases, count);
+    if (count != 1 || !leases || cvb_handle_check(h) || h->cells.stride > CVB_LINE ||
+        !one_record(h, &leases->place, &w))
+        return ack_many(h, leases, count);
+    if (!cvb_park_single(h, leases->place.unit, w, &error))
+        return ack_record(h, leases->place.unit, w);
+    return __builtin_expect(cvb_recover_due(h), 0) ? recover_after(h, error) : error;
 }
 
 /* Counts the records of unit u, whose word is w. */

@@ -13,6 +13,7 @@
 #define CVB_RARE __attribute__((noinline)) /* but not these functions */
 #define CVB_NO_UNIT UINT32_MAX
 #define CVB_NO_CLASS UINT32_MAX
+#define CVB_NO_KIND UINT64_MAX
 #define CVB_DELAY_OF_SETTINGS UINT64_MAX
 #define CVB_WAIT_MAX 64u
 /* Positions by which a hint may lag behind: a CAS of a line that all share for each position would cost too much. */
@@ -87,12 +88,18 @@ struct cvb_want {
     uint32_t source, stage, count, class;
 };
 
-/* A group of the own idle list that has room, and its header. */
-#define CVB_OPEN_GROUPS 32u
-struct cvb_open {
-    uint64_t header;
-    struct cvb_idle_group *group;
-    uint32_t left;
+/* Kinds of units that a handle remembers: as many that it puts, and as many that it acks. */
+#ifndef CVB_CLAIM_CACHES
+#define CVB_CLAIM_CACHES 1024u
+#endif
+#define CVB_KIND_PLACES (4 * CVB_CLAIM_CACHES) /* a quarter is used, so that nearly each kind is found at once */
+
+/* idle.h: numbers for kinds, by their keys. */
+struct cvb_kinds {
+    uint32_t used;                  /* numbers that were given to kinds: those below it */
+    uint32_t turn;                  /* how often a kind needed one when all were used */
+    uint16_t at[CVB_KIND_PLACES];   /* number and 1, from the key's place on; 0: none */
+    uint32_t key[CVB_CLAIM_CACHES]; /* by number */
 };
 
 /* idle.h: the rows of this handle's seat in which a change of idle units is counted. */
@@ -101,24 +108,23 @@ struct cvb_rows {
     uint64_t note; /* of the next change, without the unit */
 };
 
-/* For the kind of units that was acked last: their key, where they are listed, where they are counted, and the flags of
- * processes that wait until credits are given back. */
+/* For one kind of units that this handle acks: the group of its idle list that has room, and how much; where the units
+ * are counted; and the flags of processes that wait until credits are given back. */
 struct cvb_parked {
     uint64_t kind;
-    uint32_t key;
-    struct cvb_open *open;
+    uint64_t header;
+    struct cvb_idle_group *group;
+    uint32_t left, key;
     struct cvb_tally *of_stage, *of_source;
     struct cvb_rows rows;
     const uint32_t *room_of_source, *room_of_stage;
 };
 
-/* reuse.c: for one kind of put: idle units that were seen and not tried yet (candidates), and where the next scan
- * begins. */
-#ifndef CVB_CLAIM_CACHES
-#define CVB_CLAIM_CACHES 64u
-#endif
+/* reuse.c: for one kind of put: idle units that were seen and not tried yet (candidates), and groups that are to be
+ * looked at again. */
 #define CVB_CANDIDATES 32u
 #define CVB_CANDIDATE_GROUPS 8u
+#define CVB_WAITING_GROUPS 8u
 struct cvb_candidate {
     uint64_t *at, entry; /* at NULL: it was not claimed by this handle */
 };
@@ -127,6 +133,11 @@ struct cvb_candidate_group {
     uint64_t header;
     uint32_t end; /* of its entries in candidates */
 };
+struct cvb_waiting_group { /* when a scan passed it, it was still being filled, or there was no room */
+    struct cvb_idle *list;
+    struct cvb_idle_group *group;
+    uint64_t header;
+};
 struct cvb_claim_cache {
     uint64_t kind;                                  /* source, stage, number of records and class, in one word */
     struct cvb_rows rows;                           /* in which a claim is counted */
@@ -134,12 +145,21 @@ struct cvb_claim_cache {
     uint32_t key, next, end;                        /* of the candidates: the next one, and the end */
     uint32_t group, count;                          /* of the groups: the one that is being tried, and how many */
     uint32_t least;                                 /* groups that a list must have to be scanned */
-    uint32_t donor;                                 /* the seat whose list served last */
-    uint32_t turn;                                  /* the seat whose list is scanned next */
     uint32_t fruitless;                             /* scans that found nothing */
-    uint64_t *from;                                 /* by seat: the group where the next scan begins */
+    uint32_t waits;                                 /* groups that wait */
+    bool missed;                    /* scans may have passed groups of this kind: a walk looks for them */
+    uint32_t walk_lists, walk_seat; /* lists that the walk has to go through yet, and the next one, */
+    uint64_t walk_number;           /* from this group on */
     struct cvb_candidate candidates[CVB_CANDIDATES];
     struct cvb_candidate_group groups[CVB_CANDIDATE_GROUPS];
+    struct cvb_waiting_group waiting[CVB_WAITING_GROUPS];
+};
+
+/* reuse.c: how far the lists were scanned, for all kinds that this handle puts. */
+struct cvb_scan {
+    uint64_t *from; /* by seat: the group where the next scan begins */
+    uint32_t donor; /* the seat whose list served last */
+    uint32_t turn;  /* the seat whose list is scanned next */
 };
 
 /* The cells of one class, and the longest record in them. */
@@ -238,12 +258,15 @@ struct cvb_handle {
     bool waiters_seen;           /* at the last ack a process waited for the credits that the unit keeps */
     struct cvb_pending *pending; /* pending.c: by open journal */
     uint64_t *counted;           /* idle.c: units, a bit each */
-    struct cvb_open open[CVB_OPEN_GROUPS];                       /* idle.c: by key */
-    struct cvb_parked parked;                                    /* of what was acked last */
-    struct cvb_claim_cache cache[CVB_CLAIM_CACHES], *last_cache; /* the last one used */
-    uint64_t *caches_from;                                       /* `from` of all of them: by cache and seat */
+    struct cvb_parked *parked;   /* of what was acked last */
+    struct cvb_claim_cache *last_cache; /* the last one used */
+    struct cvb_scan scan;
     struct cvb_marks marks[3];         /* limit.c: as last computed for a source, the total, a stage */
     struct cvb_thresholds *thresholds; /* in the segment */
+    /* By kind. Memory that is not touched before a kind needs it. */
+    struct cvb_kinds acked, put;                    /* which kinds have numbers */
+    struct cvb_parked park[CVB_CLAIM_CACHES];       /* idle.c: by the number of a kind that was acked */
+    struct cvb_claim_cache cache[CVB_CLAIM_CACHES]; /* reuse.c: by the number of a kind that was put */
 };
 
 #endif

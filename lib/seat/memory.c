@@ -57,7 +57,7 @@ static void lay_out_all(struct cvb_handle *h)
     h->pass.died_in = lay_out(h, s->max_handles * sizeof *h->pass.died_in);
     h->names_size = room_for_names(h);
     h->names = lay_out(h, h->names_size * sizeof *h->names);
-    h->caches_from = lay_out(h, CVB_CLAIM_CACHES * s->max_handles * sizeof *h->caches_from);
+    h->scan.from = lay_out(h, s->max_handles * sizeof *h->scan.from);
     h->next_position = lay_out(h, s->max_sources * sizeof *h->next_position);
     h->found = lay_out(h, s->max_sources * sizeof *h->found);
 }

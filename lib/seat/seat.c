@@ -34,7 +34,8 @@ static void sit(struct cvb_handle *h, uint32_t s)
     h->reclaim = (struct cvb_reclaim){s, 0};
     for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++)
         h->rings[stage].tally = &h->tallies[stage];
-    h->parked.kind = 0;
+    h->parked = &h->park[0];
+    h->parked->kind = CVB_NO_KIND;
 }
 
 /* Takes a number that no handle had before, and the lock of it, which says that this handle lives; before any seat is

@@ -67,6 +67,8 @@ EXPLAINED = {
     ("parked_in_need", "*"): "the fence in become_idle orders it (F4)",
     ("scan_list", "*"):
         "a unit that is not seen is found by the search after a refusal (I1, I2), which goes through all lists",
+    ("look_again", "*"): "as in scan_list",
+    ("walk", "*"): "as in scan_list",
     ("remember_group", "*"): "as in scan_list; for the payload the word's order serves as well (U1)",
     ("empty_claimed", "*"):
         "a hint that there is nothing; who claims writes after the claim, which the unit's word orders (U1)",

@@ -34,6 +34,7 @@ static void model_idle(uint32_t seats_active)
     for (uint32_t s = 0; s < SEATS; s++) {
         handles[s].idle = (char *)lists;
         handles[s].list = &lists[s].list;
+        handles[s].parked = &handles[s].park[0];
         seats[s].state = s < seats_active;
         handles[s].idle_stride = sizeof lists[0];
         handles[s].idle_mask = 0;
@@ -65,7 +66,8 @@ static void model_cache(struct cvb_handle *h, const struct cvb_want *want)
     h->cache[0].room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want->stage));
     h->cache[0].kind = kind_wanted(want);
     h->cache[0].key = key_of(want);
-    h->cache[0].from = from[h->seat];
+    h->scan.from = from[h->seat];
+    cvb_kind_number(&h->put, key_of(want));
 }
 
 #endif

@@ -39,7 +39,10 @@ int main(void)
     }
 #ifdef OPEN
     uint32_t key = handles[0].cache[0].key;
-    handles[0].open[place_of(key, CVB_OPEN_GROUPS)] = (struct cvb_open){header_of(key, 0), &lists[0].group[0], 1};
+    struct cvb_parked *open = &handles[0].park[cvb_kind_number(&handles[0].acked, key)];
+    open->header = header_of(key, 0);
+    open->group = &lists[0].group[0];
+    open->left = 1;
     lists[0].list.groups = 1;
     lists[0].list.group[0].header = header_of(key, 0);
 #endif

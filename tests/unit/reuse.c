@@ -1,6 +1,7 @@
 /* What is acked serves the next puts: the counters stand still, and the units are such as the short ways take. Looks
  * inside: users cannot see it but by the time that it takes. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../support/support.h"
@@ -117,26 +118,87 @@ Test(reuse, a_group_that_serves_again_is_not_emptied)
     cvb_detach(late);
 }
 
-/* A put of another kind than the last one finds where it went on looking, if not too many kinds share a place. */
-static unsigned places_of(bool sources, unsigned kinds)
+/* Puts a record of each kind, takes and acks it, round after round: with one handle, or put and acked by two. */
+static void take_turns(struct cvb_handle *putter, struct cvb_handle *acker, unsigned sources, unsigned stages,
+                       unsigned rounds)
 {
-    bool used[CVB_CLAIM_CACHES] = {false};
-    unsigned n = 0;
-    for (uint32_t kind = 0; kind < kinds; kind++) {
-        const struct cvb_want want = {sources ? kind : 0, sources ? 1 : kind + 1, 1, 0};
-        bool *one = &used[place_of(key_of(&want), CVB_CLAIM_CACHES)];
-        n += !*one;
-        *one = true;
+    for (unsigned i = 0; i < rounds * sources * stages; i++) {
+        struct cvb_lease l;
+        const uint32_t to = 1 + i / sources % stages;
+        cr_assert_eq(put_numbers(putter, to, i % sources, i, 1, NULL), 1, "put %u", i);
+        cr_assert_eq(cvb_get_batch(acker, to, &l, 1), 1);
+        cr_assert_eq(cvb_ack(acker, &l, 1), 0);
     }
-    return n;
 }
 
-Test(reuse, kinds_that_take_turns_have_places_of_their_own)
+static void take_turns_with(unsigned sources, unsigned stages, bool one_handle)
 {
-    for (unsigned kinds = 2; kinds <= CVB_CLAIM_CACHES; kinds *= 2) { /* by chance 40 of 64 */
-        cr_expect_geq(places_of(true, kinds), kinds / 2, "%u sources", kinds);
-        cr_expect_geq(places_of(false, kinds), kinds / 2, "%u stages", kinds);
+    enum { ALL = 100000, FIRST = 40, THEN = 20, PUTS = 2000 };
+    struct cvb_settings s = small_settings(ALL, ALL / stages, ALL);
+    struct cvb_handle *other;
+    char text[32];
+    uint32_t id;
+    s.max_sources = sources;
+    s.max_stages = stages + 1;
+    name = segment_name("turns");
+    cr_assert_not_null(h = make_segment(name, &s));
+    cr_assert_eq(cvb_attach(name, &other), 0);
+    for (unsigned i = 0; i < sources; i++) {
+        snprintf(text, sizeof text, "source-%u", i);
+        cr_assert_eq(cvb_source(h, text, &id), 0);
     }
+    for (unsigned i = 0; i < stages; i++) {
+        snprintf(text, sizeof text, "stage-%u", i);
+        cr_assert_eq(cvb_stage(h, text, &id), 0);
+    }
+    take_turns(h, one_handle ? h : other, sources, stages, FIRST + PUTS / (sources * stages));
+    const uint64_t before = cvb_counter_at(h, CVB_COUNTER_TOTAL)->taken.lo;
+    take_turns(h, one_handle ? h : other, sources, stages, THEN);
+    const uint64_t anew = cvb_counter_at(h, CVB_COUNTER_TOTAL)->taken.lo - before;
+    cr_expect_leq(anew, THEN * sources * stages / 50, "%u sources, %u stages, %d: %lu of %u with new credits", sources,
+                  stages, one_handle, (unsigned long)anew, THEN * sources * stages);
+    cr_assert_eq(audit_says(h, 0, 0), NULL);
+    cvb_detach(other);
+    cvb_detach(h);
+    cvb_unlink(name);
+}
+
+/* However many kinds take turns, what was acked serves the next put of its kind: counters stand still. */
+Test(reuse, kinds_that_take_turns_are_served_by_what_is_idle)
+{
+    for (int one_handle = 0; one_handle < 2; one_handle++) {
+        take_turns_with(10, 1, one_handle);
+        take_turns_with(100, 1, one_handle);
+        take_turns_with(1000, 1, one_handle);
+        take_turns_with(1, 100, one_handle);
+        take_turns_with(20, 10, one_handle);
+    }
+}
+
+static uint32_t key_number(uint32_t i) { return i << KEY_STAGE_SHIFT; }
+
+/* As many kinds as a handle remembers have numbers of their own. Where more take turns most of those keep theirs, and a
+ * new kind that comes again and again gets one. */
+Test(reuse, a_kind_keeps_its_number_where_more_take_turns)
+{
+    static struct cvb_kinds kinds;
+    unsigned kept = 0;
+    for (uint32_t i = 0; i < CVB_CLAIM_CACHES; i++)
+        kept += cvb_kind_number(&kinds, key_number(i)) == i;
+    cr_expect_eq(kept, CVB_CLAIM_CACHES);
+    for (uint32_t i = 0; i < 3 * CVB_CLAIM_CACHES; i++) {
+        const uint32_t number = cvb_kind_number(&kinds, key_number(i));
+        cr_assert_lt(number, CVB_CLAIM_CACHES);
+        cr_assert_eq(kind_find(&kinds, key_number(i)), number);
+    }
+    kept = 0;
+    for (uint32_t i = 0; i < CVB_CLAIM_CACHES; i++)
+        kept += kind_find(&kinds, key_number(i)) == i;
+    cr_expect_geq(kept, CVB_CLAIM_CACHES * 4 / 5, "%u keep theirs", kept);
+    const uint32_t late = key_number(4 * CVB_CLAIM_CACHES);
+    for (unsigned i = 0; i < CVB_KIND_STAYS; i++)
+        cvb_kind_number(&kinds, late);
+    cr_expect_not(kind_is_spare(&kinds, cvb_kind_number(&kinds, late)), "a kind that comes again is spare for ever");
 }
 
 /* A refusal is exact however many groups of others lie before what it looks for: here more than it may look at again.

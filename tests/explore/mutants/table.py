@@ -191,9 +191,9 @@ MUTANTS = [
          "    const uint64_t next = cvb_load64_rlx(&unit->generation);\n    cvb_store64_rlx(&unit->generation, "
          "next);")]),
     ("LISTLATE", "a unit listed after it became idle (I3)", ["single", "mixed"], [
-        ("become_idle", "    append(h, list, u);\n", ""),
-        ("become_idle", "    h->parked.rows.note ^= NOTE_ODD_ALL;\n",
-         "    h->parked.rows.note ^= NOTE_ODD_ALL;\n    append(h, list, u);\n")]),
+        ("become_idle", "    append(h->list, p, u);\n", ""),
+        ("become_idle", "    p->rows.note ^= NOTE_ODD_ALL;\n",
+         "    p->rows.note ^= NOTE_ODD_ALL;\n    append(h->list, p, u);\n")]),
     ("NOSTEAL", "a refusal does not call idle credits back", ["single", "mixed"], [
         ("cvb_reclaim_for", "    if (idle && (reclaim(h, &s) || s.given || s.lost))",
          "    (void)reclaim;\n    if (false)")]),
