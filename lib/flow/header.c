@@ -1,5 +1,4 @@
-/* header.c - headers are written, lent with leases, and kept by results that are given none. For segments whose records
- * have headers only.
+/* header.c - headers are kept by results that are given none. For segments whose records have headers only.
  *
  * A header is the cell's as the payload is: it is written while the unit is HELD or reserved, before the word that
  * makes the unit QUEUED (P1, P2), and goes with the cell through returns, forwards, redelivery and MOVE. So no step of
@@ -7,23 +6,11 @@
 #include "flow/header.h"
 #include "flow/flow.h"
 
-CVB_RARE void cvb_write_header(struct cvb_cell_header *to, const void *bytes, uint32_t length)
+static void set_header(struct cvb_cell_header *to, const void *bytes, uint32_t length)
 {
     cvb_store32_rlx(&to->length, length);
     if (length)
         memcpy(to + 1, bytes, length);
-}
-
-/* Leases of records that were just handed out get their headers. CVB_ECORRUPT if a length cannot be. */
-CVB_RARE int cvb_lend_headers(struct cvb_handle *h, struct cvb_lease *leases, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        const struct cvb_cell_header *header = cvb_cell_header_of(h, leases[i].payload);
-        if (!cvb_header_length(h, header, &leases[i].header_length))
-            return CVB_ECORRUPT;
-        leases[i].header = header + 1;
-    }
-    return 0;
 }
 
 static struct cvb_cell_header *header_of_member(struct cvb_handle *h, uint32_t u, uint32_t mask)
@@ -45,7 +32,7 @@ CVB_RARE int cvb_keep_headers(struct cvb_handle *h, uint32_t a, uint32_t members
         if (!from || !to || !cvb_header_length(h, from, &length))
             return CVB_ECORRUPT;
         if (!results->header)
-            cvb_write_header(to, from + 1, length);
+            set_header(to, from + 1, length);
     }
     return 0;
 }

@@ -24,6 +24,17 @@ static inline bool cvb_header_length(const struct cvb_handle *h, const struct cv
     return *length <= h->segment.settings.header_size;
 }
 
+/* The lease of a payload in one of these cells gets its header. False if its length is more than `most`. */
+static inline bool cvb_lend_header(const struct cvb_cells *cells, uint32_t most, const char *payload,
+                                   struct cvb_lease *lease)
+{
+    const struct cvb_cell_header *header = cvb_cell_header_in(cells, payload);
+    const uint32_t length = cvb_load32_rlx(&header->length);
+    lease->header = header + 1;
+    lease->header_length = length;
+    return length <= most;
+}
+
 /* 0 if a record's header can be one. */
 static inline int cvb_header_check(const struct cvb_handle *h, const struct cvb_record *r)
 {
@@ -33,8 +44,6 @@ static inline int cvb_header_check(const struct cvb_handle *h, const struct cvb_
 }
 
 /* header.c */
-void cvb_write_header(struct cvb_cell_header *to, const void *bytes, uint32_t length);
-int cvb_lend_headers(struct cvb_handle *h, struct cvb_lease *leases, unsigned n);
 int cvb_keep_headers(struct cvb_handle *h, uint32_t a, uint32_t members, uint32_t b, const struct cvb_record *results);
 
 #endif

@@ -58,15 +58,21 @@ static inline bool same_shape(struct shape a, struct shape b)
     return a.length_source == b.length_source && a.pipeline_header == b.pipeline_header;
 }
 
-/* How many of n records may be one unit by their positions, which lie `stride` bytes apart: none has one, or each is
- * above the one before it, and the last not too far above the first. */
+/* Records of one unit have no positions; or the position of each is above that of the one before it, and the last not
+ * too far above the first. True if a record's position may come next in a unit whose records have positions. */
+static inline bool follows(uint64_t first, uint64_t before, uint64_t position)
+{
+    return position > before && position - first <= CVB_BEHIND_MOST;
+}
+
+/* How many of n records may be one unit by their positions, which lie `stride` bytes apart. */
 size_t cvb_positions_together(const uint64_t *first, size_t stride, size_t n)
 {
     const char *at = (const char *)first;
     size_t i = 1;
     for (uint64_t before = *first; i < n; i++) {
         const uint64_t position = *(const uint64_t *)(const void *)(at += stride);
-        if (*first ? position <= before || position - *first > CVB_BEHIND_MOST : position != 0)
+        if (*first ? !follows(*first, before, position) : position != 0)
             break;
         before = position;
     }
@@ -103,18 +109,25 @@ static inline bool belongs_to(const struct run *run, const struct cvb_record *r)
             r->header_length <= run->header_most && r->length >= run->least && r->length <= run->most);
 }
 
+/* How many of the records, up to `end`, may be one unit with the run's first one. `placed`: that has a position. */
+static inline unsigned run_until(const struct run *run, const struct cvb_record *end, const bool placed)
+{
+    const struct cvb_record *q = run->first + 1;
+    const uint64_t first = run->first->position;
+    for (uint64_t before = first; q < end; before = q++->position)
+        if ((placed ? !follows(first, before, q->position) : q->position != 0) || !belongs_to(run, q))
+            break;
+    return (unsigned)(q - run->first);
+}
+
 /* How many of the records may be one unit: same source, pipeline and class, and positions that go together. */
 static unsigned run_length(struct cvb_handle *h, const struct cvb_record *r, size_t count)
 {
     if (count == 1)
         return 1;
     const struct run run = run_of(h, r);
-    const struct cvb_record *q = r + 1, *end = r + (count < CVB_UNIT_MEMBERS ? count : CVB_UNIT_MEMBERS);
-    uint64_t positions = r->position;
-    for (; q < end && belongs_to(&run, q); q++)
-        positions |= q->position;
-    const size_t n = (size_t)(q - r);
-    return (unsigned)(positions ? cvb_positions_together(&r->position, sizeof *r, n) : n);
+    const struct cvb_record *end = r + (count < CVB_UNIT_MEMBERS ? count : CVB_UNIT_MEMBERS);
+    return r->position ? run_until(&run, end, true) : run_until(&run, end, false);
 }
 
 /* The flag of what refused, and where its refusals are counted. False if the error is no refusal. */

@@ -299,8 +299,7 @@ CVB_FLAT int cvb_ack(struct cvb_handle *h, const struct cvb_lease *leases, size_
     CVB_ONE_USER(h);
     struct cvb_pair w;
     int error;
-    if (count != 1 || !leases || cvb_handle_check(h) || h->cells.stride > CVB_LINE ||
-        !one_record(h, &leases->place, &w))
+    if (count != 1 || !leases || cvb_handle_check(h) || !one_record(h, &leases->place, &w))
         return ack_many(h, leases, count);
     if (!cvb_park_single(h, leases->place.unit, w, &error))
         return ack_record(h, leases->place.unit, w);

@@ -88,13 +88,15 @@ CVB_RARE static int hand_out_any(struct cvb_handle *h, const struct cvb_member *
             return CVB_ECORRUPT;
         own_payload(&h->rings[as->stage], payload, length);
         write_lease(&out[n], as, payload, extent, i);
+        if (h->cells.header_room && !cvb_lend_header(&h->cells, h->segment.settings.header_size, payload, &out[n]))
+            return CVB_ECORRUPT;
     }
     return n;
 }
 
 /* Leases of the first n members of a unit that was never taken apart: all its cells are of the class that was found
  * last. Returns how many, up to the first member that is not so. Meanwhile the payloads of the train `next`, if not
- * NULL, come near. `plain`: the records have no positions. */
+ * NULL, come near. `plain`: the records have neither positions nor headers. */
 static inline unsigned hand_out_first(struct cvb_handle *h, const struct cvb_member *m, unsigned n,
                                       const struct cvb_lease *as, struct cvb_ahead *next, struct cvb_lease *out,
                                       const bool plain)
@@ -102,6 +104,8 @@ static inline unsigned hand_out_first(struct cvb_handle *h, const struct cvb_mem
     const struct cvb_cells cells = h->cells;
     const struct cvb_ring_view *e = &h->rings[as->stage];
     const bool fetch = cells.stride <= CVB_LONG_CELL;
+    const uint32_t header_most = h->segment.settings.header_size;
+    const uint64_t first = as->position;
     struct pieces all;
     memcpy(&all, as, sizeof all);
     const cvb_piece a = all.a, b = all.b, c = all.c, d = all.d;
@@ -121,9 +125,12 @@ static inline unsigned hand_out_first(struct cvb_handle *h, const struct cvb_mem
         copy_pieces(&out[i], a, b, c, d);
         out[i].payload = payload;
         out[i].length = length;
-        if (!plain)
-            out[i].position = as->position + cvb_extent_behind(extent);
         out[i].place.member = (uint16_t)i;
+        if (plain)
+            continue;
+        out[i].position = first + cvb_extent_behind(extent);
+        if (cells.header_room && !cvb_lend_header(&cells, header_most, payload, &out[i]))
+            return i;
     }
     return n;
 }
@@ -158,16 +165,16 @@ static inline struct cvb_ahead train_after(struct cvb_handle *h, uint32_t stage,
 }
 
 /* Leases of all members of a unit that was never taken apart. Returns how many, as hand_out_first. */
-CVB_RARE static unsigned hand_out_whole(struct cvb_handle *h, uint32_t u, struct cvb_pair w, const struct cvb_lease *as,
-                                        struct cvb_lease *out)
+CVB_RARE CVB_FLAT static unsigned hand_out_whole(struct cvb_handle *h, uint32_t u, struct cvb_pair w,
+                                                 const struct cvb_lease *as, struct cvb_lease *out)
 {
     const unsigned n = cvb_mask_count(cvb_hi_mask(w.hi));
     const struct cvb_member *m = cvb_members_of(h, u);
-    if (n <= CVB_SHORT_TRAIN && !as->position)
+    const bool plain = !as->position && !h->cells.header_room;
+    if (n <= CVB_SHORT_TRAIN && plain)
         return hand_out_first(h, m, n, as, NULL, out, true);
     struct cvb_ahead next = train_after(h, as->stage, w, n);
-    return as->position ? hand_out_first(h, m, n, as, &next, out, false)
-                        : hand_out_first(h, m, n, as, &next, out, true);
+    return plain ? hand_out_first(h, m, n, as, &next, out, true) : hand_out_first(h, m, n, as, &next, out, false);
 }
 
 /* One lease for each member of unit u, which this seat has leased, and whose word is w. Returns how many, or an error.
@@ -189,8 +196,6 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
     int few = mask ? hand_out_any(h, cvb_members_of(h, u), mask, &lease, out + done) : 0;
     if (few < 0)
         return few;
-    if (h->cells.header_room && cvb_lend_headers(h, out, done + (unsigned)few))
-        return CVB_ECORRUPT;
     cvb_tally(h, lease.stage, lease.source, CVB_N_DELIVERED, done + (unsigned)few);
     return (int)done + few;
 }
@@ -210,7 +215,8 @@ static inline int hand_out_single(struct cvb_handle *h, uint32_t u, uint64_t lo,
     out->position += cvb_extent_behind(extent);
     clear_rest(out);
     own_payload(&h->rings[stage], payload, length);
-    if (__builtin_expect(h->cells.header_room, 0) && cvb_lend_headers(h, out, 1))
+    if (__builtin_expect(h->cells.header_room, 0) &&
+        !cvb_lend_header(&h->cells, h->segment.settings.header_size, payload, out))
         return CVB_ECORRUPT;
     cvb_tally(h, stage, out->source, CVB_N_DELIVERED, 1);
     return 1;

@@ -27,6 +27,22 @@ static inline void copy(char *to, const char *from, size_t n)
     memcpy(to + n - 16, from + n - 16, 16);
 }
 
+/* Writes the header of a record whose payload is there. Most headers have 16 to 32 bytes: an id or two. */
+static inline void write_header(const struct cvb_cells *cells, char *payload, const struct cvb_record *r)
+{
+    struct cvb_cell_header *header = cvb_cell_header_in(cells, payload);
+    const uint32_t length = r->header_length;
+    char *to = (char *)(header + 1);
+    const char *from = r->header;
+    cvb_store32_rlx(&header->length, length);
+    if (length - 16 > 16) {
+        copy(to, from, length);
+        return;
+    }
+    memcpy(to, from, 16);
+    memcpy(to + length - 16, from + length - 16, 16);
+}
+
 /* Writes a record into a member of a unit whose first position is `first`. `plain`: the unit's records have neither
  * positions nor headers. */
 static inline void write_record(const struct cvb_cells *cells, struct cvb_member *m, char *payload,
@@ -37,7 +53,7 @@ static inline void write_record(const struct cvb_cells *cells, struct cvb_member
         cvb_store32_rlx(&m->extent, extent); /* a line that does not change stays with its readers */
     copy(payload, r->payload, length);
     if (!plain && cells->header_room)
-        cvb_write_header(cvb_cell_header_in(cells, payload), r->header, r->header_length);
+        write_header(cells, payload, r);
 }
 
 static inline int write_member(struct cvb_handle *h, struct cvb_member *m, const struct cvb_record *r, uint64_t first,
@@ -60,10 +76,21 @@ int cvb_write_single(struct cvb_handle *h, uint32_t u, const struct cvb_record *
     return are_plain(h, r->position) ? write_member(h, m, r, 0, true) : write_member(h, m, r, r->position, false);
 }
 
+/* Fetches the lines of so many bytes, one line at least. */
 static inline void prefetch_place(const char *at, uint64_t bytes)
 {
-    for (uint64_t k = 0; at && k < bytes; k += 64)
+    uint64_t k = 0;
+    do
         cvb_prefetch_write(at + k);
+    while ((k += CVB_LINE) < bytes);
+}
+
+/* Fetches a long cell of this train. */
+static inline void prefetch_long(const struct cvb_cells *cells, const struct cvb_member *m, uint64_t bytes)
+{
+    const char *payload = cvb_payload_in(cells, cvb_load32_rlx(&m->cell), 0);
+    if (payload)
+        prefetch_place(payload, bytes);
 }
 
 /* Writes one record into each of the first n members of a train: all its cells are of the class that was found last.
@@ -75,24 +102,26 @@ static inline unsigned fill_train(struct cvb_handle *h, uint32_t u, unsigned n, 
     const struct cvb_cells cells = h->cells;
     const uint64_t stride = cells.stride, most = stride < CVB_AHEAD_BYTES ? stride : CVB_AHEAD_BYTES;
     const unsigned distance = stride > CVB_LONG_CELL ? (unsigned)(CVB_AHEAD_BYTES / most) : n;
+    const unsigned far = n > distance ? n - distance : 0; /* records whose followers in this train are fetched */
     struct cvb_member *m = cvb_members_of(h, u);
     struct cvb_ahead ahead = cvb_train_ahead(h, next, n, &cells);
+    const uint64_t fetched = stride <= CVB_LONG_CELL && ahead.stride ? stride : 1, first = r->position;
     for (unsigned i = 0; i < n; i++) {
         char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), r[i].length);
         if (!payload)
             return i;
-        prefetch_place(ahead.at, stride <= CVB_LONG_CELL && ahead.stride ? stride : 1);
+        prefetch_place(ahead.at, fetched);
         ahead.at += ahead.stride;
-        if (i + distance < n)
-            prefetch_place(cvb_payload_in(&cells, cvb_load32_rlx(&m[i + distance].cell), 0), most);
-        write_record(&cells, &m[i], payload, &r[i], r->position, plain);
+        if (i < far)
+            prefetch_long(&cells, &m[i + distance], most);
+        write_record(&cells, &m[i], payload, &r[i], first, plain);
     }
     return n;
 }
 
 /* As fill_train. Records without positions and headers have a loop of their own: 6 of 63 instructions less for each. */
-CVB_RARE static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned n, const struct cvb_record *r,
-                                     uint32_t next)
+CVB_RARE CVB_FLAT static unsigned write_train(struct cvb_handle *h, uint32_t u, unsigned n, const struct cvb_record *r,
+                                              uint32_t next)
 {
     return are_plain(h, r->position) ? fill_train(h, u, n, r, next, true) : fill_train(h, u, n, r, next, false);
 }
