@@ -151,6 +151,15 @@ static inline struct cvb_pair cvb_load_pair(const struct cvb_pair *at)
     return p;
 }
 
+/* As cvb_load_pair, but the halves may be of two words: for a compare-and-swap from exactly these, which then fails. */
+static inline struct cvb_pair cvb_load_halves(const struct cvb_pair *at)
+{
+    struct cvb_pair p;
+    p.lo = cvb_load64_acq(&at->lo);
+    p.hi = cvb_load64_acq(&at->hi);
+    return p;
+}
+
 static inline bool cvb_pair_equal(struct cvb_pair a, struct cvb_pair b) { return a.lo == b.lo && a.hi == b.hi; }
 
 static inline bool cvb_cas_pair(struct cvb_pair *at, struct cvb_pair expected, struct cvb_pair desired)

@@ -72,12 +72,13 @@ static inline bool cvb_budget_covers(struct cvb_budget *b, uint64_t kind, uint32
  * counters or counts was a locked instruction, or a full fence has followed it. */
 static inline void cvb_level_after_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n)
 {
-    uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(h->last_cache->room_of_stage) |
-                   cvb_load32_acq(h->last_cache->room_of_source);
+    const struct cvb_claim_cache *cache = h->last_cache;
+    uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cache->room_of_stage) |
+                   cvb_load32_acq(cache->room_of_source);
     if (!h->at_high && !(all & CVB_FLAG_NEAR))
         return;
     cvb_fence_after_cas();
-    if (h->at_high || !cvb_budget_covers(&h->of_puts, h->last_cache->kind, n))
+    if (h->at_high || !cvb_budget_covers(&h->of_puts, cache->kind, n))
         cvb_level_put(h, stage, source, n);
 }
 

@@ -21,11 +21,16 @@
 #define SCAN_LISTS 3u    /* lists with new groups that one scan goes through */
 #define SCAN_AGAIN 1024u /* scans in vain after which a walk goes through all lists from their beginning */
 
-/* True if the unit is IDLE and of this kind; *w is its word. */
-static inline bool fits(struct cvb_unit *unit, uint64_t kind, struct cvb_pair *w)
+/* True if the unit is IDLE and of the cache's kind, which is also what is wanted; *w is its word. */
+static inline bool fits(struct cvb_unit *unit, const struct cvb_claim_cache *cache, const struct cvb_want *want,
+                        struct cvb_pair *w)
 {
-    *w = cvb_load_pair(&unit->word);
-    return cvb_lo_state(w->lo) == CVB_IDLE && kind_of_unit(unit, w->hi) == kind;
+    *w = cvb_load_halves(&unit->word);
+    if (cvb_lo_state(w->lo) != CVB_IDLE)
+        return false;
+    if (cvb_hi_anew(w->hi, 0) != cache->whole)
+        return kind_of_unit(unit, w->hi) == cache->kind;
+    return cvb_load16_rlx(&unit->source) == want->source && cvb_load16_rlx(&unit->class) == want->class;
 }
 
 static uint32_t left_of(const struct cvb_claim_cache *cache) { return cache->end - cache->next; }
@@ -35,15 +40,17 @@ static void remember_group(struct cvb_handle *h, struct cvb_claim_cache *cache, 
                            uint64_t header)
 {
     const uint32_t before = cache->end;
+    uint32_t end = before;
     for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
         uint64_t entry = cvb_load64_acq(&g->entry[i]);
         if (!entry || unit_of(entry) >= h->segment.geometry.unit_count)
             continue;
-        cache->candidates[cache->end++] = (struct cvb_candidate){&g->entry[i], entry};
+        cache->candidates[end++] = (struct cvb_candidate){&g->entry[i], entry};
         cvb_prefetch_write(cvb_unit_at(h, unit_of(entry)));
     }
-    if (cache->end > before)
-        cache->groups[cache->count++] = (struct cvb_candidate_group){g, header, cache->end};
+    cache->end = end;
+    if (end > before)
+        cache->groups[cache->count++] = (struct cvb_candidate_group){g, header, end};
 }
 
 static bool takes_more(const struct cvb_claim_cache *cache)
@@ -177,9 +184,8 @@ CVB_RARE static void empty_claimed(struct cvb_claim_cache *cache)
 {
     const struct cvb_candidate_group *tried = &cache->groups[cache->group];
     const uint32_t begin = cache->group ? tried[-1].end : 0;
-    unsigned claimed = 0;
-    for (uint32_t i = begin; i < cache->next; i++)
-        claimed += cache->candidates[i].at != NULL;
+    const unsigned claimed = cache->next - begin - cache->not_ours;
+    cache->not_ours = 0;
     if (claimed < CVB_IDLE_ENTRIES || !cvb_cas64(&tried->group->header, tried->header, GROUP_EMPTY))
         for (uint32_t i = begin; i < cache->next; i++)
             if (cache->candidates[i].at)
@@ -225,7 +231,10 @@ static void begin_kind(struct cvb_handle *h, struct cvb_claim_cache *cache, cons
     forget(cache);
     cache->kind = kind_wanted(want);
     cache->key = key;
+    cache->whole = cvb_hi(UINT32_MAX >> (CVB_UNIT_MEMBERS - want->count), want->stage, 0, 0);
     cache->rows = rows_of(h, NOTE_CLAIM, want);
+    cache->of_stage = &h->tallies[want->stage];
+    cache->of_source = &h->tallies[h->segment.settings.max_stages + want->source];
     cache->room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, want->source));
     cache->room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want->stage));
     cache->least = few * a_group < SCAN_FEW ? 0 : few < CVB_SCAN_LEAST ? few : CVB_SCAN_LEAST;
@@ -304,8 +313,9 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
         const uint32_t u = unit_of(s->entry);
         if (left_of(cache) >= CVB_AHEAD_UNITS)
             cvb_prefetch_payloads(h, unit_of(s[CVB_AHEAD_UNITS].entry), want->count);
-        if (!fits(cvb_unit_at(h, u), kind, w) || !cvb_claim(h, u, w, want->count, &cache->rows)) {
+        if (!fits(cvb_unit_at(h, u), cache, want, w) || !cvb_claim(h, u, w, want->count, &cache->rows)) {
             s->at = NULL; /* it is not ours to empty */
+            cache->not_ours++;
             continue;
         }
         if (goes_back(h, cache, want, u))

@@ -171,12 +171,12 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
 {
     uint32_t u;
     struct cvb_pair w;
+    const uint64_t now = cvb_now_ns(); /* first: a call for which little need be kept */
     int error = cvb_obtain(h, stage, r, n, &u, &w);
     if (error)
         return error;
     const uint32_t mask = cvb_hi_mask(w.hi), source = r->source;
-    n = cvb_mask_count(mask);
-    const uint64_t now = cvb_now_ns();
+    n = n == 1 ? 1 : cvb_mask_count(mask);
     cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, now);
     cvb_store64_rlx(&cvb_unit_at(h, u)->first, r->position);
     error = mask == 1 ? cvb_write_single(h, u, r)
@@ -187,7 +187,8 @@ static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb
         return CVB_ECORRUPT;
     if (r->position)
         h->next_position[source] = r[n - 1].position + 1;
-    cvb_tally(h, stage, source, CVB_N_ACCEPTED, n);
+    cvb_own_add64(&h->last_cache->of_stage->n[CVB_N_ACCEPTED], n);
+    cvb_own_add64(&h->last_cache->of_source->n[CVB_N_ACCEPTED], n);
     cvb_level_after_put(h, stage, source, n);
     if (now != h->put_ns) {
         h->put_ns = now;

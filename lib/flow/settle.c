@@ -288,7 +288,7 @@ CVB_RARE static int recover_after(struct cvb_handle *h, int error)
 }
 
 /* The ack of a unit of one record whose kind is another one than the last, or where there is more to do. */
-CVB_RARE static int ack_record(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
+CVB_RARE CVB_FLAT static int ack_record(struct cvb_handle *h, uint32_t u, struct cvb_pair w)
 {
     cvb_recover_if_due(h);
     return cvb_park(h, u, w);

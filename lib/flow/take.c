@@ -277,6 +277,17 @@ CVB_RARE CVB_FLAT static int get_any(struct cvb_handle *h, uint32_t stage, struc
     return got + get_more(h, stage, leases + got, count - (unsigned)got);
 }
 
+/* A get of one record at the beginning of a line of the ring. */
+CVB_RARE CVB_FLAT static int get_at_line(struct cvb_handle *h, uint32_t stage, struct cvb_lease *lease)
+{
+    uint32_t u;
+    struct cvb_pair w;
+    if (!cvb_lease_single(h, stage, true, &u, &w))
+        return get_any(h, stage, lease, 1);
+    int got = hand_out_single(h, u, w.lo, stage, 0, lease);
+    return got ? got : hand_out_all(h, u, w, stage, lease);
+}
+
 /* A get by a handle that was checked. Returns how many leases, 0 if there is none or the stage is held, or an error. */
 static inline int get_leases(struct cvb_handle *h, uint32_t stage, struct cvb_lease *leases, size_t count)
 {
@@ -287,9 +298,11 @@ static inline int get_leases(struct cvb_handle *h, uint32_t stage, struct cvb_le
     if (!leases || count - 1 >= INT32_MAX)
         return count ? CVB_EINVAL : 0;
     cvb_recover_if_due(h);
-    if (__builtin_expect(cvb_hand_pauses(h, cvb_flag_of_data(stage)), false))
+    if (__builtin_expect(cvb_given_pauses(cvb_load64_acq(&h->rings[stage].data->given)), false))
         return 0; /* held */
-    if (count != 1 || !cvb_lease_single(h, stage, &u, &w))
+    if (count == 1 && cvb_line_begins(h, stage))
+        return get_at_line(h, stage, leases);
+    if (count != 1 || !cvb_lease_single(h, stage, false, &u, &w))
         return get_any(h, stage, leases, count);
     int got = hand_out_single(h, u, w.lo, stage, 0, leases);
     return got ? got : hand_out_all(h, u, w, stage, leases);

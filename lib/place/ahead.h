@@ -28,6 +28,9 @@
 /* Slots: a line of the ring holds 8, so a publisher's next line is fetched halfway through the one before it. */
 #define CVB_AHEAD_SLOTS 12u
 
+/* Slots that a line of the ring holds. */
+#define CVB_LINE_SLOTS 8u
+
 /* Bytes of a train of long cells: the processor's own prefetchers fetch too late for a writer. */
 #define CVB_AHEAD_BYTES 4096u
 

@@ -39,7 +39,8 @@ struct cvb_ring_view {
     uint64_t head_due, tail_due; /* before these positions the hints need not be raised */
     struct cvb_pacer rest;       /* of a consumer that has caught up */
     struct cvb_tally *tally;     /* of the stage, in this handle's seat */
-    uint64_t unused[4];
+    struct cvb_flag *data;       /* the flag of the stage's data */
+    uint64_t unused[3];
 };
 static_assert(sizeof(struct cvb_ring_view) == 128, "a power of two: the index of an array of them is a shift");
 
@@ -139,11 +140,14 @@ struct cvb_waiting_group { /* when a scan passed it, it was still being filled, 
     uint64_t header;
 };
 struct cvb_claim_cache {
-    uint64_t kind;                                  /* source, stage, number of records and class, in one word */
-    struct cvb_rows rows;                           /* in which a claim is counted */
+    uint64_t kind;        /* source, stage, number of records and class, in one word */
+    uint64_t whole;       /* what hi is but for its seat, if a unit of the kind has just the first members */
+    struct cvb_rows rows; /* in which a claim is counted */
     const uint32_t *room_of_source, *room_of_stage; /* the flags of the credits that a put takes */
+    struct cvb_tally *of_stage, *of_source;         /* in which a put is counted */
     uint32_t key, next, end;                        /* of the candidates: the next one, and the end */
     uint32_t group, count;                          /* of the groups: the one that is being tried, and how many */
+    uint32_t not_ours;                              /* candidates of that group that were not claimed */
     uint32_t least;                                 /* groups that a list must have to be scanned */
     uint32_t fruitless;                             /* scans that found nothing */
     uint32_t waits;                                 /* groups that wait */

@@ -20,7 +20,7 @@ static uint64_t gap_behind(const struct cvb_settings *s, unsigned records)
 {
     uint32_t gap = most_queued(s, records) / GAP_PART;
     if (records > CVB_LONG_TRAIN)
-        return LINE_SLOTS;
+        return CVB_LINE_SLOTS;
     return gap > GAP_MOST ? GAP_MOST : gap < GAP_LEAST ? GAP_LEAST : gap;
 }
 
@@ -34,7 +34,7 @@ static void keep_behind(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t 
         e->spare_lines -= e->spare_lines > 0;
         return;
     }
-    e->spare_lines = most_queued(&h->segment.settings, records) / LINE_SLOTS + 1;
+    e->spare_lines = most_queued(&h->segment.settings, records) / CVB_LINE_SLOTS + 1;
     if ((position < e->stream && records <= CVB_LONG_TRAIN) || !cvb_pacer_rest(h, &e->rest))
         return;
     cvb_pacer_rested(&e->rest, unit_at(h, e, last) != CVB_NO_UNIT);
@@ -45,10 +45,10 @@ static void prefetch_line(struct cvb_handle *h, struct cvb_ring_view *e, uint64_
 {
     const uint64_t *line = &e->ring[next & e->mask], lap = (next >> e->bits) + 1;
     const uint32_t units = h->segment.geometry.unit_count;
-    if (e->mask < LINE_SLOTS || unit_at(h, e, next + LINE_SLOTS - 1) == CVB_NO_UNIT)
+    if (e->mask < CVB_LINE_SLOTS || unit_at(h, e, next + CVB_LINE_SLOTS - 1) == CVB_NO_UNIT)
         return;
-    e->full = next + LINE_SLOTS;
-    for (unsigned i = 0; i < LINE_SLOTS; i++) {
+    e->full = next + CVB_LINE_SLOTS;
+    for (unsigned i = 0; i < CVB_LINE_SLOTS; i++) {
         uint64_t unit = slot_unit_of_lap(cvb_load64_rlx(&line[i]), lap);
         if (unit < units)
             cvb_prefetch_write(cvb_unit_at(h, (uint32_t)unit));
@@ -59,10 +59,10 @@ static void prefetch_line(struct cvb_handle *h, struct cvb_ring_view *e, uint64_
  * core busy. */
 CVB_RARE void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t position, unsigned records)
 {
-    if (position % LINE_SLOTS == 0)
+    if (position % CVB_LINE_SLOTS == 0)
         keep_behind(h, e, position, records);
     if (records <= CVB_LONG_TRAIN) {
-        prefetch_line(h, e, position + LINE_SLOTS);
+        prefetch_line(h, e, position + CVB_LINE_SLOTS);
         return;
     }
     uint32_t next = unit_at(h, e, position + 1);

@@ -16,8 +16,7 @@
  * the producer, both become slow, and the ring stays short. So once in each line it looks whether the next line is
  * full, and only then reads what is in it. Of long trains it looks at the next one each time, because a line comes and
  * goes with each of them anyway. */
-#define LINE_SLOTS 8u
-#define STREAM_UNITS (2 * LINE_SLOTS) /* without an empty place between them */
+#define STREAM_UNITS (2 * CVB_LINE_SLOTS) /* without an empty place between them */
 
 static inline uint32_t unit_at(const struct cvb_handle *h, const struct cvb_ring_view *e, uint64_t position)
 {
@@ -34,7 +33,7 @@ void cvb_prefetch_units(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t 
 static inline void prefetch_after(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t position, unsigned records)
 {
     const uint64_t near = position + CVB_AHEAD_UNITS;
-    if (records > CVB_LONG_TRAIN || position % LINE_SLOTS == 0)
+    if (records > CVB_LONG_TRAIN || position % CVB_LINE_SLOTS == 0)
         cvb_prefetch_units(h, e, position, records);
     if (near < e->full && records <= CVB_LONG_TRAIN)
         cvb_prefetch_payloads(h, unit_at(h, e, near), records);

@@ -91,7 +91,9 @@ static inline void published(struct cvb_handle *h, struct cvb_ring_view *e, stru
     cvb_prefetch_write(&e->ring[(position + CVB_AHEAD_SLOTS) & e->mask]);
     if (position + 1 >= e->tail_due)
         e->tail_due = raise_when_due(&e->hint->tail, position + 1);
-    cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));
+    cvb_fence_after_cas();
+    if (cvb_load32_acq(&e->data->word) & CVB_FLAG_WAITERS_EITHER)
+        cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));
 }
 
 /* A QUEUED unit whose slot was filled with another one gets a later position. False if it is not QUEUED any more. */
@@ -235,20 +237,29 @@ static inline int lease_whole(struct cvb_handle *h, struct cvb_ring_view *e, uin
     return 0;
 }
 
+/* What a get does at the beginning of each line of the ring: it looks ahead, and raises the hint if that is due. */
+static inline void begin_line(struct cvb_handle *h, struct cvb_ring_view *e, uint64_t head)
+{
+    cvb_prefetch_units(h, e, head, 1);
+    if (head >= e->head_due)
+        e->head_due = raise_when_due(&e->hint->head, head);
+}
+
 /* Leases the unit at the handle's head in the usual case: it has one record, which was never returned, and is of no
- * great length; neither is it time for a look ahead or at the hint. False: nothing was done. Calls nothing, so that it
- * costs little more than its loads and the CAS. */
-bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, uint32_t *unit, struct cvb_pair *word)
+ * great length. False: nothing was done. Calls nothing but at the beginning of a line (`line`), so that it costs little
+ * more than its loads and the CAS. */
+bool cvb_lease_single(struct cvb_handle *h, uint32_t stage, const bool line, uint32_t *unit, struct cvb_pair *word)
 {
     struct cvb_ring_view *e = &h->rings[stage];
     const uint64_t head = e->head,
                    u = slot_unit_of_lap(cvb_load64_acq(&e->ring[head & e->mask]), (head >> e->bits) + 1);
-    if (u >= h->segment.geometry.unit_count || head % LINE_SLOTS == 0 || head + 1 >= e->head_due ||
-        h->cells.stride >= CVB_COARSE_BYTES)
+    if (u >= h->segment.geometry.unit_count || h->cells.stride >= CVB_COARSE_BYTES)
         return false;
-    struct cvb_pair w = cvb_load_pair(&cvb_unit_at(h, (uint32_t)u)->word);
+    struct cvb_pair w = cvb_load_halves(&cvb_unit_at(h, (uint32_t)u)->word);
     if (w.lo != cvb_lo_position(CVB_QUEUED, head) || w.hi != cvb_hi(1, stage, cvb_hi_seat(w.hi), 0))
         return false;
+    if (line)
+        begin_line(h, e, head);
     const uint32_t near = head + CVB_AHEAD_UNITS < e->full ? unit_at(h, e, head + CVB_AHEAD_UNITS) : CVB_NO_UNIT;
     if (near != CVB_NO_UNIT) {
         const char *payload = cvb_payload_in(&h->cells, cvb_load32_rlx(&cvb_members_of(h, near)->cell), 0);

@@ -108,6 +108,7 @@ void cvb_bind_places(struct cvb_handle *h)
     for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++) {
         struct cvb_ring_view *e = &h->rings[stage];
         e->hint = (struct cvb_hint *)(void *)(base + g->hints) + stage;
+        e->data = &h->flags[cvb_flag_of_data(stage)];
         e->bits = stage ? g->ring_bits : g->dead_ring_bits;
         e->ring = ring;
         e->mask = (UINT64_C(1) << e->bits) - 1;

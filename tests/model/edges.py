@@ -169,7 +169,7 @@ TOGETHER = [
     [("append", "cvb_store64_rel(&open->group->entry"),
      ("become_idle", "cvb_store64_rel(&unit->word.lo")],
     [("remember_group", "cvb_load64_acq(&g->entry"),
-     ("fits", "cvb_load_pair"), ("cvb_claim", "cvb_cas_pair"), ("goes_back", "cvb_fence")],
+     ("fits", "cvb_load_halves"), ("cvb_claim", "cvb_cas_pair"), ("goes_back", "cvb_fence")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
     [("try_free", "cvb_load64_acq"), ("enter_seat", "cvb_cas64"),
      ("cvb_seat_dead", "cvb_load64_acq")],

@@ -124,6 +124,7 @@ static void model_handles(void)
         for (uint32_t i = 0; i < STAGES; i++) {
             ends[s][i].ring = rings[i];
             ends[s][i].hint = &hints[i];
+            ends[s][i].data = &flags[cvb_flag_of_data(i)];
             ends[s][i].bits = RING_BITS;
             ends[s][i].mask = (1u << RING_BITS) - 1;
         }

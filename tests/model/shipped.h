@@ -151,6 +151,18 @@ static inline void cvb_fence_none(void) {}
 MODEL_LOAD_PAIR(cvb_load_pair, __ATOMIC_ACQUIRE)
 MODEL_LOAD_PAIR(cvb_load_pair_rlx, __ATOMIC_RELAXED)
 
+#define MODEL_LOAD_HALVES(name, order)                                                                                 \
+    static inline struct cvb_pair name(const struct cvb_pair *at)                                                      \
+    {                                                                                                                  \
+        uint64_t *place = (uint64_t *)(uintptr_t)at;                                                                   \
+        struct cvb_pair p;                                                                                             \
+        p.lo = model_unpack(place, __atomic_load_n(place, order)).lo;                                                  \
+        p.hi = model_unpack(place, __atomic_load_n(place, order)).hi;                                                  \
+        return p;                                                                                                      \
+    }
+MODEL_LOAD_HALVES(cvb_load_halves, __ATOMIC_ACQUIRE)
+MODEL_LOAD_HALVES(cvb_load_halves_rlx, __ATOMIC_RELAXED)
+
 static inline bool cvb_pair_equal(struct cvb_pair a, struct cvb_pair b) { return a.lo == b.lo && a.hi == b.hi; }
 
 /* On every CPU it is a full barrier (gcc's __sync builtins), which C11's compare-and-swap is not: what is written after
@@ -191,6 +203,7 @@ MODEL_CAS_PAIR(cvb_cas_pair_rlx, __ATOMIC_RELAXED, __ATOMIC_RELAXED, (void)0)
 #define MODEL_REACHED_cvb_cas64(...) (model_reached(), cvb_cas64(__VA_ARGS__))
 #define MODEL_REACHED_cvb_cas_pair(...) (model_reached(), cvb_cas_pair(__VA_ARGS__))
 #define MODEL_REACHED_cvb_load_pair(...) (model_reached(), cvb_load_pair(__VA_ARGS__))
+#define MODEL_REACHED_cvb_load_halves(...) (model_reached(), cvb_load_halves(__VA_ARGS__))
 #define MODEL_REACHED_cvb_or64(...) (model_reached(), cvb_or64(__VA_ARGS__))
 #define MODEL_REACHED_cvb_and64(...) (model_reached(), cvb_and64(__VA_ARGS__))
 #define MODEL_REACHED_cvb_fence_seq(...) (model_reached(), cvb_fence_seq(__VA_ARGS__))

@@ -345,7 +345,8 @@ MUTANTS = [
          "    int64_t live = cvb_counter_used(h, counter);")]),
     # by hand, and events
     ("HOLDUNSEEN", "a get does not look whether its stage is held", ["hand", "handwait"], [
-        ("get_leases", "    if (__builtin_expect(cvb_hand_pauses(h, cvb_flag_of_data(stage)), false))",
+        ("get_leases",
+         "    if (__builtin_expect(cvb_given_pauses(cvb_load64_acq(&h->rings[stage].data->given)), false))",
          "    if (false)")]),
     ("NOWAKEHAND", "what is lifted wakes nobody", ["handwait"], [
         ("replace", "        cvb_hand_wake(h, flag);", "        (void)h;")]),
