@@ -151,7 +151,7 @@ static void take_turns_with(unsigned sources, unsigned stages, bool one_handle)
         snprintf(text, sizeof text, "stage-%u", i);
         cr_assert_eq(cvb_stage(h, text, &id), 0);
     }
-    take_turns(h, one_handle ? h : other, sources, stages, FIRST + PUTS / (sources * stages));
+    take_turns(h, one_handle ? h : other, sources, stages, FIRST + PUTS / (1 + sources * stages));
     const uint64_t before = cvb_counter_at(h, CVB_COUNTER_TOTAL)->taken.lo;
     take_turns(h, one_handle ? h : other, sources, stages, THEN);
     const uint64_t anew = cvb_counter_at(h, CVB_COUNTER_TOTAL)->taken.lo - before;
