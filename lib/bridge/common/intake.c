@@ -83,14 +83,20 @@ void bridge_intake_note(struct bridge_intake *in, size_t count)
         in->last_record_ns = cli_now_ns();
 }
 
+int bridge_intake_opens(const struct bridge_intake *in, uint32_t source)
+{
+    const struct bridge *b = in->bridge;
+    struct cvb_backpressure pressure;
+    int error = cvb_backpressure(b->handle, b->stage, source, &pressure);
+    return error ? error : pressure.signal != CVB_SIGNAL_PAUSE;
+}
+
 int bridge_intake_put(struct bridge_intake *in, size_t count, int *why)
 {
     struct bridge *b = in->bridge;
-    struct cvb_backpressure pressure;
-    int error = count ? cvb_backpressure(b->handle, b->stage, in->records[0].source, &pressure) : 0;
     in->put = 0;
-    if (error || !count || pressure.signal == CVB_SIGNAL_PAUSE)
-        return error;
+    if (!count)
+        return 0;
     int n = cvb_buffer_batch_for_stage(b->handle, b->stage, in->records, count, why);
     if (n == CVB_ETOOLONG) { /* the first one */
         *why = n;

@@ -34,8 +34,12 @@ struct bridge_envelope *bridge_intake_envelope(struct bridge_intake *intake);
 /* Makes the envelope the header of records[i]. What does not fit is left out, counted, and told once. */
 void bridge_intake_seal(struct bridge_intake *intake, size_t i);
 
-/* Puts the first `count` records, as many as there is room for; none while their source is told to pause. How many, or
- * an error. *why (0 before the call): what was wrong with the first one that was not put, if waiting does not help. */
+/* 1 if records of the source may be put now, 0 while it is told to pause, or an error. To be asked before messages are
+ * made records: a held bridge asks some hundred times a second. */
+int bridge_intake_opens(const struct bridge_intake *intake, uint32_t source);
+
+/* Puts the first `count` records, as many as there is room for. How many, or an error. *why (0 before the call): what
+ * was wrong with the first one that was not put, if waiting does not help. */
 int bridge_intake_put(struct bridge_intake *intake, size_t count, int *why);
 
 /* So many records more are in. */

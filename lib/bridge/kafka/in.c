@@ -18,13 +18,16 @@
 #include "link.h"
 #include "metrics.h"
 #include "part.h"
+#include "pause.h"
 #include "signals.h"
 #include "text.h"
 
 #define MILLISECOND INT64_C(1000000)
 #define COMMIT_SLICE (1000 * MILLISECOND)
-#define LOOK_SLICE (100 * MILLISECOND)
-#define ROOM_SLICE (5 * MILLISECOND)
+#define LOOK_LEAST (100 * MILLISECOND)
+#define LOOK_MOST (400 * MILLISECOND) /* where nothing is settled, as each look reads all units */
+#define ROOM_LEAST (5 * MILLISECOND)
+#define ROOM_MOST (20 * MILLISECOND)
 #define IDLE_SLICE (100 * MILLISECOND)
 #define OPEN_SLICE (200 * MILLISECOND)
 enum { READ_AT_ONCE = 1000, COMMITTED_WAIT_MS = 10000 };
@@ -38,6 +41,7 @@ struct in {
     struct bridge_intake intake;
     struct kafka_link link;
     int event;
+    struct bridge_pause look, room; /* between looks at what is settled, and for room */
     int64_t next_commit_ns, next_look_ns, next_open_ns;
 };
 
@@ -73,11 +77,17 @@ static void not_told(struct in *in, rd_kafka_event_t *event)
             in->parts[i].told = 0;
 }
 
-static int look_at_all(struct in *in)
+/* *moved: whether more is settled than before. */
+static int look_at_all(struct in *in, bool *moved)
 {
     int error = 0;
-    for (size_t i = 0; !error && i < in->count; i++)
-        error = part_look(&in->parts[i], in->bridge);
+    for (size_t i = 0; !error && i < in->count; i++) {
+        struct part *p = &in->parts[i];
+        uint64_t before = p->settled;
+        if (before < p->accepted)
+            error = part_look(p, in->bridge);
+        *moved |= p->settled != before;
+    }
     return error;
 }
 
@@ -96,7 +106,8 @@ static int drain(struct in *in)
     int error;
     for (size_t i = 0; i < in->count; i++)
         part_forget(&in->parts[i]);
-    while (!(error = look_at_all(in)) && !all_settled(in) && cli_now_ns() < until && cli_signals() < 2)
+    bool moved = false;
+    while (!(error = look_at_all(in, &moved)) && !all_settled(in) && cli_now_ns() < until && cli_signals() < 2)
         cli_sleep(20 * MILLISECOND);
     while (!commit(in, true) && cli_now_ns() < until && cli_signals() < 2)
         cli_sleep(100 * MILLISECOND);
@@ -215,7 +226,7 @@ static int begin_parts(struct in *in, int64_t now)
         if (error && error != CVB_EBUSY)
             return error;
         if (!in->parts[i].ready && !part_begin(&in->parts[i], in->consumer, in->bridge->url.path))
-            in->next_open_ns = now + ROOM_SLICE;
+            in->next_open_ns = now + ROOM_LEAST;
     }
     return 0;
 }
@@ -241,8 +252,11 @@ static int tell_settled(struct in *in, int64_t now)
 {
     int error = 0;
     if (now >= in->next_look_ns) {
-        in->next_look_ns = now + LOOK_SLICE;
-        error = look_at_all(in);
+        bool moved = false;
+        error = look_at_all(in, &moved);
+        if (moved)
+            bridge_pause_ends(&in->look);
+        in->next_look_ns = now + (moved ? LOOK_LEAST : bridge_pause_ns(&in->look));
     }
     if (!error && now >= in->next_commit_ns) {
         in->next_commit_ns = now + COMMIT_SLICE;
@@ -286,8 +300,10 @@ static int run(struct in *in)
         error = n < 0 ? n : tell_settled(in, now);
         if (error)
             return error;
-        if (!n)
-            cli_wait_readable(in->event, more ? ROOM_SLICE : IDLE_SLICE);
+        if (n > 0)
+            bridge_pause_ends(&in->room);
+        else
+            cli_wait_readable(in->event, more ? bridge_pause_ns(&in->room) : IDLE_SLICE);
         tell(in);
     }
 }
@@ -371,7 +387,11 @@ static void end(struct in *in)
 
 int kafka_bridge_in(struct bridge *b)
 {
-    struct in in = {.bridge = b, .event = -1, .link.bridge = b};
+    struct in in = {.bridge = b,
+                    .event = -1,
+                    .link.bridge = b,
+                    .look = {LOOK_LEAST, LOOK_MOST, 0},
+                    .room = {ROOM_LEAST, ROOM_MOST, 0}};
     int status = begin(&in);
     if (!status)
         status = report(&in, run(&in));

@@ -135,7 +135,10 @@ static void are_in(struct part *p, int count)
 
 int part_put(struct part *p, struct bridge_intake *intake)
 {
-    int why = 0, n = bridge_intake_put(intake, gather(p, intake), &why);
+    int why = 0, opens = p->open && p->first < p->count ? bridge_intake_opens(intake, p->source) : 0;
+    if (opens <= 0)
+        return opens;
+    int n = bridge_intake_put(intake, gather(p, intake), &why);
     are_in(p, n);
     if (n < 0 || !why)
         return n;

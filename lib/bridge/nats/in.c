@@ -20,6 +20,7 @@
 #include "intake.h"
 #include "link.h"
 #include "metrics.h"
+#include "pause.h"
 #include "pull.h"
 #include "refuse.h"
 #include "settle.h"
@@ -28,7 +29,8 @@
 #include "wrap.h"
 
 #define MILLISECOND INT64_C(1000000)
-#define ROOM_SLICE (2 * MILLISECOND)           /* between looks for room */
+#define ROOM_LEAST (2 * MILLISECOND)           /* between looks for room */
+#define ROOM_MOST (16 * MILLISECOND)           /* where there is none for long */
 #define IDLE_SLICE (100 * MILLISECOND)         /* no longer than the time between looks at what is settled */
 #define AGAIN_NS (250 * MILLISECOND)           /* until a server that did not answer is asked again */
 #define ACK_WAIT_DEFAULT (30000 * MILLISECOND) /* the server's, if the consumer has none of its own */
@@ -41,6 +43,7 @@ struct in {
     struct nats_pull pull;
     struct nats_settle settle;
     struct bridge_intake intake;
+    struct bridge_pause room; /* between looks for it */
     uint64_t accepted;
     int64_t again_ns; /* not before it is the server asked again */
     bool open;        /* it has told how the consumer is set */
@@ -103,6 +106,9 @@ static int put(struct in *in)
 {
     int why = 0;
     drop_known(in);
+    int opens = in->pull.waiting.count ? bridge_intake_opens(&in->intake, in->bridge->source) : 0;
+    if (opens <= 0)
+        return opens;
     int n = bridge_intake_put(&in->intake, gather(in), &why), error = n < 0 ? n : are_in(in, n);
     if (error || !why)
         return error ? error : n;
@@ -211,8 +217,10 @@ static int run(struct in *in)
         if (bridge_intake_is_over(&in->intake, in->pull.waiting.count, now))
             return drain(in);
         n = turn(in, now);
-        if (!n)
-            cli_wait_readable(in->pull.queue.event, in->pull.waiting.count ? ROOM_SLICE : IDLE_SLICE);
+        if (n > 0)
+            bridge_pause_ends(&in->room);
+        else if (!n)
+            cli_wait_readable(in->pull.queue.event, in->pull.waiting.count ? bridge_pause_ns(&in->room) : IDLE_SLICE);
         tell(in, now);
     }
     return n;
@@ -245,7 +253,7 @@ static int begin(struct in *in, natsConnection *connection)
         status = open_source(in);
     if (status)
         return status;
-    in->settle = (struct nats_settle){.bridge = in->bridge, .connection = connection};
+    nats_settle_begin(&in->settle, in->bridge, connection);
     if (bridge_intake_begin(&in->intake, in->bridge) &&
         nats_pull_begin(&in->pull, in->bridge, connection, &in->consumer))
         return CLI_DONE;
@@ -264,7 +272,7 @@ static void end(struct in *in)
 
 int nats_bridge_in(struct bridge *b, natsConnection *connection)
 {
-    struct in in = {.bridge = b, .link = {b, connection, false}};
+    struct in in = {.bridge = b, .link = {b, connection, false}, .room = {ROOM_LEAST, ROOM_MOST, 0}};
     int status = begin(&in, connection);
     if (!status)
         status = report(&in, run(&in));

@@ -8,8 +8,14 @@
 #include "signals.h"
 
 #define MILLISECOND INT64_C(1000000)
-#define ACK_SLICE (100 * MILLISECOND) /* between looks at what is settled */
-enum { ACK_AT = 1000 };               /* messages that are not acknowledged: looks follow at once */
+#define ACK_LEAST (100 * MILLISECOND) /* between looks at what is settled */
+#define ACK_MOST (400 * MILLISECOND)  /* where nothing is, as each look reads all units */
+enum { ACK_AT = 1000 };               /* messages that are not acknowledged: looks follow at once, if not in vain */
+
+void nats_settle_begin(struct nats_settle *s, const struct bridge *b, natsConnection *connection)
+{
+    *s = (struct nats_settle){.bridge = b, .connection = connection, .pause = {ACK_LEAST, ACK_MOST, 0}};
+}
 
 bool nats_settle_add(struct nats_settle *s, struct nats_line *waiting)
 {
@@ -36,9 +42,9 @@ int nats_settle_tell(struct nats_settle *s, int64_t now, bool at_once)
 {
     struct cvb_progress p;
     struct nats_line *u = &s->unsettled;
-    if (!u->count || (!at_once && now < s->next_ack_ns && u->count < ACK_AT) || !nats_bridge_connected(s->connection))
+    bool soon = at_once || (u->count >= ACK_AT && !s->pause.last_ns);
+    if (!u->count || (!soon && now < s->next_ack_ns) || !nats_bridge_connected(s->connection))
         return 0;
-    s->next_ack_ns = now + ACK_SLICE;
     int error = cvb_source_progress(s->bridge->handle, s->bridge->source, &p);
     if (error)
         return error;
@@ -48,6 +54,9 @@ int nats_settle_tell(struct nats_settle *s, int64_t now, bool at_once)
         n++;
     if (n && acknowledge(s, n) == NATS_OK)
         nats_line_drop(u, n);
+    if (n)
+        bridge_pause_ends(&s->pause);
+    s->next_ack_ns = now + (n ? ACK_LEAST : bridge_pause_ns(&s->pause));
     return 0;
 }
 

@@ -4,15 +4,19 @@
 
 #include "held.h"
 #include "nats_bridge.h"
+#include "pause.h"
 
 struct nats_settle {
     const struct bridge *bridge;
     natsConnection *connection;
     struct nats_line unsettled;
-    bool each; /* message is acknowledged alone (AckExplicit), not all up to one (AckAll) */
+    bool each;                 /* message is acknowledged alone (AckExplicit), not all up to one (AckAll) */
+    struct bridge_pause pause; /* between looks at what is settled */
     int64_t ack_wait_ns, next_ack_ns, next_touch_ns;
     uint64_t settled; /* the position */
 };
+
+void nats_settle_begin(struct nats_settle *settle, const struct bridge *bridge, natsConnection *connection);
 
 /* The reply subject of the first that waits goes to the unsettled, its message away. False without memory: it is not
  * acknowledged then, and comes again. */
