@@ -82,6 +82,8 @@ static int send_all(const struct bare *b)
                                     "0",
                                     "queue.buffering.max.messages",
                                     window,
+                                    "sticky.partitioning.linger.ms", /* a partition of the mock keeps 5 MiB */
+                                    "0",
                                     NULL};
     rd_kafka_conf_t *c = rd_kafka_conf_new();
     rd_kafka_conf_set_dr_msg_cb(c, reported);

@@ -81,6 +81,7 @@ class Kafka(Engine):
 
     name = "Kafka"
     PARTITIONS = 16
+    EVENLY = ("--option", "sticky.partitioning.linger.ms=0")  # else some get more than they keep; the bare client too
 
     def __init__(self, told):
         self.told = told
@@ -111,7 +112,7 @@ class Kafka(Engine):
         return ["--from", "kafka://%s/%s?group=%s" % (self.clusters[topic][1], topic, GROUP)]
 
     def out_of(self, topic):
-        return ["--to", "kafka://%s/%s" % (self.clusters[topic][1], topic)]
+        return ["--to", "kafka://%s/%s" % (self.clusters[topic][1], topic), *self.EVENLY]
 
     def blocked(self):
         """Where a bridge out is held: brokers that are not there."""
