@@ -174,6 +174,8 @@ void cvb_lock_drop(void *lock)
 
 int cvb_lock_held(int fd, uint64_t at)
 {
+    if (at > INT64_MAX)
+        return CVB_ECORRUPT; /* no file is so long: the number was not a handle's */
     struct flock lock = lock_on(at);
     if (cvb_system.lock(fd, F_OFD_GETLK, &lock))
         return lock_error();
