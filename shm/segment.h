@@ -49,7 +49,8 @@ void cvb_segment_format(char *base, const struct cvb_settings *settings);
  * somebody else holds it. */
 int cvb_lock_take(int fd, uint64_t at, void **lock);
 void cvb_lock_drop(void *lock);
-/* 1 if an open file other than that of fd holds the lock on byte `at`, 0 if none does; ECORRUPT: no file has so many. */
+/* 1 if an open file other than that of fd holds the lock on byte `at`, 0 if none does. ECORRUPT: no file has such a
+ * byte. */
 int cvb_lock_held(int fd, uint64_t at);
 
 #endif
