@@ -10,6 +10,7 @@
 #include "link.h"
 #include "login.h"
 #include "metrics.h"
+#include "pause.h"
 #include "removed.h"
 #include "signals.h"
 #include "text.h"
@@ -25,7 +26,8 @@ struct tries {
     struct bridge *bridge;
     natsOptions *options;
     natsConnection *connection;
-    int64_t begun_ns, pause_ns, next_look_ns;
+    struct bridge_pause pause;
+    int64_t begun_ns, next_look_ns;
     unsigned endings;   /* how many of the last tries ended in a way that is a refusal if it lasts */
     const char *reason; /* what the last one's failure means */
     char told[500];     /* what was said last */
@@ -123,9 +125,7 @@ static bool is_idle(const struct tries *t)
 /* Until the next try. False if the bridge should end. */
 static bool wait_a_while(struct tries *t)
 {
-    t->pause_ns = t->pause_ns ? t->pause_ns * 2 : PAUSE_LEAST;
-    t->pause_ns = t->pause_ns < PAUSE_MOST ? t->pause_ns : PAUSE_MOST;
-    for (int64_t until = cli_now_ns() + t->pause_ns; cli_now_ns() < until; cli_sleep(SLICE)) {
+    for (int64_t until = cli_now_ns() + bridge_pause_ns(&t->pause); cli_now_ns() < until; cli_sleep(SLICE)) {
         tell_absence(t->bridge);
         if (cli_signals() || is_removed(t) || is_idle(t))
             return false;
@@ -135,7 +135,10 @@ static bool wait_a_while(struct tries *t)
 
 int nats_bridge_connect(struct bridge *b, natsConnection **connection)
 {
-    struct tries t = {.bridge = b, .options = nats_bridge_options(b), .begun_ns = cli_now_ns()};
+    struct tries t = {.bridge = b,
+                      .options = nats_bridge_options(b),
+                      .begun_ns = cli_now_ns(),
+                      .pause = {PAUSE_LEAST, PAUSE_MOST, 0}};
     if (!t.options)
         return CLI_USAGE;
     bool again;
