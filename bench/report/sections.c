@@ -140,29 +140,32 @@ static void write_half_load(const json_t *results, const json_t *list, FILE *out
 
 enum { LIMITS_BATCH = 32, LIMITS_LIMIT = 1000 }; /* these batches have all limits, and this limit other batches */
 
-/* Each topology by itself. */
+/* The rates of one topology where `key` is `value`. A fall is to be seen as large as it is. */
+static struct panel *panel_of_limits(const json_t *list, json_t *one, const char *key, int value, const char *along)
+{
+    json_t *whole = json_pack("{s:i}", key, value);
+    struct panel *p = panel_of_rates(list, figure_join(one, whole), along);
+    json_decref(whole);
+    p->y.log = false;
+    return p;
+}
+
 static void rates_by_limit(const json_t *list, json_t *one, FILE *out)
 {
-    json_t *whole = json_pack("{s:i}", "batch", LIMITS_BATCH);
     const double n = results_number(one, "producers");
-    struct panel *p = panel_of_rates(list, figure_join(one, whole), "limit");
-    json_decref(whole);
+    struct panel *p = panel_of_limits(list, one, "batch", LIMITS_BATCH, "limit");
     snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC in batches of %d, %s: million records a second", n, n,
              (int)LIMITS_BATCH, results_text(one, "state"));
     p->x.label = "records that may be on their way in all";
-    p->y.log = false; /* a fall from one limit to the next is to be seen as large as it is */
     panel_end(p, out);
 }
 
 static void rates_at_one_limit(const json_t *list, json_t *one, FILE *out)
 {
-    json_t *limit = json_pack("{s:i}", "limit", LIMITS_LIMIT);
     const double n = results_number(one, "producers");
-    struct panel *p = panel_of_rates(list, figure_join(one, limit), "batch");
-    json_decref(limit);
+    struct panel *p = panel_of_limits(list, one, "limit", LIMITS_LIMIT, "batch");
     snprintf(p->caption, sizeof p->caption, "%.0fP%.0fC, at most %d on their way, %s: million records a second", n, n,
              (int)LIMITS_LIMIT, results_text(one, "state"));
-    p->y.log = false;
     panel_end(p, out);
 }
 
