@@ -209,7 +209,7 @@ void judge_heal(struct verdict *v, const json_t *results, const json_t *list)
 /* Only of ours: others are measured beside it for what the machine does. */
 void judge_long(struct verdict *v, const json_t *results, const json_t *list)
 {
-    static const char *const keys[] = {"producers", "consumers", "batch", "system", "state", NULL};
+    static const char *const keys[] = {"producers", "consumers", "batch", "system", NULL};
     json_t *kinds = figure_kinds(list, NULL, keys), *kind, *worst = NULL;
     const double aim = 0.7;
     double least = 0;

@@ -30,17 +30,20 @@ int64_t cvb_counter_used(struct cvb_handle *h, uint32_t counter)
     return used < 0 ? 0 : used > INT32_MAX ? INT32_MAX : used; /* more than a limit only in a corrupt segment */
 }
 
+static uint64_t idle_of_seat(struct cvb_handle *h, uint32_t seat, uint32_t counter)
+{
+    const uint64_t parked = cvb_load64_acq(row_at(h, seat, counter, NOTE_PARK));
+    return row_count(parked) - row_count(cvb_load64_acq(row_at(h, seat, counter, NOTE_CLAIM)));
+}
+
 /* Records' credits of the counter that idle units keep. One that is claimed under the sum's hands is rather left out
  * than counted. */
 int64_t cvb_idle_sum(struct cvb_handle *h, uint32_t counter)
 {
-    uint64_t sum = 0;
-    for (uint32_t s = 0; s <= h->segment.settings.max_handles; s++) {
-        if (s < h->segment.settings.max_handles && !cvb_load64_acq(&cvb_seat_at(h, s)->state))
-            continue; /* nobody ever had it: its rows may be pages that nobody has touched */
-        uint64_t parked = cvb_load64_acq(row_at(h, s, counter, NOTE_PARK));
-        sum += row_count(parked) - row_count(cvb_load64_acq(row_at(h, s, counter, NOTE_CLAIM)));
-    }
+    const uint32_t used = cvb_seats_used(h);
+    uint64_t sum = idle_of_seat(h, h->segment.settings.max_handles, counter); /* of those that had no seat yet */
+    for (uint32_t s = 0; s < used; s++)
+        sum += idle_of_seat(h, s, counter);
     return (int64_t)sum;
 }
 

@@ -159,9 +159,9 @@ static bool reclaim_list(struct cvb_handle *h, uint32_t seat, uint64_t from, str
  * part first, and the whole of it at the end. True if the put has a unit. */
 static bool reclaim(struct cvb_handle *h, struct search *s)
 {
-    const uint32_t seats = h->segment.settings.max_handles, start = h->reclaim.seat % seats;
+    const uint32_t seats = cvb_seats_used(h), start = h->reclaim.seat < seats ? h->reclaim.seat : 0;
     const uint64_t middle = h->reclaim.number;
-    for (uint32_t i = 0; i <= seats && s->given < s->wanted && (h->refusal.lists || h->refusal.groups); i++)
+    for (uint32_t i = 0; seats && i <= seats && s->given < s->wanted && (h->refusal.lists || h->refusal.groups); i++)
         if (reclaim_list(h, (start + i) % seats, i ? 0 : middle, s))
             return true;
     return false;
@@ -180,7 +180,7 @@ static bool some_idle(struct cvb_handle *h, uint32_t counter)
 {
     if (cvb_idle_count(h, counter) > 0)
         return true;
-    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++)
+    for (uint32_t s = 0; s < cvb_seats_used(h); s++)
         if (cvb_note_pending(h, s, counter) > 0)
             return true;
     return cvb_idle_count(h, counter) > 0;
@@ -189,8 +189,9 @@ static bool some_idle(struct cvb_handle *h, uint32_t counter)
 /* Changes when a unit is listed, and when it has become idle. */
 static uint64_t versions(struct cvb_handle *h)
 {
+    const uint32_t used = cvb_seats_used(h);
     uint64_t sum = 0;
-    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++)
+    for (uint32_t s = 0; s < used; s++)
         sum += cvb_load64_acq(&list_of(h, s)->version) + cvb_load64_acq(&list_of(h, s)->parked);
     return sum;
 }

@@ -202,7 +202,7 @@ static void forget(struct cvb_claim_cache *cache)
 /* When no candidate is left: scans the list that has served last, then some of the others. */
 static void scan_lists(struct cvb_handle *h, struct cvb_claim_cache *cache, enum cvb_effort effort)
 {
-    uint32_t seats = h->segment.settings.max_handles;
+    const uint32_t seats = cvb_seats_used(h);
     forget(cache);
     if (cache->waits)
         look_again(h, cache, effort);

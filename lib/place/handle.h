@@ -210,6 +210,7 @@ struct cvb_handle {
     uint64_t entered;           /* and what it says as long as the seat is this handle's: its number, or 0 */
     uint64_t number;            /* odd, and no other handle's: that of the byte that this handle holds a lock on */
     uint32_t seat;
+    uint32_t seats_used; /* as last seen: cvb_seats_used */
     uint32_t serial; /* tells the leases of this handle from those of any other, in whichever process */
     uintptr_t user;  /* debug builds: the thread that is in a call, or 0 */
     void *lock;      /* process.c: the mapping that holds that lock, or NULL */

@@ -117,6 +117,14 @@ static inline int cvb_handle_reads(const struct cvb_handle *h)
     return !h ? CVB_EINVAL : *h->same_process ? 0 : CVB_EFORKED;
 }
 
+/* How many seats were ever entered: those before the first one that never was (B8). The others hold nothing. */
+static inline uint32_t cvb_seats_used(struct cvb_handle *h)
+{
+    while (h->seats_used < h->segment.settings.max_handles && cvb_load64_acq(&cvb_seat_at(h, h->seats_used)->state))
+        h->seats_used++;
+    return h->seats_used;
+}
+
 /* The next attach begins there, if no lower seat is free: so the same few seats are used again and again, with what
  * waits in their lists. A hint. */
 static inline void cvb_seat_freed(struct cvb_handle *h, uint32_t seat)

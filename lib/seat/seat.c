@@ -103,10 +103,12 @@ static int try_dead(struct cvb_handle *h, uint32_t s)
 }
 
 /* Tries all seats, from where the last attach ended: a thousand processes that attach at once would ask for the first
- * seats again and again. */
+ * seats again and again. But not from behind a seat that was never entered: seats are entered for the first time in
+ * their order (B8). */
 static int take_seat(struct cvb_handle *h, int (*try_seat)(struct cvb_handle *h, uint32_t s))
 {
-    const uint32_t seats = h->segment.settings.max_handles, first = cvb_load32_rlx(&h->lookout->seat) % seats;
+    const uint32_t seats = h->segment.settings.max_handles, used = cvb_seats_used(h);
+    const uint32_t hint = cvb_load32_rlx(&h->lookout->seat) % seats, first = hint < used ? hint : used % seats;
     for (uint32_t i = 0; i < seats; i++) {
         uint32_t s = (first + i) % seats;
         cvb_store32_rlx(&h->lookout->seat, (s + 1) % seats); /* before it is ours: others need not try it as well */

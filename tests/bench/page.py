@@ -79,7 +79,7 @@ def sample(runs=None):
 def long_run(producers, batch, rates):
     """A long run, and its seconds."""
     work = {"system": "conveyor", "producers": producers, "consumers": producers, "batch": batch, "payload": 64,
-            "state": "near", "repeat": 0, "others": 0.0, "failure": None}
+            "core_to_core": "near-far", "repeat": 0, "others": 0.0, "failure": None}
     median, worst = sorted(rates)[len(rates) // 2], min(rates)
     run = dict(work, seconds=len(rates), seconds_that_count=len(rates), records_per_s=median, worst_per_s=worst,
                worst_part=worst / median, first_per_s=rates[0], last_per_s=rates[-1])

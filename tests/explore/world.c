@@ -467,6 +467,7 @@ static void log_step(const char *access, const void *at, const void *place)
 static void note_seat(uint32_t s)
 {
     uint64_t state = world_seat(s)->state;
+    SIM_CHECK_TOO(!state || !s || world_seat(s - 1)->state, "seat %u was entered before seat %u ever was", s, s - 1);
     if (state != world.seat_state[s])
         world.seat_entered[s] = state & 1 ? sim.current + 1 : 0;
     world.seat_state[s] = state;

@@ -131,7 +131,10 @@ EXPLAINED = {
     ("cvb_flag_wake_any", "*"): "the kernel compares it under its lock (F2); it was changed, whoever did it",
     ("flag.c", "*"): FENCE,
     ("cvb_counter_used", "*"): "an older value is corrected by who changed the counter (F1)",
-    ("cvb_idle_sum", "*"):
+    ("cvb_seats_used", "*"):
+        "the seat was entered before its owner counted or listed anything, so what orders that brings the seat too "
+        "(I3, F1, F4); and the seats before it, which its owner had seen entered (B8)",
+    ("idle_of_seat", "*"):
         "for levels the fences order it (F1); for refusals the first load of a seat's rows is enough (I3)",
     ("begin_epoch", "*"): CAS,
     ("cvb_level_moved", "*"): CAS,

@@ -264,6 +264,8 @@ MUTANTS = [
     ("LOCKLATE", "the number locked after a seat says it", ["recover", "single", "names"], [
         ("take_number", "        const int taken = cvb_lock_number(h, number);", "        const int taken = 0;"),
         ("enter_seat", "    sit(h, s);\n", "    cvb_lock_number(h, h->number);\n    sit(h, s);\n")]),
+    ("SEATGAP", "a seat entered for the first time before one below it (B8)", ["recover", "single", "names"], [
+        ("take_seat", "first = hint < used ? hint : used % seats;", "first = hint;\n    (void)used;")]),
     ("NUMBERAGAIN", "a handle gets a number that a dead one had (S2)", ["recover", "single", "names"], [
         ("take_number", "(cvb_add64(&h->lookout->attaches, 1) << 1 | 1)", "(((uint64_t)tries << 1 | 1))")]),
     # moving on
