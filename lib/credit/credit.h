@@ -60,7 +60,7 @@ void cvb_budget_end(struct cvb_handle *h, struct cvb_budget *b);
 /* True if n records more of the kind need no look at any level. */
 static inline bool cvb_budget_covers(struct cvb_budget *b, uint64_t kind, uint32_t n)
 {
-    if (b->kind != kind || b->left < n)
+    if (b->left < n || b->kind != kind)
         return false;
     for (unsigned x = 0; x < 3; x++)
         if (cvb_epoch_of(cvb_load64_acq(b->slack[x])) != b->epoch[x])
@@ -68,17 +68,17 @@ static inline bool cvb_budget_covers(struct cvb_budget *b, uint64_t kind, uint32
     b->left -= n;
     return true;
 }
-/* Called after a put or a reservation of n records, of the kind that looked for idle units last. The change of the
- * counters or counts was a locked instruction, or a full fence has followed it. */
-static inline void cvb_level_after_put(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t n)
+/* Called after a put or a reservation of n records, of the cache's kind. The change of the counters or counts was a
+ * locked instruction, or a full fence has followed it. A budget is asked first: near a watermark, where a producer that
+ * is quicker than its consumers always is, the flags need not be read. */
+static inline void cvb_level_after_put(struct cvb_handle *h, const struct cvb_claim_cache *cache, uint32_t stage,
+                                       uint32_t source, uint32_t n)
 {
-    const struct cvb_claim_cache *cache = h->last_cache;
+    if (!h->at_high && cvb_budget_covers(&h->of_puts, cache->kind, n))
+        return;
     uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cache->room_of_stage) |
                    cvb_load32_acq(cache->room_of_source);
-    if (!h->at_high && !(all & CVB_FLAG_NEAR))
-        return;
-    cvb_fence_after_cas();
-    if (h->at_high || !cvb_budget_covers(&h->of_puts, cache->kind, n))
+    if (h->at_high || (all & CVB_FLAG_NEAR))
         cvb_level_put(h, stage, source, n);
 }
 
@@ -91,6 +91,13 @@ void cvb_idle_enter(struct cvb_handle *h);
 /* Which lists and groups of idle units a put scans: only lists with many groups; all groups that are full; all groups.
  */
 enum cvb_effort { CVB_SCAN_FAR, CVB_SCAN_FULL, CVB_SCAN_ALL };
+static inline uint32_t cvb_count_of_cache(const struct cvb_claim_cache *cache) { return (uint16_t)(cache->kind >> 16); }
+static inline uint32_t cvb_class_of_cache(const struct cvb_claim_cache *cache) { return (uint32_t)(cache->kind >> 44); }
+struct cvb_claim_cache *cvb_cache_for(struct cvb_handle *h, const struct cvb_want *want);
+bool cvb_claim_of(struct cvb_handle *h, struct cvb_claim_cache *cache, const struct cvb_want *want,
+                  enum cvb_effort effort, uint32_t *unit, struct cvb_pair *word);
+bool cvb_claim_next(struct cvb_handle *h, struct cvb_claim_cache *cache, const struct cvb_want *want, uint32_t *unit,
+                    struct cvb_pair *word);
 uint32_t cvb_idle_next(struct cvb_handle *h);
 void cvb_idle_leave(struct cvb_handle *h);
 bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,

@@ -74,7 +74,7 @@ static inline void row_add(uint64_t *row, uint32_t n) { cvb_store64_rel(row, row
 bool cvb_claim(struct cvb_handle *h, uint32_t u, struct cvb_pair *w, uint32_t n, struct cvb_rows *rows)
 {
     rows_begin(h, rows, u);
-    struct cvb_pair mine = {cvb_lo_generation(CVB_RES, cvb_lo_number(w->lo)), cvb_hi_anew(w->hi, h->seat)};
+    const struct cvb_pair mine = {w->lo - cvb_lo_position(CVB_IDLE - CVB_RES, 0), cvb_hi_anew(w->hi, h->seat)};
     if (!cvb_cas_pair(&cvb_unit_at(h, u)->word, *w, mine)) {
         cvb_store64_rel(&h->list->note, 0); /* it may become this seat's in another way */
         return false;

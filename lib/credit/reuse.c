@@ -26,11 +26,12 @@ static inline bool fits(struct cvb_unit *unit, const struct cvb_claim_cache *cac
                         struct cvb_pair *w)
 {
     *w = cvb_load_halves(&unit->word);
-    if (cvb_lo_state(w->lo) != CVB_IDLE)
+    if (!CVB_USUALLY(cvb_lo_state(w->lo) == CVB_IDLE))
         return false;
-    if (cvb_hi_anew(w->hi, 0) != cache->whole)
+    if (!CVB_USUALLY(cvb_hi_anew(w->hi, 0) == cache->whole))
         return kind_of_unit(unit, w->hi) == cache->kind;
-    return cvb_load16_rlx(&unit->source) == want->source && cvb_load16_rlx(&unit->class) == want->class;
+    return CVB_USUALLY(cvb_load16_rlx(&unit->source) == want->source) &&
+           CVB_USUALLY(cvb_load16_rlx(&unit->class) == want->class);
 }
 
 static uint32_t left_of(const struct cvb_claim_cache *cache) { return cache->end - cache->next; }
@@ -39,18 +40,20 @@ static uint32_t left_of(const struct cvb_claim_cache *cache) { return cache->end
 static void remember_group(struct cvb_handle *h, struct cvb_claim_cache *cache, struct cvb_idle_group *g,
                            uint64_t header)
 {
-    const uint32_t before = cache->end;
-    uint32_t end = before;
-    for (unsigned i = 0; i < CVB_IDLE_ENTRIES; i++) {
-        uint64_t entry = cvb_load64_acq(&g->entry[i]);
-        if (!entry || unit_of(entry) >= h->segment.geometry.unit_count)
+    struct cvb_unit *const units = h->units; /* read once: to the compiler each access to the segment may change it */
+    const uint32_t unit_count = h->segment.geometry.unit_count;
+    struct cvb_candidate *const first = &cache->candidates[cache->end], *next = first;
+    for (uint64_t *at = g->entry; at < g->entry + CVB_IDLE_ENTRIES; at++) {
+        const uint64_t entry = cvb_load64_acq(at);
+        if (!entry || unit_of(entry) >= unit_count)
             continue;
-        cache->candidates[end++] = (struct cvb_candidate){&g->entry[i], entry};
-        cvb_prefetch_write(cvb_unit_at(h, unit_of(entry)));
+        *next++ = (struct cvb_candidate){at, entry};
+        cvb_prefetch_write(units + unit_of(entry));
     }
-    cache->end = end;
-    if (end > before)
-        cache->groups[cache->count++] = (struct cvb_candidate_group){g, header, end};
+    if (next == first)
+        return;
+    cache->end += (uint32_t)(next - first);
+    cache->groups[cache->count++] = (struct cvb_candidate_group){g, header, cache->end};
 }
 
 static bool takes_more(const struct cvb_claim_cache *cache)
@@ -196,7 +199,7 @@ CVB_RARE static void empty_claimed(struct cvb_claim_cache *cache)
 static void forget(struct cvb_claim_cache *cache)
 {
     empty_claimed(cache);
-    cache->next = cache->end = cache->group = cache->count = 0;
+    cache->next = cache->group_end = cache->end = cache->group = cache->count = 0;
 }
 
 /* When no candidate is left: scans the list that has served last, then some of the others. */
@@ -227,7 +230,8 @@ static void scan_lists(struct cvb_handle *h, struct cvb_claim_cache *cache, enum
 static void begin_kind(struct cvb_handle *h, struct cvb_claim_cache *cache, const struct cvb_want *want, uint32_t key)
 {
     const uint32_t a_group = CVB_IDLE_ENTRIES * want->count;
-    const uint32_t few = h->segment.settings.max_per_source / (SCAN_PART * a_group);
+    const struct cvb_settings *s = &h->segment.settings;
+    const uint32_t few = s->max_per_source / (SCAN_PART * a_group), longest = s->classes[want->class].bytes;
     forget(cache);
     cache->kind = kind_wanted(want);
     cache->key = key;
@@ -239,6 +243,9 @@ static void begin_kind(struct cvb_handle *h, struct cvb_claim_cache *cache, cons
     cache->room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want->stage));
     cache->least = few * a_group < SCAN_FEW ? 0 : few < CVB_SCAN_LEAST ? few : CVB_SCAN_LEAST;
     cache->waits = cache->walk_lists = 0;
+    cache->stage = CVB_NO_KIND;
+    cache->shortest = want->class ? s->classes[want->class - 1].bytes + 1 : 0;
+    cache->span = (longest < s->payload_size ? longest : s->payload_size) - cache->shortest;
     cache->missed = h->put.used > 1 && !h->put.turn; /* where kinds lose their numbers all the time it finds little */
 }
 
@@ -295,20 +302,44 @@ static inline bool goes_back(struct cvb_handle *h, const struct cvb_claim_cache 
     return true;
 }
 
-/* Claims an IDLE unit that fits: it becomes RES of this seat, with the word *w. False if this scan found none. */
-bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
-                    struct cvb_pair *w)
+/* All candidates of a group were tried: those of the next one follow. False if there is none. */
+CVB_RARE static bool next_group(struct cvb_claim_cache *cache)
 {
-    const uint64_t kind = kind_wanted(want);
-    struct cvb_claim_cache *cache =
-        h->last_cache && h->last_cache->kind == kind ? h->last_cache : select_cache(h, *want);
+    if (!left_of(cache))
+        return false;
+    if (cache->group_end) {
+        empty_claimed(cache);
+        cache->group++;
+    }
+    cache->group_end = cache->groups[cache->group].end;
+    return true;
+}
+
+/* The cache of the put's kind with a candidate, which may be another cache then; NULL if this scan found none. */
+CVB_RARE static struct cvb_claim_cache *find_candidates(struct cvb_handle *h, struct cvb_claim_cache *cache,
+                                                        enum cvb_effort effort)
+{
     if (!left_of(cache))
         cache = fill_cache(h, cache, effort);
-    while (left_of(cache)) {
-        if (cache->next == cache->groups[cache->group].end) {
-            empty_claimed(cache);
-            cache->group++;
-        }
+    return next_group(cache) ? cache : NULL;
+}
+
+/* The cache for what a put wants. */
+struct cvb_claim_cache *cvb_cache_for(struct cvb_handle *h, const struct cvb_want *want)
+{
+    return h->last_cache && h->last_cache->kind == kind_wanted(want) ? h->last_cache : select_cache(h, *want);
+}
+
+/* As cvb_claim_idle, for a put whose cache this is. */
+bool cvb_claim_of(struct cvb_handle *h, struct cvb_claim_cache *cache, const struct cvb_want *want,
+                  enum cvb_effort effort, uint32_t *unit, struct cvb_pair *w)
+{
+    if (cache->next == cache->group_end) {
+        cache = find_candidates(h, cache, effort);
+        if (!cache)
+            return false;
+    }
+    do {
         struct cvb_candidate *s = &cache->candidates[cache->next++];
         const uint32_t u = unit_of(s->entry);
         if (left_of(cache) >= CVB_AHEAD_UNITS)
@@ -322,8 +353,37 @@ bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_
             break;
         *unit = u;
         return true;
-    }
+    } while (cache->next < cache->group_end || next_group(cache));
     return false;
+}
+
+/* As cvb_claim_of, for a put of one record in the usual case: the next candidate can be claimed, and was never taken
+ * apart. False: nothing was done, or what was claimed is given back. Without a loop, so that it costs little more than
+ * its accesses. */
+bool cvb_claim_next(struct cvb_handle *h, struct cvb_claim_cache *cache, const struct cvb_want *want, uint32_t *unit,
+                    struct cvb_pair *w)
+{
+    if (!CVB_USUALLY(cache->next != cache->group_end) && !next_group(cache))
+        return false;
+    const struct cvb_candidate *s = &cache->candidates[cache->next];
+    const uint32_t u = unit_of(s->entry);
+    if (CVB_USUALLY(left_of(cache) > CVB_AHEAD_UNITS))
+        cvb_prefetch_payloads(h, unit_of(s[CVB_AHEAD_UNITS].entry), 1);
+    if (!CVB_USUALLY(fits(cvb_unit_at(h, u), cache, want, w)) || cvb_hi_anew(w->hi, 0) != cache->whole ||
+        !CVB_USUALLY(cvb_claim(h, u, w, 1, &cache->rows)))
+        return false;
+    cache->next++;
+    if (goes_back(h, cache, want, u))
+        return false;
+    *unit = u;
+    return true;
+}
+
+/* Claims an IDLE unit that fits: it becomes RES of this seat, with the word *w. False if this scan found none. */
+bool cvb_claim_idle(struct cvb_handle *h, const struct cvb_want *want, enum cvb_effort effort, uint32_t *unit,
+                    struct cvb_pair *w)
+{
+    return cvb_claim_of(h, cvb_cache_for(h, want), want, effort, unit, w);
 }
 
 /* Before a handle leaves: what it has claimed and not emptied yet. */

@@ -32,10 +32,12 @@ static inline int cvb_position_check(struct cvb_handle *h, uint32_t source, uint
 uint32_t cvb_class_for(struct cvb_handle *h, uint32_t length);
 int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
                struct cvb_pair *word);
+int cvb_obtain_of(struct cvb_handle *h, struct cvb_claim_cache *cache, struct cvb_want want, const struct cvb_record *r,
+                  uint32_t *u, struct cvb_pair *word);
 int cvb_hold_cells(struct cvb_handle *h, uint32_t length, unsigned n, uint32_t *unit);
 
 /* write.c */
-int cvb_write_single(struct cvb_handle *h, uint32_t unit, const struct cvb_record *r);
+int cvb_write_single(struct cvb_handle *h, uint32_t unit, const struct cvb_record *r, uint64_t position);
 int cvb_write_records(struct cvb_handle *h, uint32_t unit, uint32_t members, const struct cvb_record *r, uint32_t next);
 
 /* Ends a call that did `done` records and then met `error`, or 0, at record r: a refusal is counted, and the next wait

@@ -111,12 +111,11 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
     return error;
 }
 
-/* A unit for up to n records of r's kind that holds their credits: RES, with the word *w. Idle ones serve first. */
-int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
-               struct cvb_pair *w)
+/* As cvb_obtain, for what is wanted of r's kind. */
+int cvb_obtain_of(struct cvb_handle *h, struct cvb_claim_cache *cache, struct cvb_want want, const struct cvb_record *r,
+                  uint32_t *u, struct cvb_pair *w)
 {
-    const struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
-    if (!cvb_claim_idle(h, &want, CVB_SCAN_FAR, u, w)) {
+    if (!cvb_claim_of(h, cache, &want, CVB_SCAN_FAR, u, w)) {
         const struct cvb_want copy = want; /* copies of all three: so the usual case keeps them in registers */
         uint32_t unit;
         struct cvb_pair word;
@@ -124,11 +123,19 @@ int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r,
         if (error)
             return error;
         const uint32_t mask = cvb_hi_mask(word.hi);
-        if (!mask || cvb_mask_count(mask) > n || word.hi != cvb_hi(mask, stage, h->seat, 0))
+        if (!mask || cvb_mask_count(mask) > want.count || word.hi != cvb_hi(mask, want.stage, h->seat, 0))
             return CVB_ECORRUPT; /* the caller has no more records than n, and uses the stage as an index */
         *u = unit;
         *w = word;
     }
     cvb_store16_rlx(&cvb_unit_at(h, *u)->pipeline, (uint16_t)r->pipeline);
     return 0;
+}
+
+/* A unit for up to n records of r's kind that holds their credits: RES, with the word *w. Idle ones serve first. */
+int cvb_obtain(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n, uint32_t *u,
+               struct cvb_pair *w)
+{
+    const struct cvb_want want = {r->source, stage, n, cvb_class_for(h, r->length)};
+    return cvb_obtain_of(h, cvb_cache_for(h, &want), want, r, u, w);
 }

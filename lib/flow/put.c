@@ -166,82 +166,163 @@ void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, in
     cvb_flag_tell_refusal(h, flag, error);
 }
 
-/* Puts up to n records, which may be one unit, as one unit. Returns how many it put, or an error. */
-static inline int put_run(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, unsigned n)
+/* Ends a put of n records, which are published: they are counted, and a level may have changed. `now`: by its clock. */
+static inline void was_put(struct cvb_handle *h, const struct cvb_claim_cache *cache, uint32_t stage, uint32_t source,
+                           uint32_t n, uint64_t now)
 {
-    uint32_t u;
-    struct cvb_pair w;
-    const uint64_t now = cvb_now_ns(); /* first: a call for which little need be kept */
-    int error = cvb_obtain(h, stage, r, n, &u, &w);
-    if (error)
-        return error;
-    const uint32_t mask = cvb_hi_mask(w.hi), source = r->source;
-    n = n == 1 ? 1 : cvb_mask_count(mask);
-    cvb_store64_rlx(&cvb_unit_at(h, u)->buffered_at_ns, now);
-    cvb_store64_rlx(&cvb_unit_at(h, u)->first, r->position);
-    error = mask == 1 ? cvb_write_single(h, u, r)
-                      : cvb_write_records(h, u, mask, r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
-    if (!error)
-        error = cvb_enqueue_own(h, u, w, stage);
-    if (error)
-        return CVB_ECORRUPT;
-    if (r->position)
-        h->next_position[source] = r[n - 1].position + 1;
-    cvb_own_add64(&h->last_cache->of_stage->n[CVB_N_ACCEPTED], n);
-    cvb_own_add64(&h->last_cache->of_source->n[CVB_N_ACCEPTED], n);
-    cvb_level_after_put(h, stage, source, n);
+    cvb_own_add64(&cache->of_stage->n[CVB_N_ACCEPTED], n);
+    cvb_own_add64(&cache->of_source->n[CVB_N_ACCEPTED], n);
+    cvb_level_after_put(h, cache, stage, source, n);
     if (now != h->put_ns) {
         h->put_ns = now;
         cvb_recover_at_times(h, true);
     }
+}
+
+/* Puts up to n records, which may be one unit, as one unit: a unit that is RES, with the word w. `position`: the first
+ * record's. Returns how many it put, or an error. */
+static inline int put_into(struct cvb_handle *h, uint32_t u, struct cvb_pair w, const struct cvb_want *want,
+                           const struct cvb_record *r, const uint64_t position, const uint64_t now)
+{
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    const uint32_t mask = cvb_hi_mask(w.hi), n = want->count == 1 ? 1 : cvb_mask_count(mask);
+    cvb_store64_rlx(&unit->buffered_at_ns, now);
+    cvb_store64_rlx(&unit->first, position);
+    int error = mask == 1 ? cvb_write_single(h, u, r, position)
+                          : cvb_write_records(h, u, mask, r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
+    if (!error)
+        error = cvb_enqueue_own(h, u, w, want->stage);
+    if (error)
+        return CVB_ECORRUPT;
+    if (position)
+        h->next_position[want->source] = r[n - 1].position + 1;
+    was_put(h, h->last_cache, want->stage, want->source, n, now);
     return (int)n;
 }
 
-CVB_FLAT static int put_next(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, size_t count)
+/* Source and pipeline of a record in one word. */
+static inline uint64_t ids_of(const struct cvb_record *r) { return (uint64_t)r->pipeline << 32 | r->source; }
+
+/* True if a record of the cache's kind with the same ids was put before: then this one is allowed too, whatever its
+ * length is in its class. */
+static inline bool is_as_before(const struct cvb_claim_cache *cache, uint32_t stage, const struct cvb_record *r)
 {
-    int error = cvb_record_check(h, r);
+    return CVB_USUALLY(cache->stage == stage) && CVB_USUALLY(cache->ids == ids_of(r)) &&
+           CVB_USUALLY(r->length - cache->shortest <= cache->span) && CVB_USUALLY(r->payload || !r->length);
+}
+
+/* 0 if what few records have is as it must be. */
+static inline int more_check(struct cvb_handle *h, const struct cvb_record *r)
+{
+    return CVB_USUALLY(!has_more(r)) ? 0 : check_more(h, r);
+}
+
+/* Puts the first records, as many as may be one unit. Returns how many, or an error. */
+static inline int put_next(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, size_t count)
+{
+    const bool as_before = h->last_cache && is_as_before(h->last_cache, stage, r);
+    int error = as_before ? more_check(h, r) : cvb_record_check(h, r);
     if (error)
         return error;
-    const unsigned n = run_length(h, r, count);
-    return put_run(h, stage, r, n);
+    const struct cvb_want want = {r->source, stage, run_length(h, r, count),
+                                  as_before ? cvb_class_of_cache(h->last_cache) : cvb_class_for(h, r->length)};
+    const uint64_t now = cvb_now_ns(); /* first: a call for which little need be kept */
+    uint32_t u;
+    struct cvb_pair w;
+    error = cvb_obtain_of(h, cvb_cache_for(h, &want), want, r, &u, &w);
+    if (error)
+        return error;
+    h->last_cache->ids = ids_of(r);
+    h->last_cache->stage = stage;
+    return put_into(h, u, w, &want, r, r->position, now);
 }
 
-/* Puts the records that are left after a first put, which returned `put`. */
-CVB_RARE static int put_others(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records, size_t count,
-                               int put, int *why)
+/* 0 if records may be put by a call with these arguments, but for the records. */
+static inline int check_call(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records, size_t count,
+                             int *why)
 {
-    size_t done = 0;
-    int error = 0;
-    for (bool looked = false;;) {
-        error = put < 0 ? put : 0;
-        if (cvb_refused_by_dead(h, error, &looked))
-            error = 0;
-        done += put < 0 ? 0 : (unsigned)put;
-        if (done == count || error)
-            break;
-        put = put_next(h, stage, &records[done], count - done);
-    }
-    return cvb_call_ends(h, stage, &records[done], error, done, why);
-}
-
-CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records,
-                                        size_t count, int *why)
-{
-    CVB_ONE_USER(h);
     int error = cvb_handle_check(h);
     if (error)
         return error;
     if ((!records || count - 1 >= INT32_MAX) && count)
         return CVB_EINVAL;
     error = cvb_stage_check(h, stage);
-    if (error) {
-        if (why)
-            *why = error;
+    if (error && why)
+        *why = error;
+    return error;
+}
+
+/* As cvb_buffer_batch_for_stage. `count` is 1 or any number: a single record needs no loop. */
+static inline int put_records(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records,
+                              const size_t count, int *why)
+{
+    int error = check_call(h, stage, records, count, why);
+    if (error)
         return error;
+    size_t done = 0;
+    for (bool looked = false; done < count;) {
+        const int put = put_next(h, stage, &records[done], count - done);
+        if (put > 0) {
+            done += (unsigned)put;
+            continue;
+        }
+        error = put;
+        if (!cvb_refused_by_dead(h, error, &looked))
+            break;
+        error = 0;
     }
-    int put = count == 1 ? put_next(h, stage, records, 1) : 0; /* without a loop */
-    if (put != 1)
-        return put_others(h, stage, records, count, put, why);
+    return cvb_call_ends(h, stage, &records[done], error, done, why);
+}
+
+CVB_RARE CVB_FLAT static int put_single(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r, int *why)
+{
+    return put_records(h, stage, r, 1, why);
+}
+
+CVB_RARE CVB_FLAT static int put_many(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records,
+                                      size_t count, int *why)
+{
+    return put_records(h, stage, records, count, why);
+}
+
+/* Puts a single record in the usual case: it is as those before, and an idle unit is at hand. Returns 1, an error, or 0
+ * if nothing was done. */
+static inline int put_quickly(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r)
+{
+    struct cvb_claim_cache *cache = h->last_cache;
+    if (!CVB_USUALLY(cache != NULL) || !CVB_USUALLY(cvb_count_of_cache(cache) == 1) ||
+        !CVB_USUALLY(is_as_before(cache, stage, r)) || more_check(h, r))
+        return 0;
+    const uint64_t now = cvb_now_ns(); /* first: a call for which little need be kept */
+    const struct cvb_want want = {(uint32_t)cache->ids, stage, 1, cvb_class_of_cache(cache)};
+    uint32_t u;
+    struct cvb_pair w;
+    if (!CVB_USUALLY(cvb_claim_next(h, cache, &want, &u, &w)))
+        return 0;
+    struct cvb_unit *unit = cvb_unit_at(h, u);
+    const uint64_t position = r->position;
+    cvb_store16_rlx(&unit->pipeline, (uint16_t)r->pipeline);
+    cvb_store64_rlx(&unit->buffered_at_ns, now);
+    cvb_store64_rlx(&unit->first, position);
+    if (!CVB_USUALLY(!cvb_write_single(h, u, r, position)) || !CVB_USUALLY(!cvb_enqueue_own(h, u, w, stage)))
+        return CVB_ECORRUPT;
+    if (!CVB_USUALLY(!position))
+        h->next_position[r->source] = position + 1;
+    was_put(h, cache, stage, r->source, 1, now);
+    return 1;
+}
+
+CVB_FLAT int cvb_buffer_batch_for_stage(struct cvb_handle *h, uint32_t stage, const struct cvb_record *records,
+                                        size_t count, int *why)
+{
+    CVB_ONE_USER(h);
+    if (!CVB_USUALLY(count == 1))
+        return put_many(h, stage, records, count, why);
+    if (!CVB_USUALLY(records != NULL) || !CVB_USUALLY(!cvb_handle_check(h)))
+        return put_single(h, stage, records, why);
+    const int put = put_quickly(h, stage, records);
+    if (!CVB_USUALLY(put == 1))
+        return put ? cvb_call_ends(h, stage, records, put, 0, why) : put_single(h, stage, records, why);
     h->refused_class = CVB_NO_CLASS;
     if (why)
         *why = 0;

@@ -54,7 +54,7 @@ static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_re
     if (error)
         return error;
     cvb_fence_seq();
-    cvb_level_after_put(h, stage, shape->source, cvb_mask_count(cvb_hi_mask(w.hi)));
+    cvb_level_after_put(h, h->last_cache, stage, shape->source, cvb_mask_count(cvb_hi_mask(w.hi)));
     return hand_out_slots(h, u, w, shape, slots);
 }
 

@@ -69,11 +69,11 @@ static inline int write_member(struct cvb_handle *h, struct cvb_member *m, const
 /* True if a unit's records have neither positions, of which `first` would be the first one, nor headers. */
 static inline bool are_plain(const struct cvb_handle *h, uint64_t first) { return !first && !h->cells.header_room; }
 
-/* Writes a record into the only member of a unit. */
-int cvb_write_single(struct cvb_handle *h, uint32_t u, const struct cvb_record *r)
+/* Writes a record with that position into the only member of a unit. */
+int cvb_write_single(struct cvb_handle *h, uint32_t u, const struct cvb_record *r, uint64_t position)
 {
     struct cvb_member *m = cvb_members_of(h, u);
-    return are_plain(h, r->position) ? write_member(h, m, r, 0, true) : write_member(h, m, r, r->position, false);
+    return are_plain(h, position) ? write_member(h, m, r, 0, true) : write_member(h, m, r, position, false);
 }
 
 /* Fetches the lines of so many bytes, one line at least. */

@@ -60,18 +60,20 @@ struct place {
  * gone. That is the usual case. Otherwise a later one. */
 static inline int choose(struct cvb_handle *h, const struct cvb_ring_view *e, uint32_t stage, struct place *to)
 {
-    uint64_t tail = e->tail, shown = cvb_load64_acq(&e->ring[tail & e->mask]);
-    if (slot_unit_of_lap(shown, tail >> e->bits) >> UNIT_BITS || tail - e->head > e->mask) {
+    const uint64_t mask = e->mask;
+    uint64_t tail = e->tail, *slot = &e->ring[tail & mask], shown = cvb_load64_acq(slot);
+    if (slot_unit_of_lap(shown, tail >> e->bits) >> UNIT_BITS || tail - e->head > mask) {
         uint64_t behind;
         int error = choose_behind(h, stage, &behind);
         if (error)
             return error;
         tail = e->tail;
+        slot = &e->ring[tail & mask];
         shown = behind;
     }
     to->position = tail;
     to->former = shown;
-    to->slot = &e->ring[tail & e->mask];
+    to->slot = slot;
     return 0;
 }
 
@@ -85,12 +87,11 @@ static bool read_queued(struct cvb_handle *h, uint32_t u, uint32_t stage, struct
 /* Called when a unit, whose word is `queued`, was seen in its slot. Wakes as many sleepers as the unit has records. */
 static inline void published(struct cvb_handle *h, struct cvb_ring_view *e, struct cvb_pair queued)
 {
-    const uint64_t position = cvb_lo_number(queued.lo);
-    if (e->tail <= position)
-        e->tail = position + 1;
-    cvb_prefetch_write(&e->ring[(position + CVB_AHEAD_SLOTS) & e->mask]);
-    if (position + 1 >= e->tail_due)
-        e->tail_due = raise_when_due(&e->hint->tail, position + 1);
+    const uint64_t next = cvb_lo_number(queued.lo) + 1;
+    e->tail = e->tail > next ? e->tail : next;
+    cvb_prefetch_write(&e->ring[(next + CVB_AHEAD_SLOTS - 1) & e->mask]);
+    if (next >= e->tail_due)
+        e->tail_due = raise_when_due(&e->hint->tail, next);
     cvb_fence_after_cas();
     if (cvb_load32_acq(&e->data->word) & CVB_FLAG_WAITERS_EITHER)
         cvb_flag_wake(h, cvb_flag_of_data(cvb_hi_stage(queued.hi)), cvb_mask_count(cvb_hi_mask(queued.hi)));

@@ -171,7 +171,7 @@ TOGETHER = [
     # U1, U2: the reader has read before, and the next payload is written after.
     [("append", "cvb_store64_rel(&open->group->entry"),
      ("become_idle", "cvb_store64_rel(&unit->word.lo")],
-    [("remember_group", "cvb_load64_acq(&g->entry"),
+    [("remember_group", "cvb_load64_acq(at"),
      ("fits", "cvb_load_halves"), ("cvb_claim", "cvb_cas_pair"), ("goes_back", "cvb_fence")],
     # S3: who takes a freed seat sees that nothing is its last owner's.
     [("try_free", "cvb_load64_acq"), ("enter_seat", "cvb_cas64"),

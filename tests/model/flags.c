@@ -54,11 +54,11 @@ static void *bring_it(void *argument)
     struct cvb_pair w = cvb_load_pair(&units[0].word);
     assert(cvb_claim_any(&handles[0], 0, &w, &has));
     assert(!cvb_enqueue_own(&handles[0], 0, w, 1)); /* with the put's locked instruction */
-    cvb_level_after_put(&handles[0], 1, 0, 1);
+    cvb_level_after_put(&handles[0], handles[0].last_cache, 1, 0, 1);
 #elif defined RAISED
     struct cvb_journal f = {.count = LIMIT, .stage = 1, .to_stage = 1};
     assert(!cvb_take_credits(&handles[0], CVB_TAKE_STAGE, &f));
-    cvb_level_after_put(&handles[0], 1, 0, LIMIT);
+    cvb_level_after_put(&handles[0], handles[0].last_cache, 1, 0, LIMIT);
 #elif defined CREDITS
     struct cvb_journal f = {.count = LIMIT, .stage = 1};
     cvb_return_credits(&handles[0], CVB_BACK_STAGE, &f);

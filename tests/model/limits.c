@@ -55,7 +55,11 @@ static void *put(void *argument)
     const struct cvb_want want = {0, 1, 1, 0};
     uint32_t u;
     struct cvb_pair w;
+#ifdef NEXT
+    accepted = cvb_claim_next(&handles[1], handles[1].last_cache, &want, &u, &w);
+#else
     accepted = cvb_claim_idle(&handles[1], &want, CVB_SCAN_FAR, &u, &w);
+#endif
 #else
     struct cvb_journal f = {.count = 1, .stage = 1, .to_stage = 1};
     handles[1].seq = 1;
@@ -80,7 +84,7 @@ int main(void)
     cache->candidates[0].at = &lists[0].group[0].entry[0];
     cache->candidates[0].entry = lists[0].group[0].entry[0];
     cache->groups[0].group = &lists[0].group[0];
-    cache->groups[0].end = cache->end = cache->count = 1;
+    cache->groups[0].end = cache->group_end = cache->end = cache->count = 1;
     *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){LIMIT, 0});
 #else
     *(uint64_t *)(void *)&counters[2].taken = model_pack(&counters[2].taken, (struct cvb_pair){1, 0});

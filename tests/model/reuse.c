@@ -1,5 +1,5 @@
 /* reuse.c - a lease ends and its unit serves the next put: the shipped idle.c and reuse.c. With OPEN the unit
- * is listed in a group that was opened before.
+ * is listed in a group that was opened before; with NEXT it is claimed in the short way of single records.
  *
  * Checked: the next payload is written after the last reader has read (a race on the payload is a violation); the unit
  * is claimed once.
@@ -23,7 +23,12 @@ static void *put(void *argument)
     uint32_t s = (uint32_t)(uintptr_t)argument, u;
     const struct cvb_want want = {0, 1, 1, 0};
     struct cvb_pair w;
+#ifdef NEXT
+    struct cvb_claim_cache *cache = handles[s].last_cache;
+    if (find_candidates(&handles[s], cache, CVB_SCAN_ALL) && cvb_claim_next(&handles[s], cache, &want, &u, &w))
+#else
     if (cvb_claim_idle(&handles[s], &want, CVB_SCAN_ALL, &u, &w))
+#endif
         payloads[u] = 8;
     return NULL;
 }
