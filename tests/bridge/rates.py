@@ -36,7 +36,7 @@ def bench_of(told):
             [sys.executable, os.path.join(FOLDER, "rates.py"), CONVEYOR, os.environ["BENCH"], *told, "--count",
              str(COUNT), "--pairs", "1", "--rest", "0.2", "--json", path],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        if done.returncode:
+        if not os.path.exists(path):
             return done.stdout, None
         with open(path, encoding="utf-8") as f:
             return done.stdout, json.load(f)
@@ -48,7 +48,7 @@ class Rates(unittest.TestCase):
         if not told:
             self.skipTest("the client is not there")
         text, found = bench_of(told)
-        self.assertTrue(found, text)
+        self.assertTrue(found and not found["failures"], text)
         self.check(name, text, found)
 
     def test_nats_each_way(self):
@@ -68,6 +68,26 @@ class Rates(unittest.TestCase):
             self.assertIn("%s %s" % (engine, r["way"]), text)
         self.assertEqual([(r["engine"], r["way"], r["how"]) for r in found["rest"]],
                          [(engine, way, how) for how in ("idle", "held") for way in ("in", "out")])
+
+    @unittest.skipUnless(NATS, "the client is not there")
+    def test_an_engine_that_fails_hides_no_other(self):
+        """Neither one that comes before it nor one that comes behind it: all is told, and that one has failed."""
+        text, found = bench_of([*NATS, "--bare-kafka", "/bin/false", "--kafka-mock", "/bin/echo"])
+        self.assertEqual([(r["engine"], r["way"]) for r in found["rows"]], [("NATS", way) for way in WAYS], text)
+        self.assertRegex(text, "(?m)^FAILED: Kafka: ")
+        self.assertEqual(len(found["failures"]), 1)
+        told = rates.parse_words([CONVEYOR, os.environ["BENCH"], "--bare-nats", "no", "--bare-kafka", "no",
+                                  "--kafka-mock", "no"])
+        tried = []
+
+        class Failing(rates.Bench):
+            def pair(self, engine, number):
+                tried.append(engine.name)
+                raise rates.Failed("as ordered")
+
+        bench = Failing(told)
+        self.assertEqual(rates.measure(bench, told), ["NATS: as ordered", "Kafka: as ordered"])
+        self.assertEqual(tried, ["NATS", "Kafka"])
 
     @unittest.skipUnless(NATS, "the client is not there")
     def test_a_server_that_ends_in_the_middle_is_told(self):
