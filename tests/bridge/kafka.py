@@ -221,6 +221,17 @@ class Kafka(Bridges):
         shutil.rmtree(folder)
 
     @ORDERS
+    def test_idle_without_brokers(self):
+        """That is no success, while a topic that has nothing is one."""
+        segment, away = self.segment(), "kafka://127.0.0.1:1/"
+        for url, status in ((away, 1), ("kafka://%s/" % self.brokers, 0)):
+            for words in (("--from", url + "%s?group=%s" % (self.topics[0], GROUP), "--source", "s"),
+                          ("--to", url + self.topics[1])):
+                got = command("bridge", segment, "--stage", "filter", *words, "--exit-when-idle", "1")
+                self.assertEqual(got.returncode, status, got.stderr)
+                text = "kafka://127.0.0.1:1 has not answered once in the 1 s of --exit-when-idle"
+                self.assertEqual(text in got.stderr, bool(status), got.stderr)
+
     def test_it_waits_for_its_topic(self):
         lines = self.produce(10)
         self.order("topic %s 3" % self.topics[0])

@@ -148,10 +148,25 @@ class Start(Bridges):
         self.assertEqual(command("rm", "--force", other).returncode, 0)
         self.assertIn("was removed", removed.communicate(timeout=PATIENCE)[1])
         self.assertEqual(removed.returncode, 1)
-        for more in (("--exit-when-idle", "0.5"), ("--check",)):
-            got = command("bridge", segment, *words, *more)
-            self.assertEqual(got.returncode, 1, got.stderr)
-            self.assertIn("is nats-server running there", got.stderr)
+        into = ("--from", self.url("ORDERS/C"), "--stage", "filter", "--source", "s")
+        for way in (words, into):
+            for more, text in ((("--exit-when-idle", "0.5"), "has not answered once in the 0.5 s of --exit-when-idle"),
+                               (("--check",), "")):
+                got = command("bridge", segment, *way, *more)
+                self.assertEqual(got.returncode, 1, got.stderr)
+                self.assertIn("is nats-server running there", got.stderr)
+                self.assertIn(text, got.stderr)
+
+    def test_a_source_that_is_taken(self):
+        """Is told before the server is there: a bridge has it already while it waits."""
+        segment = self.segment()
+        self.server.kill()
+        words = ("--from", self.url("ORDERS/C"), "--stage", "filter", "--source", "s")
+        first = self.absent(segment, *words)
+        second = command("bridge", segment, *words, "--exit-when-idle", str(PATIENCE))
+        self.assertEqual(second.returncode, 1, second.stderr)
+        self.assertIn("has another bridge or connector, which is alive", second.stderr)
+        self.ends(first, "brought in 0 records")
 
     def test_a_server_that_comes_back_does_not_let_it_in(self):
         """What does not mend itself ends a bridge that has waited, too."""

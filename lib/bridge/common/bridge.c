@@ -137,6 +137,14 @@ int bridge_report(struct bridge *b, int error, bool removed, const char *more)
     return CLI_DONE;
 }
 
+int bridge_never_connected(struct bridge *b)
+{
+    cli_progress_break(&b->progress);
+    cli_complain("%s://%s has not answered once in the %g s of --exit-when-idle", b->url.scheme, b->url.host[0],
+                 b->idle_seconds);
+    return CLI_FAILED;
+}
+
 /* Only the library puts into the dead-letter stage: a record goes there from a stage of its own, by one failure. */
 static int make_refused_stage(struct bridge *b)
 {

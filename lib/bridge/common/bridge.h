@@ -46,6 +46,9 @@ int bridge_segment_failed(struct bridge *bridge, int error);
 /* For --check, in: what becomes of what a message has besides its body. */
 void bridge_say_headers(const struct bridge *bridge);
 
+/* Says that it ends because it was idle, and that it was never connected; the exit status. */
+int bridge_never_connected(struct bridge *bridge);
+
 /* How the bridge ended: the last line, with `more` behind it, or what went wrong; the exit status. */
 int bridge_report(struct bridge *bridge, int error, bool removed, const char *more);
 

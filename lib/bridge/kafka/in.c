@@ -394,7 +394,7 @@ int kafka_bridge_in(struct bridge *b)
                     .room = {ROOM_LEAST, ROOM_MOST, 0}};
     int status = begin(&in);
     if (!status)
-        status = report(&in, run(&in));
+        status = kafka_link_status(&in.link, in.consumer, report(&in, run(&in)));
     end(&in);
     return status;
 }

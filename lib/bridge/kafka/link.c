@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "signals.h"
 #include "text.h"
+
+enum { ASK_MS = 100 };
 
 const char *kafka_link_meaning(const struct bridge *b, rd_kafka_resp_err_t error, const char *text)
 {
@@ -118,6 +121,22 @@ void kafka_link_up(struct kafka_link *l)
     l->met = true;
     l->down = l->refused = false;
     l->why[0] = 0;
+}
+
+bool kafka_link_ask(struct kafka_link *l, rd_kafka_t *client)
+{
+    const struct rd_kafka_metadata *all = NULL;
+    if (!kafka_link_is_up(l) && !rd_kafka_metadata(client, 0, NULL, &all, ASK_MS)) {
+        rd_kafka_metadata_destroy(all);
+        kafka_link_up(l);
+    }
+    return kafka_link_is_up(l);
+}
+
+int kafka_link_status(struct kafka_link *l, rd_kafka_t *client, int status)
+{
+    bool idle = status == CLI_DONE && l->bridge->idle_seconds >= 0 && !cli_signals();
+    return idle && !l->met && !kafka_link_ask(l, client) ? bridge_never_connected(l->bridge) : status;
 }
 
 bool kafka_link_is_up(const struct kafka_link *l) { return l->met && !l->down; }

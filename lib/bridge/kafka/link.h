@@ -26,6 +26,13 @@ void kafka_link_error(struct kafka_link *link, rd_kafka_resp_err_t error, const 
 /* A broker has answered. */
 void kafka_link_up(struct kafka_link *link);
 
+/* Asks the brokers for a moment, if none is known to be there. True if one is. */
+bool kafka_link_ask(struct kafka_link *link, rd_kafka_t *client);
+
+/* The exit status of a bridge that has ended with `status`: another one, after a complaint, if it ended because it was
+ * idle and no broker has ever answered. */
+int kafka_link_status(struct kafka_link *link, rd_kafka_t *client, int status);
+
 /* True if a broker has answered, and nothing else is known since. */
 bool kafka_link_is_up(const struct kafka_link *link);
 

@@ -30,7 +30,7 @@
 
 #define IDLE_SLICE INT64_C(100000000) /* reports make the event readable */
 #define LOOK_SLICE INT64_C(500000000) /* between looks whether brokers are there */
-enum { KEY_MAX = 1024, LOOK_MS = 100 };
+enum { KEY_MAX = 1024 };
 
 struct out {
     struct bridge *bridge;
@@ -202,14 +202,9 @@ static int take(void *self, int64_t now)
 static bool takes(void *self)
 {
     struct out *o = self;
-    const struct rd_kafka_metadata *all = NULL;
     if (kafka_link_is_up(&o->link) || cli_now_ns() < o->next_look_ns)
         return kafka_link_is_up(&o->link);
-    bool met = !rd_kafka_metadata(o->producer.client, 0, NULL, &all, LOOK_MS);
-    if (met) {
-        rd_kafka_metadata_destroy(all);
-        kafka_link_up(&o->link);
-    }
+    bool met = kafka_link_ask(&o->link, o->producer.client);
     o->next_look_ns = cli_now_ns() + LOOK_SLICE;
     return met;
 }
@@ -243,7 +238,7 @@ int kafka_bridge_out(struct bridge *b)
     if (!status)
         status = kafka_producer_make(&o.producer, b, o.event, false);
     if (!status)
-        status = bridge_loop_run(&o.loop);
+        status = kafka_link_status(&o.link, o.producer.client, bridge_loop_run(&o.loop));
     let_go(&o);
     bridge_loop_end(&o.loop);
     free(o.alone);

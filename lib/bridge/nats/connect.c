@@ -148,9 +148,11 @@ int nats_bridge_connect(struct bridge *b, natsConnection **connection)
     *connection = t.connection;
     if (t.connection)
         return CLI_DONE;
-    if (again && !is_idle(&t)) /* a signal, or no segment any more */
-        return bridge_report(b, 0, !cli_signals(), "");
-    return CLI_FAILED;
+    if (!again)
+        return CLI_FAILED;
+    if (is_idle(&t) && !cli_signals())
+        return bridge_never_connected(b);
+    return bridge_report(b, 0, !cli_signals(), ""); /* a signal, or no segment any more */
 }
 
 bool nats_bridge_connected(natsConnection *c) { return natsConnection_Status(c) == NATS_CONN_STATUS_CONNECTED; }

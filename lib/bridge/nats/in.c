@@ -234,23 +234,21 @@ static int report(struct in *in, int error)
     return bridge_report(in->bridge, error, in->intake.removed, more);
 }
 
-static int open_source(struct in *in)
+int nats_bridge_open_source(struct bridge *b, uint64_t *accepted)
 {
-    int error = cvb_source_open(in->bridge->handle, in->bridge->source, &in->accepted);
+    int error = cvb_source_open(b->handle, b->source, accepted);
     if (error == CVB_EBUSY) {
         cli_complain("source '%s' of segment '%s' has another bridge or connector, which is alive: end it, or choose "
                      "another --source",
-                     in->bridge->source_name, in->bridge->segment);
+                     b->source_name, b->segment);
         return CLI_FAILED;
     }
-    return error ? bridge_segment_failed(in->bridge, error) : CLI_DONE;
+    return error ? bridge_segment_failed(b, error) : CLI_DONE;
 }
 
 static int begin(struct in *in, natsConnection *connection)
 {
     int status = nats_consumer_begin(&in->consumer, in->bridge, connection);
-    if (!status)
-        status = open_source(in);
     if (status)
         return status;
     nats_settle_begin(&in->settle, in->bridge, connection);
@@ -270,9 +268,10 @@ static void end(struct in *in)
     bridge_intake_end(&in->intake);
 }
 
-int nats_bridge_in(struct bridge *b, natsConnection *connection)
+int nats_bridge_in(struct bridge *b, natsConnection *connection, uint64_t accepted)
 {
-    struct in in = {.bridge = b, .link = {b, connection, false}, .room = {ROOM_LEAST, ROOM_MOST, 0}};
+    struct in in = {
+        .bridge = b, .link = {b, connection, false}, .room = {ROOM_LEAST, ROOM_MOST, 0}, .accepted = accepted};
     int status = begin(&in, connection);
     if (!status)
         status = report(&in, run(&in));

@@ -13,7 +13,7 @@ static const char details[] =
     "In, a message is acknowledged when its record is settled here (--ack settled): if this machine dies, it comes\n"
     "again. Out, a record is settled when the stream has acknowledged it. --check says what is promised.";
 
-/* Wrong usage is told before a server is waited for. */
+/* Wrong usage is told before a server is waited for, and so is a source that is taken. */
 static int check_path(struct bridge *b)
 {
     struct nats_consumer consumer;
@@ -25,14 +25,17 @@ static int check_path(struct bridge *b)
 
 static int carry(struct bridge *b, natsConnection **connection)
 {
+    uint64_t accepted = 0;
     int status = check_path(b);
+    if (!status && b->from && !b->check)
+        status = nats_bridge_open_source(b, &accepted);
     if (!status)
         status = nats_bridge_connect(b, connection);
     if (status || !*connection)
         return status;
     if (b->check)
         return nats_bridge_check(b, *connection);
-    return b->from ? nats_bridge_in(b, *connection) : nats_bridge_out(b, *connection);
+    return b->from ? nats_bridge_in(b, *connection, accepted) : nats_bridge_out(b, *connection);
 }
 
 int main(int argc, char **argv)

@@ -18,8 +18,12 @@ bool nats_bridge_connected(natsConnection *connection);
 /* What a server does not permit it does not answer: what it said of that, if a request ended so; else NULL. */
 const char *nats_forbidden(natsConnection *connection, natsStatus of_request);
 
+/* in.c: takes the source for this bridge: what is at or below *accepted has come already. 0, or the exit status after a
+ * complaint, as when another bridge that lives has it. To be called before a server is waited for. */
+int nats_bridge_open_source(struct bridge *bridge, uint64_t *accepted);
+
 /* Each carries records until it is told to end; the exit status. */
-int nats_bridge_in(struct bridge *bridge, natsConnection *connection);
+int nats_bridge_in(struct bridge *bridge, natsConnection *connection, uint64_t accepted);
 int nats_bridge_out(struct bridge *bridge, natsConnection *connection);
 
 struct bridge_target;
