@@ -1,12 +1,12 @@
 /* bare_nats.c - NATS JetStream without a bridge: its C client sends numbered messages, or receives them.
  *
- * out: js_PublishMsgAsync with an id, at most `window` without an answer. in: pull requests of `batch`, two ahead; all
- * are acknowledged at each ACK_AT messages (the consumer has AckAll). */
+ * out: js_PublishMsgAsync with an id, at most `window` without an answer. in: pull requests of `batch`, AHEAD of them;
+ * all are acknowledged at each ACK_AT messages (the consumer has AckAll). */
 #include <nats/nats.h>
 
 #include "bare.h"
 
-enum { ACK_AT = 1000, PATIENCE_MS = 30000 };
+enum { AHEAD = 8, ACK_AT = 1000, PATIENCE_MS = 30000 };
 
 static int failed(const char *what, natsStatus s)
 {
@@ -83,7 +83,7 @@ static int receive_all(const struct bare *b, natsConnection *c)
         s = natsConnection_SubscribeSync(&from, c, inbox);
     if (s == NATS_OK)
         s = natsSubscription_SetPendingLimits(from, -1, -1);
-    if (s == NATS_OK)
+    for (int i = 1; s == NATS_OK && i < AHEAD; i++) /* one more with the first message */
         s = ask(b, c, inbox);
     while (s == NATS_OK && t.count < b->count) {
         if (t.count % b->batch == 0)

@@ -19,6 +19,15 @@ enum nats_delivered nats_delivered(natsMsg *m)
     return gone ? NATS_CONSUMER_GONE : NATS_REQUEST_OVER;
 }
 
+/* The digits at the beginning. */
+static uint64_t number_at(const char *text)
+{
+    uint64_t number = 0;
+    for (; *text >= '0' && *text <= '9'; text++)
+        number = 10 * number + (uint64_t)(*text - '0');
+    return number;
+}
+
 /* $JS.ACK.STREAM.CONSUMER.DELIVERED.IN_STREAM.OF_DELIVERY.TIME.PENDING; newer servers have a domain and an account's
  * hash before the stream, and a token more at the end. */
 bool nats_numbers(natsMsg *m, struct nats_numbers *n)
@@ -27,18 +36,26 @@ bool nats_numbers(natsMsg *m, struct nats_numbers *n)
     unsigned tokens = 0;
     if (!reply || strncmp(reply, "$JS.ACK.", 8))
         return false;
-    for (const char *at = reply; at && tokens < 12; tokens++) {
-        token[tokens] = at;
-        at = strchr(at, '.');
-        at = at ? at + 1 : NULL;
-    }
+    token[tokens++] = reply;
+    for (const char *at = reply; *at && tokens < 12; at++)
+        if (*at == '.')
+            token[tokens++] = at + 1;
     unsigned shift = tokens >= 11 ? 2 : 0;
     if (tokens != 9 && tokens < 11)
         return false;
-    n->in_stream = strtoull(token[5 + shift], NULL, 10);
-    n->of_delivery = strtoull(token[6 + shift], NULL, 10);
-    n->stored_ns = strtoull(token[7 + shift], NULL, 10);
+    n->in_stream = number_at(token[5 + shift]);
+    n->of_delivery = number_at(token[6 + shift]);
+    n->stored_ns = number_at(token[7 + shift]);
     return n->in_stream && n->of_delivery;
+}
+
+bool nats_request_rest(natsMsg *m, uint64_t *rest)
+{
+    const char *text = NULL;
+    if (natsMsgHeader_Get(m, "Nats-Pending-Messages", &text) != NATS_OK || !text)
+        return false;
+    *rest = number_at(text);
+    return true;
 }
 
 void nats_read_standing(natsMsg *m, struct nats_standing *s)

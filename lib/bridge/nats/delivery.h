@@ -5,18 +5,14 @@
 #include <nats/nats.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <urcu/wfcqueue.h>
-
-/* On its way from the library's thread to the loop. */
-struct nats_delivery {
-    struct cds_wfcq_node node;
-    natsMsg *message;
-};
 
 enum nats_delivered { NATS_DELIVERED, NATS_HEARTBEAT, NATS_REQUEST_OVER, NATS_CONSUMER_GONE, NATS_STANDING };
 
 /* Which of them it is. */
 enum nats_delivered nats_delivered(natsMsg *message);
+
+/* Of a request that is over: how many of its messages have not come. False if the server does not say. */
+bool nats_request_rest(natsMsg *message, uint64_t *rest);
 
 /* What the reply subject of a delivered message says. */
 struct nats_numbers {

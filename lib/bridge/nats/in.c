@@ -140,6 +140,8 @@ static int open_consumer(struct in *in)
         return error;
     in->settle.each = info->Config->AckPolicy == js_AckExplicit;
     in->settle.ack_wait_ns = info->Config->AckWait > 0 ? info->Config->AckWait : ACK_WAIT_DEFAULT;
+    nats_settle_limit(&in->settle, info->Config->MaxAckPending);
+    nats_pull_limit(&in->pull, info->Config->MaxWaiting);
     in->open = true;
     jsConsumerInfo_Destroy(info);
     return 0;
@@ -208,6 +210,14 @@ static int drain(struct in *in)
     return nats_settle_drain(&in->settle);
 }
 
+/* Until something comes, or is to be looked at. */
+static void wait_for_more(struct in *in)
+{
+    int64_t most = in->pull.waiting.count ? bridge_pause_ns(&in->room) : IDLE_SLICE;
+    int64_t settle = nats_bridge_connected(in->pull.connection) ? nats_settle_wait(&in->settle, cli_now_ns()) : most;
+    nats_pull_wait(&in->pull, settle < most ? settle : most);
+}
+
 static int run(struct in *in)
 {
     int n = 0;
@@ -217,10 +227,11 @@ static int run(struct in *in)
         if (bridge_intake_is_over(&in->intake, in->pull.waiting.count, now))
             return drain(in);
         n = turn(in, now);
-        if (n > 0)
+        if (n > 0) {
             bridge_pause_ends(&in->room);
-        else if (!n)
-            cli_wait_readable(in->pull.queue.event, in->pull.waiting.count ? bridge_pause_ns(&in->room) : IDLE_SLICE);
+            nats_pull_nap(&in->pull);
+        } else if (!n)
+            wait_for_more(in);
         tell(in, now);
     }
     return n;
@@ -252,8 +263,8 @@ static int begin(struct in *in, natsConnection *connection)
     if (status)
         return status;
     nats_settle_begin(&in->settle, in->bridge, connection);
-    if (bridge_intake_begin(&in->intake, in->bridge) &&
-        nats_pull_begin(&in->pull, in->bridge, connection, &in->consumer))
+    nats_pull_begin(&in->pull, in->bridge, connection, &in->consumer);
+    if (bridge_intake_begin(&in->intake, in->bridge))
         return CLI_DONE;
     cli_complain("cannot begin: %s", strerror(errno));
     return CLI_FAILED;

@@ -8,13 +8,17 @@
 #include "signals.h"
 
 #define MILLISECOND INT64_C(1000000)
-#define ACK_LEAST (100 * MILLISECOND) /* between looks at what is settled */
-#define ACK_MOST (400 * MILLISECOND)  /* where nothing is, as each look reads all units */
-enum { ACK_AT = 1000 };               /* messages that are not acknowledged: looks follow at once, if not in vain */
+/* Nanoseconds between looks at what is settled. All units are read for it, once in 20 ms at most: a look that comes
+ * earlier is in vain. A consumer gives no more than max_ack_pending without acknowledgement, so where many wait for it
+ * a look in vain must not be followed by a long pause: 100 ms cost a sixth of the rate. */
+#define LOOK_LEAST (10 * MILLISECOND) /* while many messages are not acknowledged */
+#define LOOK_FEW (100 * MILLISECOND)  /* while few are */
+#define LOOK_MOST (400 * MILLISECOND) /* after looks in vain */
+enum { MANY = 1000 };                 /* or half of max_ack_pending, if that is less */
 
 void nats_settle_begin(struct nats_settle *s, const struct bridge *b, natsConnection *connection)
 {
-    *s = (struct nats_settle){.bridge = b, .connection = connection, .pause = {ACK_LEAST, ACK_MOST, 0}};
+    *s = (struct nats_settle){.bridge = b, .connection = connection, .pause = {LOOK_LEAST, LOOK_MOST, 0}, .many = MANY};
 }
 
 bool nats_settle_add(struct nats_settle *s, struct nats_line *waiting)
@@ -38,12 +42,23 @@ static natsStatus acknowledge(struct nats_settle *s, size_t count)
     return status;
 }
 
+void nats_settle_limit(struct nats_settle *s, int64_t max_ack_pending)
+{
+    s->many = max_ack_pending > 0 && max_ack_pending < 2 * MANY ? (size_t)(max_ack_pending + 1) / 2 : MANY;
+}
+
+int64_t nats_settle_wait(const struct nats_settle *s, int64_t now)
+{
+    int64_t least = s->unsettled.count < s->many ? LOOK_FEW : LOOK_LEAST;
+    int64_t next = s->looked_ns + (s->pause.last_ns < least ? least : s->pause.last_ns);
+    return !s->unsettled.count ? INT64_MAX : next > now ? next - now : 0;
+}
+
 int nats_settle_tell(struct nats_settle *s, int64_t now, bool at_once)
 {
     struct cvb_progress p;
     struct nats_line *u = &s->unsettled;
-    bool soon = at_once || (u->count >= ACK_AT && !s->pause.last_ns);
-    if (!u->count || (!soon && now < s->next_ack_ns) || !nats_bridge_connected(s->connection))
+    if (!u->count || (!at_once && nats_settle_wait(s, now)) || !nats_bridge_connected(s->connection))
         return 0;
     int error = cvb_source_progress(s->bridge->handle, s->bridge->source, &p);
     if (error)
@@ -56,7 +71,9 @@ int nats_settle_tell(struct nats_settle *s, int64_t now, bool at_once)
         nats_line_drop(u, n);
     if (n)
         bridge_pause_ends(&s->pause);
-    s->next_ack_ns = now + (n ? ACK_LEAST : bridge_pause_ns(&s->pause));
+    else
+        bridge_pause_ns(&s->pause);
+    s->looked_ns = now;
     return 0;
 }
 

@@ -12,11 +12,18 @@ struct nats_settle {
     struct nats_line unsettled;
     bool each;                 /* message is acknowledged alone (AckExplicit), not all up to one (AckAll) */
     struct bridge_pause pause; /* between looks at what is settled */
-    int64_t ack_wait_ns, next_ack_ns, next_touch_ns;
+    size_t many;               /* from so many unsettled on it is looked more often what is settled */
+    int64_t ack_wait_ns, looked_ns, next_touch_ns;
     uint64_t settled; /* the position */
 };
 
 void nats_settle_begin(struct nats_settle *settle, const struct bridge *bridge, natsConnection *connection);
+
+/* How many messages the consumer gives without acknowledgement; 0 or less: no limit. */
+void nats_settle_limit(struct nats_settle *settle, int64_t max_ack_pending);
+
+/* How long it is until nats_settle_tell has something to do. */
+int64_t nats_settle_wait(const struct nats_settle *settle, int64_t now);
 
 /* The reply subject of the first that waits goes to the unsettled, its message away. False without memory: it is not
  * acknowledged then, and comes again. */
