@@ -3,6 +3,7 @@
 usage: nats.py CONVEYOR [--full] [TEST...]
 """
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -98,6 +99,31 @@ class Nats(AtNats):
         bridge.end()
         self.assertEqual(self.queued(segment, "dead-letter"), 0)
         self.assertEqual(self.server.stream("OUT")["messages"], 3000)
+
+    def test_a_full_stream_is_asked_by_few(self):
+        """Not by all that it has refused; all of it goes out when there is room, and nothing comes twice."""
+        self.server.make_stream("OUT", ["out.>"], max_msgs=100, retention="workqueue")
+        segment, folder = self.segment("--max-total-records", "10000"), tempfile.mkdtemp(prefix="conveyor-test-")
+        path = os.path.join(folder, "bridge.prom")
+        lines = ["line %d" % i for i in range(3000)]
+        pushed = command("push", segment, "--stage", "sink", "--source", "s", input="\n".join(lines) + "\n")
+        self.assertEqual(pushed.returncode, 0, pushed.stderr)
+        bridge = self.start(*self.out_of(segment, "out.a", "--metrics", path, "--batch", "3000", stage="sink"))
+        wait_for("it asks again and again", lambda: self.repeated(path) >= 50)
+        self.assertEqual(self.server.stream("OUT")["messages"], 100)
+        self.assertEqual({s["name"]: s["leased"] for s in self.stat(segment)["stages"]}["sink"], 2900)
+        self.assertLess(self.repeated(path), 2900)
+        other = self.segment()
+        reader = self.start(*self.into(other, "OUT/W", stage="read"))
+        got = command("pull", other, "--stage", "read", "--follow", "--count", str(len(lines)))
+        self.assertEqual(sorted(got.stdout.splitlines()), sorted(lines))
+        bridge.end()
+        reader.end()
+        shutil.rmtree(folder)
+
+    def repeated(self, path):
+        found = re.search(r"repeated_total\{.*\} (\d+)", read(path)) if os.path.exists(path) else None
+        return int(found[1]) if found else 0
 
     def test_a_full_stream_pauses_the_source(self):
         """A stream that refuses what it has no room for fills the stage; room there lets it go on."""

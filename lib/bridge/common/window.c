@@ -20,7 +20,8 @@
 bool bridge_window_begin(struct bridge_window *w, struct bridge *b, void (*send)(void *, unsigned, int64_t),
                          void *sender)
 {
-    *w = (struct bridge_window){.bridge = b, .send = send, .sender = sender, .last_record_ns = cli_now_ns()};
+    *w = (struct bridge_window){
+        .bridge = b, .send = send, .sender = sender, .burst = b->window, .last_record_ns = cli_now_ns()};
     w->slots = calloc(b->window, sizeof *w->slots);
     w->free_slots = calloc(b->window, sizeof *w->free_slots);
     w->sent = calloc(b->batch, sizeof *w->sent);
@@ -54,6 +55,7 @@ static void free_slot(struct bridge_window *w, unsigned slot)
 void bridge_window_stored(struct bridge_window *w, unsigned slot)
 {
     w->trouble[0] = 0;
+    w->burst += w->burst < w->bridge->window;
     w->acked[w->acked_count++] = w->slots[slot].lease;
     free_slot(w, slot);
 }
@@ -95,6 +97,7 @@ void bridge_window_later(struct bridge_window *w, unsigned slot, int64_t now, co
     struct bridge_slot *s = &w->slots[slot];
     snprintf(w->trouble, sizeof w->trouble, "%s", why);
     tell_trouble(w, now);
+    w->burst = 1;
     s->backoff_ns = s->backoff_ns ? s->backoff_ns * 2 : BACKOFF_LEAST;
     s->backoff_ns = s->backoff_ns < BACKOFF_MOST ? s->backoff_ns : BACKOFF_MOST;
     s->due_ns = now + s->backoff_ns;
@@ -148,11 +151,16 @@ void bridge_window_send_due(struct bridge_window *w, int64_t now)
     if (now < w->next_due_ns || !w->on_their_way)
         return;
     w->next_due_ns = now + DUE_SLICE;
-    for (unsigned i = 0; i < w->bridge->window; i++)
-        if (w->slots[i].used && w->slots[i].due_ns <= now) {
+    unsigned left = w->burst;
+    for (unsigned n = w->bridge->window; n && left; n--) {
+        unsigned slot = w->next_due;
+        w->next_due = slot + 1 < w->bridge->window ? slot + 1 : 0;
+        if (w->slots[slot].used && w->slots[slot].due_ns <= now) {
             w->repeated++;
-            send(w, i, now);
+            left--;
+            send(w, slot, now);
         }
+    }
 }
 
 bool bridge_window_is_over(struct bridge_window *w, int64_t now)

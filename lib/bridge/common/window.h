@@ -20,6 +20,8 @@ struct bridge_window {
     unsigned *free_slots, *sent, free_count, on_their_way;
     struct cvb_lease *acked, *refused, *taken;
     unsigned acked_count, refused_count;
+    unsigned burst;    /* so many may be sent again at once: 1 after a refusal, and one more for each that is stored */
+    unsigned next_due; /* the slot at which the next look for those begins */
     int64_t next_due_ns, last_record_ns, next_look_ns;
     uint64_t done, repeated;
     bool removed, stopped;            /* stopped: a record was refused, and the bridge ends by it */
@@ -51,7 +53,8 @@ size_t bridge_window_room(const struct bridge_window *window);
 /* Leases records and sends them: how many, or an error. */
 int bridge_window_send_new(struct bridge_window *window, int64_t now);
 
-/* Sends again what is due. */
+/* Sends again what is due. An engine that is full is asked by one record, not by all that it has refused: where one is
+ * stored, two follow, and so on. */
 void bridge_window_send_due(struct bridge_window *window, int64_t now);
 
 /* True if the bridge should end. */
