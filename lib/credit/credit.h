@@ -96,6 +96,7 @@ static inline uint32_t cvb_class_of_cache(const struct cvb_claim_cache *cache) {
 struct cvb_claim_cache *cvb_cache_for(struct cvb_handle *h, const struct cvb_want *want);
 bool cvb_claim_of(struct cvb_handle *h, struct cvb_claim_cache *cache, const struct cvb_want *want,
                   enum cvb_effort effort, uint32_t *unit, struct cvb_pair *word);
+void cvb_use_cache(struct cvb_handle *h, struct cvb_claim_cache *cache);
 bool cvb_claim_next(struct cvb_handle *h, struct cvb_claim_cache *cache, const struct cvb_want *want, uint32_t *unit,
                     struct cvb_pair *word);
 uint32_t cvb_idle_next(struct cvb_handle *h);

@@ -249,15 +249,21 @@ static void begin_kind(struct cvb_handle *h, struct cvb_claim_cache *cache, cons
     cache->missed = h->put.used > 1 && !h->put.turn; /* where kinds lose their numbers all the time it finds little */
 }
 
+/* A cache that is not the last one serves the next put: claims of other kinds have changed some of its rows since. */
+void cvb_use_cache(struct cvb_handle *h, struct cvb_claim_cache *cache)
+{
+    h->last_cache = cache;
+    rows_anew(&cache->rows);
+}
+
 /* Selects the cache for a kind of put that is another one than the last. */
 CVB_RARE static struct cvb_claim_cache *select_cache(struct cvb_handle *h, struct cvb_want want)
 {
     const uint32_t key = key_of(&want);
-    struct cvb_claim_cache *cache = h->last_cache = &h->cache[cvb_kind_number(&h->put, key)];
+    struct cvb_claim_cache *cache = &h->cache[cvb_kind_number(&h->put, key)];
     if (cache->kind != kind_wanted(&want))
         begin_kind(h, cache, &want, key);
-    else
-        rows_anew(&cache->rows); /* claims of other kinds have changed some of them since */
+    cvb_use_cache(h, cache);
     return cache;
 }
 

@@ -211,6 +211,29 @@ static inline bool is_as_before(const struct cvb_claim_cache *cache, uint32_t st
            CVB_USUALLY(r->length - cache->shortest <= cache->span) && CVB_USUALLY(r->payload || !r->length);
 }
 
+/* True if a single record was put before with this cache that was as this one is. */
+static inline bool serves_single(const struct cvb_claim_cache *cache, uint32_t stage, const struct cvb_record *r)
+{
+    return CVB_USUALLY(cache != NULL) && CVB_USUALLY(cvb_count_of_cache(cache) == 1) &&
+           CVB_USUALLY(is_as_before(cache, stage, r));
+}
+
+/* Where the cache of single records of the stage and the source is looked for. */
+static inline struct cvb_claim_cache **recent_at(struct cvb_handle *h, uint32_t stage, uint32_t source)
+{
+    return &h->recent[(source + stage * 37) % CVB_RECENT_CACHES];
+}
+
+/* Where kinds take turns: the cache of a single record's kind, if it is found at once; else NULL. */
+CVB_RARE static struct cvb_claim_cache *find_recent(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r)
+{
+    struct cvb_claim_cache *cache = *recent_at(h, stage, r->source);
+    if (!serves_single(cache, stage, r))
+        return NULL;
+    cvb_use_cache(h, cache);
+    return cache;
+}
+
 /* 0 if what few records have is as it must be. */
 static inline int more_check(struct cvb_handle *h, const struct cvb_record *r)
 {
@@ -234,6 +257,8 @@ static inline int put_next(struct cvb_handle *h, uint32_t stage, const struct cv
         return error;
     h->last_cache->ids = ids_of(r);
     h->last_cache->stage = stage;
+    if (want.count == 1)
+        *recent_at(h, stage, want.source) = h->last_cache;
     return put_into(h, u, w, &want, r, r->position, now);
 }
 
@@ -289,9 +314,9 @@ CVB_RARE CVB_FLAT static int put_many(struct cvb_handle *h, uint32_t stage, cons
  * if nothing was done. */
 static inline int put_quickly(struct cvb_handle *h, uint32_t stage, const struct cvb_record *r)
 {
-    struct cvb_claim_cache *cache = h->last_cache;
-    if (!CVB_USUALLY(cache != NULL) || !CVB_USUALLY(cvb_count_of_cache(cache) == 1) ||
-        !CVB_USUALLY(is_as_before(cache, stage, r)) || more_check(h, r))
+    struct cvb_claim_cache *cache =
+        CVB_USUALLY(serves_single(h->last_cache, stage, r)) ? h->last_cache : find_recent(h, stage, r);
+    if (!CVB_USUALLY(cache != NULL) || more_check(h, r))
         return 0;
     const uint64_t now = cvb_now_ns(); /* first: a call for which little need be kept */
     const struct cvb_want want = {(uint32_t)cache->ids, stage, 1, cvb_class_of_cache(cache)};

@@ -79,10 +79,9 @@ int cvb_write_single(struct cvb_handle *h, uint32_t u, const struct cvb_record *
 /* Fetches the lines of so many bytes, one line at least. */
 static inline void prefetch_place(const char *at, uint64_t bytes)
 {
-    uint64_t k = 0;
-    do
+    cvb_prefetch_write(at);
+    for (uint64_t k = CVB_LINE; k < bytes; k += CVB_LINE)
         cvb_prefetch_write(at + k);
-    while ((k += CVB_LINE) < bytes);
 }
 
 /* Fetches a long cell of this train. */

@@ -32,6 +32,13 @@ CVB_RARE void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned rec
     const struct cvb_cells cells = h->cells; /* the first one's class */
     const struct cvb_member *m = cvb_members_of(h, u);
     const unsigned room = cvb_unit_room(h, u), n = records < room ? records : room;
+    const uint32_t last = cvb_load32_rlx(&m[n - 1].cell);
+    const char *end = cvb_payload_in(&cells, last, 0);
+    if (end && last - cvb_load32_rlx(&m->cell) == n - 1) { /* they lie in a row, as those that were never taken apart */
+        for (unsigned i = 1; i < n; i++, end -= cells.stride)
+            cvb_prefetch_write(end);
+        return;
+    }
     for (unsigned i = 1; i < n; i++) {
         const char *payload = cvb_payload_in(&cells, cvb_load32_rlx(&m[i].cell), 0);
         if (payload)

@@ -96,6 +96,7 @@ struct cvb_want {
 #ifndef CVB_CLAIM_CACHES
 #define CVB_CLAIM_CACHES 1024u
 #endif
+#define CVB_RECENT_CACHES CVB_CLAIM_CACHES     /* places, a power of two: put.c, recent_at */
 #define CVB_KIND_PLACES (4 * CVB_CLAIM_CACHES) /* a quarter is used, so that nearly each kind is found at once */
 
 /* idle.h: numbers for kinds, by their keys. */
@@ -218,10 +219,10 @@ struct cvb_handle {
     uint64_t number;            /* odd, and no other handle's: that of the byte that this handle holds a lock on */
     uint32_t seat;
     uint32_t seats_used; /* as last seen: cvb_seats_used */
-    uint32_t serial; /* tells the leases of this handle from those of any other, in whichever process */
-    uintptr_t user;  /* debug builds: the thread that is in a call, or 0 */
-    void *lock;      /* process.c: the mapping that holds that lock, or NULL */
-    uint32_t *names; /* known.c: entries, a power of two */
+    uint32_t serial;     /* tells the leases of this handle from those of any other, in whichever process */
+    uintptr_t user;      /* debug builds: the thread that is in a call, or 0 */
+    void *lock;          /* process.c: the mapping that holds that lock, or NULL */
+    uint32_t *names;     /* known.c: entries, a power of two */
     uint32_t names_size, names_count;
     void *tables; /* seat.c: the memory of all that hangs on the handle */
     size_t tables_size;
@@ -276,9 +277,10 @@ struct cvb_handle {
     struct cvb_marks marks[3];         /* limit.c: as last computed for a source, the total, a stage */
     struct cvb_thresholds *thresholds; /* in the segment */
     /* By kind. Memory that is not touched before a kind needs it. */
-    struct cvb_kinds acked, put;                    /* which kinds have numbers */
-    struct cvb_parked park[CVB_CLAIM_CACHES];       /* idle.c: by the number of a kind that was acked */
-    struct cvb_claim_cache cache[CVB_CLAIM_CACHES]; /* reuse.c: by the number of a kind that was put */
+    struct cvb_kinds acked, put;                       /* which kinds have numbers */
+    struct cvb_claim_cache *recent[CVB_RECENT_CACHES]; /* put.c: by stage and source; NULL, or any cache */
+    struct cvb_parked park[CVB_CLAIM_CACHES];          /* idle.c: by the number of a kind that was acked */
+    struct cvb_claim_cache cache[CVB_CLAIM_CACHES];    /* reuse.c: by the number of a kind that was put */
 };
 
 #endif
