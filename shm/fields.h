@@ -15,9 +15,9 @@
     FIELD(cvb_pair, hi, 8, 8)                                                                                          \
     STRUCT(cvb_pair, 16)                                                                                               \
     FIELD(cvb_counter, taken, 0, 16)                                                                                   \
-    FIELD(cvb_counter, limit, 16, 4)                                                                                   \
-    FIELD(cvb_counter, max_retries, 20, 4)                                                                             \
-    FIELD(cvb_counter, pad_taken, 24, 104)                                                                             \
+    FIELD(cvb_counter, limit, 16, 8)                                                                                   \
+    FIELD(cvb_counter, max_retries, 24, 4)                                                                             \
+    FIELD(cvb_counter, pad_taken, 28, 100)                                                                             \
     FIELD(cvb_counter, returned, 128, 16)                                                                              \
     FIELD(cvb_counter, pad_returned, 144, 112)                                                                         \
     STRUCT(cvb_counter, 256)                                                                                           \
@@ -86,7 +86,10 @@
     FIELD(cvb_flag, hand, 4, 4)                                                                                        \
     FIELD(cvb_flag, given, 8, 8)                                                                                       \
     FIELD(cvb_flag, told, 16, 4)                                                                                       \
-    FIELD(cvb_flag, pad_word, 20, 44)                                                                                  \
+    FIELD(cvb_flag, dead, 20, 4)                                                                                       \
+    FIELD(cvb_flag, pad_told, 24, 8)                                                                                   \
+    FIELD(cvb_flag, named, 32, 16)                                                                                     \
+    FIELD(cvb_flag, pad_word, 48, 16)                                                                                  \
     FIELD(cvb_flag, slack, 64, 8)                                                                                      \
     FIELD(cvb_flag, pad_slack, 72, 56)                                                                                 \
     STRUCT(cvb_flag, 128)                                                                                              \
@@ -94,7 +97,7 @@
     FIELD(cvb_reason, at_ns, 16, 8)                                                                                    \
     FIELD(cvb_reason, since_ns, 24, 8)                                                                                 \
     FIELD(cvb_reason, pid, 32, 4)                                                                                      \
-    FIELD(cvb_reason, pad, 36, 4)                                                                                      \
+    FIELD(cvb_reason, source, 36, 4)                                                                                   \
     FIELD(cvb_reason, text, 40, 8 * CVB_REASON_WORDS)                                                                  \
     FIELD(cvb_reason, pad_text, 104, 24)                                                                               \
     STRUCT(cvb_reason, 128)                                                                                            \
@@ -121,7 +124,9 @@
     FIELD(cvb_lookout, turn, 16, 4)                                                                                    \
     FIELD(cvb_lookout, seat, 20, 4)                                                                                    \
     FIELD(cvb_lookout, attaches, 24, 8)                                                                                \
-    FIELD(cvb_lookout, pad, 32, 32)                                                                                    \
+    FIELD(cvb_lookout, naming, 32, 16)                                                                                 \
+    FIELD(cvb_lookout, dead_moves, 48, 8)                                                                              \
+    FIELD(cvb_lookout, pad, 56, 8)                                                                                     \
     STRUCT(cvb_lookout, 64)                                                                                            \
     FIELD(cvb_retry, word, 0, 8)                                                                                       \
     FIELD(cvb_retry, pad, 8, 56)                                                                                       \
@@ -140,7 +145,10 @@
     STRUCT(cvb_survey, 64)                                                                                             \
     FIELD(cvb_stand, claim, 0, 8)                                                                                      \
     FIELD(cvb_stand, settled, 8, 8)                                                                                    \
-    STRUCT(cvb_stand, 16)                                                                                              \
+    FIELD(cvb_stand, base, 16, 8)                                                                                      \
+    FIELD(cvb_stand, pad_base, 24, 40)                                                                                 \
+    FIELD(cvb_stand, before, 64, 128)                                                                                  \
+    STRUCT(cvb_stand, 192)                                                                                             \
     FIELD(cvb_window, number, 0, 4)                                                                                    \
     FIELD(cvb_window, longest, 4, 4)                                                                                   \
     FIELD(cvb_window, count, 8, 112)                                                                                   \

@@ -126,8 +126,9 @@ void cvb_geometry_of(const struct cvb_settings *s, struct cvb_geometry *g)
     g->stands = place(&end, sizeof(struct cvb_stand) * s->max_sources);
     for (int k = 0; k < CVB_KINDS; k++) {
         g->name_limit[k] = limits[k];
-        g->references[k] = place(&end, 4ull * limits[k]);
-        g->names[k] = place(&end, sizeof(struct cvb_name) * ((uint64_t)limits[k] + s->max_handles + 1));
+        const uint64_t slots = (uint64_t)limits[k] + s->max_handles + 1;
+        g->references[k] = place(&end, k == CVB_KIND_SOURCE ? sizeof(struct cvb_pair) * slots : 4ull * limits[k]);
+        g->names[k] = place(&end, sizeof(struct cvb_name) * slots);
     }
     g->units = place(&end, sizeof(struct cvb_unit) * (uint64_t)g->unit_count);
     g->extensions = place(&end, sizeof(struct cvb_extension) * (uint64_t)g->large_count);

@@ -8,7 +8,7 @@
 #include "order.h"
 
 #define CVB_MAGIC UINT64_C(0x315652594556434e) /* "NCVEYRV1" */
-#define CVB_LAYOUT_VERSION 9u
+#define CVB_LAYOUT_VERSION 10u
 #define CVB_PAGE 4096u
 #define CVB_LINE 64u
 #define CVB_INLINE_MEMBERS 2u
@@ -21,9 +21,9 @@ enum cvb_kind { CVB_KIND_STAGE, CVB_KIND_SOURCE, CVB_KIND_PIPELINE };
  * process that takes a credit reads as well. */
 struct cvb_counter {
     struct cvb_pair taken;
-    uint32_t limit;       /* as cvb_set_limit left it; 0: what the segment was made for */
+    uint64_t limit;       /* as cvb_set_limit left it 32 | of a source: the id that it is for 32; 0: as it was made */
     uint32_t max_retries; /* of a stage, and of the total for those that have none: 0 for none, else one more */
-    uint8_t pad_taken[104];
+    uint8_t pad_taken[100];
     struct cvb_pair returned;
     uint8_t pad_returned[112];
 };
@@ -117,7 +117,10 @@ struct cvb_flag {
     uint32_t hand;  /* of those whom `given` stops: waiters:1 | waiters on any:1 | woken:1 | count:25, as in word */
     uint64_t given; /* the signal by hand, or of a stage's data the hold: wake/hand.c */
     uint32_t told;  /* which of its events were recorded: wake/flag.c */
-    uint8_t pad_word[44];
+    uint32_t dead;  /* of a source: the id that has had dead letters last; or 0 */
+    uint64_t pad_told;
+    struct cvb_pair named; /* of a source: lo: id:32 | state:32, hi: slot of its name:17 | changes:47. place/named.h */
+    uint8_t pad_word[16];
     uint64_t slack; /* epoch:32 | records:32 that may come or go before the level must be looked at: credit/level.c */
     uint8_t pad_slack[56];
 };
@@ -130,7 +133,7 @@ struct cvb_reason {
     uint64_t at_ns;        /* wall clock */
     uint64_t since_ns;     /* monotonic clock */
     uint32_t pid;
-    uint32_t pad;
+    uint32_t source; /* the id that it was given to, if it was given to a source */
     uint64_t text[CVB_REASON_WORDS];
     uint8_t pad_text[24];
 };
@@ -166,7 +169,9 @@ struct cvb_lookout {
     uint32_t turn;        /* the seat that the next look begins with */
     uint32_t seat;        /* where the next attach begins to search for a free one */
     uint64_t attaches;    /* so many have begun: each has a number of its own, and a lock on the byte of that number */
-    uint8_t pad[32];
+    struct cvb_pair naming; /* of sources: lo: namings so far, hi: the last one's id:32 | slot:32. seat/intern.c */
+    uint64_t dead_moves;    /* MOVEs of dead letters that have begun: seat/retire.c */
+    uint8_t pad[8];
 };
 
 /* How long a record that failed waits before it is tried again: as the segment was made, until somebody sets it. Read
@@ -228,8 +233,12 @@ struct cvb_survey {
 
 /* The progress of a source. */
 struct cvb_stand {
-    uint64_t claim; /* the producer with positions: the word of its seat's state << 10 | seat; 0: there was none yet */
+    /* the producer with positions: generation of the source:16 | word of its seat's state:38 | seat:10; 0: none yet */
+    uint64_t claim;
     uint64_t settled; /* no record at or below this position is in the buffer; it only grows */
+    uint64_t base;    /* the positions in the segment are above this by what the source's own are */
+    uint8_t pad_base[40];
+    struct cvb_tally before; /* what seats had counted when the place's last name was retired */
 };
 
 /* How long records had been in a stage when a seat's owner took them: lib/place/stay.h. */

@@ -495,6 +495,8 @@ class buffer
     }
     // Gives it up for another handle, while this one lives: cvb_source_close.
     void close_source(std::uint32_t source) { check(cvb_source_close(handle_, source)); }
+    // Gives up the name of a source that nobody uses, and all that was told of it: cvb_source_retire.
+    void retire_source(std::uint32_t source) { check(cvb_source_retire(handle_, source)); }
     cvb_progress progress(std::uint32_t source)
     {
         cvb_progress found;

@@ -97,11 +97,27 @@ static inline int cvb_settings_of(struct cvb_handle *handle, struct cvb_settings
  * for another one's of the same name. Errors: EINVAL, EFORKED. */
 CVB_API int cvb_segment_id(struct cvb_handle *handle, uint8_t id[CVB_SEGMENT_ID_BYTES]);
 
-/* The id of a name; the first process that asks for it makes it. Lock-free. A name is never given back. Errors: ENAME,
- * ENAMES, ESEALED (a stage), EFORKED, ECORRUPT. */
+/* The id of a name; the first process that asks for it makes it. Lock-free. Names of stages and pipelines are never
+ * given back, those of sources may be retired. Errors: ENAME, ENAMES, ESEALED (a stage), EFORKED, ECORRUPT. */
 CVB_API int cvb_stage(struct cvb_handle *handle, const char *name, uint32_t *id);
 CVB_API int cvb_source(struct cvb_handle *handle, const char *name, uint32_t *id);
 CVB_API int cvb_pipeline(struct cvb_handle *handle, const char *name, uint32_t *id);
+
+/* Retires the name of a source that nobody uses: its place in the table serves the next name that is new. The id is
+ * never given again, and is EUNKNOWN to all calls from then on, also to those that are at work; so a process that keeps
+ * it cannot put records under another name. If the name is asked for again (cvb_source) it gets a new id, and begins
+ * anew: positions, counts, limit and signal by hand go with the old one. A wait of the source ends with EUNKNOWN within
+ * a second, and a watch of it is there (CVB_WATCH_...). A place serves 65,536 names, as long as the highest positions
+ * of all of them add up to less than 2^63; after that it stays empty. Lock-free. Errors: EBUSY (a record of it is in
+ * the buffer, reserved, leased, delayed or a dead letter; or a handle that lives has opened it: cvb_source_open),
+ * EUNKNOWN, EFORKED, ELOST, EREADONLY, ECORRUPT. */
+CVB_API int cvb_source_retire(struct cvb_handle *handle, uint32_t source);
+
+/* The id of the source that has the place, 0 to max_sources - 1. EUNKNOWN if no source has it; EINVAL, EFORKED. */
+CVB_API int cvb_source_at(struct cvb_handle *handle, uint32_t place, uint32_t *id);
+/* The place of a source, which is the index of what is told of it in arrays of all sources. The ids of sources are
+ * their places as long as no name was retired. */
+static inline uint32_t cvb_source_place(uint32_t source) { return source & 0xffff; }
 
 #ifdef __cplusplus
 }

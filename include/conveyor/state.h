@@ -140,8 +140,8 @@ struct cvb_cursor {
 CVB_API int cvb_peek(struct cvb_handle *handle, uint32_t stage, struct cvb_cursor *cursor, struct cvb_lease *seen,
                      void *buffer, size_t size);
 
-/* The name behind an id, for ids from 0 on until EUNKNOWN. It is UTF-8 without control characters, also if somebody has
- * overwritten it. */
+/* The name behind an id: of stages and pipelines for ids from 0 on until EUNKNOWN; cvb_source_at has those of sources.
+ * It is UTF-8 without control characters, also if somebody has overwritten it. */
 CVB_API int cvb_stage_name(struct cvb_handle *handle, uint32_t id, char name[CVB_NAME_MAX + 1]);
 CVB_API int cvb_source_name(struct cvb_handle *handle, uint32_t id, char name[CVB_NAME_MAX + 1]);
 CVB_API int cvb_pipeline_name(struct cvb_handle *handle, uint32_t id, char name[CVB_NAME_MAX + 1]);

@@ -16,6 +16,6 @@ struct cli_command {
 
 extern const struct cli_command cli_create, cli_push, cli_pull, cli_stat, cli_list, cli_leases, cli_doctor, cli_rm,
     cli_bench, cli_top, cli_watch, cli_dead_letter, cli_peek, cli_record, cli_replay, cli_check, cli_evict, cli_move,
-    cli_purge, cli_bridge, cli_set, cli_signal, cli_hold, cli_release, cli_events;
+    cli_purge, cli_bridge, cli_set, cli_signal, cli_hold, cli_release, cli_events, cli_names;
 
 #endif

@@ -105,8 +105,9 @@ static void look_at_peers(struct cli_findings *f, const char *word, const struct
     }
 }
 
-/* Something of which there is a fixed number: nine tenths of it are used. */
-static void look_at_supply(struct cli_findings *f, size_t used, uint32_t most, const char *what, const char *option)
+/* Something of which there is a fixed number: nine tenths of it are used. `cure`: what helps besides. */
+static void look_at_supply(struct cli_findings *f, size_t used, uint32_t most, const char *what, const char *cure,
+                           const char *option)
 {
     if (used * 10 < (uint64_t)most * 9)
         return;
@@ -115,17 +116,19 @@ static void look_at_supply(struct cli_findings *f, size_t used, uint32_t most, c
         cli_finding_tell(x, "all %u %s are in use: another one is refused", most, what);
     else
         cli_finding_tell(x, "%zu of %u %s are in use", used, most, what);
-    cli_finding_advise(x, "make the segment anew with a larger %s", option);
+    cli_finding_advise(x, "%smake the segment anew with a larger %s", cure, option);
 }
 
-static void look_at_supplies(struct cli_findings *f, const struct cli_snapshot *s)
+static void look_at_supplies(struct cli_findings *f, const char *word, const struct cli_snapshot *s)
 {
-    look_at_supply(f, s->peer_count + s->own_seats, s->settings.max_handles, "handles", "--max-handles");
+    char retire[CLI_WORD_BYTES + 120];
+    snprintf(retire, sizeof retire, "retire those that nobody uses with 'conveyor names %s --retire NAME', or ", word);
+    look_at_supply(f, s->peer_count + s->own_seats, s->settings.max_handles, "handles", "", "--max-handles");
     if (!s->settings.sealed_stages)
-        look_at_supply(f, s->stage_count, s->settings.max_stages, "names of stages", "--max-stages");
-    look_at_supply(f, s->source_count, s->settings.max_sources, "names of sources", "--max-sources");
+        look_at_supply(f, s->stage_count, s->settings.max_stages, "names of stages", "", "--max-stages");
+    look_at_supply(f, s->source_count, s->settings.max_sources, "names of sources", retire, "--max-sources");
     if (s->settings.max_pipelines > 1)
-        look_at_supply(f, s->pipeline_count, s->settings.max_pipelines, "names of pipelines", "--max-pipelines");
+        look_at_supply(f, s->pipeline_count, s->settings.max_pipelines, "names of pipelines", "", "--max-pipelines");
 }
 
 /* Records wait, nobody has any, and nothing was delivered since the earlier snapshot. */
@@ -381,7 +384,7 @@ void cli_findings_collect(struct cli_findings *f, const char *segment, const str
     look_at_sources(f, word, &looks->now);
     cli_findings_of_unsettled(f, word, looks);
     look_at_hand(f, word, &looks->now);
-    look_at_supplies(f, &looks->now);
+    look_at_supplies(f, word, &looks->now);
     look_at_limits(f, &looks->now.settings);
     look_at_removed(f, segment);
     cli_findings_of_bridges(f, word, looks);

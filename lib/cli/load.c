@@ -87,16 +87,17 @@ static int add_marks(struct load *l)
     if (!highest)
         return CVB_ESYSTEM;
     for (size_t i = 0; i < l->file.count; i++)
-        if (l->file.record[i].position > highest[l->file.record[i].source])
-            highest[l->file.record[i].source] = l->file.record[i].position;
+        if (l->file.record[i].position > highest[cvb_source_place(l->file.record[i].source)])
+            highest[cvb_source_place(l->file.record[i].source)] = l->file.record[i].position;
     int error = 0;
     for (uint32_t i = 0; !error && stage != CVB_STAGE_DEAD_LETTER && i < sources; i++) {
-        if (l->file.accepted[i] <= highest[i])
+        uint32_t id;
+        if (l->file.accepted[i] <= highest[i] || cvb_source_at(l->handle, i, &id))
             continue;
         struct cli_saved_record *mark = cli_saved_add(&l->file);
         error = mark ? 0 : CVB_ESYSTEM;
         if (mark)
-            *mark = (struct cli_saved_record){.source = i,
+            *mark = (struct cli_saved_record){.source = id,
                                               .stage = stage,
                                               .position = l->file.accepted[i],
                                               .hash = cli_saved_hash(NULL, 0, NULL, 0),
@@ -181,7 +182,7 @@ static int check_room(struct load *l)
     int status = count ? 0 : failed(l, CVB_ESYSTEM);
     for (size_t i = 0; !status && i < l->file.count; i++) {
         count[l->file.record[i].stage]++;
-        source[l->file.record[i].source]++;
+        source[cvb_source_place(l->file.record[i].source)]++;
     }
     if (!status && l->file.count > l->seen.limit)
         status = no_room(l, "", "", l->file.count, l->seen.limit);
@@ -189,8 +190,9 @@ static int check_room(struct load *l)
         if (count[i] > l->seen.stages[i].limit)
             status = no_room(l, " of stage", l->seen.stages[i].name, count[i], l->seen.stages[i].limit);
     for (size_t i = 0; !status && i < l->seen.source_count; i++)
-        if (source[i] > l->seen.sources[i].limit)
-            status = no_room(l, " of source", l->seen.sources[i].name, source[i], l->seen.sources[i].limit);
+        if (source[cvb_source_place(l->seen.sources[i].id)] > l->seen.sources[i].limit)
+            status = no_room(l, " of source", l->seen.sources[i].name, source[cvb_source_place(l->seen.sources[i].id)],
+                             l->seen.sources[i].limit);
     free(count);
     return status;
 }
@@ -249,7 +251,8 @@ static int leave_out_gone(struct load *l)
                          l->file.segment, i + 1, l->file.path);
             return CLI_FAILED;
         }
-        if (r->position && r->position <= l->seen.sources[r->source].progress.accepted) {
+        const struct cli_source *source = cli_source_of(&l->seen, r->source);
+        if (r->position && source && r->position <= source->progress.accepted) {
             r->there = r->settled = true;
             l->gone += !r->mark;
         }

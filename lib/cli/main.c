@@ -13,7 +13,7 @@ static const struct cli_command *const commands[] = {
     &cli_create, &cli_push,   &cli_pull,   &cli_peek,  &cli_stat,    &cli_list,        &cli_leases,
     &cli_top,    &cli_watch,  &cli_doctor, &cli_check, &cli_evict,   &cli_dead_letter, &cli_move,
     &cli_purge,  &cli_events, &cli_signal, &cli_hold,  &cli_release, &cli_record,      &cli_replay,
-    &cli_set,    &cli_rm,     &cli_bench,  &cli_bridge};
+    &cli_set,    &cli_names,  &cli_rm,     &cli_bench, &cli_bridge};
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 /* A standard descriptor that is closed would be given to the segment's file, and output be written over it. What takes

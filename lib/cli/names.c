@@ -71,19 +71,32 @@ int cli_find_stage(struct cvb_handle *handle, const char *segment, const char *w
     return CLI_FAILED;
 }
 
+int cli_look_up_source(struct cvb_handle *handle, const char *wanted, uint32_t *id)
+{
+    struct cvb_settings settings;
+    char name[CVB_NAME_MAX + 1];
+    int error = cvb_settings_of(handle, &settings);
+    for (uint32_t place = 0; !error && place < settings.max_sources; place++) {
+        error = cvb_source_at(handle, place, id);
+        if (!error)
+            error = cvb_source_name(handle, *id, name);
+        if (!error && !strcmp(name, wanted))
+            return 1;
+        error = error == CVB_EUNKNOWN ? 0 : error;
+    }
+    return error;
+}
+
 int cli_find_source(struct cvb_handle *handle, const char *segment, const char *what, const char *wanted, uint32_t *id)
 {
-    char name[CVB_NAME_MAX + 1], word[CLI_WORD_BYTES];
-    int error;
+    char word[CLI_WORD_BYTES];
     if (!cli_is_name(wanted)) {
         cli_complain("%s '%s' is %s", what, wanted, cvb_error_text(CVB_ENAME));
         return CLI_USAGE;
     }
-    for (*id = 0; !(error = cvb_source_name(handle, *id, name)); ++*id)
-        if (!strcmp(name, wanted))
-            return 0;
-    if (error != CVB_EUNKNOWN)
-        return cli_segment_failed(segment, error);
+    int found = cli_look_up_source(handle, wanted, id);
+    if (found)
+        return found > 0 ? 0 : cli_segment_failed(segment, found);
     cli_complain("%s '%s': segment '%s' has no such source; 'conveyor stat %s' shows those that it has", what, wanted,
                  segment, cli_segment_word(segment, word));
     return CLI_FAILED;

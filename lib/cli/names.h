@@ -21,6 +21,9 @@ int cli_make_stage(struct cvb_handle *handle, const char *segment, const char *o
 /* 1 and the id of a stage that is there, 0 if it is not, or an error. Complains about nothing. */
 int cli_look_up_stage(struct cvb_handle *handle, const char *name, uint32_t *id);
 
+/* As cli_look_up_stage, of a source. */
+int cli_look_up_source(struct cvb_handle *handle, const char *name, uint32_t *id);
+
 /* True if the text can be a name: 1 to 63 bytes of UTF-8 without control characters. */
 bool cli_is_name(const char *text);
 

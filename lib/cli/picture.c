@@ -165,7 +165,8 @@ static void draw_sources(FILE *f, const struct cli_top *t, const struct widths *
     size_t n = 0, end;
     for (size_t i = 0; i < t->now.source_count; i++) {
         const struct cli_source *s = &t->now.sources[i];
-        const struct cvb_counts *was = i < t->was.source_count ? &t->was.sources[i].counts : NULL;
+        const struct cli_source *earlier = cli_source_of(&t->was, s->id);
+        const struct cvb_counts *was = earlier ? &earlier->counts : NULL;
         if (passes(t, s->name))
             t->rows[n++] = (struct cli_row){.source = s,
                                             .name = s->name,

@@ -40,6 +40,8 @@ struct push {
 static int failed(struct push *p, int error)
 {
     cli_progress_break(&p->progress);
+    if (error == CVB_ENAMES)
+        return cli_name_failed(p->segment, "source", "source", p->source_name, error);
     if (error == CVB_EUNKNOWN) {
         cli_complain("stage '%s' of segment '%s' takes no records from outside: choose another --stage", p->stage_name,
                      p->segment);
@@ -132,12 +134,36 @@ static int ended(struct push *p)
     return CLI_DONE;
 }
 
+/* While no line came, somebody may have retired the source's name: then these records get the id that it has now. */
+static int name_again(struct push *p, struct cvb_record *records, size_t count)
+{
+    const uint32_t before = p->source;
+    int error = cvb_source(p->handle, p->source_name, &p->source);
+    for (size_t i = 0; i < count; i++)
+        records[i].source = p->source;
+    return !error && p->source == before ? CVB_EUNKNOWN : error; /* it is the stage then */
+}
+
+static int put(struct push *p, size_t count)
+{
+    for (size_t done = 0;;) {
+        const uint64_t before = p->progress.records;
+        int error = cli_feed_put(&p->feed, p->records + done, count - done);
+        done += (size_t)(p->progress.records - before);
+        if (error != CVB_EUNKNOWN)
+            return error;
+        error = name_again(p, p->records + done, count - done);
+        if (error)
+            return error;
+    }
+}
+
 static int push_all(struct push *p)
 {
     for (;;) {
         size_t count;
         enum cli_line found = gather(p, &count);
-        int error = cli_feed_put(&p->feed, p->records, count);
+        int error = put(p, count);
         if (error)
             return failed(p, error);
         cli_progress_tick(&p->progress);

@@ -32,9 +32,10 @@ static const struct cvb_counts *stage_was(const struct cli_snapshot *was, size_t
     return i < was->stage_count ? &was->stages[i].counts : NULL;
 }
 
-static const struct cvb_counts *source_was(const struct cli_snapshot *was, size_t i)
+static const struct cvb_counts *source_was(const struct cli_snapshot *was, const struct cli_source *now)
 {
-    return i < was->source_count ? &was->sources[i].counts : NULL;
+    const struct cli_source *source = cli_source_of(was, now->id);
+    return source ? &source->counts : NULL;
 }
 
 static void print_row(const char *name, int width, const struct cvb_counts *was, const struct cvb_counts *now,
@@ -58,7 +59,7 @@ void cli_rates_print(const struct cli_snapshot *was, const struct cli_snapshot *
     if (now->source_count)
         printf("\n%-*s %11s %11s %11s %8s\n", width, "RATES OF SOURCES", "in/s", "out/s", "retry/s", "stalled");
     for (size_t i = 0; i < now->source_count; i++)
-        print_row(now->sources[i].name, width, source_was(was, i), &now->sources[i].counts, seconds);
+        print_row(now->sources[i].name, width, source_was(was, &now->sources[i]), &now->sources[i].counts, seconds);
     printf("in %.3f s\n", seconds);
 }
 
@@ -76,6 +77,6 @@ void cli_rates_json(json_t *object, const struct cli_snapshot *was, const struct
                             rates_object(stage_was(was, i), &now->stages[i].counts, seconds));
     for (size_t i = 0; i < now->source_count; i++)
         json_object_set_new(json_array_get(sources, i), "rates",
-                            rates_object(source_was(was, i), &now->sources[i].counts, seconds));
+                            rates_object(source_was(was, &now->sources[i]), &now->sources[i].counts, seconds));
     json_object_set_new(object, "seconds", json_real(seconds));
 }

@@ -110,7 +110,7 @@ static int read_source(struct reading *r, char *rest)
     int error = cvb_source(r->s->handle, name, &id);
     if (error)
         return failed(r, error);
-    r->s->accepted[id] = accepted;
+    r->s->accepted[cvb_source_place(id)] = accepted;
     return 0;
 }
 

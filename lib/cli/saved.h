@@ -41,7 +41,7 @@ struct cli_saved {
     FILE *file;
     struct cli_saved_record *record;
     size_t count, room;
-    uint64_t *accepted; /* by source: the highest position that the saved segment had accepted */
+    uint64_t *accepted; /* by the source's place: the highest position that the saved segment had accepted */
     char *bytes;        /* room for one record */
     uint32_t *chain;    /* by hash: index + 1 of the first, 0 for none */
     size_t chains;      /* a power of two */

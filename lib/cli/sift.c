@@ -40,19 +40,18 @@ bool cli_filter_matches(const struct cli_filter *f, const struct cvb_lease *r, u
            (f->older_than <= 0 || (double)now_ns - (double)r->buffered_at_ns >= f->older_than * 1e9);
 }
 
-/* The id of a name that is there already: 0 or the exit status. */
-static int find(const struct cli_sift *s, const char *kind, const char *wanted,
-                int (*name_of)(struct cvb_handle *, uint32_t, char *), uint32_t *id)
+/* The id of a pipeline that is there already: 0 or the exit status. */
+static int find_pipeline(const struct cli_sift *s, const char *wanted, uint32_t *id)
 {
     char name[CVB_NAME_MAX + 1], word[CLI_WORD_BYTES];
     int error;
-    for (*id = 0; !(error = name_of(s->handle, *id, name)); ++*id)
+    for (*id = 0; !(error = cvb_pipeline_name(s->handle, *id, name)); ++*id)
         if (!strcmp(name, wanted))
             return 0;
     if (error != CVB_EUNKNOWN)
         return cli_segment_failed(s->segment, error);
-    cli_complain("--%s '%s': segment '%s' has no such %s; 'conveyor stat %s' shows those that there are", kind, wanted,
-                 s->segment, kind, cli_segment_word(s->segment, word));
+    cli_complain("--pipeline '%s': segment '%s' has no such pipeline; 'conveyor stat %s' shows those that there are",
+                 wanted, s->segment, cli_segment_word(s->segment, word));
     return CLI_FAILED;
 }
 
@@ -63,9 +62,9 @@ static int find_names(struct cli_sift *s)
     if (!status && s->to_name)
         status = cli_find_stage(s->handle, s->segment, "--to", s->to_name, "", &s->to);
     if (!status && f->source_name)
-        status = find(s, "source", f->source_name, cvb_source_name, &f->source);
+        status = cli_find_source(s->handle, s->segment, "--source", f->source_name, &f->source);
     if (!status && f->pipeline_name)
-        status = find(s, "pipeline", f->pipeline_name, cvb_pipeline_name, &f->pipeline);
+        status = find_pipeline(s, f->pipeline_name, &f->pipeline);
     if (status || !s->to_name || (s->to != s->stage && s->to != CVB_STAGE_DEAD_LETTER))
         return status;
     cli_complain("--to '%s': records cannot be moved to %s", s->to_name,

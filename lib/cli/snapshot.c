@@ -24,27 +24,44 @@ const char *cli_state_name(enum cvb_peer_state state)
     return name[state <= CVB_PEER_DEAD ? state : CVB_PEER_NONE];
 }
 
+/* What is told of the source that has a place. EUNKNOWN if none has it, or its name was retired meanwhile. */
+static int read_source(struct cvb_handle *h, uint32_t place, const struct cvb_census *holds, struct cli_source *o)
+{
+    int error = cvb_source_at(h, place, &o->id);
+    if (!error)
+        error = cvb_source_name(h, o->id, o->name);
+    if (!error)
+        error = cvb_source_counts(h, o->id, &o->counts);
+    if (!error)
+        error = cvb_backpressure(h, CVB_NO_STAGE, o->id, &o->backpressure);
+    if (!error)
+        error = cvb_signal_of(h, CVB_NO_STAGE, o->id, &o->given);
+    if (error)
+        return error;
+    o->buffered = cli_holds(&holds[place]);
+    const int64_t limit = cvb_limit_of(h, CVB_NO_STAGE, o->id);
+    o->limit = (uint32_t)limit;
+    o->credits = cvb_available_credits(h, o->id);
+    return limit < 0 ? (int)limit : o->credits < 0 ? (int)o->credits : 0;
+}
+
 static int read_sources(struct cvb_handle *h, struct cli_snapshot *s, const struct cvb_census *holds)
 {
-    for (uint32_t id = 0; id < s->settings.max_sources; id++) {
-        struct cli_source *o = &s->sources[s->source_count];
-        int error = cvb_source_name(h, id, o->name);
-        if (error == CVB_EUNKNOWN)
-            break;
-        if (!error)
-            error = cvb_source_counts(h, id, &o->counts);
-        if (!error)
-            error = cvb_backpressure(h, CVB_NO_STAGE, id, &o->backpressure);
-        if (!error)
-            error = cvb_signal_of(h, CVB_NO_STAGE, id, &o->given);
-        if (error)
+    for (uint32_t place = 0; place < s->settings.max_sources; place++) {
+        int error = read_source(h, place, holds, &s->sources[s->source_count]);
+        if (error && error != CVB_EUNKNOWN)
             return error;
-        o->buffered = cli_holds(&holds[id]);
-        o->limit = (uint32_t)cvb_limit_of(h, CVB_NO_STAGE, id);
-        o->credits = cvb_available_credits(h, id);
-        s->source_count++;
+        s->source_count += !error;
     }
     return 0;
+}
+
+const struct cli_source *cli_source_of(const struct cli_snapshot *s, uint32_t id)
+{
+    for (size_t i = 0; i < s->source_count; i++)
+        if (s->sources[i].id == id)
+            return &s->sources[i];
+    return NULL;
 }
 
 /* The stage's own signal, without those of sources and total. The dead-letter stage has no limit and none. */
@@ -129,7 +146,7 @@ static int read_ages(struct cvb_handle *h, struct cli_snapshot *s)
         error = cvb_stage_waits(h, s->stages[i].id, &s->stages[i].waits);
     }
     for (size_t i = 0; i < s->source_count; i++)
-        s->sources[i].age = sources[i];
+        s->sources[i].age = sources[cvb_source_place(s->sources[i].id)];
     for (size_t i = 0; i < s->peer_count; i++) {
         s->peers[i].age = handles[s->peers[i].seat];
         if (s->peers[i].peer.state != CVB_PEER_DEAD)
@@ -189,8 +206,8 @@ int cli_snapshot_progress(struct cvb_handle *h, struct cli_snapshot *s)
 {
     struct cvb_progress *progress = calloc(s->settings.max_sources, sizeof *progress);
     int error = progress ? cvb_progress_all(h, progress) : CVB_ESYSTEM;
-    for (uint32_t id = 0; !error && id < s->source_count; id++)
-        s->sources[id].progress = progress[id];
+    for (size_t i = 0; !error && i < s->source_count; i++)
+        s->sources[i].progress = progress[cvb_source_place(s->sources[i].id)];
     free(progress);
     if (error)
         cli_snapshot_free(s);

@@ -22,6 +22,7 @@ struct cli_stage {
 
 struct cli_source {
     char name[CVB_NAME_MAX + 1];
+    uint32_t id;
     uint32_t buffered, limit;
     int64_t credits;
     struct cvb_counts counts;
@@ -64,6 +65,9 @@ int cli_snapshot_take(struct cvb_handle *handle, struct cli_snapshot *s);
  * then nothing is left to free. */
 int cli_snapshot_progress(struct cvb_handle *handle, struct cli_snapshot *s);
 void cli_snapshot_free(struct cli_snapshot *s);
+
+/* The source with the id, or NULL if it was not there. */
+const struct cli_source *cli_source_of(const struct cli_snapshot *s, uint32_t id);
 
 /* How long the oldest record of a source is here, in nanoseconds; 0 if none has a position. Of dead letters only the
  * age of the oldest is known, whosever it is. After cli_snapshot_progress. */

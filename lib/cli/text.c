@@ -155,18 +155,26 @@ int cli_segment_failed_at(const char *segment, int error, uint64_t bytes)
 
 int cli_segment_failed(const char *segment, int error) { return cli_segment_failed_at(segment, error, 0); }
 
+static int one_name_too_many(const char *segment, const char *option, const char *kind, const char *name)
+{
+    char retire[CLI_WORD_BYTES + 80] = "", word[CLI_WORD_BYTES];
+    cli_segment_word(segment, word);
+    if (!strcmp(kind, "source"))
+        snprintf(retire, sizeof retire, "retire one that nobody uses ('conveyor names %s --retire NAME'), ", word);
+    cli_complain("--%s '%s': segment '%s' has no room for another %s's name: %suse one that is there, or make it anew "
+                 "with a larger --max-%ss",
+                 option, name, segment, kind, retire, kind);
+    return CLI_FAILED;
+}
+
 int cli_name_failed(const char *segment, const char *option, const char *kind, const char *name, int error)
 {
     if (error == CVB_ENAME) {
         cli_complain("--%s '%s' is %s", option, name, cvb_error_text(error));
         return CLI_USAGE;
     }
-    if (error == CVB_ENAMES) {
-        cli_complain("--%s '%s': segment '%s' has no room for another %s's name: use one that is there, or make it "
-                     "anew with a larger --max-%ss",
-                     option, name, segment, kind, kind);
-        return CLI_FAILED;
-    }
+    if (error == CVB_ENAMES)
+        return one_name_too_many(segment, option, kind, name);
     return cli_segment_failed(segment, error);
 }
 

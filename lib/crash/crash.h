@@ -41,6 +41,7 @@ void cvb_wake_sleepers(struct cvb_handle *h);
 
 /* survey.c */
 int cvb_survey(struct cvb_handle *h);
+uint64_t cvb_highest_gone(struct cvb_handle *h, uint32_t source);
 uint64_t cvb_accepted(struct cvb_handle *h, uint32_t source, uint64_t *live);
 void cvb_accepted_all(struct cvb_handle *h, uint32_t sources);
 uint32_t cvb_named_sources(struct cvb_handle *h);

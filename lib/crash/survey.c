@@ -29,7 +29,7 @@ uint32_t cvb_named_sources(struct cvb_handle *h)
 }
 
 /* The highest position of a source that any seat has taken out of a unit. */
-static uint64_t highest_gone(struct cvb_handle *h, uint32_t source)
+uint64_t cvb_highest_gone(struct cvb_handle *h, uint32_t source)
 {
     uint64_t most = 0;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
@@ -164,7 +164,7 @@ static void clear_found(struct cvb_handle *h, uint32_t sources)
 static int make_survey(struct cvb_handle *h, uint32_t sources, uint64_t k)
 {
     for (uint32_t source = 0; source < sources; source++)
-        h->found[source].bound = highest_gone(h, source);
+        h->found[source].bound = cvb_highest_gone(h, source);
     int error = look_at_journals(h, sources);
     if (error)
         return error;
@@ -192,7 +192,7 @@ int cvb_survey(struct cvb_handle *h)
  * `high` before that. */
 static void add_gone(struct cvb_handle *h, uint32_t source)
 {
-    const uint64_t gone = highest_gone(h, source);
+    const uint64_t gone = cvb_highest_gone(h, source);
     if (gone > h->found[source].highest)
         h->found[source].highest = gone;
 }

@@ -109,6 +109,7 @@ void cvb_scan_from(struct cvb_handle *h, uint32_t seat, uint64_t number);
 /* reclaim.c: after a refusal idle units of other kinds give their credits back. */
 bool cvb_reclaim_for(struct cvb_handle *h, int refusal, const struct cvb_want *want, uint32_t *unit,
                      struct cvb_pair *word);
+void cvb_reclaim_source(struct cvb_handle *h, uint32_t source);
 /* What an operation may do before it is refused for good: this many searches over the lists, in which it sees each list
  * once to its end, and then this many groups more. So a refusal ends after a bounded number of steps, whatever other
  * processes do, and it misses nothing when no other process is at work. */

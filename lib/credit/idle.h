@@ -134,7 +134,7 @@ static inline uint64_t kind_of_unit(struct cvb_unit *unit, uint64_t hi)
 }
 static inline uint64_t kind_wanted(const struct cvb_want *w)
 {
-    return kind_of(w->source, w->stage, w->count, w->class);
+    return kind_of((uint16_t)w->source, w->stage, w->count, w->class);
 }
 
 static inline struct cvb_want want_of_kind(uint64_t kind)
@@ -169,7 +169,7 @@ enum note_kind { NOTE_NONE, NOTE_PARK, NOTE_CLAIM };
 
 static inline uint64_t note_of(enum note_kind kind, const struct cvb_want *has)
 {
-    return (uint64_t)kind << NOTE_KIND_SHIFT | (uint64_t)has->source << NOTE_SOURCE_SHIFT |
+    return (uint64_t)kind << NOTE_KIND_SHIFT | (uint64_t)(uint16_t)has->source << NOTE_SOURCE_SHIFT |
            (uint64_t)has->stage << NOTE_STAGE_SHIFT | (uint64_t)(has->count - 1) << NOTE_COUNT_SHIFT;
 }
 

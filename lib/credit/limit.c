@@ -19,10 +19,12 @@
 #include <conveyor/wait.h>
 
 #include "credit/credit.h"
+#include "place/named.h"
 
 #define ONE UINT64_C(1000000000) /* thresholds are exact to nine decimals: a product of floating point would not be */
 #define LOW_SHIFT 32
 #define RETRIES_MOST 254u
+#define LIMIT_OF_SHIFT 32
 
 static uint32_t limit_made(const struct cvb_handle *h, uint32_t counter)
 {
@@ -31,11 +33,39 @@ static uint32_t limit_made(const struct cvb_handle *h, uint32_t counter)
     return kind == 0 ? s->max_per_source : kind == 1 ? s->max_total_records : s->max_per_stage;
 }
 
-/* The limit in force. A value that cvb_set_limit never stores counts as none. */
+static uint32_t place_of_counter(const struct cvb_handle *h, uint32_t counter)
+{
+    return counter - 1 - h->segment.settings.max_stages;
+}
+
+/* The limit in force. A value that cvb_set_limit never stores counts as none, and so does a limit that was set for a
+ * name of the source's place that is retired. */
 static uint32_t limit_now(struct cvb_handle *h, uint32_t counter)
 {
-    const uint32_t limit = cvb_load32_acq(&cvb_counter_at(h, counter)->limit), made = limit_made(h, counter);
-    return limit - 1 < made ? limit : made;
+    const uint64_t word = cvb_load64_acq(&cvb_counter_at(h, counter)->limit);
+    const uint32_t limit = (uint32_t)word, made = limit_made(h, counter);
+    if (limit - 1 >= made)
+        return made;
+    if (cvb_kind_of_counter(h, counter) || word >> LIMIT_OF_SHIFT == cvb_id_of_place(h, place_of_counter(h, counter)))
+        return limit;
+    return made;
+}
+
+/* Stores a limit. Of a source, by a CAS from what was read before the id was seen to be its name's: so the limit of a
+ * later name is never overwritten. */
+static int store_limit(struct cvb_handle *h, uint32_t counter, uint32_t source, uint32_t limit)
+{
+    uint64_t *word = &cvb_counter_at(h, counter)->limit, before;
+    if (cvb_kind_of_counter(h, counter)) {
+        cvb_store64_rel(word, limit);
+        return 0;
+    }
+    do {
+        before = cvb_load64_acq(word);
+        if (!cvb_source_known(h, source))
+            return CVB_EUNKNOWN;
+    } while (!cvb_cas64(word, before, (uint64_t)source << LIMIT_OF_SHIFT | limit));
+    return 0;
 }
 
 /* A part, 0 to 1, in billionths. */
@@ -106,7 +136,7 @@ static int64_t counter_meant(struct cvb_handle *h, uint32_t stage, uint32_t sour
         return CVB_EINVAL;
     if (source == CVB_NO_SOURCE)
         return cvb_id_known(h, CVB_KIND_STAGE, stage) ? (int64_t)cvb_counter_of_stage(stage) : CVB_EUNKNOWN;
-    return cvb_id_known(h, CVB_KIND_SOURCE, source) ? (int64_t)cvb_counter_of_source(h, source) : CVB_EUNKNOWN;
+    return cvb_source_known(h, source) ? (int64_t)cvb_counter_of_source(h, cvb_place_of(source)) : CVB_EUNKNOWN;
 }
 
 int cvb_set_limit(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t limit)
@@ -122,7 +152,9 @@ int cvb_set_limit(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_
     if (!limit || limit > limit_made(h, counter))
         return CVB_EINVAL;
     const uint32_t before = limit_now(h, counter);
-    cvb_store32_rel(&cvb_counter_at(h, counter)->limit, limit);
+    error = store_limit(h, counter, source, limit);
+    if (error)
+        return error;
     heed(h, counter);
     cvb_event_set(h, stage, source, "limit", before, limit);
     return 0;

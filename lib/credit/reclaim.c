@@ -19,7 +19,7 @@ static bool holds(struct cvb_handle *h, const struct cvb_want *has, int refusal,
 {
     switch (refusal) {
     case CVB_ESOURCE_FULL:
-        return has->source == want->source;
+        return has->source == (uint16_t)want->source;
     case CVB_ESTAGE_FULL:
         return has->stage == want->stage;
     case CVB_EMEMORY_FULL:
@@ -233,6 +233,15 @@ bool cvb_reclaim_for(struct cvb_handle *h, int refusal, const struct cvb_want *w
     if (idle && (reclaim(h, &s) || s.given || s.lost))
         return true;
     return has_room(h, refusal, want) || versions(h) != before || (idle && some_idle(h, counter));
+}
+
+/* What idle units keep of the source's credits comes back, as far as one operation searches. */
+void cvb_reclaim_source(struct cvb_handle *h, uint32_t source)
+{
+    const struct cvb_want all = {.source = source, .count = INT32_MAX};
+    cvb_refusal_begin(h);
+    while (some_idle(h, cvb_counter_of_source(h, source)) && cvb_reclaim_for(h, CVB_ESOURCE_FULL, &all, NULL, NULL))
+        continue;
 }
 
 /* Marks the units that lists name in h->counted. */

@@ -6,6 +6,7 @@
  * CAS IDLE -> RES; all else is a hint.
  */
 #include "credit/idle.h"
+#include "place/named.h"
 
 /* Groups that a list must have before a put takes their lines away from the seat that fills them; fewer if that is more
  * than half of what a source may have. A put that finds fewer takes new credits instead, so soon enough units are on
@@ -30,7 +31,7 @@ static inline bool fits(struct cvb_unit *unit, const struct cvb_claim_cache *cac
         return false;
     if (!CVB_USUALLY(cvb_hi_anew(w->hi, 0) == cache->whole))
         return kind_of_unit(unit, w->hi) == cache->kind;
-    return CVB_USUALLY(cvb_load16_rlx(&unit->source) == want->source) &&
+    return CVB_USUALLY(cvb_load16_rlx(&unit->source) == cvb_place_of(want->source)) &&
            CVB_USUALLY(cvb_load16_rlx(&unit->class) == want->class);
 }
 
@@ -238,7 +239,7 @@ static void begin_kind(struct cvb_handle *h, struct cvb_claim_cache *cache, cons
     cache->whole = cvb_hi(UINT32_MAX >> (CVB_UNIT_MEMBERS - want->count), want->stage, 0, 0);
     cache->rows = rows_of(h, NOTE_CLAIM, want);
     cache->of_stage = &h->tallies[want->stage];
-    cache->of_source = &h->tallies[h->segment.settings.max_stages + want->source];
+    cache->of_source = &h->tallies[h->segment.settings.max_stages + cvb_place_of(want->source)];
     cache->room_of_source = cvb_flag_at(h, cvb_flag_of_source(h, want->source));
     cache->room_of_stage = cvb_flag_at(h, cvb_flag_of_room(h, want->stage));
     cache->least = few * a_group < SCAN_FEW ? 0 : few < CVB_SCAN_LEAST ? few : CVB_SCAN_LEAST;
@@ -294,18 +295,29 @@ bool cvb_is_over(struct cvb_handle *h, const struct cvb_want *want)
     return over;
 }
 
-/* A unit that was claimed goes back if a limit is over what it allows; true if it does. Looked at after the claim: what
- * was claimed before a limit was lowered was a record before (L2). */
+/* As goes_back, where something is unusual. */
+CVB_RARE static bool goes_back_after_all(struct cvb_handle *h, const struct cvb_want *want, uint32_t u)
+{
+    if (cvb_source_stays(h, want->source) && !cvb_is_over(h, want))
+        return false;
+    cvb_give(h, u);
+    return true;
+}
+
+/* A unit that was claimed goes back if a limit is over what it allows, or if the source was retired; true if it does.
+ * Looked at after the claim: what was claimed before a limit was lowered was a record before (L2), and as long as a
+ * unit is claimed the name stays (E1). */
 static inline bool goes_back(struct cvb_handle *h, const struct cvb_claim_cache *cache, const struct cvb_want *want,
                              uint32_t u)
 {
     cvb_fence_after_cas();
+    const struct cvb_flag *of_source = (const struct cvb_flag *)(const void *)cache->room_of_source;
     const uint32_t all = cvb_load32_acq(cvb_flag_at(h, CVB_FLAG_TOTAL)) | cvb_load32_acq(cache->room_of_stage) |
-                         cvb_load32_acq(cache->room_of_source);
-    if (__builtin_expect(!(all & CVB_FLAG_OVER), 1) || !cvb_is_over(h, want))
+                         cvb_load32_acq(&of_source->word);
+    const bool named = cvb_load64_acq(&of_source->named.lo) == want->source;
+    if (__builtin_expect(named && !(all & CVB_FLAG_OVER), 1))
         return false;
-    cvb_give(h, u);
-    return true;
+    return goes_back_after_all(h, want, u);
 }
 
 /* All candidates of a group were tried: those of the next one follow. False if there is none. */

@@ -3,6 +3,7 @@
 #define CVB_LIB_FLOW_H
 
 #include "crash/crash.h"
+#include "place/named.h"
 
 /* What a call returns that did `done` records and then met `error`, or 0: the number of records; but the error if the
  * segment is corrupt, or if it did none and no limit was the reason. */
@@ -20,12 +21,28 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r);
 void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, int error);
 
 /* source.c */
-int cvb_position_refused(struct cvb_handle *h, uint32_t source, uint64_t position);
-/* 0 if a record of the source may have the position: if it is above all that were accepted. The source is named. */
-static inline int cvb_position_check(struct cvb_handle *h, uint32_t source, uint64_t position)
+int cvb_source_claimed(struct cvb_handle *h, uint32_t id);
+int cvb_position_refused(struct cvb_handle *h, uint32_t id, uint64_t position);
+/* 0 if a record of the source may have the position: if it is above all that were accepted. Its place is in the table.
+ */
+static inline int cvb_position_check(struct cvb_handle *h, uint32_t id, uint64_t position)
 {
-    const uint64_t next = h->next_position[source];
-    return next && position >= next && position <= INT64_MAX ? 0 : cvb_position_refused(h, source, position);
+    const uint64_t next = h->next_position[cvb_place_of(id)];
+    return next && position >= next && position <= INT64_MAX ? 0 : cvb_position_refused(h, id, position);
+}
+/* Positions in the segment grow on from name to name of a place; 0 stays 0. */
+static inline uint64_t cvb_position_base(struct cvb_handle *h, uint32_t place)
+{
+    return cvb_load64_acq(&h->stands[place].base);
+}
+static inline uint64_t cvb_position_within(struct cvb_handle *h, uint32_t place, uint64_t position)
+{
+    return position ? position + cvb_position_base(h, place) : 0;
+}
+static inline uint64_t cvb_position_told(struct cvb_handle *h, uint32_t place, uint64_t within)
+{
+    const uint64_t base = within ? cvb_position_base(h, place) : 0;
+    return within > base ? within - base : 0;
 }
 
 /* obtain.c */

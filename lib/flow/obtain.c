@@ -83,6 +83,13 @@ static bool find_idle(struct cvb_handle *h, const struct cvb_want *want, int ref
            cvb_reclaim_for(h, refusal, want, u, w);
 }
 
+/* A unit was obtained for a source that has been retired. */
+CVB_RARE static int give_up(struct cvb_handle *h, uint32_t u)
+{
+    const int error = cvb_give(h, u);
+    return error ? error : CVB_EUNKNOWN;
+}
+
 /* As cvb_obtain, if no idle unit was found at once: counters move, and a free unit gets its credits anew. */
 CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want, const struct cvb_record *r,
                                uint32_t *u, struct cvb_pair *w)
@@ -108,7 +115,8 @@ CVB_RARE static int obtain_new(struct cvb_handle *h, const struct cvb_want *want
             break;
         n = n > 1 ? n / 2 : 1; /* others were quicker: fewer records may fit */
     }
-    return error;
+    cvb_fence_after_cas(); /* E1: the credit was taken, and now the name is looked at */
+    return error || cvb_source_stays(h, want->source) ? error : give_up(h, *u);
 }
 
 /* As cvb_obtain, for what is wanted of r's kind. */

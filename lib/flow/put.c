@@ -31,7 +31,7 @@ int cvb_record_check(struct cvb_handle *h, const struct cvb_record *r)
     const struct cvb_settings *s = &h->segment.settings;
     if (r->length > s->payload_size)
         return CVB_ETOOLONG;
-    if (!cvb_id_known(h, CVB_KIND_SOURCE, r->source) || !cvb_id_known(h, CVB_KIND_PIPELINE, r->pipeline))
+    if (!cvb_id_known(h, CVB_KIND_SOURCE, cvb_place_of(r->source)) || !cvb_id_known(h, CVB_KIND_PIPELINE, r->pipeline))
         return CVB_EUNKNOWN;
     if (r->length && !r->payload)
         return CVB_EINVAL;
@@ -160,6 +160,7 @@ void cvb_tally_refusal(struct cvb_handle *h, uint32_t stage, uint32_t source, in
 {
     uint32_t flag;
     enum cvb_count count;
+    source = cvb_place_of(source);
     if (!refused_by(h, stage, source, error, &flag, &count) || !cvb_id_known(h, CVB_KIND_SOURCE, source))
         return;
     cvb_tally(h, stage, source, count, 1);
@@ -186,8 +187,9 @@ static inline int put_into(struct cvb_handle *h, uint32_t u, struct cvb_pair w, 
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     const uint32_t mask = cvb_hi_mask(w.hi), n = want->count == 1 ? 1 : cvb_mask_count(mask);
+    const uint32_t place = cvb_place_of(want->source);
     cvb_store64_rlx(&unit->buffered_at_ns, now);
-    cvb_store64_rlx(&unit->first, position);
+    cvb_store64_rlx(&unit->first, cvb_position_within(h, place, position));
     int error = mask == 1 ? cvb_write_single(h, u, r, position)
                           : cvb_write_records(h, u, mask, r, n > CVB_SHORT_TRAIN ? cvb_idle_next(h) : CVB_NO_UNIT);
     if (!error)
@@ -195,8 +197,8 @@ static inline int put_into(struct cvb_handle *h, uint32_t u, struct cvb_pair w, 
     if (error)
         return CVB_ECORRUPT;
     if (position)
-        h->next_position[want->source] = r[n - 1].position + 1;
-    was_put(h, h->last_cache, want->stage, want->source, n, now);
+        h->next_position[place] = r[n - 1].position + 1;
+    was_put(h, h->last_cache, want->stage, place, n, now);
     return (int)n;
 }
 
@@ -326,14 +328,15 @@ static inline int put_quickly(struct cvb_handle *h, uint32_t stage, const struct
         return 0;
     struct cvb_unit *unit = cvb_unit_at(h, u);
     const uint64_t position = r->position;
+    const uint32_t place = cvb_place_of(r->source);
     cvb_store16_rlx(&unit->pipeline, (uint16_t)r->pipeline);
     cvb_store64_rlx(&unit->buffered_at_ns, now);
-    cvb_store64_rlx(&unit->first, position);
+    cvb_store64_rlx(&unit->first, cvb_position_within(h, place, position));
     if (!CVB_USUALLY(!cvb_write_single(h, u, r, position)) || !CVB_USUALLY(!cvb_enqueue_own(h, u, w, stage)))
         return CVB_ECORRUPT;
     if (!CVB_USUALLY(!position))
-        h->next_position[r->source] = position + 1;
-    was_put(h, cache, stage, r->source, 1, now);
+        h->next_position[place] = position + 1;
+    was_put(h, cache, stage, place, 1, now);
     return 1;
 }
 

@@ -54,7 +54,7 @@ static int reserve_run(struct cvb_handle *h, uint32_t stage, const struct cvb_re
     if (error)
         return error;
     cvb_fence_seq();
-    cvb_level_after_put(h, h->last_cache, stage, shape->source, cvb_mask_count(cvb_hi_mask(w.hi)));
+    cvb_level_after_put(h, h->last_cache, stage, cvb_place_of(shape->source), cvb_mask_count(cvb_hi_mask(w.hi)));
     return hand_out_slots(h, u, w, shape, slots);
 }
 
@@ -160,7 +160,7 @@ static int check_positions(struct cvb_handle *h, const struct cvb_slot *slots, s
             continue;
         if (source_of(h, &slots[i]) >= h->segment.settings.max_sources)
             return CVB_ECORRUPT;
-        int error = cvb_position_check(h, source_of(h, &slots[i]), slots[i].position);
+        int error = cvb_position_check(h, cvb_id_of_place(h, source_of(h, &slots[i])), slots[i].position);
         if (error)
             return error;
         if (slots[i].position <= position_before(h, slots, i))
@@ -179,7 +179,8 @@ static size_t slots_together(const struct cvb_slot *slots, size_t n)
 static void store_positions(struct cvb_handle *h, uint32_t u, uint32_t mask, const struct cvb_slot *slots)
 {
     const uint64_t first = slots->position;
-    cvb_store64_rlx(&cvb_unit_at(h, u)->first, first);
+    cvb_store64_rlx(&cvb_unit_at(h, u)->first,
+                    cvb_position_within(h, cvb_load16_rlx(&cvb_unit_at(h, u)->source), first));
     for (; first && mask; mask &= mask - 1, slots++)
         cvb_store32_rlx(&cvb_member_at(h, u, (unsigned)__builtin_ctz(mask))->extent,
                         cvb_extent(slots->length, slots->position - first));

@@ -43,6 +43,15 @@ static void give_after_move(struct cvb_handle *h, const struct cvb_journal *f)
     cvb_own_add64(&h->tallies[f->to_stage].n[CVB_N_ACCEPTED], f->count);
 }
 
+/* Before a record of the source becomes a dead letter and gives its credit of the source back: who retires the name
+ * must look for dead letters as well (E3). */
+static void has_dead_letters(struct cvb_handle *h, uint32_t source)
+{
+    const uint32_t id = cvb_id_of_place(h, source);
+    if (cvb_load32_rlx(&h->of_sources[source].dead) != id)
+        cvb_store32_rel(&h->of_sources[source].dead, id);
+}
+
 /* Unit u, which this seat has leased, enters stage `to`. 0, or a refusal, which leaves it as it is, or another error.
  */
 CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
@@ -55,8 +64,10 @@ CVB_RARE int cvb_restage(struct cvb_handle *h, uint32_t u, uint32_t to)
     f.source = cvb_load16_rlx(&unit->source);
     if (f.stage >= h->segment.settings.max_stages || f.source >= h->segment.settings.max_sources)
         return CVB_ECORRUPT;
-    if (to == CVB_STAGE_DEAD_LETTER)
+    if (to == CVB_STAGE_DEAD_LETTER) {
         cvb_store16_rlx(&unit->origin, f.stage);
+        has_dead_letters(h, f.source);
+    }
     cvb_enters_stage(unit);
     cvb_journal_open(h, CVB_OP_RESTAGE, &f);
     int error = take_for_move(h, &f, CVB_OP_RESTAGE);

@@ -135,25 +135,29 @@ static inline unsigned hand_out_first(struct cvb_handle *h, const struct cvb_mem
     return n;
 }
 
-/* What the leases of unit u, whose word has this lo, have in common. Field by field: a compiler builds a literal of the
- * whole struct twice. False if the segment is corrupt. */
+/* What the leases of unit u, whose word has this lo, have in common; the position is that of the member with this
+ * extent. Field by field: a compiler builds a literal of the whole struct twice. False if the segment is corrupt. */
 static inline bool lease_of(struct cvb_handle *h, uint32_t u, uint64_t lo, uint32_t stage, unsigned retry,
-                            struct cvb_lease *out)
+                            uint32_t extent, struct cvb_lease *out)
 {
     struct cvb_unit *unit = cvb_unit_at(h, u);
     const uint64_t time = cvb_load64_rlx(&unit->buffered_at_ns);
     if (time != h->taken_seen)
         cvb_took(h, time, stage);
     out->buffered_at_ns = h->taken_ns;
-    out->source = cvb_load16_rlx(&unit->source);
+    const uint32_t source = cvb_load16_rlx(&unit->source);
+    if (source >= h->segment.settings.max_sources)
+        return false;
+    out->source = cvb_id_of_place(h, source);
     out->pipeline = cvb_load16_rlx(&unit->pipeline);
     out->stage = stage;
     out->retry_count = retry;
     out->origin = stage ? stage : cvb_load16_rlx(&unit->origin);
     out->place = (struct cvb_place){lo, u, h->serial, 0, (uint16_t)stage};
-    out->position = cvb_load64_rlx(&unit->first);
+    const uint64_t first = cvb_load64_rlx(&unit->first);
+    out->position = first ? cvb_position_told(h, source, first) + cvb_extent_behind(extent) : 0;
     cvb_store64_rlx(&unit->buffered_at_ns, h->taken_stamp);
-    return out->source < h->segment.settings.max_sources;
+    return true;
 }
 
 /* The payloads of the train that follows the train of n records whose word is w. */
@@ -187,7 +191,7 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
     unsigned done = 0;
     lease.payload = NULL;
     lease.length = 0;
-    if (!cvb_has_room(h, u, mask) || !lease_of(h, u, w.lo, stage, cvb_hi_retry(w.hi), &lease))
+    if (!cvb_has_room(h, u, mask) || !lease_of(h, u, w.lo, stage, cvb_hi_retry(w.hi), 0, &lease))
         return CVB_ECORRUPT;
     if (cvb_is_whole(mask)) {
         done = hand_out_whole(h, u, w, &lease, out);
@@ -196,7 +200,7 @@ CVB_RARE CVB_FLAT static int hand_out_all(struct cvb_handle *h, uint32_t u, stru
     int few = mask ? hand_out_any(h, cvb_members_of(h, u), mask, &lease, out + done) : 0;
     if (few < 0)
         return few;
-    cvb_tally(h, lease.stage, lease.source, CVB_N_DELIVERED, done + (unsigned)few);
+    cvb_tally(h, lease.stage, cvb_place_of(lease.source), CVB_N_DELIVERED, done + (unsigned)few);
     return (int)done + few;
 }
 
@@ -208,17 +212,16 @@ static inline int hand_out_single(struct cvb_handle *h, uint32_t u, uint64_t lo,
     const struct cvb_member *m = cvb_members_of(h, u);
     const uint32_t extent = cvb_load32_rlx(&m->extent), length = cvb_extent_length(extent);
     char *payload = cvb_payload_in(&h->cells, cvb_load32_rlx(&m->cell), length);
-    if (!payload || !lease_of(h, u, lo, stage, retry, out))
+    if (!payload || !lease_of(h, u, lo, stage, retry, extent, out))
         return 0;
     out->payload = payload;
     out->length = length;
-    out->position += cvb_extent_behind(extent);
     clear_rest(out);
     own_payload(&h->rings[stage], payload, length);
     if (__builtin_expect(h->cells.header_room, 0) &&
         !cvb_lend_header(&h->cells, h->segment.settings.header_size, payload, out))
         return CVB_ECORRUPT;
-    cvb_tally(h, stage, out->source, CVB_N_DELIVERED, 1);
+    cvb_tally(h, stage, cvb_place_of(out->source), CVB_N_DELIVERED, 1);
     return 1;
 }
 

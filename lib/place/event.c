@@ -18,7 +18,7 @@ void cvb_store_text(uint64_t words[CVB_REASON_WORDS], const char *text)
 }
 
 /* Gives an empty text if the bytes are no text, in a corrupt segment. */
-void cvb_load_text(const uint64_t words[CVB_REASON_WORDS], char text[CVB_REASON_MAX + 1])
+size_t cvb_load_bytes(const uint64_t words[CVB_REASON_WORDS], char text[CVB_REASON_MAX + 1])
 {
     for (unsigned i = 0; i < CVB_REASON_WORDS; i++) {
         uint64_t word = cvb_load64_rlx(&words[i]);
@@ -26,6 +26,12 @@ void cvb_load_text(const uint64_t words[CVB_REASON_WORDS], char text[CVB_REASON_
     }
     const size_t n = strnlen(text, CVB_REASON_MAX);
     memset(text + n, 0, CVB_REASON_MAX + 1 - n);
+    return n;
+}
+
+void cvb_load_text(const uint64_t words[CVB_REASON_WORDS], char text[CVB_REASON_MAX + 1])
+{
+    const size_t n = cvb_load_bytes(words, text);
     if (!cvb_is_text(text, n))
         memset(text, 0, n);
 }

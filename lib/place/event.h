@@ -61,5 +61,7 @@ static inline bool cvb_is_being_written(struct cvb_handle *h, struct cvb_pair wo
 /* A text of at most CVB_REASON_MAX bytes, in words. */
 void cvb_store_text(uint64_t words[CVB_REASON_WORDS], const char *text);
 void cvb_load_text(const uint64_t words[CVB_REASON_WORDS], char text[CVB_REASON_MAX + 1]);
+/* As cvb_load_text, but what is no text is left as it is. Returns the length. */
+size_t cvb_load_bytes(const uint64_t words[CVB_REASON_WORDS], char text[CVB_REASON_MAX + 1]);
 
 #endif

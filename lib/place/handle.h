@@ -89,7 +89,7 @@ struct cvb_marks {
 
 /* What a put needs, or an idle unit is good for. */
 struct cvb_want {
-    uint32_t source, stage, count, class;
+    uint32_t source, stage, count, class; /* of a put the id of the source, otherwise its place */
 };
 
 /* Kinds of units that a handle remembers: as many that it puts, and as many that it acks. */
@@ -207,6 +207,7 @@ struct cvb_handle {
     struct cvb_extension *extensions;
     struct cvb_counter *counters;
     struct cvb_flag *flags;
+    struct cvb_flag *of_sources; /* those of the sources, by place */
     struct cvb_reason *reasons;
     struct cvb_event_ring *events;
     struct cvb_cells cells; /* of the class that was looked at last */

@@ -17,9 +17,10 @@ static inline struct cvb_counter *cvb_counter_at(struct cvb_handle *h, uint32_t 
 #define CVB_COUNTER_TOTAL 0u
 #define CVB_NO_COUNTER UINT32_MAX
 static inline uint32_t cvb_counter_of_stage(uint32_t stage) { return 1 + stage; }
+/* Of a source by its place, or by its id. */
 static inline uint32_t cvb_counter_of_source(struct cvb_handle *h, uint32_t source)
 {
-    return 1 + h->segment.settings.max_stages + source;
+    return 1 + h->segment.settings.max_stages + (uint16_t)source;
 }
 
 /* A seat's tally of a stage; that of a source is max_stages + source. */
@@ -57,7 +58,8 @@ static inline uint32_t *cvb_references_at(struct cvb_handle *h, int kind)
 static inline bool cvb_is_refusal(int error) { return error <= CVB_ESTAGE_FULL && error >= CVB_EMEMORY_FULL; }
 
 /* check.c */
-/* True if the id has a name. Any thread may ask, also beside a call with the handle. */
+/* True if the id has a name; of sources: if the place with this number had one ever (named.h has the rest). Any thread
+ * may ask, also beside a call with the handle. */
 bool cvb_id_named(struct cvb_handle *h, enum cvb_kind kind, uint32_t id);
 /* True if the id has a name; it is then remembered. */
 bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id);

@@ -1,7 +1,8 @@
 /* known.c - the names that a handle has looked up: the next use of one costs a probe instead of a search.
  *
- * Overview: a table of the handle's own, open addressing, at most half full. An entry holds the id alone; the name's
- * bytes are in the segment, where they never change once an id refers to them. A table belongs to one handle,
+ * Overview: a table of the handle's own, open addressing, at most half full. An entry holds the id alone, or a source's
+ * place; the name's bytes are in the segment. Those of stages and pipelines never change once an id refers to them;
+ * whether a place still has a source's name is looked at again (intern.c). A table belongs to one handle,
  * which one thread uses at a time, so there is nothing to lock.
  */
 #include <string.h>
@@ -17,9 +18,13 @@ static uint32_t start_of(int kind, const char *text, size_t n)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-static bool is_name(struct cvb_handle *h, int kind, uint32_t id, const char *text, size_t n)
+/* True if the number that an entry has is of this name: an id, or a source's place. */
+static bool is_name(struct cvb_handle *h, int kind, uint32_t number, const char *text, size_t n, uint32_t *id)
 {
-    const struct cvb_name *name = cvb_name_of_id(h, kind, id);
+    if (kind == CVB_KIND_SOURCE)
+        return cvb_source_is(h, number, text, id);
+    const struct cvb_name *name = cvb_name_of_id(h, kind, number);
+    *id = number;
     return name && name->length == n && !memcmp(name->text, text, n);
 }
 
@@ -30,10 +35,8 @@ bool cvb_name_known(struct cvb_handle *h, int kind, const char *text, size_t n, 
         uint32_t entry = h->names[i & mask];
         if (!entry)
             return false;
-        if ((int)(entry >> 1 & 3) == kind && is_name(h, kind, entry >> 3, text, n)) {
-            *id = entry >> 3;
+        if ((int)(entry >> 1 & 3) == kind && is_name(h, kind, entry >> 3, text, n, id))
             return true;
-        }
     }
 }
 

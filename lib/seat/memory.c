@@ -91,6 +91,7 @@ void cvb_bind_places(struct cvb_handle *h)
     h->counters = (void *)(base + g->counters);
     h->thresholds = (void *)(base + g->thresholds);
     h->flags = (void *)(base + g->flags);
+    h->of_sources = &h->flags[cvb_flag_of_source(h, 0)];
     h->reasons = (void *)(base + g->reasons);
     h->events = (void *)(base + g->events);
     h->lookout = (void *)(base + g->lookout);

@@ -1,4 +1,4 @@
-/* name.c - interning: a name's id is decided by one CAS.
+/* name.c - interning of stages and pipelines: a name's id is decided by one CAS. intern.c has the sources.
  *
  * A seat writes a name into a slot of its own and CASes the first empty reference to that slot. The seat that wins
  * reference i owns slot i from then on, which nobody used before; so slots never run out. A seat that died after its
@@ -84,9 +84,10 @@ static int intern(struct cvb_handle *h, int kind, const char *text, uint32_t *id
     return kind == CVB_KIND_STAGE && h->segment.settings.sealed_stages ? CVB_ESEALED : CVB_ENAMES;
 }
 
-/* A name that was overwritten gets '?' for each byte that might not be shown: it could give orders to a terminal. */
-static void show_as_text(char *text, size_t length)
+void cvb_show_as_text(char *text, size_t length)
 {
+    if (cvb_is_text(text, length))
+        return;
     for (size_t i = 0; i < length; i++)
         if (text[i] < 32 || text[i] > 126)
             text[i] = '?';
@@ -109,8 +110,7 @@ static int name_of(struct cvb_handle *h, int kind, uint32_t id, char *text)
         return CVB_ECORRUPT;
     memcpy(text, name->text, length);
     text[length] = 0;
-    if (!cvb_is_text(text, length))
-        show_as_text(text, length);
+    cvb_show_as_text(text, length);
     return 0;
 }
 
@@ -120,7 +120,10 @@ int cvb_stage_name(struct cvb_handle *h, uint32_t id, char text[CVB_NAME_MAX + 1
 }
 int cvb_source_name(struct cvb_handle *h, uint32_t id, char text[CVB_NAME_MAX + 1])
 {
-    return name_of(h, CVB_KIND_SOURCE, id, text);
+    int error = cvb_reader_check(h);
+    if (error || !text)
+        return error ? error : CVB_EINVAL;
+    return cvb_source_text(h, id, text);
 }
 int cvb_pipeline_name(struct cvb_handle *h, uint32_t id, char text[CVB_NAME_MAX + 1])
 {
@@ -128,7 +131,6 @@ int cvb_pipeline_name(struct cvb_handle *h, uint32_t id, char text[CVB_NAME_MAX 
 }
 
 int cvb_stage(struct cvb_handle *h, const char *name, uint32_t *id) { return intern(h, CVB_KIND_STAGE, name, id); }
-int cvb_source(struct cvb_handle *h, const char *name, uint32_t *id) { return intern(h, CVB_KIND_SOURCE, name, id); }
 int cvb_pipeline(struct cvb_handle *h, const char *name, uint32_t *id)
 {
     return intern(h, CVB_KIND_PIPELINE, name, id);

@@ -87,6 +87,14 @@ static bool take_positions(struct cvb_handle *h, uint32_t t, struct cvb_pair see
     return true;
 }
 
+/* After the journal was opened and before the first change of a unit: a walk that looks for dead letters of a source
+ * sees the journal open, or this number changed, or the move done before it began (E3). */
+static void tell_dead_moves(struct cvb_handle *h, struct cvb_pair from)
+{
+    if (cvb_hi_stage(from.hi) == CVB_STAGE_DEAD_LETTER && cvb_is_live(from))
+        cvb_add64(&h->lookout->dead_moves, 1);
+}
+
 /* Unit t, whose word is `seen`, loses the members `bits` to t2, which becomes `state`. False if t's word has changed:
  * then nothing has happened. */
 static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_t bits, uint32_t t2,
@@ -110,6 +118,7 @@ static bool move(struct cvb_handle *h, uint32_t t, struct cvb_pair seen, uint32_
     if (cvb_lo_state(seen.lo) == CVB_QUEUED)
         less.hi = (less.hi & ~(UINT64_C(0x3ff) << 44)) | (uint64_t)h->seat << 44 | CVB_HI_SPLIT;
     cvb_journal_open(h, CVB_OP_MOVE, &f);
+    tell_dead_moves(h, seen);
     cvb_row_low(h, &span);
     bool moved = cvb_cas_pair(&cvb_unit_at(h, t)->word, seen, less);
     if (moved)
@@ -156,6 +165,7 @@ int cvb_uncarve(struct cvb_handle *h, uint32_t t, uint32_t members, uint32_t t2)
     f.to_before = cvb_load_pair(&to->word);
     f.to_after = (struct cvb_pair){f.to_before.lo, f.to_before.hi | members};
     cvb_journal_open(h, CVB_OP_MOVE, &f);
+    tell_dead_moves(h, w);
     cvb_row_low(h, &span);
     bool moved = cvb_cas_pair(&from->word, w, empty) && cvb_cas_pair(&to->word, f.to_before, f.to_after);
     cvb_journal_close(h);

@@ -14,6 +14,7 @@
  * announced a sleep on that value, and none sleeps on it. A sleeper that had announced itself on an older value finds
  * another one, and does not sleep (F5).
  */
+#include "place/named.h"
 #include "wake/wake.h"
 
 /* Wakes up to `most` sleepers on the word, which showed a waiters bit. It shows one until no sleeper is left. */
@@ -83,7 +84,7 @@ static void tell_of_flag(struct cvb_handle *h, uint32_t flag, enum cvb_event_kin
     struct cvb_event e = {.kind = kind, .code = code, .stage = CVB_NO_STAGE, .source = CVB_NO_SOURCE};
     const uint32_t room = cvb_flag_of_room(h, 0), source = cvb_flag_of_source(h, 0);
     if (flag >= source)
-        e.source = flag - source;
+        e.source = cvb_id_of_place(h, flag - source);
     else if (flag >= room)
         e.stage = flag - room;
     cvb_event(h, &e);
@@ -113,6 +114,8 @@ CVB_RARE void cvb_flag_tell_dead_letter(struct cvb_handle *h, uint32_t stage, ui
 {
     uint32_t *told = &h->flags[cvb_flag_of_data(stage)].told, seen = cvb_load32_rlx(told), next = cvb_event_tick();
     if (next != seen && cvb_cas32(told, seen, next))
-        cvb_event(
-            h, &(struct cvb_event){.kind = CVB_EVENT_DEAD_LETTER, .stage = stage, .source = source, .after = records});
+        cvb_event(h, &(struct cvb_event){.kind = CVB_EVENT_DEAD_LETTER,
+                                         .stage = stage,
+                                         .source = cvb_id_of_place(h, source),
+                                         .after = records});
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "place/named.h"
 #include "wake/wake.h"
 
 #define REASON_LOOKS 100u
@@ -31,6 +32,26 @@
 static uint32_t reason_of(uint64_t given) { return (uint32_t)(given >> 18 & REASON_MASK); }
 
 static struct cvb_reason *reason_at(struct cvb_handle *h, uint32_t i) { return h->reasons + i; }
+
+/* What is given of the flag: of a source, by a process that meant the name that its place has now. A process that is
+ * late gives to a name that is retired. */
+uint64_t cvb_given(struct cvb_handle *h, uint32_t flag)
+{
+    const uint64_t *word = &h->flags[flag].given;
+    const uint32_t first = cvb_flag_of_source(h, 0);
+    for (unsigned looks = 0; looks < REASON_LOOKS; looks++) {
+        const uint64_t given = cvb_load64_acq(word);
+        if (!given || flag < first || flag >= cvb_flag_count(h) || reason_of(given) >= h->segment.geometry.reason_count)
+            return given;
+        const uint32_t source = cvb_load32_rlx(&reason_at(h, reason_of(given))->source);
+        cvb_fence_acq(); /* H2 */
+        if (source == cvb_id_of_place(h, flag - first))
+            return given;
+        if (cvb_load64_acq(word) == given)
+            return 0;
+    }
+    return 0;
+}
 
 /* True if the flag that the reason was written for refers to it. */
 static bool is_referred_to(struct cvb_handle *h, uint32_t i, struct cvb_pair owner)
@@ -62,12 +83,13 @@ static int take_reason(struct cvb_handle *h, uint32_t flag, uint32_t *reason, st
     return CVB_ECORRUPT; /* there are more than flags and writers need */
 }
 
-static void write_reason(struct cvb_reason *r, const char *text)
+static void write_reason(struct cvb_reason *r, uint32_t source, const char *text)
 {
     cvb_fence_rel(); /* a process that reads what follows sees that no flag refers to it (H2) */
     cvb_store64_rlx(&r->at_ns, cvb_now_ns());
     cvb_store64_rlx(&r->since_ns, cvb_monotonic_ns());
     cvb_store32_rlx(&r->pid, (uint32_t)getpid());
+    cvb_store32_rlx(&r->source, source);
     cvb_store_text(r->text, text);
 }
 
@@ -82,7 +104,8 @@ static void replace(struct cvb_handle *h, uint32_t flag, uint64_t given)
         cvb_hand_wake(h, flag);
 }
 
-int cvb_hand_give(struct cvb_handle *h, uint32_t flag, uint32_t signal, uint32_t delay_ms, const char *text)
+int cvb_hand_give(struct cvb_handle *h, uint32_t flag, uint32_t source, uint32_t signal, uint32_t delay_ms,
+                  const char *text)
 {
     uint32_t i;
     struct cvb_pair mine;
@@ -93,7 +116,7 @@ int cvb_hand_give(struct cvb_handle *h, uint32_t flag, uint32_t signal, uint32_t
     int error = take_reason(h, flag, &i, &mine);
     if (error)
         return error;
-    write_reason(reason_at(h, i), text);
+    write_reason(reason_at(h, i), source, text);
     replace(h, flag, signal | (uint64_t)delay_ms << 2 | (uint64_t)i << 18 | (mine.lo >> 2) << 35);
     cvb_cas_pair(&reason_at(h, i)->owner, mine,
                  (struct cvb_pair){cvb_written_lo(mine.lo >> 2, CVB_WRITTEN_DONE), mine.hi});
@@ -113,7 +136,7 @@ static void read_reason(struct cvb_reason *r, struct cvb_given *found)
 /* Field by field: the model checker cannot follow a struct that is cleared as a whole. */
 int cvb_hand_read(struct cvb_handle *h, uint32_t flag, struct cvb_given *found)
 {
-    uint64_t given = cvb_load64_acq(&h->flags[flag].given); /* H1 */
+    uint64_t given = cvb_given(h, flag); /* H1 */
     for (unsigned looks = 0; looks < REASON_LOOKS; looks++) {
         found->signal = cvb_given_signal(given);
         found->delay_ms = cvb_given_delay(given);

@@ -16,7 +16,7 @@ static inline uint32_t cvb_flag_of_room(struct cvb_handle *h, uint32_t stage)
 }
 static inline uint32_t cvb_flag_of_source(struct cvb_handle *h, uint32_t source)
 {
-    return 3 + 2 * h->segment.settings.max_stages + source;
+    return 3 + 2 * h->segment.settings.max_stages + (uint16_t)source; /* its place, or its id */
 }
 static inline uint32_t cvb_flag_count(struct cvb_handle *h)
 {
@@ -63,13 +63,16 @@ void cvb_flag_tell_dead_letter(struct cvb_handle *h, uint32_t stage, uint32_t so
 static inline uint32_t cvb_given_signal(uint64_t given) { return (uint32_t)given & 3; }
 static inline uint32_t cvb_given_delay(uint64_t given) { return (uint32_t)(given >> 2) & 0xffff; }
 static inline bool cvb_given_pauses(uint64_t given) { return cvb_given_signal(given) == CVB_SIGNAL_PAUSE; }
+uint64_t cvb_given(struct cvb_handle *h, uint32_t flag);
 /* True if a signal by hand says pause; of a stage's data: if the stage is held. */
 static inline bool cvb_hand_pauses(struct cvb_handle *h, uint32_t flag)
 {
-    return cvb_given_pauses(cvb_load64_acq(&h->flags[flag].given));
+    return cvb_given_pauses(cvb_load64_acq(&h->flags[flag].given)) &&
+           (flag < cvb_flag_of_source(h, 0) || cvb_given_pauses(cvb_given(h, flag)));
 }
-/* Gives a signal by hand, or lifts it; lock-free. ECORRUPT. */
-int cvb_hand_give(struct cvb_handle *h, uint32_t flag, uint32_t signal, uint32_t delay_ms, const char *text);
+/* Gives a signal by hand, or lifts it; lock-free. `source`: the id, if it is for a source. ECORRUPT. */
+int cvb_hand_give(struct cvb_handle *h, uint32_t flag, uint32_t source, uint32_t signal, uint32_t delay_ms,
+                  const char *text);
 /* What is given now; 1 if its reason was read too, else 0. Changes nothing. ECORRUPT. */
 int cvb_hand_read(struct cvb_handle *h, uint32_t flag, struct cvb_given *found);
 

@@ -23,6 +23,7 @@
 /* Changes when records of a source leave for good. */
 static uint64_t gone_of(struct cvb_handle *h, uint32_t source)
 {
+    source = cvb_place_of(source);
     uint64_t gone = 0;
     for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
         const struct cvb_tally *t = cvb_tally_at(h, s, h->segment.settings.max_stages + source);
@@ -31,10 +32,18 @@ static uint64_t gone_of(struct cvb_handle *h, uint32_t source)
     return gone;
 }
 
+/* Is all of the source settled up to the position, which is its own? */
+static bool is_settled(struct cvb_handle *h, uint32_t source, uint64_t position)
+{
+    const uint32_t place = cvb_place_of(source);
+    return cvb_position_told(h, place, cvb_load64_acq(&h->stands[place].settled)) >= position;
+}
+
 static int look_at_settled(struct cvb_handle *h, const struct cvb_wait *w, bool thorough)
 {
     (void)thorough;
-    return cvb_load64_acq(&h->stands[w->source].settled) >= w->position;
+    const bool settled = is_settled(h, w->source, w->position);
+    return cvb_wait_retired(h, w) ? CVB_EUNKNOWN : settled;
 }
 
 static size_t flags_of_none(struct cvb_handle *h, const struct cvb_wait *w, uint32_t *flag)
@@ -67,7 +76,7 @@ static int survey_for_any(struct cvb_handle *h, struct cvb_awaited *any, size_t 
     struct cvb_awaited *end = any + count;
     bool wanted = false;
     for (struct cvb_awaited *a = any; a < end; a++)
-        if (a->what == CVB_WATCH_SETTLED && cvb_load64_acq(&h->stands[a->source].settled) < a->position) {
+        if (a->what == CVB_WATCH_SETTLED && !is_settled(h, a->source, a->position)) {
             a->gone_now = gone_of(h, a->source);
             wanted |= a->gone_now != a->gone || now - a->looked_ns >= SETTLED_LATEST_NS;
         }
@@ -88,6 +97,8 @@ static int look_for_any(struct cvb_handle *h, const struct cvb_wait *w, bool tho
     for (size_t i = 0; i < w->several; i++) {
         const struct cvb_wait one = wait_of(h, &w->any[i]);
         int there = one.look(h, &one, thorough);
+        if (there == CVB_EUNKNOWN)
+            there = 1; /* its source was retired: the call that the watch is for says so */
         if (there < 0)
             return there;
         w->any[i].there = there;
@@ -176,7 +187,8 @@ int cvb_wait_any(struct cvb_handle *h, struct cvb_awaited *any, size_t count, in
     int error = cvb_handle_check(h);
     if (error)
         return error;
-    struct cvb_wait w = {.look = look_for_any, .sleep = sleep_on_any, .any = any, .several = count};
+    struct cvb_wait w = {
+        .look = look_for_any, .sleep = sleep_on_any, .source = CVB_NO_SOURCE, .any = any, .several = count};
     for (size_t i = 0; i < count; i++)
         if (any[i].what == CVB_WATCH_SETTLED)
             w.period_ns = SETTLED_PERIOD_NS;
@@ -194,5 +206,7 @@ int cvb_wait_settled(struct cvb_handle *h, uint32_t source, uint64_t position, i
         return error ? error : CVB_EINVAL;
     struct cvb_awaited one = {.what = CVB_WATCH_SETTLED, .source = source, .position = position, .gone = NOTHING_SEEN};
     int there = cvb_wait_any(h, &one, 1, timeout_ns);
+    if (there > 0 && !cvb_source_known(h, source))
+        return CVB_EUNKNOWN;
     return there < 0 ? there : 0;
 }

@@ -13,7 +13,7 @@ unsigned cvb_limits_of(struct cvb_handle *h, uint32_t stage, uint32_t source, ui
 {
     unsigned n = 0;
     if (source != CVB_NO_SOURCE) {
-        counter[n++] = cvb_counter_of_source(h, source);
+        counter[n++] = cvb_counter_of_source(h, cvb_place_of(source));
         counter[n++] = CVB_COUNTER_TOTAL;
     }
     if (stage != CVB_NO_STAGE && stage != CVB_STAGE_DEAD_LETTER)
@@ -28,7 +28,7 @@ int cvb_check_ids(struct cvb_handle *h, uint32_t stage, uint32_t source)
         return error;
     if (source == CVB_NO_SOURCE && stage == CVB_NO_STAGE)
         return CVB_EINVAL;
-    bool known = (source == CVB_NO_SOURCE || cvb_id_known(h, CVB_KIND_SOURCE, source)) &&
+    bool known = (source == CVB_NO_SOURCE || cvb_source_known(h, source)) &&
                  (stage == CVB_NO_STAGE || cvb_id_known(h, CVB_KIND_STAGE, stage));
     return known ? 0 : CVB_EUNKNOWN;
 }
@@ -52,7 +52,7 @@ static struct cvb_backpressure computed_of(struct cvb_handle *h, uint32_t counte
 /* What was given by hand. A signal that nobody can have given, in a corrupt segment, is none. */
 static struct cvb_backpressure given_of(struct cvb_handle *h, uint32_t counter)
 {
-    const uint64_t given = cvb_load64_acq(&h->flags[cvb_flag_of(h, counter)].given);
+    const uint64_t given = cvb_given(h, cvb_flag_of(h, counter));
     const uint32_t signal = cvb_given_signal(given);
     if (signal > CVB_SIGNAL_PAUSE)
         return (struct cvb_backpressure){CVB_SIGNAL_NONE, 0};
@@ -91,7 +91,7 @@ int64_t cvb_available_credits(struct cvb_handle *h, uint32_t source)
     int error = cvb_check_ids(h, CVB_NO_STAGE, source);
     if (error)
         return error;
-    const uint32_t counter = cvb_counter_of_source(h, source);
+    const uint32_t counter = cvb_counter_of_source(h, cvb_place_of(source));
     int64_t own = cvb_marks_of(h, counter)->limit - cvb_live(h, counter);
     int64_t all = cvb_marks_of(h, CVB_COUNTER_TOTAL)->limit - cvb_live(h, CVB_COUNTER_TOTAL);
     int64_t least = own < all ? own : all;

@@ -24,6 +24,26 @@ static void add_tally(struct cvb_counts *c, const struct cvb_tally *t)
     c->stalled_ns += cvb_load64_rlx(&t->n[CVB_N_STALLED_NS]);
 }
 
+/* Takes away what was counted of the names that a source's place had before. */
+static void take_before(struct cvb_counts *c, const struct cvb_tally *before)
+{
+    struct cvb_counts b = {0};
+    add_tally(&b, before);
+    c->accepted -= b.accepted;
+    c->delivered -= b.delivered;
+    c->acked -= b.acked;
+    c->returned -= b.returned;
+    c->released -= b.released;
+    c->redelivered -= b.redelivered;
+    c->forwarded -= b.forwarded;
+    c->dead_lettered -= b.dead_lettered;
+    c->refused_stage -= b.refused_stage;
+    c->refused_source -= b.refused_source;
+    c->refused_total -= b.refused_total;
+    c->refused_memory -= b.refused_memory;
+    c->stalled_ns -= b.stalled_ns;
+}
+
 /* The counts of a stage or a source, whose index cvb_tally_at names. */
 static int counts_of(struct cvb_handle *h, uint32_t index, struct cvb_counts *counts, size_t size)
 {
@@ -35,6 +55,8 @@ static int counts_of(struct cvb_handle *h, uint32_t index, struct cvb_counts *co
         add_tally(&sum, cvb_tally_at(h, seat, index));
     /* of processes that recovered without a seat; what is parked there was added by a repair */
     sum.redelivered += cvb_load64_rlx(&cvb_tally_at(h, seats, index)->n[CVB_N_REDELIVERED]);
+    if (index >= h->segment.settings.max_stages)
+        take_before(&sum, &h->stands[index - h->segment.settings.max_stages].before);
     for (uint32_t seat = 0; index < h->segment.settings.max_stages && seat <= seats; seat++) {
         sum.dead_by_death += cvb_load64_rlx(&cvb_stay_at(h, seat, index)->died);
         sum.pauses += cvb_load64_rlx(&cvb_stay_at(h, seat, index)->pauses);
@@ -52,9 +74,12 @@ int cvb_stage_counts_sized(struct cvb_handle *h, uint32_t stage, struct cvb_coun
 
 int cvb_source_counts_sized(struct cvb_handle *h, uint32_t source, struct cvb_counts *counts, size_t size)
 {
-    char name[CVB_NAME_MAX + 1];
-    int error = cvb_source_name(h, source, name);
-    return error ? error : counts_of(h, h->segment.settings.max_stages + source, counts, size);
+    int error = cvb_reader_check(h);
+    if (!error && !cvb_source_known(h, source))
+        error = CVB_EUNKNOWN;
+    if (!error)
+        error = counts_of(h, h->segment.settings.max_stages + cvb_place_of(source), counts, size);
+    return !error && !cvb_source_known(h, source) ? CVB_EUNKNOWN : error; /* retired meanwhile */
 }
 
 int cvb_peer_counts_sized(struct cvb_handle *h, uint32_t seat, struct cvb_counts *counts, size_t size)

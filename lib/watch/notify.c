@@ -359,7 +359,7 @@ static int watch_check(struct cvb_notifier *n, const struct cvb_watch *w)
     if (w->length > n->handle->segment.settings.payload_size)
         return CVB_ETOOLONG;
     const bool known = (no_stage || cvb_id_named(n->handle, CVB_KIND_STAGE, w->stage)) &&
-                       (no_source || cvb_id_named(n->handle, CVB_KIND_SOURCE, w->source));
+                       (no_source || cvb_source_known(n->handle, w->source));
     return known && !(w->what == CVB_WATCH_ROOM && w->stage == CVB_STAGE_DEAD_LETTER) ? 0 : CVB_EUNKNOWN;
 }
 

@@ -75,18 +75,21 @@ static int copy_member(struct cvb_handle *h, uint32_t u, struct cvb_pair w, unsi
     if (i >= cvb_unit_room(h, u))
         return CVB_ECORRUPT;
     struct cvb_member *m = cvb_member_at(h, u, i);
-    const uint32_t extent = cvb_load32_rlx(&m->extent);
+    const uint32_t extent = cvb_load32_rlx(&m->extent), source = cvb_load16_rlx(&unit->source);
+    if (source >= h->segment.settings.max_sources)
+        return CVB_ECORRUPT;
     *seen = (struct cvb_lease){.payload = buffer,
                                .buffered_at_ns = cvb_buffered_at(cvb_load64_rlx(&unit->buffered_at_ns)),
                                .length = cvb_extent_length(extent),
-                               .source = cvb_load16_rlx(&unit->source),
+                               .source = cvb_id_of_place(h, source),
                                .pipeline = cvb_load16_rlx(&unit->pipeline),
                                .stage = cvb_hi_stage(w.hi),
                                .retry_count = cvb_hi_retry(w.hi),
                                .origin = cvb_hi_stage(w.hi) ? cvb_hi_stage(w.hi) : cvb_load16_rlx(&unit->origin),
-                               .position = cvb_load64_rlx(&unit->first) + cvb_extent_behind(extent)};
+                               .position = cvb_position_told(h, source, cvb_load64_rlx(&unit->first)) +
+                                           cvb_extent_behind(extent)};
     const char *payload = cvb_payload(h, cvb_load32_rlx(&m->cell), seen->length);
-    if (!payload || seen->source >= h->segment.settings.max_sources)
+    if (!payload)
         return CVB_ECORRUPT;
     copy_payload(buffer, payload, seen->length < size ? seen->length : (uint32_t)size);
     return h->cells.header_room ? copy_header(h, payload, seen, buffer, size) : 0;

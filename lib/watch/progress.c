@@ -7,8 +7,11 @@
 static int check_source(struct cvb_handle *h, uint32_t source)
 {
     int error = cvb_reader_check(h);
-    return !error && !cvb_id_known(h, CVB_KIND_SOURCE, source) ? CVB_EUNKNOWN : error;
+    return !error && !cvb_source_known(h, source) ? CVB_EUNKNOWN : error;
 }
+
+/* What the source's own position is of one in the segment. */
+static uint64_t above(uint64_t within, uint64_t base) { return within > base ? within - base : 0; }
 
 /* Settled is read first: what was settled then was accepted before. */
 int cvb_source_progress_sized(struct cvb_handle *h, uint32_t source, struct cvb_progress *progress, size_t size)
@@ -20,8 +23,14 @@ int cvb_source_progress_sized(struct cvb_handle *h, uint32_t source, struct cvb_
     error = h->observer ? 0 : cvb_survey(h); /* an observer tells what the last survey found */
     if (error < 0)
         return error;
-    struct cvb_progress p = {.settled = cvb_load64_acq(&h->stands[source].settled)};
-    p.accepted = cvb_accepted(h, source, &p.live);
+    const uint32_t place = cvb_place_of(source);
+    struct cvb_progress p = {.settled = cvb_load64_acq(&h->stands[place].settled)};
+    p.accepted = cvb_accepted(h, place, &p.live);
+    const uint64_t base = cvb_position_base(h, place);
+    if (!cvb_source_known(h, source))
+        return CVB_EUNKNOWN; /* retired meanwhile: the base may be the next name's */
+    p.settled = above(p.settled, base);
+    p.accepted = above(p.accepted, base);
     cvb_sized_give(progress, size, &p, sizeof p);
     return 0;
 }
@@ -43,7 +52,9 @@ int cvb_progress_all_sized(struct cvb_handle *h, struct cvb_progress *progress, 
     cvb_accepted_all(h, sources);
     for (uint32_t i = 0; i < sources; i++) {
         const struct cvb_found *f = &h->found[i];
-        const struct cvb_progress p = {.settled = f->settled, .accepted = f->highest, .live = f->live};
+        const uint64_t base = cvb_position_base(h, i);
+        const struct cvb_progress p = {
+            .settled = above(f->settled, base), .accepted = above(f->highest, base), .live = f->live};
         cvb_sized_give(element + i * size, size, &p, sizeof p);
     }
     return 0;

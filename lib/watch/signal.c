@@ -22,8 +22,8 @@ static int flag_of_signal(struct cvb_handle *h, uint32_t stage, uint32_t source,
         return cvb_stage_check(h, stage);
     }
     if (source != CVB_NO_SOURCE) {
-        *flag = cvb_flag_of_source(h, source);
-        return cvb_id_known(h, CVB_KIND_SOURCE, source) ? 0 : CVB_EUNKNOWN;
+        *flag = cvb_flag_of_source(h, cvb_place_of(source));
+        return cvb_source_known(h, source) ? 0 : CVB_EUNKNOWN;
     }
     return 0;
 }
@@ -56,7 +56,7 @@ int cvb_signal(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t s
     if (signal > CVB_SIGNAL_PAUSE || !is_reason(reason) || delay_ms > CVB_DELAY_MOST_MS || slows == !delay_ms)
         return CVB_EINVAL;
     reason = reason ? reason : "";
-    error = cvb_hand_give(h, flag, signal, delay_ms, reason);
+    error = cvb_hand_give(h, flag, source, signal, delay_ms, reason);
     if (!error)
         cvb_own_add64(&cvb_seat_at(h, h->seat)->signals, 1);
     if (!error)
@@ -76,7 +76,7 @@ int cvb_hold_stage(struct cvb_handle *h, uint32_t stage, int on, const char *rea
         return CVB_EINVAL;
     reason = reason ? reason : "";
     const uint32_t flag = cvb_flag_of_data(stage);
-    error = cvb_hand_give(h, flag, on ? CVB_SIGNAL_PAUSE : CVB_SIGNAL_NONE, 0, reason);
+    error = cvb_hand_give(h, flag, CVB_NO_SOURCE, on ? CVB_SIGNAL_PAUSE : CVB_SIGNAL_NONE, 0, reason);
     if (!error && !on) /* sleepers for records: those that a put has woken meanwhile may have got nothing */
         cvb_flag_wake(h, flag, CVB_WAKE_ALL);
     if (!error)

@@ -20,7 +20,7 @@ struct cvb_wait {
     bool any_brings_it;
     uint32_t bits;      /* announced besides the waiters bits: CVB_FLAG_ROOM for room */
     uint64_t period_ns; /* no flag tells when the condition holds: look again after so long; 0: flags tell */
-    uint32_t source;    /* for what is settled, up to this position */
+    uint32_t source;    /* the id that it is of, or CVB_NO_SOURCE; for what is settled, up to this position */
     uint64_t position;
     struct cvb_awaited *any; /* for any of these, `several` in number */
     size_t several;
@@ -43,6 +43,7 @@ int cvb_sleep_once(struct cvb_handle *h, const struct cvb_wait *w, uint64_t unti
 int cvb_wait_for(struct cvb_handle *h, const struct cvb_wait *w, int64_t timeout_ns, uint64_t *slept_ns);
 
 /* wait.c */
+bool cvb_wait_retired(struct cvb_handle *h, const struct cvb_wait *w);
 struct cvb_wait cvb_wait_of_credits(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t class);
 struct cvb_wait cvb_wait_of_room(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t class);
 struct cvb_wait cvb_wait_of_records(const uint32_t *stages, uint32_t count);

@@ -21,9 +21,17 @@ static bool has_memory(struct cvb_handle *h, uint32_t class)
     return cvb_memory_left(h, class);
 }
 
+/* True if the wait is of a source that has been retired. */
+bool cvb_wait_retired(struct cvb_handle *h, const struct cvb_wait *w)
+{
+    return w->source != CVB_NO_SOURCE && !cvb_source_known(h, w->source);
+}
+
 static int look_for_credits(struct cvb_handle *h, const struct cvb_wait *w, bool thorough)
 {
     bool paused = false;
+    if (cvb_wait_retired(h, w))
+        return CVB_EUNKNOWN;
     for (uint32_t i = 0; i < w->count; i++)
         paused |= (thorough ? cvb_level_correct(h, w->counter[i], false) : is_paused(h, w->counter[i])) ||
                   cvb_hand_pauses(h, cvb_flag_of(h, w->counter[i]));
@@ -50,6 +58,8 @@ static size_t flags_of_credits(struct cvb_handle *h, const struct cvb_wait *w, u
 static int look_for_room(struct cvb_handle *h, const struct cvb_wait *w, bool thorough)
 {
     (void)thorough;
+    if (cvb_wait_retired(h, w))
+        return CVB_EUNKNOWN;
     for (uint32_t i = 0; i < w->count; i++)
         if (cvb_room_of(h, w->counter[i]) <= 0)
             return 0;
@@ -71,6 +81,7 @@ struct cvb_wait cvb_wait_of_credits(struct cvb_handle *h, uint32_t stage, uint32
 {
     struct cvb_wait w = {.look = look_for_credits, .flags = flags_of_credits, .sleep = cvb_sleep_once, .class = class};
     w.count = cvb_limits_of(h, stage, source, w.counter);
+    w.source = source;
     return w;
 }
 
@@ -89,7 +100,7 @@ static int stall(struct cvb_handle *h, const struct cvb_wait *w, uint32_t stage,
     uint64_t slept = 0;
     int there = cvb_wait_for(h, w, timeout_ns, &slept);
     if (source != CVB_NO_SOURCE)
-        cvb_own_add64(&h->tallies[h->segment.settings.max_stages + source].n[CVB_N_STALLED_NS], slept);
+        cvb_own_add64(&h->tallies[h->segment.settings.max_stages + cvb_place_of(source)].n[CVB_N_STALLED_NS], slept);
     if (stage != CVB_NO_STAGE)
         cvb_own_add64(&h->tallies[stage].n[CVB_N_STALLED_NS], slept);
     return there < 0 ? there : 0;
@@ -124,8 +135,8 @@ int cvb_wait_forward(struct cvb_handle *h, uint32_t stage, uint32_t source, int 
     struct cvb_wait w = cvb_wait_of_credits(h, stage, CVB_NO_SOURCE, CVB_NO_CLASS);
     if (refused == CVB_EMEMORY_FULL)
         w.class = h->refused_class;
-    if (refused == CVB_ESOURCE_FULL && cvb_id_known(h, CVB_KIND_SOURCE, source))
-        w.counter[w.count++] = cvb_counter_of_source(h, source);
+    if (refused == CVB_ESOURCE_FULL && cvb_source_known(h, source))
+        w.counter[w.count++] = cvb_counter_of_source(h, cvb_place_of(source));
     return stall(h, &w, stage, CVB_NO_SOURCE, timeout_ns);
 }
 
@@ -158,6 +169,7 @@ struct cvb_wait cvb_wait_of_records(const uint32_t *stages, uint32_t count)
     return (struct cvb_wait){.look = look_for_data,
                              .flags = flags_of_data,
                              .sleep = cvb_sleep_once,
+                             .source = CVB_NO_SOURCE,
                              .stages = stages,
                              .count = count,
                              .any_brings_it = true};

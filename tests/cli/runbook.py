@@ -169,6 +169,17 @@ class Runbook(SegmentTest):
         self.type_it("conveyor evict SEG --pid PID", PID=greedy.pid)
         self.fill(1)
 
+    def test_names_of_sources_nearly_gone(self):
+        self.create("--max-total-records", "100", "--max-sources", "2")
+        self.fill(1, source="file-1")
+        self.fill(1, source="file-2")
+        self.pull()
+        self.assertIn("all 2 names of sources", self.type_it("conveyor doctor SEG"))
+        self.assertIn("file-3", self.fail_with(1, "push", self.segment, "--stage", "filter", "--source", "file-3"))
+        self.assertIn("file-1", self.type_it("conveyor names SEG"))
+        self.type_it("conveyor names SEG --retire NAME", NAME="file-1")
+        self.fill(1, source="file-3")
+
     def test_the_segment_is_full_of_what_nobody_wants(self):
         self.create("--max-total-records", "20", "--max-per-stage", "20", "--max-per-source", "20",
                     "--backpressure-threshold", "1", "--resume-threshold", "0.9")

@@ -131,7 +131,9 @@ class Usage(SegmentTest):
             (["--stage", "a", "--source", "other"], "--max-sources"),
             (["--stage", "a", "--source", "b", "--pipeline", "other"], "--max-pipelines"),
         ):
-            self.assertIn(word, self.fail_with(1, "push", self.segment, *arguments))
+            said = self.fail_with(1, "push", self.segment, *arguments)
+            self.assertIn(word, said)
+            self.assertEqual("names %s --retire" % self.segment in said, word == "--max-sources", said)
         self.assertIn("--max-stages", self.fail_with(2, "create", "other", "--max-stages", "2", "--stages", "a,b"))
 
     def test_every_handle_is_taken(self):

@@ -67,7 +67,7 @@ void arena_close(struct arena *x)
 /* No limit is exceeded by what the units say. */
 static const char *limits_hold(struct cvb_handle *h)
 {
-    struct cvb_census all, stage[STAGES], source[SOURCES];
+    struct cvb_census all, stage[STAGES], source[PLACES];
     int error = cvb_census(h, &all, stage, source, NULL);
     if (error)
         return say("census: %s", cvb_error_text(error));
@@ -279,6 +279,71 @@ static const char *names_sound(struct cvb_handle *h, bool must)
     return NULL;
 }
 
+/* The id of SPARE's place, once it has a name; *first: that is its first id still. */
+static const char *name_of_spare(struct cvb_handle *h, const struct world *w, uint32_t *id, bool *first)
+{
+    const bool over = w->phase == OVER && !w->result;
+    char text[CVB_NAME_MAX + 1] = "";
+    int error = cvb_source_name(h, SPARE, text);
+    *first = !error;
+    if ((error && error != CVB_EUNKNOWN) || (*first && strcmp(text, SPARE_NAME)))
+        return say("source %u is called '%s': %s", SPARE, text, cvb_error_text(error));
+    if (*first && (w->anew || over))
+        return say("source %u was retired, and is there", SPARE);
+    error = w->anew && over ? CVB_ENAMES : cvb_source(h, SPARE_NAME, id);
+    if (error == CVB_ENAMES && w->anew)
+        error = cvb_source(h, NEW_NAME, id); /* it has the place */
+    if (error || *id != (*first ? SPARE : NEXT_ID))
+        return say("the place has id %#x: %s", *id, cvb_error_text(error));
+    return cvb_source_name(h, *id, text) ? say("id %#x has no name", *id) : NULL;
+}
+
+/* A source goes on where it was, or begins anew. One record of it goes through. */
+static const char *spare_goes_on(struct cvb_handle *h, uint32_t id, bool first)
+{
+    struct cvb_record r = {.payload = "0123456789abcdef", .length = 16, .source = id};
+    struct cvb_counts c, none = {0};
+    struct cvb_lease l;
+    int error = cvb_source_counts(h, id, &c);
+    error = error ? error : cvb_source_open(h, id, &r.position);
+    if (error || (!first && (r.position || memcmp(&c, &none, sizeof c))))
+        return say("id %#x begins at %llu: %s", id, (unsigned long long)r.position, cvb_error_text(error));
+    r.position++;
+    error = cvb_buffer_for_stage(h, STAGE_C, &r);
+    if (error || cvb_get_batch(h, STAGE_C, &l, 1) != 1 || l.source != id || l.position != r.position)
+        return say("a record of id %#x: %s", id, cvb_error_text(error));
+    error = cvb_ack(h, &l, 1);
+    if (!error && cvb_source_retire(h, id) != CVB_EBUSY)
+        return say("id %#x is retired though it is open", id);
+    error = error ? error : cvb_source_close(h, id);
+    return error ? say("id %#x: %s", id, cvb_error_text(error)) : NULL;
+}
+
+/* SPARE's name is there or it is retired, never in part. All records are gone. */
+static const char *spare_sound(struct cvb_handle *h, const struct world *w)
+{
+    struct cvb_record stale = {.payload = "0123456789abcdef", .length = 16, .source = SPARE};
+    uint32_t id = 0;
+    bool first;
+    const char *wrong = name_of_spare(h, w, &id, &first);
+    if (!wrong && !first && cvb_buffer_for_stage(h, STAGE_C, &stale) != CVB_EUNKNOWN)
+        wrong = say("a record is put under a name that is gone");
+    if (!wrong)
+        wrong = spare_goes_on(h, id, first);
+    int error = wrong ? 0 : cvb_source_retire(h, id);
+    if (!wrong && (error || cvb_source_retire(h, id) != CVB_EUNKNOWN))
+        wrong = say("id %#x is retired: %s", id, cvb_error_text(error));
+    return wrong;
+}
+
+/* Somebody asks for the name while the victim is stopped. */
+static void ask_for_spare(struct cvb_handle *h, const struct world *w)
+{
+    uint32_t id;
+    if (w->retires || w->anew)
+        (void)cvb_source(h, SPARE_NAME, &id);
+}
+
 /* What was given by hand is there as a whole, or not at all; so is what is told of it; and another can be given. */
 static const char *given_sound(struct cvb_handle *h)
 {
@@ -291,7 +356,7 @@ static const char *given_sound(struct cvb_handle *h)
         if (given[i].signal != CVB_SIGNAL_NONE && strcmp(given[i].reason, REASON))
             return say("signal %u is given with the reason '%s'", given[i].signal, given[i].reason);
     while (!error && (error = cvb_event_next(h, &cursor, &e, NULL)) > 0) {
-        if (*e.text && strcmp(e.text, REASON) && strcmp(e.text, "limit"))
+        if (*e.text && strcmp(e.text, REASON) && strcmp(e.text, "limit") && strcmp(e.text, "retired"))
             return say("event %u says '%s'", e.kind, e.text);
         error = 0;
     }
@@ -327,6 +392,8 @@ static const char *check_with(struct world *w, const char *segment, struct cvb_h
         wrong = source_goes_on(h, segment, f, accepted);
     if (!wrong)
         wrong = audit_exact(h, true);
+    if (!wrong && (w->retires || w->anew))
+        wrong = spare_sound(h, w);
     if (!wrong)
         wrong = fill_exactly(h);
     if (!wrong)
@@ -402,6 +469,7 @@ static const char *survive(struct world *w, struct cvb_handle *h, struct facts *
     struct cvb_lease l[3];
     struct cvb_progress p;
     const char *wrong = limits_hold(h);
+    ask_for_spare(h, w);
     for (unsigned stage = STAGE_A; !wrong && stage <= STAGE_B; stage++) {
         int n = 0;
         wrong = survivor_put(w, h, f);
@@ -654,6 +722,7 @@ const char *lap(struct world *w, struct facts *delivered)
     const char *wrong = attach(w->segment, &h);
     if (wrong)
         return wrong;
+    ask_for_spare(h, w);
     for (unsigned i = 0; !wrong && i < 150; i++)
         for (unsigned s = STAGE_A; !wrong && s <= STAGE_B; s++) {
             int n;

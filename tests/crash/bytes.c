@@ -35,7 +35,7 @@ void settings_of_test(struct cvb_settings *s)
     s->max_per_source = PER_SOURCE;
     s->payload_size = PAYLOAD;
     s->max_stages = STAGES;
-    s->max_sources = SOURCES;
+    s->max_sources = PLACES;
     s->max_pipelines = 3;
     s->max_handles = SEATS;
     s->max_retries = RETRIES;
@@ -57,20 +57,22 @@ static void find_ranges(void)
     struct cvb_settings s;
     settings_of_test(&s);
     cvb_geometry_of(&s, &g);
-    range(g.counters, sizeof(struct cvb_counter) * (1u + STAGES + SOURCES));
-    range(g.flags, sizeof(struct cvb_flag) * (4u + 2u * STAGES + SOURCES));
+    range(g.counters, sizeof(struct cvb_counter) * (1u + STAGES + PLACES));
+    range(g.flags, sizeof(struct cvb_flag) * (4u + 2u * STAGES + PLACES));
     range(g.reasons, sizeof(struct cvb_reason) * g.reason_count);
-    range(g.lookout + offsetof(struct cvb_lookout, attaches), 8);
+    range(g.lookout + offsetof(struct cvb_lookout, attaches),
+          sizeof(struct cvb_lookout) - offsetof(struct cvb_lookout, attaches));
     range(g.hints, sizeof(struct cvb_hint) * STAGES);
     for (uint64_t seat = 0; seat <= SEATS; seat++)
         range(g.seats + seat * sizeof(struct cvb_seat), SEAT_TOLD);
     range(g.idle, cvb_idle_stride(&g) * (SEATS + 1u));
-    range(g.tallies, sizeof(struct cvb_tally) * (SEATS + 1u) * (STAGES + SOURCES));
-    range(g.moved, sizeof(struct cvb_moved) * (SEATS + 1u) * SOURCES);
+    range(g.tallies, sizeof(struct cvb_tally) * (SEATS + 1u) * (STAGES + PLACES));
+    range(g.moved, sizeof(struct cvb_moved) * (SEATS + 1u) * PLACES);
     range(g.survey, sizeof(struct cvb_survey));
-    range(g.stands, sizeof(struct cvb_stand) * SOURCES);
+    range(g.stands, sizeof(struct cvb_stand) * PLACES);
     for (int k = 0; k < CVB_KINDS; k++) {
-        range(g.references[k], 4u * g.name_limit[k]);
+        range(g.references[k],
+              k == CVB_KIND_SOURCE ? sizeof(struct cvb_pair) * (PLACES + SEATS + 1u) : 4u * g.name_limit[k]);
         range(g.names[k], sizeof(struct cvb_name) * (g.name_limit[k] + SEATS + 1u));
     }
     range(g.units, sizeof(struct cvb_unit) * g.unit_count);

@@ -9,10 +9,24 @@
 
 /* The segment: small, so that it can be copied at every instruction; large payloads make it have few spare cells. */
 enum { DEAD_LETTERS, STAGE_A, STAGE_B, STAGE_C, STAGES_NAMED, STAGES };
-enum { SOURCES = 5, PER_STAGE = 10, PER_SOURCE = 7, TOTAL = 16, RETRIES = 2, SEATS = 6, TRAIN = 4, PAYLOAD = 16384 };
+enum {
+    SOURCES = 5,
+    SPARE = SOURCES,
+    PLACES,
+    PER_STAGE = 10,
+    PER_SOURCE = 7,
+    TOTAL = 16,
+    RETRIES = 2,
+    SEATS = 6,
+    TRAIN = 4,
+    PAYLOAD = 16384
+};
 enum { SOON_MS = 1 };
 enum { LOWERED = 6 };    /* what the limit of STAGE_A may be set to */
 enum { POSITIONED = 1 }; /* the source whose records have positions: their ids */
+/* SPARE: the place of a source without records, for names that are retired. Its first id is its number. */
+enum { NEXT_ID = 1 << 16 | SPARE };
+#define SPARE_NAME "spare"
 enum { HEADER_MOST = 8, RECORD_BYTES = 64 + HEADER_MOST };
 enum { RECORDS_MOST = 128, BATCH = 8, BOUND = 200000, ACCESSES_BOUND = 10000 };
 
@@ -45,6 +59,7 @@ struct world {
     bool takes, acks;   /* the operation leases records of STAGE_A; and acks them */
     unsigned dead;      /* peers that die before the operation begins */
     bool interns;       /* it makes the name NEW_NAME */
+    bool retires, anew; /* it retires SPARE's name; it makes NEW_NAME that of the place, which was retired */
     uint32_t seat;      /* the victim's, */
     uint64_t number;    /* and the number of its handle */
     volatile int phase; /* of the victim */

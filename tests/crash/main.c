@@ -248,7 +248,8 @@ static const char *result_true(const struct world *w)
 {
     int e = w->result;
     bool refusal = e <= CVB_ESTAGE_FULL && e >= CVB_EMEMORY_FULL;
-    return !e || refusal || (w->interns && e == CVB_ENAMES) ? NULL : say("its result is: %s", cvb_error_text(e));
+    return !e || refusal || ((w->interns || w->anew) && e == CVB_ENAMES) ? NULL
+                                                                         : say("its result is: %s", cvb_error_text(e));
 }
 
 static bool is_stepped(const struct runner *r) { return r->options->each || r->operation->traits & BY_STEPS; }

@@ -247,6 +247,35 @@ static void to_intern(struct world *w)
     w->interns = true;
 }
 
+/* SPARE has had a record with a position, if there was room for it. */
+static void use_spare(void)
+{
+    struct cvb_record r = {.payload = "0123456789abcdef", .length = 16, .position = 9};
+    struct cvb_lease l;
+    if (cvb_source(v.h, SPARE_NAME, &r.source) || r.source != SPARE || cvb_source_open(v.h, SPARE, NULL))
+        _exit(2);
+    if (!cvb_buffer_for_stage(v.h, STAGE_C, &r) && (cvb_get_batch(v.h, STAGE_C, &l, 1) != 1 || cvb_ack(v.h, &l, 1)))
+        _exit(2);
+    if (cvb_source_close(v.h, SPARE))
+        _exit(2);
+}
+
+static void to_retire(struct world *w)
+{
+    join(w);
+    use_spare();
+    w->retires = true;
+}
+
+static void to_name_anew(struct world *w)
+{
+    join(w);
+    use_spare();
+    if (cvb_source_retire(v.h, SPARE))
+        _exit(2);
+    w->anew = true;
+}
+
 static int attach(struct world *w) { return cvb_attach(w->segment, &v.h); }
 
 static int attach_again(struct world *w) { return cvb_attach(w->segment, &v.h); }
@@ -445,6 +474,19 @@ static int intern(struct world *w)
     return error ? error : cvb_pipeline(v.h, NEW_NAME, &id);
 }
 
+static int retire(struct world *w)
+{
+    (void)w;
+    return cvb_source_retire(v.h, SPARE);
+}
+
+static int name_anew(struct world *w)
+{
+    (void)w;
+    uint32_t id;
+    return cvb_source(v.h, NEW_NAME, &id);
+}
+
 static int audit(struct world *w)
 {
     (void)w;
@@ -458,7 +500,7 @@ static int stat(struct world *w)
     (void)w;
     uint32_t ids[STAGES];
     struct cvb_counts counts;
-    struct cvb_census all, by_stage[STAGES], by_source[SOURCES], by_seat[SEATS];
+    struct cvb_census all, by_stage[STAGES], by_source[PLACES], by_seat[SEATS];
     struct cvb_peer peer;
     char name[CVB_NAME_MAX + 1];
     int bad = cvb_stage_size(v.h, STAGE_A) < 0 || cvb_stage_size(v.h, DEAD_LETTERS) < 0 || cvb_total_buffered(v.h) < 0;
@@ -523,6 +565,8 @@ const struct operation operations[] = {
     {"hold", join, hold, LONG_WAY | APART},
     {"events", join, events, LONG_WAY | APART},
     {"names", to_intern, intern, APART},
+    {"retire", to_retire, retire, 0},
+    {"name anew", to_name_anew, name_anew, APART},
     {"audit", join, audit, SWEEPS},
     {"state", join, stat, SWEEPS},
     {"signals", join, signals, 0},

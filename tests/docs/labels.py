@@ -9,7 +9,7 @@ import os
 import re
 import sys
 
-LABEL = re.compile(r"(?<![\w-])([ABCDFGHIJKLNPSUW][1-9]\d?)(?![\w])")
+LABEL = re.compile(r"(?<![\w-])([ABCDEFGHIJKLNPSUW][1-9]\d?)(?![\w])")
 NO_LABELS = {"C11", "C17", "C99"}  # versions of the language
 CODE = ("lib", "shm", os.path.join("tests", "explore"), os.path.join("tests", "model"), os.path.join("tests", "crash"),
         os.path.join("tests", "unit"), os.path.join("tests", "stress"), os.path.join("tests", "guest"))

@@ -70,12 +70,13 @@ static void check_state(const uint32_t *stages, const uint32_t *sources, uint32_
     for (uint32_t i = 0; i < s->max_sources; i++) {
         const uint32_t limit = limit_of(1 + s->max_stages + i), most = limit_of(CVB_COUNTER_TOTAL);
         int64_t own = (int64_t)limit - sources[i], total = (int64_t)most - all;
-        int64_t credits = cvb_available_credits(h, i);
+        int64_t credits = cvb_available_credits(h, world_id(i));
         SIM_CHECK(credits == (own < total ? own : total), "source %u is said to have %lld credits of %lld, %lld", i,
                   (long long)credits, (long long)own, (long long)total);
         bool pause = paused(sources[i], limit) || paused(all, most);
-        SIM_CHECK(cvb_should_backpressure(h, i) == pause, "source %u with %u of %u records, %u of %u in all: pause %d",
-                  i, sources[i], limit, all, most, !pause);
+        SIM_CHECK(cvb_should_backpressure(h, world_id(i)) == pause,
+                  "source %u with %u of %u records, %u of %u in all: pause %d", i, sources[i], limit, all, most,
+                  !pause);
     }
 }
 
@@ -87,7 +88,8 @@ static void fill(void)
     for (uint32_t stage = 1; stage < s->max_stages; stage++)
         for (uint32_t source = 0; source < s->max_sources; source++)
             for (;;) {
-                int why, put = work_put(SIM_AFTER, stage, &source, 1, &why);
+                const uint32_t id = world_id(source);
+                int why, put = work_put(SIM_AFTER, stage, &id, 1, &why);
                 bool room = stages[stage] < limit_of(1 + stage) && all < limit_of(CVB_COUNTER_TOTAL) &&
                             sources[source] < limit_of(1 + s->max_stages + source);
                 SIM_CHECK(room == (put == 1) || (!put && why == CVB_EMEMORY_FULL && s->class_count > 1),
@@ -108,8 +110,10 @@ static void check_progress(void)
     struct cvb_progress p;
     for (uint32_t i = 0; world.positions && i < world.settings.max_sources; i++) {
         sim.alone_after = 0;
-        int error = cvb_source_progress(process[SIM_AFTER].handle, i, &p);
+        int error = cvb_source_progress(process[SIM_AFTER].handle, world_id(i), &p);
         SIM_CHECK(!error, "progress after all failed: %s", cvb_error_text(error));
+        p.accepted += world_stand(i)->base; /* as the segment counts */
+        p.settled += world_stand(i)->base;
         position_exact(i, &p);
     }
 }
@@ -128,6 +132,7 @@ void after_all(const struct scenario *scenario)
     join_alone();
     if (!sim.histories_only)
         audit(UINT32_MAX, "after recovery");
+    names_fill(SIM_AFTER);
     check_progress();
     work_lift_all(SIM_AFTER);
     drain();
@@ -145,4 +150,5 @@ void after_all(const struct scenario *scenario)
     drain();
     ghost_check_end();
     check_empty();
+    names_end(SIM_AFTER);
 }

@@ -52,13 +52,17 @@ static void perform(int me, const struct turn *t)
             work_cancel(me);
         break;
     case GET_ONE:
-        work_get(me, stage, n);
+    case GET_DEAD:
+        work_get(me, t->op == GET_DEAD ? CVB_STAGE_DEAD_LETTER : stage, n);
         break;
     case ACK:
         settle(me, t, GHOST_ACK, 0);
         break;
     case DELAY:
         settle(me, t, GHOST_DELAY, (uint32_t)t->ms);
+        break;
+    case RETURN:
+        settle(me, t, GHOST_RETURN, 0);
         break;
     case FORWARD:
     case REPLACE:
@@ -81,6 +85,12 @@ static void perform(int me, const struct turn *t)
         break;
     case ROUND:
         go_rounds(me, stage, n);
+        break;
+    case NAMED:
+        names_ask(me, t->source);
+        break;
+    case RETIRE:
+        names_retire(me, t->source);
         break;
     default:
         work_join(me);
@@ -116,6 +126,30 @@ static bool unit_matches(const struct place *p, uint32_t u)
            (!p->of || (process[p->of].held && process[p->of].lease[0].place.unit == u));
 }
 
+/* Does the place name this address, which belongs to the names of sources? */
+static bool of_names(const struct place *p, const void *at)
+{
+    const struct cvb_geometry *g = &world.geometry;
+    const uint32_t sources = world.settings.max_sources, slots = sources + world.settings.max_handles + 1;
+    uint32_t i;
+    size_t in;
+    switch (p->object) {
+    case BASE:
+        return element(at, g->stands, sizeof(struct cvb_stand), sources, &i, &in) &&
+               in == offsetof(struct cvb_stand, base);
+    case NAMING:
+        return element(at, g->lookout, sizeof(struct cvb_lookout), 1, &i, &in) &&
+               in >= offsetof(struct cvb_lookout, naming) && in < offsetof(struct cvb_lookout, dead_moves);
+    case DEAD:
+        return element(at, g->flags, sizeof(struct cvb_flag), 3 + 2 * world.settings.max_stages + sources, &i, &in) &&
+               in == offsetof(struct cvb_flag, dead);
+    case WRITER:
+        return element(at, g->references[CVB_KIND_SOURCE], sizeof(struct cvb_pair), slots, &i, &in);
+    default:
+        return element(at, g->names[CVB_KIND_SOURCE], sizeof(struct cvb_name), slots, &i, &in);
+    }
+}
+
 /* Is this one of the accesses that the place names? */
 static bool matches(const struct place *p, const char *access, const void *at)
 {
@@ -139,9 +173,13 @@ static bool matches(const struct place *p, const char *access, const void *at)
                in < offsetof(struct cvb_seat, journal) + sizeof(struct cvb_journal);
     case SLOT:
         return element(at, g->rings, sizeof(uint64_t), (uint32_t)((g->cells - g->rings) / sizeof(uint64_t)), &i, &in);
-    default:
+    case NODE:
+    case ROOT:
+    case BELOW_ROOT:
         return element(at, g->soonest, sizeof(struct cvb_soonest), root + 1, &i, &in) &&
                (p->object == NODE || i == root - (p->object == BELOW_ROOT));
+    default:
+        return of_names(p, at);
     }
 }
 
@@ -151,8 +189,10 @@ static bool is_over(const struct turn *t)
     const struct sim_fiber *f = &sim.fiber[t->who];
     if (t->op == KILL)
         return f->killed;
+    if (play.ready[t->who] && (t->to.when == AT_END || t->to.or_end))
+        return true;
     if (t->to.when == AT_END)
-        return play.ready[t->who];
+        return false;
     SIM_CHECK(!play.ready[t->who], "the explorer's schedule \"%s\" does not come to the place of turn %u", now.name,
               play.turn);
     const bool met = t->to.when == BEFORE ? matches(&t->to, f->access, f->at) : matches(&t->to, play.access, play.at);
@@ -198,7 +238,8 @@ static int choose(void)
         const bool on = play.begun;
         if (!on)
             begin(t);
-        if (t->op != SLEEP && !(on && is_over(t)))
+        const bool idle = t->op == SLEEP || (t->op == GO && play.ready[t->who]);
+        if (!idle && !(on && is_over(t)))
             return in_turn(t);
     }
     return last_turn();

@@ -158,12 +158,12 @@ void work_lift_all(int me)
     reason(text);
     work_begin(me);
     for (uint32_t stage = 0; stage < s->max_stages; stage++) {
-        work_given(me, 1, 0);
+        work_given(me, 1, world_id(0));
         SIM_CHECK(!cvb_hold_stage(h, stage, 0, text), "stage %u is not let go", stage);
         SIM_CHECK(!stage || !cvb_signal(h, stage, CVB_NO_SOURCE, CVB_SIGNAL_NONE, 0, text), "stage %u", stage);
     }
     for (uint32_t source = 0; source < s->max_sources; source++)
-        SIM_CHECK(!cvb_signal(h, CVB_NO_STAGE, source, CVB_SIGNAL_NONE, 0, text), "source %u", source);
+        SIM_CHECK(!cvb_signal(h, CVB_NO_STAGE, world_id(source), CVB_SIGNAL_NONE, 0, text), "source %u", source);
     SIM_CHECK(!cvb_signal(h, CVB_NO_STAGE, CVB_NO_SOURCE, CVB_SIGNAL_NONE, 0, text), "the signal of all");
     work_events(me);
     work_end(me, 0, 0);

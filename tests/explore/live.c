@@ -30,8 +30,10 @@ void work_leave(int me)
     watch_call(me, HISTORY_LEAVE, 0, 0);
     SIM_LOG("p%d detaches", me);
     ghost_settle(me, p->lease, p->id, p->held, GHOST_RELEASE, 0);
+    p->slots = 0; /* they are given up in any order, and so is what it has opened */
+    memset(p->opened, 0, sizeof p->opened);
     cvb_detach(p->handle);
-    p->held = p->slots = 0;
+    p->held = 0;
     p->has_old = p->has_old_slot = false;
     work_unclaim(me);
     work_end(me, 0, 0);

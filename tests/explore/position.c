@@ -63,12 +63,14 @@ static struct holding look_at(uint32_t u)
 
 static void accept(const struct holding *h)
 {
+    const uint64_t base = world_stand(h->source)->base; /* that of the place's name */
     for (unsigned i = 0; i < h->n; i++) {
         const uint64_t p = h->position[i];
         SIM_CHECK_TOO(fate[h->source][p] == NEVER, "position %llu of source %u came twice", (unsigned long long)p,
                       h->source);
-        SIM_CHECK_TOO(p == position_next(accepted[h->source]), "position %llu of source %u came after %llu",
-                      (unsigned long long)p, h->source, (unsigned long long)accepted[h->source]);
+        SIM_CHECK_TOO(p - base == position_next(accepted[h->source] - base),
+                      "position %llu of source %u came after %llu", (unsigned long long)p, h->source,
+                      (unsigned long long)accepted[h->source]);
         fate[h->source][p] = LIVE;
         accepted[h->source] = p;
     }

@@ -25,7 +25,9 @@ static bool others_claim(int me, uint32_t source, long since)
 bool work_open(int me, uint32_t source)
 {
     struct process *p = &process[me];
+    const uint32_t id = source;
     uint64_t accepted = 0;
+    source = (uint16_t)id;
     if (!world.positions)
         return false;
     work_begin(me);
@@ -34,16 +36,21 @@ bool work_open(int me, uint32_t source)
     const long since = sim_clock();
     p->claims_until[source] = LONG_MAX;
     SIM_LOG("p%d opens source %u", me, source);
-    const int error = cvb_source_open(p->handle, source, &accepted);
+    const int error = cvb_source_open(p->handle, id, &accepted);
     SIM_LOG("p%d has opened source %u: %s, %llu", me, source, cvb_error_text(error), (unsigned long long)accepted);
-    SIM_CHECK_TOO(!error || (error == CVB_EBUSY && !p->opened[source] && others_claim(me, source, since)),
+    if (world.retires && error == CVB_EUNKNOWN)
+        names_unknown(me, id);
+    SIM_CHECK_TOO(!error || (world.retires && error == CVB_EUNKNOWN) ||
+                      (error == CVB_EBUSY && !p->opened[source] && others_claim(me, source, since)),
                   "opening a source failed: %s", cvb_error_text(error));
     if (error) {
         p->claims_until[source] = sim_clock();
     } else {
-        SIM_CHECK_TOO(accepted == position_accepted(source), "source %u goes on behind %llu, and accepted is %llu",
-                      source, (unsigned long long)accepted, (unsigned long long)position_accepted(source));
+        SIM_CHECK_TOO(accepted + world_stand(source)->base == position_accepted(source),
+                      "source %u goes on behind %llu, and accepted is %llu", source, (unsigned long long)accepted,
+                      (unsigned long long)position_accepted(source));
         p->opened[source] = true;
+        p->opened_id[source] = id;
         p->position[source] = accepted;
     }
     work_end(me, error, 0);
@@ -59,7 +66,7 @@ void work_close(int me, uint32_t source)
     watch_argument(me, 0, source, NULL);
     SIM_LOG("p%d closes source %u", me, source);
     p->opened[source] = false;
-    const int error = cvb_source_close(p->handle, source);
+    const int error = cvb_source_close(p->handle, p->opened_id[source]);
     SIM_CHECK(!error, "closing a source failed: %s", cvb_error_text(error));
     p->claims_until[source] = sim_clock();
     work_end(me, 0, 0);
@@ -69,8 +76,10 @@ void work_close(int me, uint32_t source)
 static void put_again(int me, uint32_t source)
 {
     char payload[8] = "";
-    const struct cvb_record r = {
-        .payload = payload, .length = 8, .source = source, .position = process[me].position[source]};
+    const struct cvb_record r = {.payload = payload,
+                                 .length = 8,
+                                 .source = process[me].opened_id[source],
+                                 .position = process[me].position[source]};
     if (!process[me].opened[source] || !r.position)
         return;
     const int error = cvb_buffer_for_stage(process[me].handle, 1, &r);
@@ -78,27 +87,36 @@ static void put_again(int me, uint32_t source)
 }
 
 /* By a walk for the one source, or by one for all. */
-static int ask(int me, uint32_t source, struct cvb_progress *p)
+static int ask(int me, uint32_t id, struct cvb_progress *p)
 {
     struct cvb_progress all[POSITION_SOURCES];
     if (sim_below(4))
-        return cvb_source_progress(process[me].handle, source, p);
+        return cvb_source_progress(process[me].handle, id, p);
     const int error = cvb_progress_all(process[me].handle, all);
-    *p = all[source];
+    *p = all[(uint16_t)id];
     return error;
 }
 
 bool work_progress(int me, uint32_t source)
 {
     struct cvb_progress p = {0};
+    const uint32_t id = source;
+    source = (uint16_t)id;
     work_begin(me);
     sim.bound[me] = 60000;
     if (!sim_below(4))
         put_again(me, source);
     const uint64_t before = position_accepted(source);
     SIM_LOG("p%d asks for the progress of source %u", me, source);
-    const int error = ask(me, source, &p);
+    const int error = ask(me, id, &p);
+    if (world.retires && (error == CVB_EUNKNOWN || !names_live(id))) {
+        names_unknown(me, id);
+        work_end(me, 0, 0);
+        return false;
+    }
     SIM_CHECK(!error, "progress failed: %s", cvb_error_text(error));
+    p.accepted += world_stand(source)->base; /* as the segment counts */
+    p.settled += world_stand(source)->base;
     SIM_LOG("p%d was told accepted %llu, settled %llu, live %llu", me, (unsigned long long)p.accepted,
             (unsigned long long)p.settled, (unsigned long long)p.live);
     position_told(source, &p, before);

@@ -13,11 +13,21 @@ static long own_steps(int me) { return me < SIM_FIBERS ? sim.fiber[me].steps : 0
  */
 static uint64_t position_of(const struct process *p, uint64_t *last, uint32_t source, int id)
 {
-    if (!world.positions || !p->opened[source])
+    const uint32_t id_of_source = source;
+    source = (uint16_t)source;
+    if (!world.positions || !p->opened[source] || p->opened_id[source] != id_of_source)
         return 0;
     last[source] = position_next(last[source]);
     ghost_position(id, last[source]);
     return last[source];
+}
+
+/* The next positions are above those that were put. */
+static void note_positions(int me, const struct cvb_record *record, const uint32_t *sources, int done)
+{
+    for (int i = 0; i < done; i++)
+        if (record[i].position)
+            process[me].position[(uint16_t)sources[i]] = record[i].position;
 }
 
 int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
@@ -37,6 +47,7 @@ int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
                                         .header = header[i],
                                         .header_length = ghost_header(id[i], header[i])};
         record[i].position = position_of(&process[me], position, sources[i], id[i]);
+        process[me].putting[(uint16_t)sources[i]] = sources[i];
     }
     watch_call(me, HISTORY_PUT, stage, n);
     for (int i = 0; i < n; i++)
@@ -51,15 +62,21 @@ int work_put(int me, uint32_t stage, const uint32_t *sources, int n, int *why)
         done = cvb_buffer_batch_for_stage(process[me].handle, stage, record, (size_t)n, why);
     }
     SIM_LOG("p%d has put %d of %d, %s", me, done, n, cvb_error_text(*why));
+    if (done == CVB_EUNKNOWN || (world.retires && *why == CVB_EUNKNOWN)) {
+        done = done < 0 ? 0 : done;
+        names_unknown(me, sources[done]);
+        note_positions(me, record, sources, done);
+        ghost_put_ended(id, n, done);
+        work_end(me, done, *why);
+        return done;
+    }
     SIM_CHECK(done >= 0, "a put failed: %s", cvb_error_text(done));
     SIM_CHECK((done < n) == (*why != 0), "a put of %d did %d and says %d", n, done, *why);
     if (done < n)
         work_check_refusal(me, *why, stage, sources[done], record[done].length);
     SIM_CHECK_TOO(done || own_steps(me) - before < REFUSED_MOST, "a refused put took %ld steps of its own",
                   own_steps(me) - before);
-    for (int i = 0; i < done; i++)
-        if (record[i].position)
-            process[me].position[sources[i]] = record[i].position;
+    note_positions(me, record, sources, done);
     ghost_put_ended(id, n, done);
     work_end(me, done, *why);
     return done;
@@ -81,6 +98,12 @@ bool work_reserve(int me, uint32_t stage, uint32_t source, int n)
     SIM_LOG("p%d reserves %d in stage %u for source %u", me, n, stage, source);
     int got = cvb_reserve(p->handle, stage, &shape, &p->slot[p->slots], (size_t)n, &why);
     SIM_LOG("p%d has reserved %d of %d, %s", me, got, n, cvb_error_text(why));
+    if (got == CVB_EUNKNOWN || (world.retires && why == CVB_EUNKNOWN)) {
+        got = got < 0 ? 0 : got;
+        names_unknown(me, source);
+        why = 0;
+        n = got;
+    }
     SIM_CHECK(got >= 0, "reserving failed: %s", cvb_error_text(got));
     SIM_CHECK((got < n) == (why != 0), "reserving %d did %d and says %d", n, got, why);
     if (got < n)
@@ -125,6 +148,7 @@ bool work_publish(int me)
     for (int i = 0; i < n; i++) {
         char payload[GHOST_PAYLOAD], header[GHOST_HEADER];
         id[i] = ghost_new(me, stage[i], source[i], -1);
+        p->putting[(uint16_t)source[i]] = source[i];
         slot[i].length = ghost_write(id[i], payload);
         slot[i].position = position_of(p, p->position, source[i], id[i]);
         slot[i].header_length = ghost_header(id[i], header);

@@ -2,9 +2,10 @@
 #include "work.h"
 
 const char *const work_names[OPS] = {
-    "put",          "put batch",    "reserve", "publish",  "cancel", "get one", "get many", "take",   "ack",   "return",
-    "delay",        "release",      "forward", "replace",  "stale",  "recover", "audit",    "name",   "state", "limit",
-    "wait records", "wait credits", "open",    "progress", "signal", "hold",    "given",    "events", "rejoin"};
+    "put",    "put batch", "reserve", "publish", "cancel",       "get one",      "get many", "take",
+    "ack",    "return",    "delay",   "release", "forward",      "replace",      "stale",    "recover",
+    "audit",  "name",      "state",   "limit",   "wait records", "wait credits", "open",     "progress",
+    "signal", "hold",      "given",   "events",  "named",        "retire",       "rejoin"};
 
 #define LIMITS(t, p, s) .total = (t), .stage = (p), .source = (s)
 #define SHAPE(n, m, bytes, r) .stages = (n), .sources = (m), .payload = (bytes), .retries = (r)
@@ -91,6 +92,43 @@ const struct scenario scenarios[] = {
                 [GET_ONE] = 3,
                 [GET_MANY] = 2,
                 [ACK] = 4}},
+    {"retire", LIMITS(5, 3, 3), SHAPE(2, 2, 8, 0), CROWD(4, 2, 12), .retires = true,
+     .weight = {[NAMED] = 5,
+                [RETIRE] = 6,
+                [PUT] = 6,
+                [PUT_BATCH] = 2,
+                [RESERVE] = 2,
+                [PUBLISH] = 2,
+                [CANCEL] = 1,
+                [GET_ONE] = 5,
+                [GET_MANY] = 3,
+                [ACK] = 7,
+                [RETURN] = 2,
+                [DELAY] = 1,
+                [FORWARD] = 1,
+                [REPLACE] = 1,
+                [RECOVER] = 1,
+                [REJOIN] = 1}},
+    {"retire1", LIMITS(3, 2, 2), SHAPE(2, 1, 8, 0), CROWD(4, 1, 10), .retires = true,
+     .weight = {[NAMED] = 5, [RETIRE] = 6, [PUT] = 6, [GET_ONE] = 5, [ACK] = 5, [RETURN] = 2, [REPLACE] = 1}},
+    {"retire2", LIMITS(4, 3, 3), SHAPE(2, 2, 8, 0), CROWD(4, 2, 11), .retires = true, .positions = true,
+     .weight = {[NAMED] = 4,
+                [RETIRE] = 6,
+                [OPEN] = 5,
+                [PUT] = 7,
+                [PUT_BATCH] = 2,
+                [RESERVE] = 1,
+                [PUBLISH] = 1,
+                [GET_ONE] = 6,
+                [GET_MANY] = 2,
+                [ACK] = 8,
+                [RETURN] = 2,
+                [REPLACE] = 1,
+                [PROGRESS] = 3,
+                [RECOVER] = 1,
+                [REJOIN] = 1}},
+    {"retire3", LIMITS(4, 4, 4), SHAPE(2, 1, 8, 0), CROWD(3, 0, 20), .retires = true, .dead = true, .unhurt = true,
+     .weight = {[PUT] = 2, [GET_ONE] = 10, [RETURN] = 4, [REPLACE] = 8, [ACK] = 3, [RETIRE] = 8, [NAMED] = 1}},
     {"held", LIMITS(4, 3, 4), SHAPE(3, 1, 8, 2), CROWD(4, 0, 10), .unhurt = true,
      .weight = {[HOLD] = 5, [PUT] = 2, [WAIT_RECORDS] = 6, [GET_ONE] = 2, [ACK] = 2}},
     {"publish", LIMITS(8, 8, 8), SHAPE(2, 1, 8, 2), CROWD(6, 0, 5), .doomed = 3,
@@ -235,6 +273,7 @@ void scenario_draw(struct scenario *s, uint64_t seed)
     for (int o = 0; o < OPS; o++)
         s->weight[o] = sim_below(3) ? sim_below(5) : 0;
     s->weight[WAIT_RECORDS] = s->weight[WAIT_CREDITS] = 0;
+    s->weight[NAMED] = s->weight[RETIRE] = 0; /* no other operation is ready for them */
     s->positions = sim_below(2);
     if (!s->positions)
         s->weight[OPEN] = s->weight[PROGRESS] = 0;

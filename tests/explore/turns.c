@@ -227,6 +227,102 @@ static const struct turn entered_by_another[] = {
     TURN(LOOKER, GO),
 };
 
+#define SECOND_ID (1u << 16) /* of place 0, when its first name was retired */
+enum { ANT, BEE, CAT, DOG }; /* the first ones are those of the places, from the beginning */
+
+/* Whoever retires a name has looked for its dead letters in the first units; then one of them enters a stage again, in
+ * exchange for one of these units. */
+static const struct turn dead_letter_revived[] = {
+    TURN(HELPER, RESERVE, .source = 1),
+    TURN(PRODUCER, PUT),
+    TURN(HELPER, CANCEL),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, RETURN),
+    TURN(CONSUMER, GET_DEAD),
+    TURN(LOOKER, RETIRE, TO(BEFORE, LOAD, UNIT, .of = CONSUMER)),
+    TURN(CONSUMER, REPLACE),
+    TURN(LOOKER, GO),
+};
+
+/* When all trains are in use, a put of two gathers them from units of one record each, so that the second one of these
+ * is empty. Two dead letters are in a later unit: while a walk is between the two, one of them is taken, and moves to
+ * the empty one, and the other is settled. */
+#define TWO_DEAD_LETTERS                                                                                               \
+    TURN(HELPER, RESERVE, .source = 1, .n = 14), TURN(LOOKER, RESERVE, .source = 1, .n = 14),                          \
+        TURN(PRODUCER, RESERVE, .source = 1, .n = 2), TURN(PRODUCER, PUT, .n = 2), TURN(CONSUMER, GET_ONE, .n = 2),    \
+        TURN(CONSUMER, RETURN, .n = 2)
+static const struct turn dead_letter_moved[] = {
+    TWO_DEAD_LETTERS,
+    TURN(LOOKER, RETIRE, TO(BEFORE, LOAD, UNIT, CVB_QUEUED)),
+    TURN(CONSUMER, GET_DEAD, TO(BEHIND, WRITE, UNIT, CVB_LEASED)),
+    TURN(HELPER, GET_DEAD),
+    TURN(HELPER, ACK),
+    TURN(LOOKER, GO),
+    TURN(CONSUMER, GO),
+};
+
+/* The same, when the move has begun before the walk. */
+static const struct turn dead_letter_moving[] = {
+    TWO_DEAD_LETTERS,
+    TURN(CONSUMER, GET_DEAD, TO(BEFORE, WRITE, UNIT, CVB_QUEUED)),
+    TURN(LOOKER, RETIRE, TO(BEFORE, LOAD, UNIT, CVB_QUEUED, .or_end = true)),
+    TURN(CONSUMER, GO),
+    TURN(HELPER, GET_DEAD),
+    TURN(HELPER, ACK),
+    TURN(LOOKER, GO),
+};
+
+/* A name is retired between the two: its place is told of its first dead letter, and that one gives its credit back. It
+ * is the second place's, since what is 0 tells id 0. */
+static const struct turn dead_letter_told[] = {
+    TURN(PRODUCER, PUT, .source = 1),  TURN(CONSUMER, GET_ONE), TURN(CONSUMER, RETURN, TO(BEFORE, WRITE, DEAD)),
+    TURN(LOOKER, RETIRE, .source = 1), TURN(CONSUMER, GO),
+};
+
+/* Whoever has retired a name is late with the base of its positions: the place has another name, with records. */
+static const struct turn base_late[] = {
+    TURN(LOOKER, RETIRE, TO(BEFORE, LOAD, BASE)),
+    TURN(PRODUCER, NAMED, .source = CAT),
+    TURN(PRODUCER, OPEN, .source = SECOND_ID),
+    TURN(PRODUCER, PUT, .source = SECOND_ID),
+    TURN(CONSUMER, GET_ONE),
+    TURN(CONSUMER, ACK),
+    TURN(LOOKER, GO),
+};
+
+/* A process that has announced a name dies before the place has it. Another one looks at the slot meanwhile, for a name
+ * of its own. */
+static const struct turn name_of_the_dead[] = {
+    TURN(LOOKER, RETIRE),
+    TURN(HELPER, NAMED, TO(BEFORE, LOAD, WRITER), .source = DOG),
+    TURN(PRODUCER, NAMED, TO(BEHIND, WRITE, NAMING), .source = CAT),
+    TURN(PRODUCER, KILL),
+    TURN(LOOKER, RECOVER),
+    TURN(HELPER, GO, TO(BEFORE, WRITE, WRITER)),
+    TURN(LOOKER, NAMED, .source = CAT),
+    TURN(HELPER, GO),
+};
+
+/* Two give the same name to two places: the first place becomes free when one of them has found the second. */
+static const struct turn named_twice[] = {
+    TURN(LOOKER, RETIRE, .source = 1),
+    TURN(HELPER, NAMED, TO(BEFORE, WRITE, TEXT), .source = CAT),
+    TURN(LOOKER, RETIRE),
+    TURN(PRODUCER, NAMED, .source = CAT),
+    TURN(HELPER, GO),
+};
+
+/* The same, when one of them has announced it, and its place has not got it. */
+static const struct turn announced_twice[] = {
+    TURN(LOOKER, RETIRE, .source = 1),
+    TURN(HELPER, NAMED, TO(BEHIND, WRITE, NAMING), .source = CAT),
+    TURN(LOOKER, RETIRE),
+    TURN(PRODUCER, NAMED, .source = CAT),
+    TURN(HELPER, GO),
+};
+
+#define MORTAL(n, m) .stages = (n), .sources = (m), .payload = 8, .retries = 0, .retires = true
+
 const struct directed directed[] = {
     {"two moves", TURNS(two_moves), {EQUAL(8), SHAPE(3, 2), .positions = true}},
     {"dead mover of the last", TURNS(dead_mover_of_the_last), {EQUAL(8), SHAPE(3, 2), .positions = true}},
@@ -241,5 +337,13 @@ const struct directed directed[] = {
     {"node raised", TURNS(node_raised), {EQUAL(4), SHAPE(2, 1)}},
     {"entered by another", TURNS(entered_by_another), {EQUAL(4), SHAPE(3, 1)}},
     {"delayed meanwhile", TURNS(delayed_meanwhile), {EQUAL(4), SHAPE(2, 1)}},
+    {"dead letter revived", TURNS(dead_letter_revived), {EQUAL(8), MORTAL(2, 2)}},
+    {"dead letter moved", TURNS(dead_letter_moved), {EQUAL(32), MORTAL(2, 2), .tight = true}},
+    {"dead letter moving", TURNS(dead_letter_moving), {EQUAL(32), MORTAL(2, 2), .tight = true}},
+    {"dead letter told", TURNS(dead_letter_told), {EQUAL(4), MORTAL(2, 2)}},
+    {"base late", TURNS(base_late), {EQUAL(4), MORTAL(2, 1), .positions = true}},
+    {"name of the dead", TURNS(name_of_the_dead), {EQUAL(4), MORTAL(2, 2)}},
+    {"named twice", TURNS(named_twice), {EQUAL(4), MORTAL(2, 2)}},
+    {"announced twice", TURNS(announced_twice), {EQUAL(4), MORTAL(2, 2)}},
 };
 const unsigned directed_count = sizeof directed / sizeof directed[0];

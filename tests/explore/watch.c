@@ -24,8 +24,9 @@ void watch_reset(void)
 {
     const struct cvb_settings *s = &world.settings;
     struct model_limits limits = {s->max_total_records, s->max_per_stage, s->max_per_source, s->max_retries};
-    watch.on =
-        s->max_total_records <= MODEL_RECORDS && s->max_stages <= MODEL_STAGES && s->max_sources <= MODEL_SOURCES;
+    watch.on = !world.retires && /* the model has no names */
+               s->max_total_records <= MODEL_RECORDS && s->max_stages <= MODEL_STAGES &&
+               s->max_sources <= MODEL_SOURCES;
     history_reset(&history, &limits);
     memset(word, 0, sizeof word);
     memset(slots, 0, sizeof slots);

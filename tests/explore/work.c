@@ -33,6 +33,7 @@ void work_end(int me, int done, int why)
 void work_death(int me)
 {
     ghost_death(me);
+    process[me].slots = 0;
     watch_death(me);
     work_unclaim(me);
 }
@@ -40,7 +41,7 @@ void work_death(int me)
 void work_check_refusal(int me, int why, uint32_t stage, uint32_t source, uint32_t length)
 {
     uint32_t i = why == CVB_ESTAGE_FULL    ? cvb_counter_of_stage(stage)
-                 : why == CVB_ESOURCE_FULL ? 1 + world.settings.max_stages + source
+                 : why == CVB_ESOURCE_FULL ? 1 + world.settings.max_stages + (uint16_t)source
                                            : CVB_COUNTER_TOTAL;
     bool tight = world.settings.class_count > 1 && length > world.settings.classes[0].bytes;
     if (why == CVB_EMEMORY_FULL && tight) {
@@ -73,23 +74,40 @@ static bool rejoin(int me)
     return (now->tight || seat_is_free()) && work_join(me);
 }
 
+/* The id that record i of a put gets: of a place that no record before it is of under another id. */
+static bool one_of_names(int me, uint32_t *sources, int i)
+{
+    if (!names_choose(me, &sources[i]))
+        return false;
+    for (int k = 0; k < i; k++)
+        if ((uint16_t)sources[k] == (uint16_t)sources[i])
+            sources[i] = sources[k];
+    return true;
+}
+
 static bool put_some(int me, uint32_t stage, int n)
 {
     uint32_t sources[GHOST_BATCH];
     int why;
     unsigned mix = sim_below(3);
-    for (uint32_t s = 0; world.positions && s < world.settings.max_sources; s++)
+    for (uint32_t s; world.positions && world.retires && sim_below(2) && names_choose(me, &s);)
+        if (!process[me].opened[(uint16_t)s])
+            work_open(me, s);
+    for (uint32_t s = 0; world.positions && !world.retires && s < world.settings.max_sources; s++)
         if (!process[me].opened[s] && sim_below(2))
             work_open(me, s);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         sources[i] = i && mix ? sources[i - 1] : sim_below(world.settings.max_sources);
+        if (world.retires && !(i && mix) && !one_of_names(me, sources, i))
+            return false;
+    }
     return work_put(me, stage, sources, n, &why) == n;
 }
 
 static bool operate(int me, enum op op)
 {
     uint32_t stage = 1 + sim_below(world.settings.max_stages - 1), source = sim_below(world.settings.max_sources);
-    uint32_t from = sim_below(6) ? stage : CVB_STAGE_DEAD_LETTER;
+    uint32_t from = sim_below(now->dead ? 2 : 6) ? stage : CVB_STAGE_DEAD_LETTER;
     int n = 2 + (int)sim_below(4);
     switch (op) {
     case PUT:
@@ -97,7 +115,7 @@ static bool operate(int me, enum op op)
     case PUT_BATCH:
         return put_some(me, stage, n);
     case RESERVE:
-        return work_reserve(me, stage, source, n - 1);
+        return (!world.retires || names_choose(me, &source)) && work_reserve(me, stage, source, n - 1);
     case PUBLISH:
         return work_publish(me);
     case CANCEL:
@@ -138,11 +156,14 @@ static bool operate(int me, enum op op)
     case WAIT_CREDITS:
         return work_wait_credits(me, stage, source);
     case OPEN:
-        if (process[me].opened[source] && sim_below(2))
+        if (process[me].opened[source] && sim_below(2)) {
             work_close(me, source);
-        return work_open(me, source);
+            if (world.retires)
+                return true;
+        }
+        return (!world.retires || names_choose(me, &source)) && work_open(me, source);
     case PROGRESS:
-        return work_progress(me, source);
+        return (!world.retires || names_choose(me, &source)) && work_progress(me, source);
     case SIGNAL:
         return work_signal(me, stage, source);
     case HOLD:
@@ -151,6 +172,10 @@ static bool operate(int me, enum op op)
         return work_given(me, stage, source);
     case EVENTS:
         return work_events(me);
+    case NAMED:
+        return work_named(me);
+    case RETIRE:
+        return work_retire(me);
     default:
         return rejoin(me);
     }
@@ -281,6 +306,8 @@ void work_reset(const struct scenario *scenario, uint64_t seed)
     world_forget_sleepers(!sim_below(3));
     ghost_reset();
     world.positions = scenario->positions;
+    world.retires = scenario->retires;
+    names_reset();
     position_reset(sim.hurt);
     watch_reset();
     work_forget_names();

@@ -35,10 +35,12 @@ enum op {
     HOLD,
     GIVEN,
     EVENTS,
+    NAMED,
+    RETIRE,
     REJOIN,
     OPS
 };
-enum { PARTS = 4 };
+enum { PARTS = 4, NAMES = 4 };
 
 struct scenario {
     const char *name;
@@ -48,15 +50,17 @@ struct scenario {
     unsigned weight[OPS];
     unsigned part[PARTS]; /* what the first of them do, a bit each; 0, and for all others: whatever has a weight */
     struct cvb_class classes[2]; /* or none */
-    bool unhurt;                 /* nobody is killed */
     unsigned doomed;             /* how many of the first are killed early */
+    unsigned late_at;            /* stops are likely where a unit has come into one of these states, a bit each */
+    bool unhurt;                 /* nobody is killed */
     bool tight;                  /* no seat to spare: late ones need a seat of the dead */
     bool systematic, directed;   /* not drawn: systematic.c, directed.c */
     bool rounds;                 /* put, get, ack, again and again */
     bool positions;              /* who has opened a source puts with positions */
     bool headers;                /* records have them */
-    bool sites;                  /* stops are likely at a few places of the code: sim.h */
-    unsigned late_at;            /* and where a unit has come into one of these states, a bit each */
+    bool dead;                   /* as much is done with dead letters as with the rest */
+    bool retires;                /* names of sources are given and retired */
+    bool sites;                  /* stops are likely at a few places of the code too: sim.h */
 };
 
 /* The scenario "any": drawn anew for each ANY_BLOCK seeds. */
@@ -76,11 +80,15 @@ struct process {
     int slots;
     struct cvb_slot old_slot; /* one that was published or canceled */
     bool has_old, has_old_slot, joining;
+    bool knows[NAMES];
     enum { AWAKE, FOR_RECORDS, FOR_CREDITS, FOR_ROOM, FOR_ANY } waits;
     uint32_t wait_stage, wait_other, wait_source;
     bool opened[POSITION_SOURCES];
+    uint32_t opened_id[POSITION_SOURCES];
     long claims_until[POSITION_SOURCES]; /* a source that it has opened or tries to open may be its own so long */
     uint64_t position[POSITION_SOURCES]; /* of the last record that it put, of a source that it has opened */
+    uint32_t name_id[NAMES];             /* the ids of names that it was told: of those that it knows */
+    uint32_t putting[16];                /* by place: the id that it puts records of */
     unsigned called_to; /* stages that have records, as a wait said, in which it has not looked since: bits */
 };
 extern struct process process[SIM_FIBERS + 1];
@@ -132,6 +140,17 @@ void work_forget_names(void);
 bool work_open(int me, uint32_t source);
 void work_close(int me, uint32_t source);
 bool work_progress(int me, uint32_t source);
+/* names.c */
+void names_reset(void);
+bool names_live(uint32_t id);
+bool names_choose(int me, uint32_t *id);
+void names_unknown(int me, uint32_t id);
+bool names_ask(int me, unsigned name);
+bool names_retire(int me, uint32_t id);
+bool work_named(int me);
+bool work_retire(int me);
+void names_fill(int me);
+void names_end(int me);
 /* hand.c */
 bool work_signal(int me, uint32_t stage, uint32_t source);
 bool work_hold(int me, uint32_t stage);

@@ -175,6 +175,7 @@ void world_make(const struct cvb_settings *given)
     pristine = aligned_alloc(CVB_PAGE, world.geometry.size);
     memset(pristine, 0, world.geometry.size);
     cvb_segment_format(pristine, s);
+    names_make(pristine);
 }
 
 void world_reset(void)
@@ -505,6 +506,8 @@ void world_after_step(const char *access, const void *at, const void *place)
         if ((o - g->units) % sizeof(struct cvb_unit) < 16) {
             count_unit((uint32_t)((o - g->units) / sizeof(struct cvb_unit)));
             watch_unit((uint32_t)((o - g->units) / sizeof(struct cvb_unit)));
+            if (world.retires)
+                names_unit((uint32_t)((o - g->units) / sizeof(struct cvb_unit)));
             if (world.positions)
                 position_unit((uint32_t)((o - g->units) / sizeof(struct cvb_unit)));
         }
@@ -519,9 +522,20 @@ void world_after_step(const char *access, const void *at, const void *place)
     } else if (o - g->seats < (uint64_t)world.settings.max_handles * sizeof(struct cvb_seat) &&
                (o - g->seats) % sizeof(struct cvb_seat) == 0) {
         note_seat((uint32_t)((o - g->seats) / sizeof(struct cvb_seat)));
+    } else if (world.retires &&
+               o - g->names[CVB_KIND_SOURCE] < g->references[CVB_KIND_PIPELINE] - g->names[CVB_KIND_SOURCE]) {
+        names_text_written();
+    } else if (world.retires && o - g->flags < g->reasons - g->flags &&
+               (o - g->flags) % sizeof(struct cvb_flag) == offsetof(struct cvb_flag, named)) {
+        names_written((uint32_t)((o - g->flags) / sizeof(struct cvb_flag)) - 3 - 2 * world.settings.max_stages);
     } else if (o - g->flags < g->reasons - g->flags &&
                (o - g->flags) % sizeof(struct cvb_flag) == offsetof(struct cvb_flag, given)) {
         work_hand_written();
+    } else if (world.retires && o - g->lookout == offsetof(struct cvb_lookout, naming)) {
+        names_announced();
+    } else if (world.retires && o - g->stands < sizeof(struct cvb_stand) * (uint64_t)world.settings.max_sources &&
+               (o - g->stands) % sizeof(struct cvb_stand) == offsetof(struct cvb_stand, base)) {
+        names_base_written((uint32_t)((o - g->stands) / sizeof(struct cvb_stand)));
     } else if (o - g->events < g->lookout - g->events) {
         work_event_written();
     }

@@ -19,6 +19,7 @@ extern struct world {
     char *base;
     uint32_t counters; /* how many */
     bool positions;    /* records have some */
+    bool retires;      /* names of sources are given and retired */
     unsigned late_at;  /* a scenario's */
     /* by counter: credits taken; records that hold one, those of idle units among them */
     int64_t used[WORLD_COUNTERS], shadow[WORLD_COUNTERS], idle[WORLD_COUNTERS];
@@ -58,6 +59,15 @@ struct cvb_stand *world_stand(uint32_t source);
 int world_member_id(uint32_t u, unsigned i);
 /* Cells that are free, or idle, and large enough. */
 uint32_t world_free_cells(uint32_t length);
+/* names.c: each place of a source has a name from the beginning; the id that a place has now. */
+void names_make(char *base);
+uint32_t world_id(uint32_t place);
+/* After a write to the word of the last naming, to a place's word, to a name's bytes, to a unit's word. */
+void names_announced(void);
+void names_written(uint32_t place);
+void names_text_written(void);
+void names_base_written(uint32_t place);
+void names_unit(uint32_t u);
 /* hand.c: after a write to the ring of events. */
 void work_event_written(void);
 /* After a write to a flag's signal or hold; is a stage held since before that step; was it at one since; does a flag's

@@ -76,6 +76,8 @@ static void use_payloads(const struct cvb_lease *l, int n)
     for (int i = 0; i < n; i++) {
         for (uint32_t b = 0; b < l[i].length; b++)
             sum = (unsigned char)(sum + ((const unsigned char *)l[i].payload)[b]);
+        if (cvb_source_place(l[i].source) >= 8) /* small_settings */
+            abort();
         for (uint32_t b = 0; b < l[i].header_length; b++)
             sum = (unsigned char)(sum + ((const unsigned char *)l[i].header)[b]);
     }
@@ -98,6 +100,9 @@ static void use_reading(struct cvb_handle *h)
         cvb_source_counts(h, i, &counts);
         cvb_stage_name(h, i, text);
         cvb_source_name(h, i, text);
+        uint32_t id;
+        if (!cvb_source_at(h, i, &id) && cvb_source_place(id) != i)
+            abort(); /* callers use it as an index */
         cvb_pipeline_name(h, i, text);
         cvb_backpressure(h, i, i, &b);
         cvb_available_credits(h, i);
@@ -128,6 +133,8 @@ static void use_writing(struct cvb_handle *h, uint64_t *seed)
         .payload = "result", .length = 6, .header = "head", .header_length = headers(h)};
     char copies[512];
     cvb_stage(h, "a new name", &id);
+    if (!cvb_source_at(h, random_below(seed, 8), &id))
+        cvb_source_retire(h, id);
     cvb_source(h, "another", &id);
     put_numbers(h, stage, random_below(seed, 8), 7, 1 + random_below(seed, 60), NULL);
     int n = cvb_reserve(h, stage, &shape, slots, 8, (int *)&why);

@@ -29,12 +29,12 @@ EXPLAINED = {
     ("follow", "*"): "for the head a stale hint costs a look",
 
     ("cvb_high_raise", "*"): "the word's release that follows carries it as well (G1)",
-    ("highest_gone", "*"): "the word's acquire before it brings it as well (G1)",
+    ("cvb_highest_gone", "*"): "the word's acquire before it brings it as well (G1)",
     ("take_positions", "*"): "as look_at_unit, and the CAS of the word decides (G2)",
     ("look_at_unit", "*"): "as K1, which peek shows: a model of two writers of a unit would be that one again",
     ("limit_now", "*"): "the acquire of `taken`, or of the flag, before it orders it (L1, L2)",
     ("thresholds_now", "*"): "as limit_now: they are stored as a limit is",
-    ("cvb_set_limit", "*"): "the CAS of `taken` that follows releases it (L1); the model does this store itself",
+    ("store_limit", "*"): "the CAS of `taken` that follows releases it (L1); the model does this store itself",
     ("cvb_set_thresholds", "cvb_fence"):
         "as F1, with a name in place of a flag: who gets one reads the thresholds after its CAS",
     ("cvb_set_thresholds", "*"): "as in cvb_set_limit",

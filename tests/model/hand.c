@@ -86,9 +86,9 @@ static void *give(void *argument)
     (void)argument;
 #ifdef REASON
     for (saying = 2; saying <= 3; saying++)
-        assert(!cvb_hand_give(&handles[0], flag(), CVB_SIGNAL_PAUSE, 0, ""));
+        assert(!cvb_hand_give(&handles[0], flag(), CVB_NO_SOURCE, CVB_SIGNAL_PAUSE, 0, ""));
 #else
-    assert(!cvb_hand_give(&handles[0], flag(), CVB_SIGNAL_NONE, 0, ""));
+    assert(!cvb_hand_give(&handles[0], flag(), CVB_NO_SOURCE, CVB_SIGNAL_NONE, 0, ""));
 #endif
     return NULL;
 }

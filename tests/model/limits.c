@@ -39,7 +39,7 @@ int cvb_give(struct cvb_handle *h, uint32_t u) { return (void)h, (void)u, 0; }
 static void *lower(void *argument)
 {
     (void)argument;
-    cvb_store32_rel(&counters[2].limit, 1);
+    cvb_store64_rel(&counters[2].limit, 1);
     heed(&handles[0], 2);
 #ifdef CLAIM
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* it has returned: what comes now is seen by all after that */

@@ -31,7 +31,7 @@ static void *name_it(void *argument)
 #else
     static const char *const text[] = {"a", "a"};
 #endif
-    assert(!intern(&handles[me], CVB_KIND_SOURCE, text[me], &id[me]));
+    assert(!intern(&handles[me], CVB_KIND_PIPELINE, text[me], &id[me]));
     return NULL;
 }
 
@@ -42,11 +42,11 @@ int main(void)
     static const uint32_t here = 1;
     for (uint32_t s = 0; s < 2; s++) {
         struct cvb_geometry *g = &handles[s].segment.geometry;
-        g->references[CVB_KIND_SOURCE] = (uint64_t)((char *)table - (char *)seats);
-        g->names[CVB_KIND_SOURCE] = (uint64_t)((char *)slots - (char *)seats);
-        g->name_limit[CVB_KIND_SOURCE] = 2;
+        g->references[CVB_KIND_PIPELINE] = (uint64_t)((char *)table - (char *)seats);
+        g->names[CVB_KIND_PIPELINE] = (uint64_t)((char *)slots - (char *)seats);
+        g->name_limit[CVB_KIND_PIPELINE] = 2;
         handles[s].same_process = &here;
-        seats[s].staged[CVB_KIND_SOURCE] = 2 + s;
+        seats[s].staged[CVB_KIND_PIPELINE] = 2 + s;
     }
     for (uintptr_t i = 0; i < 2; i++)
         pthread_create(&thread[i], NULL, name_it, (void *)i);

@@ -22,6 +22,7 @@ bool cvb_find_cells(struct cvb_handle *h, uint32_t cell)
 int cvb_why_not(const struct cvb_handle *h) { return UNUSED, CVB_ELOST; }
 int cvb_mapping_check(struct cvb_handle *h) { return UNUSED, 0; }
 bool cvb_learn_id(struct cvb_handle *h, enum cvb_kind kind, uint32_t id) { return UNUSED, (void)kind, (void)id, true; }
+bool cvb_source_stays(struct cvb_handle *h, uint32_t id) { return UNUSED, (void)id, true; }
 void cvb_enters_stage(struct cvb_unit *unit) { (void)unit; } /* decides nothing */
 void cvb_prefetch_others(struct cvb_handle *h, uint32_t u, unsigned records) { UNUSED, (void)u, (void)records; }
 
@@ -50,6 +51,7 @@ void cvb_flag_wake(struct cvb_handle *h, uint32_t flag, uint32_t most) { UNUSED,
 void cvb_flag_wake_any(struct cvb_handle *h) { UNUSED; }
 uint32_t cvb_flag_of(struct cvb_handle *h, uint32_t counter) { return UNUSED, (void)counter, CVB_FLAG_TOTAL; }
 void cvb_hand_wake(struct cvb_handle *h, uint32_t flag) { UNUSED, (void)flag; }
+uint64_t cvb_given(struct cvb_handle *h, uint32_t flag) { return cvb_load64_acq(&h->flags[flag].given); }
 void cvb_flag_tell_level(struct cvb_handle *h, uint32_t flag, bool paused) { UNUSED, (void)flag, (void)paused; }
 void cvb_flag_tell_refusal(struct cvb_handle *h, uint32_t flag, int error) { UNUSED, (void)flag, (void)error; }
 void cvb_flag_tell_dead_letter(struct cvb_handle *h, uint32_t stage, uint32_t source, uint32_t records)

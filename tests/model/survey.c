@@ -57,7 +57,7 @@ static void *look(void *argument)
     uint64_t k;
     if (!begin(h, &k))
         return NULL;
-    found[1][0].bound = highest_gone(h, 0);
+    found[1][0].bound = cvb_highest_gone(h, 0);
     struct cvb_journal f = {0};
     uint64_t head;
     if (cvb_journal_read(h, 0, &head, &f)) /* nobody else changes the head, so one that changes is closed */
@@ -66,7 +66,7 @@ static void *look(void *argument)
     look_at_unit(h, TO, 1);
     look_at_unit(h, FROM, 1);
 #ifdef ACK
-    const uint64_t gone = highest_gone(h, 0);
+    const uint64_t gone = cvb_highest_gone(h, 0);
     assert(gone == 1 || found[1][0].highest == 1);
 #else
     look_at_rows(h, 1, k);

@@ -141,6 +141,24 @@ void positions()
     CHECK(conveyor::buffer::attach(name).open_source(source) == 7);
 }
 
+void names()
+{
+    rig r;
+    const auto first = r.buffer.source("file-1");
+    CHECK(r.buffer.put(r.stage, conveyor::record("x", first, r.pipeline)).count == 1);
+    CHECK(code_of([&] { r.buffer.retire_source(first); }) == CVB_EBUSY);
+    CHECK(r.drain() == 1);
+    r.buffer.retire_source(first);
+    CHECK(code_of([&] { r.buffer.retire_source(first); }) == CVB_EUNKNOWN);
+    CHECK(code_of([&] { r.buffer.put(r.stage, conveyor::record("x", first, r.pipeline)); }) == CVB_EUNKNOWN);
+    const auto second = r.buffer.source("file-2");
+    CHECK(second != first && cvb_source_place(second) == cvb_source_place(first));
+    CHECK(r.buffer.put(r.stage, conveyor::record("x", second, r.pipeline)).count == 1);
+    auto b = r.buffer.get<2>(r.stage);
+    CHECK(b.size() == 1 && b[0].source == second);
+    b.ack();
+}
+
 void batches()
 {
     rig r;
@@ -302,6 +320,7 @@ int main()
     errors();
     by_hand();
     positions();
+    names();
     batches();
     forwards();
     reservations();

@@ -945,3 +945,24 @@ def test_ages_and_waits(segment):
     waits = stage.waits()
     assert waits.samples >= 1 and 0 < waits.p50 <= waits.p99 <= waits.max < PATIENCE
     assert segment.totals().deaths == 0
+
+
+def test_a_source_is_retired(segment):
+    source = segment.source("file-1")
+    other = segment.source("file-2")
+    source.put("filter", b"one")
+    with pytest.raises(conveyor.Busy):
+        source.retire()
+    assert segment.stage("filter").take()
+    source.retire()
+    with pytest.raises(conveyor.Unknown):
+        source.put("filter", b"two")
+    assert segment.source_names() == ["file-2"]
+    assert list(segment.census().sources) == list(segment.ages().sources) == list(segment.progress()) == ["file-2"]
+    third = segment.source("file-3")
+    assert third.id != source.id and segment.source_names() == ["file-3", "file-2"]
+    third.put("filter", b"three")
+    assert segment.census().sources["file-3"].queued == 1
+    with segment.stage("filter").get() as batch:
+        assert batch[0].source == "file-3"
+    assert third.counts().accepted == 1 and other.counts().accepted == 0

@@ -256,14 +256,14 @@ class Segment:
         return Ages(
             Age(*total),
             {name: Age(*stages[i]) for i, name in enumerate(self._names(_STAGES))},
-            {name: Age(*sources[i]) for i, name in enumerate(self._names(_SOURCES))},
+            {name: Age(*sources[place]) for place, name in self._sources()},
             {seat: Age(*found) for seat, found in enumerate(seats) if any(found)},
         )
 
     def progress(self) -> dict[str, Progress]:
         """How far each source has come, as Source.progress(), by one look at all records for all of them."""
         found = self._handle.progress_all()
-        return {name: Progress(*found[i]) for i, name in enumerate(self._names(_SOURCES))}
+        return {name: Progress(*found[place]) for place, name in self._sources()}
 
     def totals(self) -> Totals:
         """What has happened since the segment was made."""
@@ -274,8 +274,8 @@ class Segment:
         return list(self._names(_STAGES))
 
     def source_names(self) -> list[str]:
-        """The names of all sources, by their ids."""
-        return list(self._names(_SOURCES))
+        """The names of all sources, by their places."""
+        return [name for _, name in self._sources()]
 
     def pipeline_names(self) -> list[str]:
         """The names of all pipelines, by their ids."""
@@ -293,7 +293,7 @@ class Segment:
         return Census(
             Records(*total),
             {name: Records(*stages[i]) for i, name in enumerate(self._names(_STAGES))},
-            {name: Records(*sources[i]) for i, name in enumerate(self._names(_SOURCES))},
+            {name: Records(*sources[place]) for place, name in self._sources()},
             {seat: Records(*found) for seat, found in enumerate(seats) if any(found)},
         )
 
@@ -331,6 +331,18 @@ class Segment:
                 yield self._handle.name(kind, number)
         except Unknown:
             return
+
+    def _sources(self) -> Iterator[tuple[int, str]]:
+        """Each place that a source has, with its name: places may be empty when names were retired."""
+        for place in range(self.settings().max_sources):
+            source = self._handle.source_at(place)
+            if source is None:
+                continue
+            try:
+                name = self._handle.name(_SOURCES, source)
+            except Unknown:  # retired meanwhile
+                continue
+            yield place, name
 
     def _peer(self, seat: int) -> tuple[int, PeerState, float]:
         pid, state, idle = self._handle.peer(seat)
@@ -576,6 +588,12 @@ class Source:
     def close(self) -> None:
         """Gives up what open() took, so that another Segment may open the source while this one lives."""
         self._handle.source_close(self.id)
+
+    def retire(self) -> None:
+        """Gives up the source's name, so that another one has room; what was counted and set for it goes with it. This
+        object is of no use after that, nor is any other of the source: calls raise Unknown. Raises Busy while the
+        source has records anywhere, dead letters too, or while a Segment has it open."""
+        self._handle.source_retire(self.id)
 
     def progress(self) -> Progress:
         """How far the source has come. What is at or below `settled` may be forgotten where it came from. Reads all

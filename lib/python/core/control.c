@@ -31,6 +31,31 @@ static PyObject *source_close(PyObject *self, PyObject *args)
     return DONE(handle, "close the source", error);
 }
 
+/* (source) */
+static PyObject *source_retire(PyObject *self, PyObject *args)
+{
+    struct handle *handle = (struct handle *)self;
+    unsigned int source;
+    if (!PyArg_ParseTuple(args, "I", &source) || !handle_ready(handle))
+        return NULL;
+    int error = cvb_source_retire(handle->cvb, source);
+    return DONE(handle, "retire the source", error);
+}
+
+/* (place): the id of the source that has it, or None */
+static PyObject *source_at(PyObject *self, PyObject *args)
+{
+    struct handle *handle = (struct handle *)self;
+    unsigned int place;
+    uint32_t id;
+    if (!PyArg_ParseTuple(args, "I", &place) || !handle_ready(handle))
+        return NULL;
+    int error = cvb_source_at(handle->cvb, place, &id);
+    if (error == CVB_EUNKNOWN)
+        Py_RETURN_NONE;
+    return error ? raise_error(handle, "the source of a place", error) : PyLong_FromUnsignedLong(id);
+}
+
 /* (accepted, settled, live) */
 static PyObject *triple(void *progress, Py_ssize_t index)
 {
@@ -261,6 +286,8 @@ static PyObject *totals(PyObject *self, PyObject *none)
 
 PyMethodDef control_methods[] = {{"source_open", source_open, METH_VARARGS, NULL},
                                  {"source_close", source_close, METH_VARARGS, NULL},
+                                 {"source_retire", source_retire, METH_VARARGS, NULL},
+                                 {"source_at", source_at, METH_VARARGS, NULL},
                                  {"source_progress", source_progress, METH_VARARGS, NULL},
                                  {"progress_all", progress_all, METH_NOARGS, NULL},
                                  {"signal", give_signal, METH_VARARGS, NULL},

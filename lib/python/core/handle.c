@@ -1,6 +1,8 @@
 /* handle.c - a seat in a segment: attach, close, names, fork. */
 #include "core.h"
 
+#define NAMES_KEPT 131072 /* of a kind: twice as many as a segment can have at a time */
+
 static struct handle *handles; /* of this process */
 
 /* Records that no longer have an owner are settled before anything else is done. */
@@ -180,6 +182,8 @@ PyObject *handle_name(struct handle *handle, int kind, uint32_t id)
         char text[CVB_NAME_MAX + 1];
         int error = functions[kind](handle->cvb, id, text);
         name = error ? raise_error(handle, "name", error) : PyUnicode_FromString(text);
+        if (PyDict_Size(handle->names[kind]) >= NAMES_KEPT) /* most of them may be retired by now */
+            PyDict_Clear(handle->names[kind]);
         if (name && PyDict_SetItem(handle->names[kind], key, name))
             Py_CLEAR(name);
     }

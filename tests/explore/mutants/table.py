@@ -184,8 +184,8 @@ MUTANTS = [
     ("TAGUNKEPT", "the evidence of the tag that a setter overwrites is not kept (C1)", ["limits"], [
         ("add_step", "        keep_evidence(h, w.hi);\n", "        if (n)\n            keep_evidence(h, w.hi);\n")]),
     ("CLAIMOVER", "a claim takes what is above a lowered limit (L2)", ["limits"], [
-        ("goes_back", "    if (__builtin_expect(!(all & CVB_FLAG_OVER), 1) || !cvb_is_over(h, want))",
-         "    (void)all;\n    (void)want;\n    if (u != CVB_NO_UNIT)")]),
+        ("goes_back_after_all", "if (cvb_source_stays(h, want->source) && !cvb_is_over(h, want))",
+         "if (cvb_source_stays(h, want->source))")]),
     ("RECLAIMOVER", "a refused put takes a unit of its kind as it is, above a lowered limit (L2)", ["limits"], [
         ("reclaim_group", "        if (same && s->unit && !cvb_is_over(h, s->want)) {",
          "        if (same && s->unit) {")]),
@@ -370,9 +370,9 @@ MUTANTS = [
     ("REASONSHARED", "a reason is written by two at once", ["hand"], [
         ("take_reason", "        if ((!own && cvb_is_being_written(h, w)) ||", "        if ((!own && false) ||")]),
     ("REASONLATE", "a signal is given before its reason is written", ["hand"], [
-        ("cvb_hand_give", "    write_reason(reason_at(h, i), text);\n", ""),
+        ("cvb_hand_give", "    write_reason(reason_at(h, i), source, text);\n", ""),
         ("cvb_hand_give", "    cvb_cas_pair(&reason_at(h, i)->owner, mine,",
-         "    write_reason(reason_at(h, i), text);\n    cvb_cas_pair(&reason_at(h, i)->owner, mine,")]),
+         "    write_reason(reason_at(h, i), source, text);\n    cvb_cas_pair(&reason_at(h, i)->owner, mine,")]),
     ("EVENTTORN", "an event is told though its slot has changed meanwhile", ["hand"], [
         ("read_event", "    return cvb_load64_acq(&slot->word.lo) == done;", "    return true;")]),
     ("EVENTSHARED", "an event is written into a slot that a slower writer has", ["hand"], [
@@ -424,8 +424,9 @@ MUTANTS = [
         ("move", "    cvb_row_low(h, &span);\n    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)->word, seen, less);\n",
          "    bool moved = cvb_cas_pair(&cvb_unit_at(h, t)->word, seen, less);\n    cvb_row_low(h, &span);\n")]),
     ("LOWEARLY", "a mover reads the survey's number before its journal is open (G3 b, d)", ["position2", "position"], [
-        ("move", "    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    cvb_row_low(h, &span);\n",
-         "    cvb_row_low(h, &span);\n    cvb_journal_open(h, CVB_OP_MOVE, &f);\n")]),
+        ("move",
+         "    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    tell_dead_moves(h, seen);\n    cvb_row_low(h, &span);\n",
+         "    cvb_row_low(h, &span);\n    cvb_journal_open(h, CVB_OP_MOVE, &f);\n    tell_dead_moves(h, seen);\n")]),
     ("LOWLAST", "of several moves during a survey only the last one counts (G3 d)", ["directed"], [
         ("cvb_row_low", "    } else if (span->lowest < cvb_load64_rlx(&row->low)) {", "    } else {")]),
     ("LOWKEPT", "a low of moves long ago stays: no survey is exact (G3 d)", ["position", "position2"], [
@@ -447,7 +448,7 @@ MUTANTS = [
     ("BOUNDLATE", "the bound is read after the units (G5)", ["position1", "position"], [
         ("make_survey", "    look_at_rows(h, sources, k);\n",
          "    look_at_rows(h, sources, k);\n    for (uint32_t source = 0; source < sources; source++)\n"
-         "        h->found[source].bound = highest_gone(h, source);\n")]),
+         "        h->found[source].bound = cvb_highest_gone(h, source);\n")]),
     ("NOJOURNALS", "a survey does not look at journals (G5)", ["position", "position2"], [
         ("look_at_journal", "    if (open > 0 && ", "    if (false && ")]),
     ("JOURNALGIVEN", "a survey gives up a journal that changes while it is open (G5)", ["directed"], [
@@ -462,7 +463,7 @@ MUTANTS = [
     ("UNITSLAST", "accepted: the rows are read before the units (G4)", ["position1", "position"], [
         ("cvb_accepted", """    look_for_accepted(h, source + 1);
     add_gone(h, source);
-""", """    const uint64_t gone = highest_gone(h, source);
+""", """    const uint64_t gone = cvb_highest_gone(h, source);
     look_for_accepted(h, source + 1);
     if (gone > h->found[source].highest)
         h->found[source].highest = gone;
@@ -473,7 +474,7 @@ MUTANTS = [
         add_gone(h, source);
 """, """    uint64_t gone[8];
     for (uint32_t source = 0; source < sources; source++)
-        gone[source] = highest_gone(h, source);
+        gone[source] = cvb_highest_gone(h, source);
     look_for_accepted(h, sources);
     for (uint32_t source = 0; source < sources; source++)
         if (gone[source] > h->found[source].highest)
@@ -483,20 +484,16 @@ MUTANTS = [
         ("claim_source", "        if (holds)", "        if (holds < 0)")]),
     ("CLAIMBEFORE", "the state that a claim names is asked for before the seat's owner is (G6)", ["position3"], [
         ("claim_holds", "    const int dead",
-         "    if (cvb_load64_acq(&cvb_seat_at(h, seat)->state) << SEAT_BITS != (claim & ~SEAT_MASK))\n"
+         "    if (cvb_load64_acq(&cvb_seat_at(h, seat)->state) << SEAT_BITS != (owner & ~SEAT_MASK))\n"
          "        return 0;\n    const int dead"),
         ("claim_holds",
-         "    return cvb_load64_acq(&cvb_seat_at(h, seat)->state) << SEAT_BITS == (claim & ~SEAT_MASK);",
+         "    return cvb_load64_acq(&cvb_seat_at(h, seat)->state) << SEAT_BITS == (owner & ~SEAT_MASK);",
          "    return 1;")]),
     ("CLAIMLATE", "accepted is asked before the source is claimed (G6)", ["position1", "position"], [
-        ("open_source", """    int error = claim_source(h, source);
-    if (!error)
-        h->next_position[source] = cvb_accepted(h, source, &live) + 1;
-    return error;""", """    const uint64_t next = cvb_accepted(h, source, &live) + 1;
-    int error = claim_source(h, source);
-    if (!error)
-        h->next_position[source] = next;
-    return error;""")]),
+        ("open_source", "    int error = claim_source(h, id);",
+         "    const uint64_t next = cvb_accepted(h, place, &live);\n    int error = claim_source(h, id);"),
+        ("open_source", "cvb_position_told(h, place, cvb_accepted(h, place, &live)) + 1;",
+         "cvb_position_told(h, place, next) + 1;")]),
     ("REPLACEHIGH", "`high` is raised after the new unit of a REPLACE is queued (G1)", ["directed"], [
         ("cvb_replace", "    cvb_row_high(h, &span);\n", ""),
         ("cvb_replace", "    if (cvb_enqueue(h, b, f.to_before, to, 0) || !cvb_cas_pair(&old->word, w, f.after))\n",
@@ -538,6 +535,73 @@ MUTANTS = [
     ("DUESOON", "a delay ends before its time", ["delay"], [
         ("end_first", "due <= now_ns &&", "due &&"),
         ("cvb_delay_end", "if (!next || next > now_ns)", "if (!next)")]),
+    # names of sources that are retired
+    ("NAMEUNSEEN", "a put that has taken a credit does not look whether its source is retired (E1)",
+     ["retire1", "retire"], [
+        ("obtain_new", "return error || cvb_source_stays(h, want->source) ? error : give_up(h, *u);",
+         "return error;")]),
+    ("NAMEEARLY", "a put looks whether its source is retired before it has the credit (E1)", ["retire1", "retire"], [
+        ("obtain_new", "return error || cvb_source_stays(h, want->source) ? error : give_up(h, *u);",
+         "return error;"),
+        ("obtain_new", "    cvb_refusal_begin(h);",
+         "    if (!cvb_source_stays(h, want->source))\n        return CVB_EUNKNOWN;\n    cvb_refusal_begin(h);")]),
+    ("CLAIMUNNAMED", "a put that has claimed an idle unit does not look whether its source is retired (E1)",
+     ["retire1", "retire"], [
+        ("goes_back", "const bool named = cvb_load64_acq(&of_source->named.lo) == want->source;",
+         "const bool named = true;\n    (void)want;")]),
+    ("MARKLATE", "the credits are looked at before the place is marked (E1)", ["retire1", "retire"], [
+        ("try_retire", "    if (!cvb_source_known(h, id))",
+         "    const bool unused = is_unused(h, place, id);\n    if (!cvb_source_known(h, id))"),
+        ("try_retire", "    if (!is_unused(h, place, id)) {", "    if (!unused) {")]),
+    ("MARKANY", "a name is retired by whichever mark is there (E1)", ["retire1", "retire"], [
+        ("try_retire", "return cvb_cas_pair(named, marked, clearing) ? 0 : CVB_EBUSY;",
+         "w = cvb_load_pair(named);\n"
+         "    return w.lo == marked.lo && cvb_cas_pair(named, w, clearing) ? 0 : CVB_EBUSY;")]),
+    ("CREDITSUNSEEN", "a name is retired though credits of it are taken (E1)", ["retire1", "retire"], [
+        ("is_unused", "if (cvb_load64_acq(&c->returned.lo) != taken.lo)", "if (false)")]),
+    ("DEADUNSEEN", "a name is retired though there are dead letters of it (E3)", ["retire1", "retire"], [
+        ("holds_dead_letters", "    if (is_moving(h, place))\n        return true;", "    return false;")]),
+    ("DEADUNMARKED", "a record becomes a dead letter, and its source's place is not marked (E3)",
+     ["retire1", "retire"], [
+        ("cvb_restage", "        has_dead_letters(h, f.source);", "        (void)has_dead_letters;")]),
+    ("DEADLATE", "a source's place is marked after its dead letter has given its credit back (E3)", ["directed"], [
+        ("cvb_restage", "        has_dead_letters(h, f.source);", ""),
+        ("cvb_restage", "cvb_flag_tell_dead_letter(h, f.stage, f.source, f.count);",
+         "has_dead_letters(h, f.source);")]),
+    ("OPENUNSEEN", "a name is retired though a handle has opened it (E1)", ["retire2"], [
+        ("is_unused", "cvb_source_claimed(h, id) ||", "")]),
+    ("OPENEARLY", "a source is opened, and not looked at after that (E1)", ["retire2"], [
+        ("open_source", "if (!cvb_source_stays(h, id))", "if (false)")]),
+    ("IDAGAIN", "a place's next name gets the id of the last one", ["retire1", "retire"], [
+        ("cvb_place_clear", "cvb_named_lo(CVB_NAMED_FREE, id + (1u << CVB_GENERATION_SHIFT))",
+         "cvb_named_lo(CVB_NAMED_FREE, id)")]),
+    ("CLEARKILLED", "what a process that died has not cleared stays so", ["retire1", "retire"], [
+        ("look_for", "            cvb_place_clear(h, i);", "            (void)i;")]),
+    ("CLEARNOT", "the counts of a place's next name go on from the last one's (E2)", ["retire1", "retire"], [
+        ("cvb_place_clear", "    begin_counts(h, place, w);", "    (void)begin_counts;")]),
+    ("BASENOT", "the positions of a place's next name go on from the last one's (E2)", ["retire2"], [
+        ("cvb_place_clear", "    begin_positions(h, place, w);", "    (void)begin_positions;")]),
+    ("NAMEDTWICE", "a name is given though others were since the places were looked at", ["directed"], [
+        ("name_place", "const bool named = cvb_cas_pair(&h->lookout->naming, naming, next);",
+         "const bool named = cvb_cas_pair(&h->lookout->naming, cvb_load_pair(&h->lookout->naming), next);")]),
+    ("NAMINGLEFT", "a naming is announced before the last one is complete", ["directed"], [
+        ("last_naming", "    if (!h->observer)\n        complete(h, naming);", "")]),
+    ("NAMESLOTUSED", "a name is written over that a place has (N2)", ["retire", "retire1"], [
+        ("take_slot", "        if (slot_in_use(h, i, w))\n            continue;", "        (void)slot_in_use;")]),
+    ("NAMESLOT", "a name is written over that a dead process has announced (N2)", ["directed"], [
+        ("take_slot", "        last_naming(h);\n", "")]),
+    ("DEADMOVED", "a walk over dead letters misses what moves meanwhile (E3)", ["directed"], [
+        ("holds_dead_letters", "return cvb_load64_acq(&h->lookout->dead_moves) != moves;",
+         "(void)moves;\n    return false;")]),
+    ("DEADMOVING", "a walk over dead letters misses what has begun to move before it (E3)", ["directed"], [
+        ("holds_dead_letters", "    if (is_moving(h, place))\n        return true;", "    (void)is_moving;")]),
+    ("DEADTOLDLATE", "a dead letter moves before its mover says so (E3)", ["directed"], [
+        ("move", "    tell_dead_moves(h, seen);\n", ""),
+        ("move", "    cvb_journal_close(h);\n", "    cvb_journal_close(h);\n    tell_dead_moves(h, seen);\n")]),
+    ("REVIVEDUNSEEN", "the counter is not looked at again after the walk over dead letters (E3)", ["directed"], [
+        ("is_unused", "    return cvb_pair_equal(cvb_load_pair(&c->taken), taken);", "    return true;")]),
+    ("BASELATE", "the base of a place's positions is set when it has another name (E2)", ["directed"], [
+        ("begin_positions", "if (gone > before && still(h, place, w))", "(void)w;\n    if (gone > before)")]),
 ]
 
 # Faults that this protocol cannot show, and why.
@@ -582,7 +646,11 @@ SLOW = {"LATELOOK", "NORECHECK", "NOSEATGEN", "NOTPASSEDON"}
 # Those that the histories alone do not show (run.py --histories): what is hidden costs only room, and a refusal is
 # exact only when nobody else is at work; lost wake-ups; names; and those that end an operation with an error or not
 # at all.
-UNSEEN = {"HIGHNONE", "HIGHLATE", "HIGHINGIVE", "HIGHNOTMOVED", "HIGHUNSEEN", "LOWNONE", "LOWLATE", "LOWEARLY",
+UNSEEN = {"NAMEUNSEEN", "NAMEEARLY", "CLAIMUNNAMED", "MARKLATE", "MARKANY", "CREDITSUNSEEN", "DEADUNSEEN",
+          "DEADUNMARKED", "DEADLATE", "OPENUNSEEN", "OPENEARLY", "IDAGAIN",
+          "CLEARKILLED", "CLEARNOT", "BASENOT", "NAMEDTWICE", "NAMINGLEFT", "NAMESLOTUSED", "NAMESLOT",
+          "DEADMOVED", "DEADMOVING", "DEADTOLDLATE", "REVIVEDUNSEEN", "BASELATE",
+          "HIGHNONE", "HIGHLATE", "HIGHINGIVE", "HIGHNOTMOVED", "HIGHUNSEEN", "LOWNONE", "LOWLATE", "LOWEARLY",
           "LOWLAST", "LOWKEPT", "EPOCHFIRST", "LOWREADFIRST", "LASTEPOCH", "BOUNDLATE", "NOJOURNALS",
           "JOURNALGIVEN", "ROWSFIRST", "SURVEYLATE", "UNITTORN", "UNITSLAST", "UNITSLASTALL", "CLAIMLATE",
           "CLAIMBEFORE", "REPLACEHIGH", "REPLACELOW",
