@@ -20,9 +20,10 @@
 
 #define RETIRE_TRIES 3u /* what is acked meanwhile may leave credits with idle units again */
 
-/* The place is as it was when *w was read. */
+/* The place is as it was when *w was read, and so it was when all was read that the caller has read before. */
 static bool still(struct cvb_handle *h, uint32_t place, struct cvb_pair w)
 {
+    cvb_fence_acq(); /* E2 */
     return cvb_pair_equal(cvb_load_pair(cvb_named_at(h, place)), w);
 }
 
@@ -127,7 +128,6 @@ static bool holds_dead_letters(struct cvb_handle *h, uint32_t place, uint32_t id
     for (uint32_t u = 0; u < h->segment.geometry.unit_count; u++)
         if (is_of(h, u, place))
             return true;
-    cvb_fence_acq();
     return cvb_load64_acq(&h->lookout->dead_moves) != moves;
 }
 

@@ -86,7 +86,10 @@ int cvb_journal_survey(struct cvb_handle *h, uint32_t seat, uint64_t *head, stru
         *head = cvb_load64_acq(&j->head);
         if (cvb_head_phase(*head) == CVB_CLOSED)
             return 0;
-        if (cvb_journal_fields(j, *head, f))
-            return cvb_journal_valid(h, *head, f) ? 1 : CVB_ECORRUPT;
+        if (!cvb_journal_fields(j, *head, f))
+            continue;
+        if (!cvb_journal_valid(h, *head, f))
+            return CVB_ECORRUPT;
+        return 1;
     }
 }

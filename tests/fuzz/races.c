@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "place/place.h"
+#include "place/named.h"
 
 static struct cvb_handle *h;
 static char *image;
@@ -151,7 +151,8 @@ static void get_all_ack(void)
     int more = got > 0 ? cvb_get_batch(h, 1, lease + got, 3) : 0;
     got += more > 0 ? more : 0;
     for (int i = 0; i < got; i++)
-        FUZZ_CHECK(lease[i].stage < h->segment.settings.max_stages && lease[i].source < h->segment.settings.max_sources,
+        FUZZ_CHECK(lease[i].stage < h->segment.settings.max_stages &&
+                       cvb_place_of(lease[i].source) < h->segment.settings.max_sources,
                    "a lease of what does not exist");
     if (got > 0)
         cvb_ack(h, lease, (size_t)got);

@@ -47,6 +47,13 @@ EXPLAINED = {
     ("cvb_journal_survey", "*"): "as cvb_journal_read (J1, J2)",
     ("claim_holds", "*"): "as cvb_seat_dead (S2); a seat that was left released what its owner had put",
     ("claim_source", "*"): CAS,
+    ("open_source", "cvb_fence"): "retire does this itself, with OPEN (E1)",
+    ("obtain_new", "cvb_fence"): "retire does this itself (E1)",
+    ("open_source", "*"): "a claim goes that has held nothing",
+    ("cvb_source_close", "*"):
+        "releases what its owner has put to who claims the source next, by the same word; who looks at units then (G6)",
+    ("cvb_source_claimed", "*"): "the fence after the mark orders it (E1)",
+    ("cvb_id_named", "*"): "what an id stands for is read by loads of their own",
     ("is_referred_to", "*"): "the owner's CAS and the fence after it come before the stores (H2)",
     ("take_reason", "cvb_load_pair"): "in the model one gives alone; of two DONE brings the reference of the other",
     ("take_reason", "cvb_cas_pair"): "the fence after it orders the stores (H2)",
@@ -108,6 +115,26 @@ EXPLAINED = {
         "the word's acquire before it orders it (S1); what follows is a CAS from exactly that word",
     ("cvb_recover_reserved", "*"): OWN,
     ("settle_units", "*"): OWN,
+    ("still", "cvb_load_pair"): "the fence before it orders it (E2), and a CAS from what was read before follows",
+    ("begin_positions", "*"):
+        "the fence in still comes after the load; the CAS of the place's word that follows releases the base (E2)",
+    ("begin_counts", "*"): "as begin_positions",
+    ("is_of", "*"): "as look_at_unit; and the last of three loads that are all acquires (E3)",
+    ("holds_dead_letters", "*"): "the counter's acquire before it brings it; and the units' before the last one (E3)",
+    ("is_unused", "cvb_load_pair"):
+        "an older value only refuses: so many credits can't have come back before they were taken; and of the second "
+        "look the acquires before it order it",
+    ("try_retire", "cvb_load_pair"): "the CAS is from exactly this",
+    ("try_retire", "cvb_cas_pair"): "the fence after it orders it (E1), and what was seen brings nothing",
+    ("cvb_source_stays", "*"): "the caller's fence orders it (E1), and it brings nothing",
+    ("has_dead_letters", "*"): "the CAS of the source's credit that follows releases it (E3)",
+    ("cvb_source_at", "*"): "for display: each use of the id asks for its name anew",
+    ("complete", "cvb_load_pair"): "the CAS is from exactly this",
+    ("slot_in_use", "*"):
+        "the writer's word, read before it, brings what its writer has named; the fence before the bytes orders it, N2",
+    ("take_slot", "cvb_cas_pair"):
+        "the fence after it releases it (N2), and what its last writer did is ordered by the load before it",
+
     ("enter_seat", "cvb_cas64"):
         "each unit that the new owner takes is taken by a CAS that releases this (S1), and so does the opening of "
         "his journal (J1)",

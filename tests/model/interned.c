@@ -1,5 +1,6 @@
 /* interned.c - two processes name a source at the same time, the same name or (with OTHER) another one, where one place
- * is left; its last name was retired, and its bytes are still in a slot. The shipped intern.c.
+ * is left; its last name was retired, and its bytes are still in a slot. With REUSE one process retires the place's
+ * name and names it anew, in the same slot, while another reads which name the place has. The shipped intern.c.
  *
  * Checked: one id for one name, and for one name only; a name is seen as it was written (N2).
  */
@@ -18,11 +19,20 @@ static int model_differ(const char *a, const char *b) { return *a != *b; }
 
 bool cvb_is_text(const char *bytes, size_t n) { return (void)bytes, (void)n, true; }
 
-/* Names of one byte. */
-void cvb_store_text(uint64_t words[CVB_REASON_WORDS], const char *text) { cvb_store64_rlx(words, (uint64_t)*text); }
+#ifdef REUSE
+enum { WORDS = 2 }; /* of a name: the same in each */
+#else
+enum { WORDS = 1 };
+#endif
+void cvb_store_text(uint64_t words[CVB_REASON_WORDS], const char *text)
+{
+    for (int i = 0; i < WORDS; i++)
+        cvb_store64_rlx(words + i, (uint64_t)*text);
+}
 size_t cvb_load_bytes(const uint64_t words[CVB_REASON_WORDS], char text[CVB_REASON_MAX + 1])
 {
-    text[0] = (char)cvb_load64_rlx(words);
+    for (int i = 0; i < WORDS; i++)
+        text[i] = (char)cvb_load64_rlx(words + i);
     return 1;
 }
 void cvb_show_as_text(char *text, size_t length) { (void)text, (void)length; }
@@ -50,25 +60,51 @@ static void *name_it(void *argument)
     return NULL;
 }
 
+#ifdef REUSE
+static void *name_anew(void *argument)
+{
+    struct cvb_pair *named = cvb_named_at(&handles[0], 0), w = cvb_load_pair(named);
+    const uint64_t next = cvb_named_lo(CVB_NAMED_FREE, 1u << CVB_GENERATION_SHIFT);
+    cvb_cas_pair(named, w, (struct cvb_pair){next, w.hi + CVB_NAMED_CHANGE});
+    return name_it(argument);
+}
+
+static void *read_it(void *argument)
+{
+    char text[CVB_NAME_MAX + 1];
+    const struct cvb_pair w = read_place(&handles[1], 0, text);
+    (void)argument;
+    if (has_name(w))
+        assert(text[0] == (w.lo ? 'a' : 'z') && text[1] == text[0]);
+    return NULL;
+}
+#endif
+
 int main(void)
 {
     pthread_t thread[2];
     model_handles();
     struct cvb_pair *named = &flags[3 + 2 * STAGES].named;
-    const uint64_t free = cvb_named_lo(CVB_NAMED_FREE, 1u << CVB_GENERATION_SHIFT);
-    *(uint64_t *)(void *)named = model_pack(named, (struct cvb_pair){free, CVB_NAMED_CHANGE});
+#ifdef REUSE
+    const uint64_t lo = 0;
+    void *(*const run[])(void *) = {name_anew, read_it};
+#else
+    const uint64_t lo = cvb_named_lo(CVB_NAMED_FREE, 1u << CVB_GENERATION_SHIFT);
+    void *(*const run[])(void *) = {name_it, name_it};
+#endif
+    *(uint64_t *)(void *)named = model_pack(named, (struct cvb_pair){lo, CVB_NAMED_CHANGE});
     for (uint32_t s = 0; s < 2; s++) {
         struct cvb_geometry *g = &handles[s].segment.geometry;
         g->references[CVB_KIND_SOURCE] = (uint64_t)((char *)model_writers - (char *)seats);
         g->names[CVB_KIND_SOURCE] = (uint64_t)((char *)texts - (char *)seats);
         handles[s].entered = seats[s].state = 1 + 2 * s;
     }
-    texts[0][0] = 'z';
+    texts[0][0] = texts[0][1] = 'z';
     for (uintptr_t i = 0; i < 2; i++)
-        pthread_create(&thread[i], NULL, name_it, (void *)i);
+        pthread_create(&thread[i], NULL, run[i], (void *)i);
     for (int i = 0; i < 2; i++)
         pthread_join(thread[i], NULL);
-#ifdef OTHER
+#if defined OTHER
     assert(!error[0] + !error[1] == 1 && error[0] + error[1] == CVB_ENAMES);
 #else
     assert(!error[0] && !error[1]);
