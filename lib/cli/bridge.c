@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "options.h"
 #include "start.h"
 #include "text.h"
 
@@ -40,8 +41,8 @@ static int help(const struct cli_command *self)
 {
     static const char *const known[] = {"nats", "kafka"};
     char name[64], path[PATH_MAX + 64];
-    printf("usage: conveyor %s %s\n\n%s.\n\n%s\n\nengines:\n", self->name, self->arguments, self->summary,
-           self->details);
+    cli_print_usage(self);
+    printf("\n%s.\n\n%s\n\nengines:\n", self->summary, self->details);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         snprintf(name, sizeof name, "conveyor-bridge-%s", known[i]);
         const char *found = cli_find_program(name, "/lib/bridge", path, sizeof path);

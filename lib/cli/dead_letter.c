@@ -67,8 +67,8 @@ static int run(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_dead_letter = {
     "dead-letter",
-    "SEG list|retry|drop [--source NAME] [--pipeline NAME] [--older-than SECONDS] [--count N] [--to STAGE]\n"
-    "       [--force] [--dry-run] [--json]",
+    "SEG list|retry|drop [--source NAME] [--pipeline NAME] [--older-than SECONDS] [--count N] [--to STAGE] "
+    "[--force] [--dry-run] [--json]",
     "see, retry or drop records past their retry limit",
     "list shows them, with the stage that each came from, and leaves them; retry forwards them to a stage, where\n"
     "their retries count anew; drop gives them up for good: it asks on a terminal, and wants --force elsewhere. Until\n"

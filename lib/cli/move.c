@@ -17,8 +17,8 @@ static int run(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_move = {
     "move",
-    "SEG --stage A --to B [--source NAME] [--pipeline NAME] [--older-than SECONDS] [--count N] [--dry-run] [--force]\n"
-    "       [--json]",
+    "SEG --stage A --to B [--source NAME] [--pipeline NAME] [--older-than SECONDS] [--count N] [--dry-run] [--force] "
+    "[--json]",
     "send records of a stage to another one",
     "Of the records that wait when it begins, those that match are forwarded, each exactly once, with their retries\n"
     "counted anew; it waits while the other stage is full. The rest is as with purge: what is leased stays, and with "

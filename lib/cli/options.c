@@ -17,7 +17,8 @@ static bool is_short(const struct cli_option *o) { return !o->name[1]; }
 
 static int help(const struct cli_command *c, const struct cli_option *o, size_t count)
 {
-    printf("usage: conveyor %s %s\n\n%s.\n", c->name, c->arguments, c->summary);
+    cli_print_usage(c);
+    printf("\n%s.\n", c->summary);
     if (c->details)
         printf("\n%s\n", c->details);
     puts("\noptions:");
@@ -136,11 +137,10 @@ static int check_operands(const struct cli_command *c, int argc, char **argv, co
                           const char **operand, int operands)
 {
     if (argc - optind < operands)
-        cli_complain("%s is missing; usage: conveyor %s %s", argc == optind ? "the segment's name" : "an argument",
-                     c->name, c->arguments);
+        cli_complain("%s is missing; see 'conveyor %s --help'", argc == optind ? "the segment's name" : "an argument",
+                     c->name);
     else if (argc - optind > operands)
-        cli_complain("'%s' is one argument too many; usage: conveyor %s %s", argv[optind + operands], c->name,
-                     c->arguments);
+        cli_complain("'%s' is one argument too many; see 'conveyor %s --help'", argv[optind + operands], c->name);
     if (argc - optind != operands)
         return CLI_USAGE;
     for (int i = 0; i < operands; i++)

@@ -40,6 +40,9 @@ enum { CLI_GO = -1 };
 int cli_parse(const struct cli_command *command, int argc, char **argv, const struct cli_option *options, size_t count,
               const char **operand, int operands);
 
+/* usage.c: the usage line, in lines that fit a terminal. */
+void cli_print_usage(const struct cli_command *command);
+
 /* A whole number of digits only, from min to max. */
 bool cli_whole(const char *text, uint64_t min, uint64_t max, uint64_t *value);
 

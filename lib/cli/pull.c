@@ -105,8 +105,8 @@ static int run(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_pull = {
     "pull",
-    "SEG --stage NAME [--batch N] [--count N] [--follow] [--exit-when-idle SECONDS] [--to STAGE] [--wait SECONDS]\n"
-    "       [-0 | --length-prefixed | --format TEXT] [--progress]",
+    "SEG --stage NAME [--batch N] [--count N] [--follow] [--exit-when-idle SECONDS] [--to STAGE] [--wait SECONDS] "
+    "[-0 | --length-prefixed | --format TEXT] [--progress]",
     "write each record as a line to standard output",
     "A record is acked (or forwarded) only after it was written; into a pipe, only after its reader has read it. If\n"
     "it cannot be written, or the reader has gone, it goes back to its stage untried, and the exit status is 1. After\n"

@@ -1,5 +1,6 @@
 """Wrong usage and each error: the exit status, and one line that says what is wrong."""
 import os
+import re
 import subprocess
 import tempfile
 
@@ -14,10 +15,20 @@ class Usage(SegmentTest):
         for name in COMMANDS + ("bench",):
             self.assertIn("  %s " % name, text)
         for name in COMMANDS:
-            text = self.succeed(name, "--help").stdout.decode()
-            self.assertTrue(text.startswith("usage: conveyor %s" % name), text)
-            self.assertIn("--help", text)
+            self.assertIn("--help", self.succeed(name, "--help").stdout.decode())
         self.assertTrue(self.succeed("--version").stdout.startswith(b"conveyor "))
+
+    def test_help_of_all_subcommands_fits_a_terminal(self):
+        listed = re.findall(r"^  ([a-z-]+)  ", self.succeed("--help").stdout.decode(), re.M)
+        self.assertGreater(len(listed), 20)
+        for name in listed:
+            text = self.succeed(name, "--help").stdout.decode()
+            if name != "bench":  # a program of its own
+                self.assertTrue(text.startswith("usage: conveyor %s " % name), text)
+            self.assertLessEqual(max(map(len, text.splitlines())), 120, text)
+        usage = self.succeed("pull", "--help").stdout.decode().partition("\n\n")[0].splitlines()
+        self.assertGreater(len(usage), 1)
+        self.assertTrue(all(line.startswith("        [") and line.endswith("]") for line in usage[1:]), usage)
 
     def test_options_behind_the_segment_in_a_posix_environment(self):
         self.create("--max-total-records", "100")
