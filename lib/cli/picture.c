@@ -153,8 +153,8 @@ static void draw_stages(FILE *f, const struct cli_top *t, const struct widths *w
         cli_put_number(c[RATE], rate, r->rate.in);
         cli_put_number(c[RATE2], rate, r->rate.out);
         cli_put_number(c[RATE3], rate, r->rate.again);
-        cli_age(r->stage->age.record_ns, c[RATE4]);
-        cli_age(r->stage->waits.p99_ns, c[RATE5]);
+        cli_age_of((uint64_t)r->stage->holds.queued + r->stage->holds.leased, r->stage->age.record_ns, c[RATE4]);
+        cli_age_of(r->stage->waits.samples, r->stage->waits.p99_ns, c[RATE5]);
         print_row(f, w, r->name, r->fill, c);
     }
     print_more(f, t, n, end, lines);
@@ -186,7 +186,7 @@ static void draw_sources(FILE *f, const struct cli_top *t, const struct widths *
         put_counts(c, w, r->source->buffered, (double)r->source->credits);
         cli_put_number(c[RATE], w->column[RATE].width - 1, r->rate.in);
         snprintf(c[RATE2], CLI_CELL_BYTES, "%.0f %%", r->rate.stalled * 100);
-        cli_age(r->source->age.record_ns, c[RATE3]);
+        cli_age_of(r->source->buffered, r->source->age.record_ns, c[RATE3]);
         cli_put_number(c[RATE4], w->column[RATE4].width - 1, (double)r->source->progress.live);
         print_row(f, w, r->name, r->fill, c);
     }
@@ -230,7 +230,7 @@ static void draw_handles(FILE *f, const struct cli_top *t, const struct size *si
         snprintf(c[STATE], CLI_CELL_BYTES, "%s", cli_state_name(p->peer.state));
         cli_put_number(c[LEASED], size->count - 1, p->holds.leased);
         cli_put_number(c[RESERVED], column[RESERVED].width - 1, p->holds.reserved);
-        cli_age(p->age.lease_ns, c[OLDEST]);
+        cli_age_of(p->holds.leased, p->age.lease_ns, c[OLDEST]);
         cli_age(p->peer.idle_ns, c[IDLE]);
         cli_put_number(c[IN], size->rate - 1, rate.in);
         cli_put_number(c[OUT], size->rate - 1, rate.out);

@@ -71,12 +71,6 @@ static void limits(const char *segment, const struct cli_snapshot *s)
                dead, dead == 1 ? "is a" : "are", cli_s(dead), dead == 1 ? "holds" : "hold");
 }
 
-/* An age or a wait of something: "-" if there are none, 0 ms for what came by the same tick of the clock. */
-static const char *age_of(uint64_t count, uint64_t ns, char text[CLI_AGE_BYTES])
-{
-    return cli_age(count && !ns ? 1 : ns, text);
-}
-
 static void stages(const struct cli_snapshot *s)
 {
     int width = NAME_WIDTH;
@@ -92,8 +86,8 @@ static void stages(const struct cli_snapshot *s)
         print_name(t->name, width);
         printf(" %8u %8u %5.1f %% %9s %9s %9s %11llu %11llu %11llu %10llu %9llu %11llu %6llu  %s\n", t->holds.queued,
                t->holds.leased, t->utilization * 100,
-               age_of((uint64_t)t->holds.queued + t->holds.leased, t->age.record_ns, oldest),
-               age_of(t->waits.samples, t->waits.p50_ns, p50), age_of(t->waits.samples, t->waits.p99_ns, p99),
+               cli_age_of((uint64_t)t->holds.queued + t->holds.leased, t->age.record_ns, oldest),
+               cli_age_of(t->waits.samples, t->waits.p50_ns, p50), cli_age_of(t->waits.samples, t->waits.p99_ns, p99),
                (unsigned long long)c->accepted, (unsigned long long)c->delivered, (unsigned long long)c->acked,
                (unsigned long long)c->forwarded, (unsigned long long)c->returned, (unsigned long long)c->redelivered,
                (unsigned long long)c->dead_lettered, cli_signal_name(t->signal));
@@ -114,7 +108,7 @@ static void sources(const struct cli_snapshot *s)
         char oldest[CLI_AGE_BYTES];
         print_name(o->name, width);
         printf(" %8u %8lld %9s %11llu %12llu %10.3f s %5u ms  %s\n", o->buffered,
-               (long long)(o->credits < 0 ? 0 : o->credits), age_of(o->buffered, o->age.record_ns, oldest),
+               (long long)(o->credits < 0 ? 0 : o->credits), cli_age_of(o->buffered, o->age.record_ns, oldest),
                (unsigned long long)c->accepted, (unsigned long long)refused, (double)c->stalled_ns / 1e9,
                o->backpressure.signal == CVB_SIGNAL_SLOW_DOWN ? o->backpressure.delay_ms : 0,
                cli_signal_name(o->backpressure.signal));
@@ -154,7 +148,7 @@ static void positions(const struct cli_snapshot *s)
                    "settled%s%s\n",
                    s->sources[i].name, (unsigned long long)p->accepted, (unsigned long long)p->settled,
                    (unsigned long long)p->live, cli_s(p->live), p->live ? ", the oldest for " : "",
-                   p->live ? age_of(p->live, cli_unsettled_ns(s, &s->sources[i]), age) : "");
+                   p->live ? cli_age_of(p->live, cli_unsettled_ns(s, &s->sources[i]), age) : "");
     }
 }
 
@@ -166,7 +160,7 @@ static void handles(const struct cli_snapshot *s)
         const struct cli_peer *p = &s->peers[i];
         char oldest[CLI_AGE_BYTES], idle[CLI_AGE_BYTES];
         printf("%-*d %8u %8u  %-8s %9s %9s  %s\n", NAME_WIDTH, (int)p->peer.pid, p->holds.leased, p->holds.reserved,
-               cli_state_name(p->peer.state), age_of(p->holds.leased, p->age.lease_ns, oldest),
+               cli_state_name(p->peer.state), cli_age_of(p->holds.leased, p->age.lease_ns, oldest),
                cli_age(p->peer.idle_ns, idle), p->command);
     }
     printf("%zu of %u handles in use\n", s->peer_count, s->settings.max_handles);

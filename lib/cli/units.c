@@ -31,3 +31,8 @@ const char *cli_age(uint64_t ns, char text[CLI_AGE_BYTES])
         }
     return text;
 }
+
+const char *cli_age_of(uint64_t count, uint64_t ns, char text[CLI_AGE_BYTES])
+{
+    return cli_age(count && !ns ? 1 : ns, text);
+}

@@ -15,4 +15,7 @@ enum { CLI_AGE_BYTES = 24 };
 /* An age: "12 ms", "12.3 s", "4.5 min", "6.7 h", "8.9 d"; "-" for 0. */
 const char *cli_age(uint64_t ns, char text[CLI_AGE_BYTES]);
 
+/* An age or a wait of so many things: "-" if there are none, 0 ms for what came by the same tick of the clock. */
+const char *cli_age_of(uint64_t count, uint64_t ns, char text[CLI_AGE_BYTES]);
+
 #endif
