@@ -16,12 +16,17 @@
 #define BACKOFF_MOST (5000 * MILLISECOND)
 #define TELL_AGAIN (60000 * MILLISECOND) /* no earlier is the same trouble told twice */
 #define DUE_SLICE (20 * MILLISECOND)     /* between looks for what must be sent again */
+#define ASK_MOST (160 * MILLISECOND)     /* the same where the engine goes on to take nothing, doubling */
 
 bool bridge_window_begin(struct bridge_window *w, struct bridge *b, void (*send)(void *, unsigned, int64_t),
                          void *sender)
 {
-    *w = (struct bridge_window){
-        .bridge = b, .send = send, .sender = sender, .burst = b->window, .last_record_ns = cli_now_ns()};
+    *w = (struct bridge_window){.bridge = b,
+                                .send = send,
+                                .sender = sender,
+                                .burst = b->window,
+                                .last_record_ns = cli_now_ns(),
+                                .ask = {DUE_SLICE, ASK_MOST, 0}};
     w->slots = calloc(b->window, sizeof *w->slots);
     w->free_slots = calloc(b->window, sizeof *w->free_slots);
     w->sent = calloc(b->batch, sizeof *w->sent);
@@ -56,6 +61,7 @@ void bridge_window_stored(struct bridge_window *w, unsigned slot)
 {
     w->trouble[0] = 0;
     w->burst += w->burst < w->bridge->window;
+    bridge_pause_ends(&w->ask);
     w->acked[w->acked_count++] = w->slots[slot].lease;
     free_slot(w, slot);
 }
@@ -150,7 +156,7 @@ void bridge_window_send_due(struct bridge_window *w, int64_t now)
 {
     if (now < w->next_due_ns || !w->on_their_way)
         return;
-    w->next_due_ns = now + DUE_SLICE;
+    w->next_due_ns = now + (*w->trouble ? bridge_pause_ns(&w->ask) : DUE_SLICE);
     unsigned left = w->burst;
     for (unsigned n = w->bridge->window; n && left; n--) {
         unsigned slot = w->next_due;

@@ -3,6 +3,7 @@
 #define CONVEYOR_BRIDGE_WINDOW_H
 
 #include "bridge.h"
+#include "pause.h"
 
 enum { BRIDGE_TROUBLE_MAX = 160 };
 
@@ -20,8 +21,9 @@ struct bridge_window {
     unsigned *free_slots, *sent, free_count, on_their_way;
     struct cvb_lease *acked, *refused, *taken;
     unsigned acked_count, refused_count;
-    unsigned burst;    /* so many may be sent again at once: 1 after a refusal, and one more for each that is stored */
-    unsigned next_due; /* the slot at which the next look for those begins */
+    unsigned burst; /* so many may be sent again at once: 1 after a refusal, and one more for each that is stored */
+    struct bridge_pause ask; /* between looks for those, while the engine takes nothing */
+    unsigned next_due;       /* the slot at which the next look for those begins */
     int64_t next_due_ns, last_record_ns, next_look_ns;
     uint64_t done, repeated;
     bool removed, stopped;            /* stopped: a record was refused, and the bridge ends by it */
