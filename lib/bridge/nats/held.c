@@ -43,3 +43,18 @@ void nats_line_free(struct nats_line *l)
     free(l->place);
     *l = (struct nats_line){0};
 }
+
+void nats_spent_add(struct nats_spent *s, natsMsg *m)
+{
+    s->message[s->count++] = m;
+    s->bytes += (size_t)natsMsg_GetDataLength(m);
+    if (s->count == NATS_SPENT_MOST || s->bytes >= NATS_SPENT_BYTES)
+        nats_spent_free(s);
+}
+
+void nats_spent_free(struct nats_spent *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        natsMsg_Destroy(s->message[i]);
+    s->count = s->bytes = 0;
+}

@@ -17,6 +17,16 @@ struct nats_held {
     int64_t came_ns;
 };
 
+/* Messages that are of no use any more. libnats frees each one on a thread of its own, which a message wakes if it has
+ * nothing to do: so many are given to it at once. */
+enum { NATS_SPENT_MOST = 512, NATS_SPENT_BYTES = 256 * 1024 };
+struct nats_spent {
+    natsMsg *message[NATS_SPENT_MOST];
+    size_t count, bytes;
+};
+void nats_spent_add(struct nats_spent *spent, natsMsg *message);
+void nats_spent_free(struct nats_spent *spent);
+
 /* A queue: what came first leaves first. */
 struct nats_line {
     struct nats_held *place; /* a power of two */

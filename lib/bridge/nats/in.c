@@ -213,6 +213,7 @@ static int drain(struct in *in)
 /* Until something comes, or is to be looked at. */
 static void wait_for_more(struct in *in)
 {
+    nats_spent_free(&in->settle.spent);
     int64_t most = in->pull.waiting.count ? bridge_pause_ns(&in->room) : IDLE_SLICE;
     int64_t settle = nats_bridge_connected(in->pull.connection) ? nats_settle_wait(&in->settle, cli_now_ns()) : most;
     nats_pull_wait(&in->pull, settle < most ? settle : most);
@@ -275,6 +276,7 @@ static void end(struct in *in)
     nats_pull_end(&in->pull);
     nats_line_free(&in->pull.waiting);
     nats_line_free(&in->settle.unsettled);
+    nats_spent_free(&in->settle.spent);
     nats_consumer_end(&in->consumer);
     bridge_intake_end(&in->intake);
 }

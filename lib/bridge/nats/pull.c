@@ -17,7 +17,7 @@
 #define HEARTBEAT_NS (500 * MILLISECOND)
 #define SILENCE_NS (1500 * MILLISECOND) /* without a word the pull requests are dead */
 #define EXPIRES_NS (30000 * MILLISECOND)
-#define NAP_NS (MILLISECOND / 5) /* some tens of messages come meanwhile where 200,000 a second do */
+#define NAP_NS (MILLISECOND / 2) /* a hundred messages come meanwhile where 200,000 a second do */
 /* So many requests are on their way. libnats keeps one back for a millisecond, and a server that delivers 300,000
  * messages a second has answered one of 256 by then: with two it waits for the next most of the time. A server gives
  * each of the requests that it has a message in turn, so it has up to twice as many, in part answered. */

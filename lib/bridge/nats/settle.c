@@ -30,6 +30,8 @@ bool nats_settle_add(struct nats_settle *s, struct nats_line *waiting)
         free(reply);
         return false;
     }
+    nats_spent_add(&s->spent, h->message);
+    h->message = NULL;
     nats_line_drop(waiting, 1);
     return true;
 }

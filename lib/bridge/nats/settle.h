@@ -10,6 +10,7 @@ struct nats_settle {
     const struct bridge *bridge;
     natsConnection *connection;
     struct nats_line unsettled;
+    struct nats_spent spent;   /* of those */
     bool each;                 /* message is acknowledged alone (AckExplicit), not all up to one (AckAll) */
     struct bridge_pause pause; /* between looks at what is settled */
     size_t many;               /* from so many unsettled on it is looked more often what is settled */
