@@ -48,7 +48,7 @@ const struct scenario scenarios[] = {
      .weight = {[PUT] = 2, [PUT_BATCH] = 2, [TAKE] = 4, [GET_ONE] = 1, [RETURN] = 1, [RECOVER] = 1}},
     {"sizes", LIMITS(5, 4, 4), SHAPE(2, 1, 120, 1), CROWD(4, 2, 7), .classes = {{16, 4}, {120, 2}},
      .weight = {[PUT] = 3, [PUT_BATCH] = 2, [GET_ONE] = 2, [GET_MANY] = 1, [ACK] = 3, [RETURN] = 1, [RECOVER] = 1}},
-    {"kinds", LIMITS(12, 12, 12), SHAPE(2, 1, 8, 2), CROWD(2, 1, 16),
+    {"kinds", LIMITS(12, 12, 12), SHAPE(2, 1, 8, 2), CROWD(3, 1, 24),
      .weight = {[PUT] = 2, [PUT_BATCH] = 4, [GET_MANY] = 5, [ACK] = 6, [RECOVER] = 1}},
     {"wait", LIMITS(4, 2, 3), SHAPE(3, 2, 8, 2), CROWD(4, 1, 8), .unhurt = true,
      .weight = {[PUT] = 3,
