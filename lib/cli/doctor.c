@@ -90,6 +90,8 @@ static int look(struct cvb_handle *handle, const char *segment, bool repair, str
         cli_sleep(LOOK_SLICE);
     cli_bridges_read_again(&l->bridges);
     error = cli_snapshot_take(handle, &l->now);
+    if (!error)
+        cli_snapshot_commands(&l->now, segment);
     return error ? error : cli_snapshot_progress(handle, &l->now);
 }
 

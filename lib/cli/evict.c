@@ -87,7 +87,8 @@ static int end_open(struct evict *e, const struct cli_peer *p, unsigned records,
     const char *no = objection(e, p);
     if (no)
         return leave_alone(e, p, no);
-    cli_process_command(p->peer.pid, command, sizeof command);
+    if (!*cli_process_command(p->peer.pid, command, sizeof command))
+        snprintf(command, sizeof command, "?");
     const int reason = e->dry_run ? 0 : cli_process_kill(pidfd);
     if (!reason)
         return tell(e, p, records, command);

@@ -71,6 +71,7 @@ static int look(struct cvb_handle *handle, struct leases *l)
     int error = cli_snapshot_take(handle, &l->s);
     if (error)
         return error;
+    cli_snapshot_commands(&l->s, l->segment);
     l->of = calloc(l->s.stage_count * l->s.settings.max_handles, sizeof *l->of);
     error = l->of ? 0 : CVB_ESYSTEM;
     for (size_t i = 0; !error && i < l->s.stage_count; i++)

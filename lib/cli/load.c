@@ -52,7 +52,7 @@ static int again(struct load *l, const char *why)
 /* Nobody else may be at work. */
 static int look(struct load *l)
 {
-    int error = cli_saved_look(l->handle, &l->seen);
+    int error = cli_saved_look(l->handle, l->file.segment, &l->seen);
     if (error)
         return failed(l, error);
     if (!l->seen.peer_count)

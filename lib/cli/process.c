@@ -23,7 +23,7 @@ const char *cli_process_command(pid_t pid, char *text, size_t size)
     snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
     FILE *f = fopen(path, "re");
     if (!f || !fgets(text, (int)size, f))
-        snprintf(text, size, "?");
+        *text = 0;
     text[strcspn(text, "\n")] = 0;
     cli_printable(text, strlen(text));
     if (f)
@@ -95,6 +95,11 @@ bool cli_process_maps(pid_t pid, const char *segment)
     snprintf(path, sizeof path, "/dev/shm/%s", segment);
     snprintf(number, sizeof number, "%d", (int)pid);
     return !stat(path, &st) && cli_process_any_mapping(number, is_of, &st);
+}
+
+bool cli_process_may_map(pid_t pid, const char *segment)
+{
+    return !cli_process_own(pid) || cli_process_maps(pid, segment);
 }
 
 bool cli_process_own(pid_t pid)

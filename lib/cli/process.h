@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* The command's name, as ps shows it; "?" if it cannot be told. */
+/* The command's name, as ps shows it; empty if it cannot be told. */
 const char *cli_process_command(pid_t pid, char *text, size_t size);
 
 /* True if the line, which ends with a newline, is what is looked for. */
@@ -19,6 +19,9 @@ bool cli_process_any_mapping(const char *pid, cli_line_test *is, const void *dat
 /* True if the process has the segment mapped: one that got its number later, or that has it in another pid namespace,
  * has not. */
 bool cli_process_maps(pid_t pid, const char *segment);
+
+/* True unless it is seen that the process has the segment not mapped. What another user's has mapped is not. */
+bool cli_process_may_map(pid_t pid, const char *segment);
 
 /* True if this user may end it: it is theirs, or they are root. */
 bool cli_process_own(pid_t pid);

@@ -63,7 +63,7 @@ static uint64_t accepted_by_all(const struct cli_snapshot *s)
 /* Sees what there is, and that nobody is at work. */
 static int look(struct save *s)
 {
-    int error = cli_saved_look(s->handle, &s->seen);
+    int error = cli_saved_look(s->handle, s->segment, &s->seen);
     return error ? cli_segment_failed(s->segment, error) : not_quiet(s->segment, &s->seen);
 }
 

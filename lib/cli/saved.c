@@ -36,12 +36,14 @@ static int failed(const struct reading *r, int error)
     return error == CVB_ENAME ? wrong(r) : cli_segment_failed(r->s->segment, error);
 }
 
-int cli_saved_look(struct cvb_handle *handle, struct cli_snapshot *seen)
+int cli_saved_look(struct cvb_handle *handle, const char *segment, struct cli_snapshot *seen)
 {
     int freed;
     while ((freed = cvb_recover(handle)) > 0)
         ;
     int error = freed < 0 ? freed : cli_snapshot_take(handle, seen);
+    if (!error)
+        cli_snapshot_commands(seen, segment);
     return error ? error : cli_snapshot_progress(handle, seen);
 }
 

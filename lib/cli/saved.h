@@ -19,7 +19,7 @@ int cli_load(const char *segment, const char *path);
 
 /* Frees what dead processes hold, then sees what there is and how far each source has come. 0 or an error, and then
  * there is nothing to free. */
-int cli_saved_look(struct cvb_handle *handle, struct cli_snapshot *seen);
+int cli_saved_look(struct cvb_handle *handle, const char *segment, struct cli_snapshot *seen);
 
 /* A record of the file. Ids are those of the segment that is loaded: names are looked up there, and made. */
 struct cli_saved_record {

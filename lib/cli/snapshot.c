@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "text.h"
+#include "process.h"
 
 uint32_t cli_holds(const struct cvb_census *c) { return c->queued + c->leased + c->reserved; }
 
@@ -119,19 +119,6 @@ static int read_peers(struct cvb_handle *h, struct cli_snapshot *s, const struct
     return 0;
 }
 
-/* The name of a process, without its newline; a process may give itself any bytes. */
-static void read_command(int32_t pid, char *text, size_t size)
-{
-    char path[32];
-    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-    FILE *f = fopen(path, "re");
-    if (f && fgets(text, (int)size, f))
-        text[strcspn(text, "\n")] = 0;
-    cli_printable(text, strlen(text));
-    if (f)
-        fclose(f);
-}
-
 /* How old all is that was found. */
 static int read_ages(struct cvb_handle *h, struct cli_snapshot *s)
 {
@@ -147,11 +134,8 @@ static int read_ages(struct cvb_handle *h, struct cli_snapshot *s)
     }
     for (size_t i = 0; i < s->source_count; i++)
         s->sources[i].age = sources[cvb_source_place(s->sources[i].id)];
-    for (size_t i = 0; i < s->peer_count; i++) {
+    for (size_t i = 0; i < s->peer_count; i++)
         s->peers[i].age = handles[s->peers[i].seat];
-        if (s->peers[i].peer.state != CVB_PEER_DEAD)
-            read_command(s->peers[i].peer.pid, s->peers[i].command, sizeof s->peers[i].command);
-    }
     free(ages);
     return error ? error : cvb_totals(h, &s->totals);
 }
@@ -212,6 +196,15 @@ int cli_snapshot_progress(struct cvb_handle *h, struct cli_snapshot *s)
     if (error)
         cli_snapshot_free(s);
     return error;
+}
+
+void cli_snapshot_commands(struct cli_snapshot *s, const char *segment)
+{
+    for (size_t i = 0; i < s->peer_count; i++) {
+        struct cli_peer *p = &s->peers[i];
+        if (p->peer.state != CVB_PEER_DEAD && cli_process_may_map(p->peer.pid, segment))
+            cli_process_command(p->peer.pid, p->command, sizeof p->command);
+    }
 }
 
 bool cli_has_dead_letters(const struct cli_snapshot *s, const struct cli_source *o)

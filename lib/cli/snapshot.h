@@ -38,7 +38,7 @@ struct cli_peer {
     struct cvb_census holds;
     struct cvb_counts counts; /* of all that ever had the seat */
     struct cvb_age age;
-    char command[32]; /* as /proc has it; empty if it is not seen from here */
+    char command[32]; /* cli_snapshot_commands; empty if the process is not seen from here */
 };
 
 struct cli_snapshot {
@@ -64,6 +64,10 @@ int cli_snapshot_take(struct cvb_handle *handle, struct cli_snapshot *s);
 /* Adds how far each source has come. Reads all units once more, so only what shows it asks for it. 0 or an error, and
  * then nothing is left to free. */
 int cli_snapshot_progress(struct cvb_handle *handle, struct cli_snapshot *s);
+
+/* Also reads the names of the processes: not of one that has its number in another pid namespace, and is another one
+ * here. */
+void cli_snapshot_commands(struct cli_snapshot *s, const char *segment);
 void cli_snapshot_free(struct cli_snapshot *s);
 
 /* The source with the id, or NULL if it was not there. */

@@ -53,6 +53,8 @@ static int look(struct stat *s, struct seen *x)
     x->now = (struct cli_snapshot){0};
     error = cli_snapshot_take(x->handle, &x->now);
     if (!error)
+        cli_snapshot_commands(&x->now, x->name);
+    if (!error)
         error = cli_snapshot_progress(x->handle, &x->now);
     x->now_ns = cli_now_ns();
     x->known = !error;

@@ -8,7 +8,7 @@ import stat as status_bits
 import subprocess
 import unittest
 
-from conveyor import SegmentTest, call, main, wait_until
+from conveyor import COMMAND, SegmentTest, call, main, wait_until
 
 STAGE_KEYS = {"name", "queued", "leased", "utilization", "accepted", "delivered", "acked", "returned", "redelivered",
               "dead_lettered", "backpressure"}
@@ -145,6 +145,26 @@ class State(SegmentTest):
         self.assertLessEqual(counts, set(source))
         self.assertEqual((source["accepted"], source["delivered"], source["acked"]), (100, 30, 30))
         self.assertEqual((answer["settings"]["payload_size"], answer["settings"]["max_retries"]), (1024, 3))
+
+    @unittest.skipIf(subprocess.run(["unshare", "--pid", "--fork", "true"], stderr=subprocess.DEVNULL,
+                                    check=False).returncode, "no pid namespaces here")
+    def test_a_holder_in_another_pid_namespace_has_no_other_ones_command(self):
+        """It is process 1 where it lives; process 1 here is another one."""
+        self.fill()
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        with open("/proc/1/comm", encoding="utf-8", errors="replace") as f:
+            other = f.read().strip()
+        holder = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", COMMAND, "pull", self.segment,
+                                   "--stage", "filter"], stdout=writer, stderr=subprocess.DEVNULL)
+        self.addCleanup(holder.wait)
+        self.addCleanup(holder.kill)
+        os.close(writer)
+        wait_until(lambda: self.stage("filter")["leased"], "a blocked pull holds leases")
+        self.assertEqual([(h["pid"], h["command"]) for h in self.stat()["handles"]], [(1, "")])
+        leases = self.succeed("leases", self.segment).stdout.decode()
+        self.assertRegex(leases, r"(?m)^1 +- ")
+        self.assertNotIn(other, leases + self.succeed("stat", self.segment).stdout.decode())
 
     def test_stat_shows_handles_and_their_leases(self):
         self.fill()
