@@ -203,15 +203,16 @@ static void forget(struct cvb_claim_cache *cache)
     cache->next = cache->group_end = cache->end = cache->group = cache->count = 0;
 }
 
-/* Scans for more candidates: the list that has served last, then some of the others. */
+/* When no candidate is left: scans the list that has served last, then some of the others. */
 static void scan_lists(struct cvb_handle *h, struct cvb_claim_cache *cache, enum cvb_effort effort)
 {
-    const uint32_t seats = cvb_seats_used(h), before = cache->end;
+    const uint32_t seats = cvb_seats_used(h);
+    forget(cache);
     if (cache->waits)
         look_again(h, cache, effort);
-    if (cache->end == before && (cache->missed || cache->walk_lists))
+    if (!cache->end && (cache->missed || cache->walk_lists))
         walk(h, cache, effort);
-    for (uint32_t i = 0, looked = 0; i <= seats && looked < SCAN_LISTS && cache->end == before; i++) {
+    for (uint32_t i = 0, looked = 0; i <= seats && looked < SCAN_LISTS && !cache->end; i++) {
         uint32_t seat = i ? h->scan.turn : h->scan.donor;
         if (i && ++h->scan.turn >= seats)
             h->scan.turn = 0;
@@ -219,10 +220,10 @@ static void scan_lists(struct cvb_handle *h, struct cvb_claim_cache *cache, enum
             continue;
         looked++;
         scan_list(h, seat, cache, effort);
-        if (cache->end != before)
+        if (cache->end)
             h->scan.donor = seat;
     }
-    if (cache->end == before && !(++cache->fruitless % SCAN_AGAIN))
+    if (!cache->end && !(++cache->fruitless % SCAN_AGAIN))
         cache->missed = true;
 }
 
@@ -273,28 +274,9 @@ CVB_RARE static struct cvb_claim_cache *fill_cache(struct cvb_handle *h, struct 
 {
     if (kind_is_spare(&h->put, (uint32_t)(cache - h->cache)))
         cache = select_cache(h, want_of_kind(cache->kind)); /* it may get a number now */
-    if (effort == CVB_SCAN_FAR && kind_is_spare(&h->put, (uint32_t)(cache - h->cache)))
-        return cache;
-    forget(cache);
-    scan_lists(h, cache, effort);
+    if (effort != CVB_SCAN_FAR || !kind_is_spare(&h->put, (uint32_t)(cache - h->cache)))
+        scan_lists(h, cache, effort);
     return cache;
-}
-
-/* The cache has come to its last group of several: that becomes its first one, and more are looked for. So what is
- * claimed next has been fetched by then: of a cache that is filled when it is empty the first unit, and the payloads of
- * the first CVB_AHEAD_UNITS, would be waited for. */
-static void refill_cache(struct cvb_handle *h, struct cvb_claim_cache *cache)
-{
-    const uint32_t left = left_of(cache);
-    const struct cvb_candidate_group last = cache->groups[cache->group];
-    for (uint32_t i = 0; i < left; i++)
-        cache->candidates[i] = cache->candidates[cache->next + i];
-    cache->groups[0] = (struct cvb_candidate_group){last.group, last.header, left};
-    cache->next = cache->group = 0;
-    cache->group_end = cache->end = left;
-    cache->count = 1;
-    if (!kind_is_spare(&h->put, (uint32_t)(cache - h->cache)))
-        scan_lists(h, cache, CVB_SCAN_FAR);
 }
 
 /* True if a limit that the put is under was lowered below the credits in use. Then no idle unit may serve it, because
@@ -351,24 +333,13 @@ CVB_RARE static bool next_group(struct cvb_claim_cache *cache)
     return true;
 }
 
-/* As next_group, for a put that has tried none yet: at the last group the cache is filled again. A put does so once at
- * most, and so tries a bounded number of candidates, however many others list and claim meanwhile. */
-CVB_RARE static bool begin_group(struct cvb_handle *h, struct cvb_claim_cache *cache)
-{
-    if (!next_group(cache))
-        return false;
-    if (cache->group && cache->group + 1 == cache->count)
-        refill_cache(h, cache);
-    return true;
-}
-
 /* The cache of the put's kind with a candidate, which may be another cache then; NULL if this scan found none. */
 CVB_RARE static struct cvb_claim_cache *find_candidates(struct cvb_handle *h, struct cvb_claim_cache *cache,
                                                         enum cvb_effort effort)
 {
     if (!left_of(cache))
         cache = fill_cache(h, cache, effort);
-    return begin_group(h, cache) ? cache : NULL;
+    return next_group(cache) ? cache : NULL;
 }
 
 /* The cache for what a put wants. */
@@ -410,7 +381,7 @@ bool cvb_claim_of(struct cvb_handle *h, struct cvb_claim_cache *cache, const str
 bool cvb_claim_next(struct cvb_handle *h, struct cvb_claim_cache *cache, const struct cvb_want *want, uint32_t *unit,
                     struct cvb_pair *w)
 {
-    if (!CVB_USUALLY(cache->next != cache->group_end) && !begin_group(h, cache))
+    if (!CVB_USUALLY(cache->next != cache->group_end) && !next_group(cache))
         return false;
     const struct cvb_candidate *s = &cache->candidates[cache->next];
     const uint32_t u = unit_of(s->entry);
