@@ -59,7 +59,7 @@ def complete(*words):
     completion = os.path.join(ROOT, "lib", "packaging", "completion", "conveyor")
     done = subprocess.run(["bash", "-c", script, "bash", completion, "conveyor", *words], stdout=subprocess.PIPE,
                           env=environment, check=True)
-    return done.stdout.decode().split()
+    return [line for line in done.stdout.decode().split("\n") if line]
 
 
 class Manuals(unittest.TestCase):
@@ -120,6 +120,28 @@ class Manuals(unittest.TestCase):
             self.assertEqual(complete("push", segment, "--source", ""), ["file-1"])
         finally:
             subprocess.run([COMMAND, "rm", segment], check=True)
+
+    def test_a_name_is_offered_as_it_has_to_be_typed_and_never_run(self):
+        """Others choose names: what is offered is quoted, and neither a command nor a pattern of files to the shell."""
+        segment = "conveyor-completion-$(kill $$)-%d" % os.getpid()
+        subprocess.run([COMMAND, "create", segment, "--max-total-records", "10"], check=True)
+        try:
+            for name in ("two words", "it's", "a:b", "$(kill $$)", "*", 'say "x"', "back\\slash"):
+                subprocess.run([COMMAND, "push", segment, "--stage", name, "--source", name], input=b"x\n",
+                               stderr=subprocess.DEVNULL, check=True)
+            typed = segment.replace("$", "\\$").replace("(", "\\(").replace(")", "\\)").replace(" ", "\\ ")
+            self.assertEqual(complete("stat", "conveyor-completion-\\$"), [typed])
+            offered = ["two\\ words", "it\\'s", "a:b", "\\$\\(kill\\ \\$\\$\\)", "\\*", 'say\\ \\"x\\"',
+                       "back\\\\slash"]
+            for option in ("--stage", "--source"):
+                found = complete("purge", typed, option, "")
+                self.assertEqual([name for name in found if name != "dead-letter"], offered)
+            self.assertEqual(complete("pull", typed, "--stage", "two\\ w"), ["two\\ words"])
+            self.assertEqual(complete("pull", typed, "--stage", "'two w"), ["two words"])
+            self.assertEqual(complete("pull", typed, "--stage", "a", ":"), ["b"])
+            self.assertEqual(complete("pull", typed, "--stage", "a", ":", "b"), ["b"])
+        finally:
+            subprocess.run([COMMAND, "rm", segment, "--force"], check=True)
 
 
 unittest.main()
