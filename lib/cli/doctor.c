@@ -89,10 +89,7 @@ static int look(struct cvb_handle *handle, const char *segment, bool repair, str
     for (int i = 0; l->moment && i < LOOKS; i++)
         cli_sleep(LOOK_SLICE);
     cli_bridges_read_again(&l->bridges);
-    error = cli_snapshot_take(handle, &l->now);
-    if (!error)
-        cli_snapshot_commands(&l->now, segment);
-    return error ? error : cli_snapshot_progress(handle, &l->now);
+    return cli_snapshot_whole(handle, segment, &l->now);
 }
 
 static void free_looks(struct cli_looks *l)

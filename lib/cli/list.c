@@ -95,7 +95,7 @@ static int print_table(const struct rows *rows)
 {
     int width = NAME_WIDTH;
     for (size_t i = 0; i < rows->count; i++)
-        width = cli_width(rows->row[i].name) > width ? cli_width(rows->row[i].name) : width;
+        width = cli_wider(width, rows->row[i].name);
     if (rows->count)
         printf("%-*s %10s %10s %10s %10s %10s %10s %8s %8s  %s\n", width, "SEGMENT", "memory", "at most", "per stage",
                "per source", "longest", "buffered", "fill", "handles", "signal");

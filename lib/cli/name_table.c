@@ -85,7 +85,7 @@ static int print_table(const struct cli_snapshot *s)
 {
     int width = 6;
     for (size_t i = 0; i < s->source_count; i++)
-        width = cli_width(s->sources[i].name) > width ? cli_width(s->sources[i].name) : width;
+        width = cli_wider(width, s->sources[i].name);
     printf("%-*s %10s %10s %12s\n", width, "source", "id", "buffered", "accepted");
     for (size_t i = 0; i < s->source_count; i++) {
         const struct cli_source *o = &s->sources[i];

@@ -246,9 +246,9 @@ static int longest_name(const struct cli_top *t)
 {
     int longest = 0;
     for (size_t i = 0; i < t->now.stage_count; i++)
-        longest = cli_width(t->now.stages[i].name) > longest ? cli_width(t->now.stages[i].name) : longest;
+        longest = cli_wider(longest, t->now.stages[i].name);
     for (size_t i = 0; i < t->now.source_count; i++)
-        longest = cli_width(t->now.sources[i].name) > longest ? cli_width(t->now.sources[i].name) : longest;
+        longest = cli_wider(longest, t->now.sources[i].name);
     return longest;
 }
 

@@ -50,9 +50,9 @@ void cli_rates_print(const struct cli_snapshot *was, const struct cli_snapshot *
 {
     int width = 16;
     for (size_t i = 0; i < now->stage_count; i++)
-        width = cli_width(now->stages[i].name) > width ? cli_width(now->stages[i].name) : width;
+        width = cli_wider(width, now->stages[i].name);
     for (size_t i = 0; i < now->source_count; i++)
-        width = cli_width(now->sources[i].name) > width ? cli_width(now->sources[i].name) : width;
+        width = cli_wider(width, now->sources[i].name);
     printf("\n%-*s %11s %11s %11s %8s\n", width, "RATES OF STAGES", "in/s", "out/s", "retry/s", "stalled");
     for (size_t i = 0; i < now->stage_count; i++)
         print_row(now->stages[i].name, width, stage_was(was, i), &now->stages[i].counts, seconds);

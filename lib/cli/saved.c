@@ -41,10 +41,7 @@ int cli_saved_look(struct cvb_handle *handle, const char *segment, struct cli_sn
     int freed;
     while ((freed = cvb_recover(handle)) > 0)
         ;
-    int error = freed < 0 ? freed : cli_snapshot_take(handle, seen);
-    if (!error)
-        cli_snapshot_commands(seen, segment);
-    return error ? error : cli_snapshot_progress(handle, seen);
+    return freed < 0 ? freed : cli_snapshot_whole(handle, segment, seen);
 }
 
 uint64_t cli_saved_hash(const void *payload, size_t length, const void *header, size_t header_length)

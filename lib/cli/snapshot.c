@@ -207,6 +207,15 @@ void cli_snapshot_commands(struct cli_snapshot *s, const char *segment)
     }
 }
 
+int cli_snapshot_whole(struct cvb_handle *h, const char *segment, struct cli_snapshot *s)
+{
+    int error = cli_snapshot_take(h, s);
+    if (error)
+        return error;
+    cli_snapshot_commands(s, segment);
+    return cli_snapshot_progress(h, s);
+}
+
 bool cli_has_dead_letters(const struct cli_snapshot *s, const struct cli_source *o)
 {
     return o->progress.live > o->buffered && s->stages[CVB_STAGE_DEAD_LETTER].holds.queued;

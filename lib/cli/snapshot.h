@@ -68,6 +68,9 @@ int cli_snapshot_progress(struct cvb_handle *handle, struct cli_snapshot *s);
 /* Also reads the names of the processes: not of one that has its number in another pid namespace, and is another one
  * here. */
 void cli_snapshot_commands(struct cli_snapshot *s, const char *segment);
+
+/* All three. 0 or an error, and then there is nothing to free. */
+int cli_snapshot_whole(struct cvb_handle *handle, const char *segment, struct cli_snapshot *s);
 void cli_snapshot_free(struct cli_snapshot *s);
 
 /* The source with the id, or NULL if it was not there. */

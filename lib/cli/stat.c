@@ -51,11 +51,7 @@ static int look(struct stat *s, struct seen *x)
     x->was = x->now;
     x->was_ns = x->now_ns;
     x->now = (struct cli_snapshot){0};
-    error = cli_snapshot_take(x->handle, &x->now);
-    if (!error)
-        cli_snapshot_commands(&x->now, x->name);
-    if (!error)
-        error = cli_snapshot_progress(x->handle, &x->now);
+    error = cli_snapshot_whole(x->handle, x->name, &x->now);
     x->now_ns = cli_now_ns();
     x->known = !error;
     return error ? cli_segment_failed(x->name, error) : 0;

@@ -75,7 +75,7 @@ static void stages(const struct cli_snapshot *s)
 {
     int width = NAME_WIDTH;
     for (size_t i = 0; i < s->stage_count; i++)
-        width = cli_width(s->stages[i].name) > width ? cli_width(s->stages[i].name) : width;
+        width = cli_wider(width, s->stages[i].name);
     printf("\n%-*s %8s %8s %7s %9s %9s %9s %11s %11s %11s %10s %9s %11s %6s  %s\n", width, "STAGE", "queued", "leased",
            "fill", "oldest", "p50 wait", "p99 wait", "accepted", "delivered", "acked", "forwarded", "returned",
            "redelivered", "dead", "signal");
@@ -98,7 +98,7 @@ static void sources(const struct cli_snapshot *s)
 {
     int width = NAME_WIDTH;
     for (size_t i = 0; i < s->source_count; i++)
-        width = cli_width(s->sources[i].name) > width ? cli_width(s->sources[i].name) : width;
+        width = cli_wider(width, s->sources[i].name);
     printf("\n%-*s %8s %8s %9s %11s %12s %12s %8s  %s\n", width, "SOURCE", "buffered", "credits", "oldest", "accepted",
            "refused puts", "stalled", "delay", "signal");
     for (size_t i = 0; i < s->source_count; i++) {

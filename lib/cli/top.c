@@ -51,11 +51,7 @@ static int look(struct cli_top *t)
     t->was = t->now;
     t->was_ns = t->now_ns;
     t->now = (struct cli_snapshot){0};
-    int error = cli_snapshot_take(t->handle, &t->now);
-    if (!error)
-        cli_snapshot_commands(&t->now, t->segment);
-    if (!error)
-        error = cli_snapshot_progress(t->handle, &t->now);
+    int error = cli_snapshot_whole(t->handle, t->segment, &t->now);
     t->now_ns = cli_now_ns();
     t->seconds = t->was_ns ? (double)(t->now_ns - t->was_ns) / 1e9 : 0;
     return error;

@@ -10,6 +10,13 @@ void cli_width_begin(void);
 /* Of a UTF-8 text. */
 int cli_width(const char *text);
 
+/* The width of a column that is `width` wide and shows the text, too. */
+static inline int cli_wider(int width, const char *text)
+{
+    const int own = cli_width(text);
+    return own > width ? own : width;
+}
+
 /* How many bytes of the text, of which there are `length`, take at most `columns` columns. */
 size_t cli_clip(const char *text, size_t length, int columns);
 
