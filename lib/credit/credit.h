@@ -91,8 +91,9 @@ void cvb_idle_enter(struct cvb_handle *h);
 /* Which lists and groups of idle units a put scans: only lists with many groups; all groups that are full; all groups.
  */
 enum cvb_effort { CVB_SCAN_FAR, CVB_SCAN_FULL, CVB_SCAN_ALL };
-static inline uint32_t cvb_count_of_cache(const struct cvb_claim_cache *cache) { return (uint16_t)(cache->kind >> 16); }
-static inline uint32_t cvb_class_of_cache(const struct cvb_claim_cache *cache) { return (uint32_t)(cache->kind >> 44); }
+/* Of the kind of a cache, which is put together in idle.h. */
+static inline uint32_t cvb_count_of_kind(uint64_t kind) { return (uint16_t)(kind >> 16); }
+static inline uint32_t cvb_class_of_kind(uint64_t kind) { return (uint32_t)(kind >> 44); }
 struct cvb_claim_cache *cvb_cache_for(struct cvb_handle *h, const struct cvb_want *want);
 bool cvb_claim_of(struct cvb_handle *h, struct cvb_claim_cache *cache, const struct cvb_want *want,
                   enum cvb_effort effort, uint32_t *unit, struct cvb_pair *word);

@@ -139,7 +139,7 @@ static inline uint64_t kind_wanted(const struct cvb_want *w)
 
 static inline struct cvb_want want_of_kind(uint64_t kind)
 {
-    return (struct cvb_want){kind & 0xffff, kind >> 32 & 0xfff, kind >> 16 & 0xffff, (uint32_t)(kind >> 44)};
+    return (struct cvb_want){kind & 0xffff, kind >> 32 & 0xfff, cvb_count_of_kind(kind), cvb_class_of_kind(kind)};
 }
 
 static inline void want_of(struct cvb_unit *unit, struct cvb_pair w, struct cvb_want *out)

@@ -39,10 +39,10 @@ static inline uint64_t cvb_position_within(struct cvb_handle *h, uint32_t place,
 {
     return position ? position + cvb_position_base(h, place) : 0;
 }
+static inline uint64_t cvb_position_above(uint64_t within, uint64_t base) { return within > base ? within - base : 0; }
 static inline uint64_t cvb_position_told(struct cvb_handle *h, uint32_t place, uint64_t within)
 {
-    const uint64_t base = within ? cvb_position_base(h, place) : 0;
-    return within > base ? within - base : 0;
+    return within ? cvb_position_above(within, cvb_position_base(h, place)) : 0;
 }
 
 /* obtain.c */

@@ -216,7 +216,7 @@ static inline bool is_as_before(const struct cvb_claim_cache *cache, uint32_t st
 /* True if a single record was put before with this cache that was as this one is. */
 static inline bool serves_single(const struct cvb_claim_cache *cache, uint32_t stage, const struct cvb_record *r)
 {
-    return CVB_USUALLY(cache != NULL) && CVB_USUALLY(cvb_count_of_cache(cache) == 1) &&
+    return CVB_USUALLY(cache != NULL) && CVB_USUALLY(cvb_count_of_kind(cache->kind) == 1) &&
            CVB_USUALLY(is_as_before(cache, stage, r));
 }
 
@@ -250,7 +250,7 @@ static inline int put_next(struct cvb_handle *h, uint32_t stage, const struct cv
     if (error)
         return error;
     const struct cvb_want want = {r->source, stage, run_length(h, r, count),
-                                  as_before ? cvb_class_of_cache(h->last_cache) : cvb_class_for(h, r->length)};
+                                  as_before ? cvb_class_of_kind(h->last_cache->kind) : cvb_class_for(h, r->length)};
     const uint64_t now = cvb_now_ns(); /* first: a call for which little need be kept */
     uint32_t u;
     struct cvb_pair w;
@@ -321,7 +321,7 @@ static inline int put_quickly(struct cvb_handle *h, uint32_t stage, const struct
     if (!CVB_USUALLY(cache != NULL) || more_check(h, r))
         return 0;
     const uint64_t now = cvb_now_ns(); /* first: a call for which little need be kept */
-    const struct cvb_want want = {(uint32_t)cache->ids, stage, 1, cvb_class_of_cache(cache)};
+    const struct cvb_want want = {(uint32_t)cache->ids, stage, 1, cvb_class_of_kind(cache->kind)};
     uint32_t u;
     struct cvb_pair w;
     if (!CVB_USUALLY(cvb_claim_next(h, cache, &want, &u, &w)))

@@ -24,8 +24,9 @@
 static uint64_t gone_of(struct cvb_handle *h, uint32_t source)
 {
     source = cvb_place_of(source);
+    const uint32_t used = cvb_seats_used(h);
     uint64_t gone = 0;
-    for (uint32_t s = 0; s < h->segment.settings.max_handles; s++) {
+    for (uint32_t s = 0; s < used; s++) {
         const struct cvb_tally *t = cvb_tally_at(h, s, h->segment.settings.max_stages + source);
         gone += cvb_load64_rlx(&t->n[CVB_N_PARKED]) + cvb_load64_rlx(&t->n[CVB_N_ACKED]);
     }

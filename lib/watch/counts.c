@@ -6,42 +6,24 @@
 #include "place/stay.h"
 #include "sized.h"
 
-/* Adds a seat's counts of a stage or a source. What was acked was parked, or given back at once. */
-static void add_tally(struct cvb_counts *c, const struct cvb_tally *t)
-{
-    c->accepted += cvb_load64_rlx(&t->n[CVB_N_ACCEPTED]);
-    c->delivered += cvb_load64_rlx(&t->n[CVB_N_DELIVERED]);
-    c->acked += cvb_load64_rlx(&t->n[CVB_N_ACKED]) + row_count(cvb_load64_rlx(&t->n[CVB_N_PARKED]));
-    c->returned += cvb_load64_rlx(&t->n[CVB_N_RETURNED]);
-    c->released += cvb_load64_rlx(&t->n[CVB_N_RELEASED]);
-    c->redelivered += cvb_load64_rlx(&t->n[CVB_N_REDELIVERED]);
-    c->forwarded += cvb_load64_rlx(&t->n[CVB_N_FORWARDED]);
-    c->dead_lettered += cvb_load64_rlx(&t->n[CVB_N_DEAD_LETTERED]);
-    c->refused_stage += cvb_load64_rlx(&t->n[CVB_N_REFUSED_STAGE]);
-    c->refused_source += cvb_load64_rlx(&t->n[CVB_N_REFUSED_SOURCE]);
-    c->refused_total += cvb_load64_rlx(&t->n[CVB_N_REFUSED_TOTAL]);
-    c->refused_memory += cvb_load64_rlx(&t->n[CVB_N_REFUSED_MEMORY]);
-    c->stalled_ns += cvb_load64_rlx(&t->n[CVB_N_STALLED_NS]);
-}
+#define LESS UINT64_MAX /* -1: what is added so often is taken away */
 
-/* Takes away what was counted of the names that a source's place had before. */
-static void take_before(struct cvb_counts *c, const struct cvb_tally *before)
+/* Adds a tally's counts of a stage or a source: once, or LESS. What was acked was parked, or given back at once. */
+static void add_tally(struct cvb_counts *c, const struct cvb_tally *t, uint64_t times)
 {
-    struct cvb_counts b = {0};
-    add_tally(&b, before);
-    c->accepted -= b.accepted;
-    c->delivered -= b.delivered;
-    c->acked -= b.acked;
-    c->returned -= b.returned;
-    c->released -= b.released;
-    c->redelivered -= b.redelivered;
-    c->forwarded -= b.forwarded;
-    c->dead_lettered -= b.dead_lettered;
-    c->refused_stage -= b.refused_stage;
-    c->refused_source -= b.refused_source;
-    c->refused_total -= b.refused_total;
-    c->refused_memory -= b.refused_memory;
-    c->stalled_ns -= b.stalled_ns;
+    c->accepted += times * cvb_load64_rlx(&t->n[CVB_N_ACCEPTED]);
+    c->delivered += times * cvb_load64_rlx(&t->n[CVB_N_DELIVERED]);
+    c->acked += times * (cvb_load64_rlx(&t->n[CVB_N_ACKED]) + row_count(cvb_load64_rlx(&t->n[CVB_N_PARKED])));
+    c->returned += times * cvb_load64_rlx(&t->n[CVB_N_RETURNED]);
+    c->released += times * cvb_load64_rlx(&t->n[CVB_N_RELEASED]);
+    c->redelivered += times * cvb_load64_rlx(&t->n[CVB_N_REDELIVERED]);
+    c->forwarded += times * cvb_load64_rlx(&t->n[CVB_N_FORWARDED]);
+    c->dead_lettered += times * cvb_load64_rlx(&t->n[CVB_N_DEAD_LETTERED]);
+    c->refused_stage += times * cvb_load64_rlx(&t->n[CVB_N_REFUSED_STAGE]);
+    c->refused_source += times * cvb_load64_rlx(&t->n[CVB_N_REFUSED_SOURCE]);
+    c->refused_total += times * cvb_load64_rlx(&t->n[CVB_N_REFUSED_TOTAL]);
+    c->refused_memory += times * cvb_load64_rlx(&t->n[CVB_N_REFUSED_MEMORY]);
+    c->stalled_ns += times * cvb_load64_rlx(&t->n[CVB_N_STALLED_NS]);
 }
 
 /* The counts of a stage or a source, whose index cvb_tally_at names. */
@@ -50,13 +32,13 @@ static int counts_of(struct cvb_handle *h, uint32_t index, struct cvb_counts *co
     struct cvb_counts sum = {0};
     if (!counts)
         return CVB_EINVAL;
-    const uint32_t seats = h->segment.settings.max_handles;
-    for (uint32_t seat = 0; seat < seats; seat++)
-        add_tally(&sum, cvb_tally_at(h, seat, index));
+    const uint32_t seats = h->segment.settings.max_handles, used = cvb_seats_used(h);
+    for (uint32_t seat = 0; seat < used; seat++)
+        add_tally(&sum, cvb_tally_at(h, seat, index), 1);
     /* of processes that recovered without a seat; what is parked there was added by a repair */
     sum.redelivered += cvb_load64_rlx(&cvb_tally_at(h, seats, index)->n[CVB_N_REDELIVERED]);
-    if (index >= h->segment.settings.max_stages)
-        take_before(&sum, &h->stands[index - h->segment.settings.max_stages].before);
+    if (index >= h->segment.settings.max_stages) /* what was counted of the names that the place had before */
+        add_tally(&sum, &h->stands[index - h->segment.settings.max_stages].before, LESS);
     for (uint32_t seat = 0; index < h->segment.settings.max_stages && seat <= seats; seat++) {
         sum.dead_by_death += cvb_load64_rlx(&cvb_stay_at(h, seat, index)->died);
         sum.pauses += cvb_load64_rlx(&cvb_stay_at(h, seat, index)->pauses);
@@ -89,7 +71,7 @@ int cvb_peer_counts_sized(struct cvb_handle *h, uint32_t seat, struct cvb_counts
         return error ? error : CVB_EINVAL;
     struct cvb_counts sum = {0};
     for (uint32_t stage = 0; stage < h->segment.settings.max_stages; stage++)
-        add_tally(&sum, cvb_tally_at(h, seat, stage));
+        add_tally(&sum, cvb_tally_at(h, seat, stage), 1);
     cvb_sized_give(counts, size, &sum, sizeof sum);
     return 0;
 }

@@ -10,9 +10,6 @@ static int check_source(struct cvb_handle *h, uint32_t source)
     return !error && !cvb_source_known(h, source) ? CVB_EUNKNOWN : error;
 }
 
-/* What the source's own position is of one in the segment. */
-static uint64_t above(uint64_t within, uint64_t base) { return within > base ? within - base : 0; }
-
 /* Settled is read first: what was settled then was accepted before. */
 int cvb_source_progress_sized(struct cvb_handle *h, uint32_t source, struct cvb_progress *progress, size_t size)
 {
@@ -29,8 +26,8 @@ int cvb_source_progress_sized(struct cvb_handle *h, uint32_t source, struct cvb_
     const uint64_t base = cvb_position_base(h, place);
     if (!cvb_source_known(h, source))
         return CVB_EUNKNOWN; /* retired meanwhile: the base may be the next name's */
-    p.settled = above(p.settled, base);
-    p.accepted = above(p.accepted, base);
+    p.settled = cvb_position_above(p.settled, base);
+    p.accepted = cvb_position_above(p.accepted, base);
     cvb_sized_give(progress, size, &p, sizeof p);
     return 0;
 }
@@ -53,8 +50,9 @@ int cvb_progress_all_sized(struct cvb_handle *h, struct cvb_progress *progress, 
     for (uint32_t i = 0; i < sources; i++) {
         const struct cvb_found *f = &h->found[i];
         const uint64_t base = cvb_position_base(h, i);
-        const struct cvb_progress p = {
-            .settled = above(f->settled, base), .accepted = above(f->highest, base), .live = f->live};
+        const struct cvb_progress p = {.settled = cvb_position_above(f->settled, base),
+                                       .accepted = cvb_position_above(f->highest, base),
+                                       .live = f->live};
         cvb_sized_give(element + i * size, size, &p, sizeof p);
     }
     return 0;

@@ -20,10 +20,10 @@ MUTANTS = [
          "    raise_hint(&e->hint->head, head + 1, true);\n"
          "    if (!become_leased(h, (uint32_t)u, &w, leased))")]),
     ("SINGLEKIND", "the short way of a put fills a unit of several records with one", ["kinds"], [
-        ("serves_single", "CVB_USUALLY(cvb_count_of_cache(cache) == 1) &&", ""),
+        ("serves_single", "CVB_USUALLY(cvb_count_of_kind(cache->kind) == 1) &&", ""),
         ("cvb_claim_next", "cvb_claim(h, u, w, 1, &cache->rows)", "cvb_claim(h, u, w, want->count, &cache->rows)"),
         ("put_quickly", "want = {(uint32_t)cache->ids, stage, 1,",
-         "want = {(uint32_t)cache->ids, stage, cvb_count_of_cache(cache),")]),
+         "want = {(uint32_t)cache->ids, stage, cvb_count_of_kind(cache->kind),")]),
     ("ROWSOLD", "a claim's note has the rows as they were before claims of other kinds (B3)", ["kinds"], [
         ("cvb_use_cache", "rows_anew(&cache->rows);", "")]),
     ("SINGLELATE", "the short way of an ack lists no unit", ["single", "mixed"], [
